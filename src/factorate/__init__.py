@@ -1,0 +1,27 @@
+"""Ratings in, factors out: matrix factorization by stochastic gradient descent, compiled."""
+
+from factorate import datasets, metrics
+from factorate.exceptions import (
+    DivergenceError,
+    ModelFileError,
+    NotFittedError,
+    UnknownIdWarning,
+)
+from factorate.kernels import show_config
+from factorate.model import MatrixFactorization, load
+from factorate.textbook import matrix_factorization
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DivergenceError",
+    "MatrixFactorization",
+    "ModelFileError",
+    "NotFittedError",
+    "UnknownIdWarning",
+    "datasets",
+    "load",
+    "matrix_factorization",
+    "metrics",
+    "show_config",
+]

@@ -1,0 +1,42 @@
+from typing import Any
+
+from numpy import floating, int32, int64, uint64
+from numpy.typing import NDArray
+
+def count(codes: NDArray[int32], counts: NDArray[int64]) -> int: ...
+def count_tiles(
+    users: NDArray[int32],
+    items: NDArray[int32],
+    user_tile: NDArray[int32],
+    item_tile: NDArray[int32],
+    tile: NDArray[int32],
+    counts: NDArray[int64],
+) -> None: ...
+def scatter(
+    users: NDArray[int32],
+    items: NDArray[int32],
+    ratings: NDArray[floating[Any]],
+    user_place: NDArray[int32],
+    item_place: NDArray[int32],
+    user_tile: NDArray[int32],
+    item_tile: NDArray[int32],
+    tile: NDArray[int32],
+    cursor: NDArray[int64],
+    out_users: NDArray[int32],
+    out_items: NDArray[int32],
+    out_ratings: NDArray[floating[Any]],
+) -> None: ...
+def shuffle_tiles(
+    starts: NDArray[int64],
+    first_user: NDArray[int32],
+    first_item: NDArray[int32],
+    n_items: NDArray[int32],
+    n_bits: int,
+    users: NDArray[int32],
+    items: NDArray[int32],
+    ratings: NDArray[floating[Any]],
+    keys: NDArray[uint64],
+    origins: NDArray[int32],
+    old_rows: NDArray[int32],
+    old_ratings: NDArray[floating[Any]],
+) -> None: ...

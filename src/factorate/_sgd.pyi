@@ -1,0 +1,42 @@
+from typing import Any
+
+from numpy import float64, floating, int32
+from numpy.typing import NDArray
+
+LOOKAHEAD: int
+PADDING: int
+
+def train(
+    users: NDArray[int32],
+    items: NDArray[int32],
+    ratings: NDArray[floating[Any]],
+    start: int,
+    stop: int,
+    P: NDArray[floating[Any]],
+    Q: NDArray[floating[Any]],
+    user_bias: NDArray[floating[Any]],
+    item_bias: NDArray[floating[Any]],
+    rate: float,
+    regularization: float,
+    fit_bias: bool,
+) -> float: ...
+def predict(
+    users: NDArray[int32],
+    items: NDArray[int32],
+    P: NDArray[floating[Any]],
+    Q: NDArray[floating[Any]],
+    user_bias: NDArray[floating[Any]],
+    item_bias: NDArray[floating[Any]],
+    mean: float,
+    out: NDArray[floating[Any]],
+) -> None: ...
+def train_textbook(
+    users: NDArray[int32],
+    items: NDArray[int32],
+    ratings: NDArray[float64],
+    P: NDArray[float64],
+    Q: NDArray[float64],
+    n_epochs: int,
+    alpha: float,
+    beta: float,
+) -> None: ...

@@ -1,0 +1,121 @@
+"""The kernel: stochastic gradient descent over ratings, and the predictions of pairs.
+
+Loops and nothing else: callers have proved every length, range and dtype. The same source is
+compiled once for each instruction set (_sgd_avx2.pyx, _sgd_avx512.pyx).
+"""
+
+from cython cimport floating
+from libc.stdint cimport int32_t
+
+cdef extern from "_portable.h" nogil:
+    void prefetch "FT_PREFETCH"(const void *address)
+    ctypedef float *float_row "ft_float_row"
+    ctypedef double *double_row "ft_double_row"
+
+ctypedef fused row:
+    float_row
+    double_row
+
+cdef enum:
+    AHEAD = 8  # ratings between a prefetch and the visit
+    LANE = 16  # factors a row is padded to a multiple of
+    LINE = 64  # bytes of a cache line
+
+LOOKAHEAD = AHEAD
+PADDING = LANE
+
+
+cdef inline floating visit(row p, row q, floating residual, Py_ssize_t n_factors,
+                           floating rate, floating keep) noexcept nogil:
+    cdef floating dot = 0, step, p_k, q_k
+    cdef Py_ssize_t k
+    for k in range(n_factors):
+        dot += p[k] * q[k]
+    residual -= dot
+    step = rate * residual
+    for k in range(n_factors):
+        p_k = p[k]
+        q_k = q[k]
+        p[k] = keep * p_k + step * q_k
+        q[k] = keep * q_k + step * p_k
+    return residual
+
+
+def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
+          Py_ssize_t start, Py_ssize_t stop,
+          floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
+          floating rate, floating regularization, bint fit_bias):
+    """Visit ratings[start:stop] in their order; return the sum of squared errors before each visit.
+
+    Rows of P and Q hold a multiple of PADDING factors. The arrays of ratings go on for LOOKAHEAD
+    entries after stop, any valid rows, which are prefetched and not visited.
+    """
+    # The whole multiple is known to the compiler, so it emits no loop for a remainder.
+    cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
+    cdef Py_ssize_t n_lines = n_factors * <Py_ssize_t>sizeof(floating) // LINE
+    cdef Py_ssize_t t, k, u, i
+    cdef floating *p
+    cdef floating *q
+    cdef floating error, bias = 0, keep = 1 - rate * regularization
+    cdef double squared = 0
+    with nogil:
+        for t in range(start, stop):
+            p = &P[users[t + AHEAD], 0]
+            q = &Q[items[t + AHEAD], 0]
+            for k in range(n_lines):
+                prefetch(<const char *>p + k * LINE)
+                prefetch(<const char *>q + k * LINE)
+            u = users[t]
+            i = items[t]
+            if fit_bias:
+                bias = user_bias[u] + item_bias[i]
+            if floating is float:
+                error = visit[float_row, float](
+                    &P[u, 0], &Q[i, 0], ratings[t] - bias, n_factors, rate, keep)
+            else:
+                error = visit[double_row, double](
+                    &P[u, 0], &Q[i, 0], ratings[t] - bias, n_factors, rate, keep)
+            if fit_bias:
+                user_bias[u] = keep * user_bias[u] + rate * error
+                item_bias[i] = keep * item_bias[i] + rate * error
+            squared += <double>error * error
+    return squared
+
+
+def predict(const int32_t[::1] users, const int32_t[::1] items,
+            const floating[:, ::1] P, const floating[:, ::1] Q,
+            const floating[::1] user_bias, const floating[::1] item_bias,
+            floating mean, floating[::1] out):
+    """Write mean + biases + P[users] · Q[items], pair by pair, into out."""
+    cdef Py_ssize_t t, k, u, i
+    cdef floating dot
+    with nogil:
+        for t in range(users.shape[0]):
+            u = users[t]
+            i = items[t]
+            dot = 0
+            for k in range(P.shape[1]):
+                dot += P[u, k] * Q[i, k]
+            out[t] = mean + user_bias[u] + item_bias[i] + dot
+
+
+def train_textbook(const int32_t[::1] users, const int32_t[::1] items, const double[::1] ratings,
+                   double[:, ::1] P, double[:, ::1] Q,
+                   Py_ssize_t n_epochs, double alpha, double beta):
+    """Run the reference rule: the new p_uk moves q_ki, and gradients keep their factor of two."""
+    cdef Py_ssize_t epoch, t, k, n_factors = P.shape[1]
+    cdef double *p
+    cdef double *q
+    cdef double error, step, keep = 1 - alpha * beta
+    with nogil:
+        for epoch in range(n_epochs):
+            for t in range(users.shape[0]):
+                p = &P[users[t], 0]
+                q = &Q[items[t], 0]
+                error = ratings[t]
+                for k in range(n_factors):
+                    error -= p[k] * q[k]
+                step = 2 * alpha * error
+                for k in range(n_factors):
+                    p[k] = keep * p[k] + step * q[k]
+                    q[k] = keep * q[k] + step * p[k]

@@ -1,0 +1,78 @@
+"""Factors: the immutable arrays that training makes and serving reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate.kernels import active
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What a model has learnt, on the user's scale of ratings.
+
+    Attributes
+    ----------
+    user_factors, item_factors
+        Shapes (n_users, K) and (n_items, K), float32 or float64, C-ordered, read-only.
+    user_bias, item_bias
+        Shapes (n_users,) and (n_items,), same dtype; zeros where biases are not fitted.
+    mean
+        μ; 0 where the mean is not fitted.
+    scale
+        Standard deviation by which ratings were divided during training.
+    """
+
+    user_factors: Floats
+    item_factors: Floats
+    user_bias: Floats
+    item_bias: Floats
+    mean: float
+    scale: float
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only."""
+        for array in (self.user_factors, self.item_factors, self.user_bias, self.item_bias):
+            array.flags.writeable = False
+
+
+def predict(factors: Factors, users: Codes, items: Codes) -> Floats:
+    """Return μ + b_u + b_i + p_u·q_i for each pair of rows.
+
+    Parameters
+    ----------
+    factors
+        What was learnt.
+    users, items
+        Rows, shape (n,); −1 is an unknown one, of which nothing is added.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,), in the dtype of the factors.
+    """
+    out = np.empty(len(users), factors.user_factors.dtype)
+    known = (users >= 0) & (items >= 0)
+    arrays = (factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias)
+    if known.all():
+        active.predict(users, items, *arrays, factors.mean, out)
+        return out
+    some = np.empty(int(np.count_nonzero(known)), out.dtype)
+    active.predict(users[known], items[known], *arrays, factors.mean, some)
+    out[known] = some
+    bias = np.full(len(users), factors.mean, out.dtype)
+    for codes, side_bias in ((users, factors.user_bias), (items, factors.item_bias)):
+        bias[codes >= 0] += side_bias[codes[codes >= 0]]
+    out[~known] = bias[~known]
+    return out

@@ -1,0 +1,307 @@
+"""IdIndex: id <-> row, for whole columns at a time."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Codes = NDArray[np.int32]
+
+MAX_ROWS = 2**31 - 1
+TABLE_SLACK = 4  # a lookup table may have this many entries for each id or rating
+SMALLEST_TABLE = 1 << 16
+
+_KINDS: dict[type, str] = {
+    bool: "bool",
+    np.bool: "bool",
+    int: "integer",
+    str: "str",
+    np.str_: "str",
+    bytes: "bytes",
+    np.bytes_: "bytes",
+    uuid.UUID: "UUID",
+    datetime.datetime: "datetime",
+    datetime.date: "date",
+    np.datetime64: "datetime",
+}
+_ALLOWED = "bool, integer, str, bytes, UUID, datetime or date"
+
+
+@dataclass(frozen=True)
+class IdColumn:
+    """Ids of one kind, without gaps.
+
+    ``values`` is a bool, int64, uint64 or datetime64 array, or an object array of the other kinds.
+    """
+
+    values: NDArray[Any]
+    kind: str
+
+
+@dataclass(frozen=True)
+class IdIndex:
+    """The distinct ids of users or items; an id's row is its place in ``ids``, which are sorted."""
+
+    ids: NDArray[Any]
+    kind: str
+
+    @cached_property
+    def _rows(self) -> dict[Any, int]:
+        return {value: row for row, value in enumerate(self.ids.tolist())}
+
+    @cached_property
+    def _table(self) -> Codes | None:
+        """Row of each integer from the smallest id on, where that is not wastefully long."""
+        first, last = int(self.ids[0]), int(self.ids[-1])
+        if last - first >= max(SMALLEST_TABLE, TABLE_SLACK * len(self.ids)):
+            return None
+        table = np.full(last - first + 1, -1, np.int32)
+        table[_offsets(self.ids, first)] = np.arange(len(self.ids), dtype=np.int32)
+        return table
+
+
+def _offsets(values: NDArray[Any], first: int) -> NDArray[Any]:
+    """Return values − first; no value is less than first."""
+    if first == 0:
+        return values
+    wide = np.uint64 if values.dtype == np.uint64 else np.int64
+    return values.astype(wide, copy=False) - wide(first)
+
+
+def _missing(value: object) -> bool:
+    return (
+        value is None
+        or (isinstance(value, float | np.floating) and value != value)
+        or type(value).__name__ in {"NAType", "NaTType"}
+        or (isinstance(value, np.datetime64) and np.isnat(value))
+    )
+
+
+def _raise_missing(value: object, position: int, what: str) -> None:
+    raise ValueError(
+        f"{what}[{position}] is {value!r}, a missing id; drop that row or give it an id"
+    )
+
+
+def _kind_of(value: object) -> str | None:
+    for base in type(value).__mro__:
+        if base in _KINDS:
+            return _KINDS[base]
+    return "integer" if isinstance(value, np.integer) else None
+
+
+def _objects(values: NDArray[Any], what: str) -> IdColumn:
+    """Find the one kind of an object array."""
+    listed = values.tolist()
+    first_of_kind: dict[str, int] = {}
+    kind_of_type: dict[type, str] = {}
+    for position, value in enumerate(listed):
+        kind = kind_of_type.get(type(value))
+        if kind is None:
+            if _missing(value):
+                _raise_missing(value, position, what)
+            kind = _kind_of(value)
+            if kind is None:
+                raise TypeError(
+                    f"{what}[{position}] is {value!r} of type {type(value).__name__}; ids must be "
+                    f"{_ALLOWED}"
+                )
+            kind_of_type[type(value)] = kind
+            first_of_kind.setdefault(kind, position)
+    if len(first_of_kind) > 1:
+        (one, here), (other, there) = list(first_of_kind.items())[:2]
+        raise TypeError(
+            f"{what} mix {one} ({what}[{here}] is {listed[here]!r}) and {other} ({what}[{there}] is "
+            f"{listed[there]!r}), which do not sort; convert them to one type"
+        )
+    (kind,) = first_of_kind
+    if kind == "integer":
+        return _integers(listed)
+    if kind == "bool":
+        return IdColumn(values.astype(np.bool), kind)
+    if kind == "date" or (kind == "datetime" and _without_zone(listed)):
+        return read_ids(np.array(listed, "datetime64"), what)
+    return IdColumn(values, kind)
+
+
+def _without_zone(listed: list[Any]) -> bool:
+    return all(getattr(value, "tzinfo", None) is None for value in listed)
+
+
+def _integers(listed: list[Any]) -> IdColumn:
+    for dtype in (np.int64, np.uint64):
+        try:
+            return IdColumn(np.array(listed, dtype), "integer")
+        except OverflowError:
+            continue
+    values = np.empty(len(listed), object)
+    values[:] = [int(value) for value in listed]
+    return IdColumn(values, "integer")
+
+
+def read_ids(values: ArrayLike, what: str) -> IdColumn:
+    """Check one column of ids.
+
+    Parameters
+    ----------
+    values
+        Array or sequence, shape (n,).
+    what
+        Name of the column in errors.
+
+    Returns
+    -------
+    IdColumn
+        The ids in one of few dtypes.
+
+    Raises
+    ------
+    ValueError
+        If an id is missing (None, NaN, NA, NaT) or the shape is not (n,).
+    TypeError
+        If ids are of another type, or of types that do not sort.
+
+    Examples
+    --------
+    >>> read_ids(["b", "a"], "users").kind
+    'str'
+    """
+    array = values if isinstance(values, np.ndarray) else _to_array(values)
+    if array.ndim != 1:
+        raise ValueError(f"{what} has shape {array.shape}; a column of ids has shape (n,)")
+    kind = array.dtype.kind
+    if kind == "b":
+        return IdColumn(array, "bool")
+    if kind in "iu":
+        return IdColumn(_integer_array(array), "integer")
+    if kind == "M":
+        gaps = np.flatnonzero(np.isnat(array))
+        if len(gaps):
+            _raise_missing(array[gaps[0]], int(gaps[0]), what)
+        return IdColumn(array, "datetime")
+    if kind == "f":
+        gaps = np.flatnonzero(np.isnan(array))
+        if len(gaps):
+            _raise_missing(array[gaps[0]], int(gaps[0]), what)
+        raise TypeError(
+            f"{what} are {array.dtype}; ids must be {_ALLOWED}. If they are whole numbers, convert "
+            f"them with astype('int64')"
+        )
+    if kind in "USTO":
+        objects = array.astype(object)
+        return _objects(objects, what) if len(objects) else IdColumn(objects, "str")
+    raise TypeError(f"{what} are {array.dtype}; ids must be {_ALLOWED}")
+
+
+def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
+    """Return int32 as it is, and other integers as int64 if they fit."""
+    if array.dtype == np.int32 and array.dtype.isnative:
+        return array
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and len(array):
+        beyond = int(array.max()) > np.iinfo(np.int64).max
+        return array.astype(np.uint64 if beyond else np.int64, copy=False)
+    return array.astype(np.int64, copy=False)
+
+
+def _to_array(values: ArrayLike) -> NDArray[Any]:
+    """Turn a sequence into an array without mixing its types (NumPy would make 1, "a" text)."""
+    array = np.asarray(values)
+    if array.dtype.kind in "biuM":
+        return array
+    if not isinstance(values, list | tuple):
+        return array
+    objects = np.empty(len(values), object)
+    objects[:] = values
+    return objects
+
+
+def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
+    """Give each distinct id a row, its rank, and return the row of every entry.
+
+    Examples
+    --------
+    >>> index, codes = make_index(read_ids([30, 10, 30], "users"), "users")
+    >>> index.ids.tolist(), codes.tolist()
+    ([10, 30], [1, 0, 1])
+    """
+    values, kind = column.values, column.kind
+    if values.dtype == object:
+        try:
+            distinct = sorted(set(values.tolist()))
+        except TypeError as error:
+            raise TypeError(f"{what} do not sort: {error}; convert them to one type") from None
+        ids = np.empty(len(distinct), object)
+        ids[:] = distinct
+        index = IdIndex(ids, kind)
+        return index, look_up(index, column, what)
+    if kind == "integer":
+        first, last = int(values.min()), int(values.max())
+        if last - first < max(SMALLEST_TABLE, TABLE_SLACK * len(values)):
+            seen = np.zeros(last - first + 1, np.bool)
+            offsets = _offsets(values, first)
+            seen[offsets] = True
+            ids = np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(first)
+            # Whole ranges from 0, already int32, are their own codes: nothing is copied.
+            codes = values if first == 0 and len(ids) == last + 1 else None
+            if codes is None:
+                codes = (np.cumsum(seen, dtype=np.int32) - np.int32(1))[offsets]
+            return IdIndex(_wide(ids), kind), codes.astype(np.int32, copy=False)
+    ids, inverse = np.unique(values, return_inverse=True)
+    if len(ids) > MAX_ROWS:
+        raise ValueError(f"{len(ids)} different {what}; there can be at most {MAX_ROWS}")
+    return IdIndex(_wide(ids), kind), inverse.astype(np.int32)
+
+
+def _wide(ids: NDArray[Any]) -> NDArray[Any]:
+    return ids.astype(np.int64) if ids.dtype == np.int32 else ids
+
+
+def range_index(n: int) -> IdIndex:
+    """Return the index of the rows of a matrix: 0 … n − 1."""
+    return IdIndex(np.arange(n, dtype=np.int64), "integer")
+
+
+def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
+    """Return the row of each id, −1 where it is unknown.
+
+    Raises
+    ------
+    TypeError
+        If the ids are of another kind than those of the index.
+    """
+    values = column.values
+    if not len(values):
+        return np.empty(0, np.int32)
+    if column.kind != index.kind:
+        raise TypeError(
+            f"{what} are {column.kind} ({what}[0] is {values[0]!r}), but the model knows them as "
+            f"{index.kind} ({index.ids[0]!r}); convert them"
+        )
+    # NumPy compares int64 with uint64 as float64, which joins neighbours; Python does not.
+    signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)
+    if values.dtype == object or index.ids.dtype == object or signs_differ:
+        rows = index._rows
+        return np.fromiter((rows.get(value, -1) for value in values.tolist()), np.int32, len(values))
+    table = index._table if column.kind == "integer" else None
+    if table is not None:
+        first, last = int(index.ids[0]), int(index.ids[-1])
+        inside = (values >= first) & (values <= last)
+        if inside.all():
+            return table[_offsets(values, first)]
+        codes = np.full(len(values), -1, np.int32)
+        codes[inside] = table[_offsets(values[inside], first)]
+        return codes
+    places = np.searchsorted(index.ids, values).clip(max=len(index.ids) - 1)
+    codes = places.astype(np.int32)
+    codes[index.ids[places] != values] = -1
+    return codes

@@ -1,0 +1,124 @@
+"""Which compiled variant of the kernel runs, chosen once when first asked for."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from factorate import _cpu, _sgd
+
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Protocol
+
+    class Kernel(Protocol):
+        """What every compiled variant of _sgd.pyx offers."""
+
+        train = staticmethod(_sgd.train)
+        predict = staticmethod(_sgd.predict)
+        train_textbook = staticmethod(_sgd.train_textbook)
+
+
+LOOKAHEAD = _sgd.LOOKAHEAD
+PADDING = _sgd.PADDING
+
+_MODULES = {
+    "avx512": "factorate._sgd_avx512",
+    "avx2": "factorate._sgd_avx2",
+    "baseline": "factorate._sgd",
+}
+
+
+def _has_bits(register: int, *bits: int) -> bool:
+    return all(register >> bit & 1 for bit in bits)
+
+
+def _processor_supports() -> set[str]:
+    """Return the instruction sets beyond the baseline that may run here.
+
+    Bit positions are those of the Intel Software Developer's Manual, volume 2A (CPUID) and
+    volume 1, section 13.3 (XCR0).
+    """
+    if not _cpu.is_x86_64():
+        return set()
+    highest_leaf = _cpu.cpuid(0)[0]
+    ecx1 = _cpu.cpuid(1)[2]
+    if highest_leaf < 7 or not _has_bits(ecx1, 12, 27, 28):  # FMA, OSXSAVE, AVX
+        return set()
+    ebx7 = _cpu.cpuid(7)[1]
+    saved = _cpu.xgetbv()
+    found = set()
+    if _has_bits(saved, 1, 2) and _has_bits(ebx7, 3, 5, 8):  # SSE, AVX state; BMI1, AVX2, BMI2
+        found.add("avx2")
+        # Opmask and both halves of ZMM state; AVX-512 F, DQ, CD, BW and VL are x86-64-v4.
+        if _has_bits(saved, 5, 6, 7) and _has_bits(ebx7, 16, 17, 28, 30, 31):
+            found.add("avx512")
+    return found
+
+
+@functools.cache
+def available() -> tuple[str, ...]:
+    """Return the instruction sets that are compiled in and can run here, fastest first."""
+    supported = _processor_supports() | {"baseline"}
+    return tuple(
+        isa
+        for isa, module in _MODULES.items()
+        if isa in supported and importlib.util.find_spec(module) is not None
+    )
+
+
+def chosen() -> str:
+    """Return the instruction set in use: ``FACTORATE_ISA``, else the fastest available."""
+    wanted = os.environ.get("FACTORATE_ISA")
+    if not wanted:
+        return available()[0]
+    if wanted not in available():
+        raise ValueError(
+            f"FACTORATE_ISA is {wanted!r}; on this machine it can be one of "
+            f"{', '.join(available())}. Set it to one of these or unset it."
+        )
+    return wanted
+
+
+@functools.cache
+def kernel(isa: str) -> Kernel:
+    """Import the variant of the kernel for one instruction set."""
+    return cast("Kernel", cast("ModuleType", importlib.import_module(_MODULES[isa])))
+
+
+#: The variant that runs in this process; a FACTORATE_ISA that cannot run fails the import.
+active = kernel(chosen())
+
+
+def show_config() -> None:
+    """Print the versions, the processor and the instruction set in use.
+
+    Examples
+    --------
+    >>> import factorate as ft
+    >>> ft.show_config()  # doctest: +ELLIPSIS
+    factorate        ...
+    python           ...
+    numpy            ...
+    platform         ...
+    instruction set  ...
+    available        ...baseline
+    """
+    from factorate import __version__
+
+    rows = {
+        "factorate": __version__,
+        "python": f"{platform.python_version()} ({sys.implementation.name})",
+        "numpy": np.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "instruction set": chosen(),
+        "available": ", ".join(available()),
+    }
+    for name, value in rows.items():
+        print(f"{name:<16} {value}")

@@ -1,0 +1,589 @@
+"""MatrixFactorization: parameters, and calls to the other rooms."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from factorate import factors as factors_room
+from factorate import metrics, solver, storage
+from factorate.exceptions import UnknownIdWarning, not_fitted
+from factorate.frames import matrix_frame
+from factorate.ids import IdIndex, look_up, read_ids
+from factorate.ratings import read_pairs, read_ratings, read_values
+from factorate.textbook import check_count, check_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from factorate.factors import Factors
+    from factorate.frames import Names
+    from factorate.ratings import Columns
+
+    Floats = NDArray[np.floating[Any]]
+    Codes = NDArray[np.int32]
+
+MAX_CELLS = 50_000_000
+CELLS_AT_ONCE = 1 << 20
+HISTORY = ("epoch", "train_rmse", "seconds")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that a fit leaves behind; a model switches from one to the next by one assignment."""
+
+    factors: Factors
+    user_index: IdIndex
+    item_index: IdIndex
+    history: dict[str, NDArray[Any]]
+    library: str | None
+
+
+class MatrixFactorization:
+    """Matrix factorization of ratings with biases, by stochastic gradient descent.
+
+    A rating is predicted as μ + b_u + b_i + p_u·q_i. Training minimizes, over the observed ratings
+    r, centred by their mean and divided by their standard deviation::
+
+        ½ Σ [ (r − r̂)² + λ (|p_u|² + |q_i|² + b_u² + b_i²) ]
+
+    (Koren, Bell and Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE
+    Computer 42(8), 2009, eq. 5). The same seed gives the same bits for any number of threads, any
+    form of the input and any order of its rows.
+
+    Parameters
+    ----------
+    n_factors
+        K, the length of a user's and an item's row of factors.
+    n_epochs
+        Passes over the ratings.
+    learning_rate
+        η, on the scale of the standardized ratings.
+    regularization
+        λ, likewise.
+    fit_bias
+        Whether users and items have biases.
+    fit_mean
+        Whether μ is the mean of the ratings; else it is 0.
+    random_state
+        Seed: an int ≥ 0, a NumPy Generator or RandomState to draw one from, or None for a new one
+        each time.
+    n_threads
+        Threads to train with; None for all the cores this process may use.
+    dtype
+        "float32" or "float64".
+    columns
+        Names of the columns (user, item, rating) of DataFrames and files; None to find them.
+    verbose
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    user_factors_, item_factors_
+        Shapes (n_users, K) and (n_items, K), read-only.
+    user_bias_, item_bias_
+        Shapes (n_users,) and (n_items,), read-only.
+    global_mean_
+        μ.
+    users_, items_
+        The ids of the rows, sorted.
+    n_epochs_
+        Number of epochs trained.
+    history_
+        Columns "epoch", "train_rmse" (of the errors before each visit) and "seconds".
+
+    Examples
+    --------
+    >>> import factorate as ft
+    >>> model = ft.MatrixFactorization(n_factors=2, random_state=0)
+    >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
+    >>> _ = model.fit((users, items, [5, 2, 4, 1]))
+    >>> model.predict((["bob"], ["jam"])).shape
+    (1,)
+    """
+
+    _estimator_type = "regressor"
+
+    def __init__(
+        self,
+        n_factors: int = 64,
+        n_epochs: int = 20,
+        learning_rate: float = 0.02,
+        regularization: float = 0.05,
+        fit_bias: bool = True,
+        fit_mean: bool = True,
+        random_state: int | np.random.Generator | np.random.RandomState | None = None,
+        n_threads: int | None = None,
+        dtype: str = "float32",
+        columns: Names | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.regularization = regularization
+        self.fit_bias = fit_bias
+        self.fit_mean = fit_mean
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.dtype = dtype
+        self.columns = columns
+        self.verbose = verbose
+
+    # Parameters, as scikit-learn's estimators have them
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep
+            Ignored: there are no nested estimators.
+        """
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name; what was fitted stays.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        names = self._parameter_names()
+        for name in params:
+            if name not in names:
+                raise ValueError(f"there is no parameter {name!r}; there are {', '.join(names)}")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        changed = [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if value is not defaults[name].default and value != defaults[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe the estimator to scikit-learn."""
+        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="regressor",
+            target_tags=TargetTags(required=False),
+            regressor_tags=RegressorTags(),
+            input_tags=InputTags(string=True, categorical=True, sparse=True, positive_only=False),
+            non_deterministic=self.random_state is None,
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say whether there are factors."""
+        return "_fitted" in vars(self)
+
+    # Training
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Learn from ratings; what was learnt before is replaced.
+
+        Parameters
+        ----------
+        X
+            Ratings: a DataFrame, the path of a CSV or Parquet file, a tuple (users, items,
+            ratings), a scipy.sparse matrix or a dense 2-d array (0 and NaN are not observed); or
+            pairs of shape (n, 2) with `y`.
+        y
+            Ratings of the pairs, shape (n,).
+
+        Returns
+        -------
+        MatrixFactorization
+            This model.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If the parameters or ratings are not what they should be.
+        DivergenceError
+            If the squared error of an epoch is not finite.
+        KeyboardInterrupt
+            The epochs finished so far are kept; before the first, and after any other error, the
+            model is as it was.
+        """
+        dtype = self._checked_dtype()
+        settings = self._settings()
+        ratings = read_ratings(X, y, dtype=dtype, names=self._checked_columns())
+        with self._progress(len(ratings.values)) as report:
+            trained = solver.train(ratings, settings, report)
+        history = {
+            "epoch": np.array([epoch.number for epoch in trained.history], np.int64),
+            "train_rmse": np.array([epoch.train_rmse for epoch in trained.history], np.float64),
+            "seconds": np.array([epoch.seconds for epoch in trained.history], np.float64),
+        }
+        self._fitted = Fitted(
+            trained.factors, ratings.user_index, ratings.item_index, history, ratings.library
+        )
+        if trained.interruption is not None:
+            raise trained.interruption
+        return self
+
+    def _checked_dtype(self) -> np.dtype[Any]:
+        try:
+            dtype = np.dtype(self.dtype)
+        except TypeError:
+            dtype = None
+        if dtype not in (np.float32, np.float64) or not dtype.isnative:
+            raise ValueError(f"dtype is {self.dtype!r}; expected 'float32' or 'float64'")
+        return dtype
+
+    def _checked_columns(self) -> Names | None:
+        names = self.columns
+        if names is None:
+            return None
+        if isinstance(names, str) or len(names) not in (2, 3):
+            raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
+        return tuple(names)
+
+    def _settings(self) -> solver.Settings:
+        return solver.Settings(
+            n_factors=check_count("n_factors", self.n_factors, 1),
+            n_epochs=check_count("n_epochs", self.n_epochs, 0),
+            learning_rate=check_number("learning_rate", self.learning_rate, above=0),
+            regularization=check_number("regularization", self.regularization, least=0),
+            fit_bias=bool(self.fit_bias),
+            fit_mean=bool(self.fit_mean),
+            seed=_seed(self.random_state),
+            n_threads=_n_threads(self.n_threads),
+        )
+
+    def _progress(self, n_ratings: int) -> _Progress:
+        return _Progress(int(self.n_epochs), n_ratings, not self.verbose)
+
+    # What was learnt
+
+    def _require(self) -> Fitted:
+        fitted: Fitted | None = vars(self).get("_fitted")
+        if fitted is None:
+            raise not_fitted(type(self).__name__)
+        return fitted
+
+    @property
+    def user_factors_(self) -> Floats:
+        """Rows of P, shape (n_users, K)."""
+        return self._require().factors.user_factors
+
+    @property
+    def item_factors_(self) -> Floats:
+        """Rows of Q, shape (n_items, K)."""
+        return self._require().factors.item_factors
+
+    @property
+    def user_bias_(self) -> Floats:
+        """Biases of the users, shape (n_users,)."""
+        return self._require().factors.user_bias
+
+    @property
+    def item_bias_(self) -> Floats:
+        """Biases of the items, shape (n_items,)."""
+        return self._require().factors.item_bias
+
+    @property
+    def global_mean_(self) -> float:
+        """Mean of the training ratings, 0 with ``fit_mean=False``."""
+        return self._require().factors.mean
+
+    @property
+    def users_(self) -> NDArray[Any]:
+        """Ids of the users, in the order of their rows."""
+        return self._require().user_index.ids
+
+    @property
+    def items_(self) -> NDArray[Any]:
+        """Ids of the items, in the order of their rows."""
+        return self._require().item_index.ids
+
+    @property
+    def history_(self) -> dict[str, NDArray[Any]]:
+        """Columns "epoch", "train_rmse" and "seconds", one entry an epoch."""
+        return self._require().history
+
+    @property
+    def n_epochs_(self) -> int:
+        """Number of epochs trained."""
+        return len(self._require().history["epoch"])
+
+    # Predictions
+
+    def predict(self, X: Any) -> Floats:
+        """Predict the ratings of pairs.
+
+        Parameters
+        ----------
+        X
+            Pairs of user and item: an array of shape (n, 2), a tuple (users, items), a DataFrame,
+            the path of a file, or a sparse matrix whose stored entries are the pairs.
+
+        Returns
+        -------
+        ndarray
+            Shape (n,). An unknown id adds nothing: μ + b_i, μ + b_u or μ.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `X` is not pairs, or a whole column has another type than the ids in training.
+        NotFittedError
+            Before `fit`.
+        """
+        fitted = self._require()
+        users, items, columns = read_pairs(
+            X, fitted.user_index, fitted.item_index, names=self._checked_columns()
+        )
+        _warn_unknown(users, items, columns)
+        return factors_room.predict(fitted.factors, users, items)
+
+    def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
+        """Compare predictions with ratings.
+
+        Parameters
+        ----------
+        X, y
+            Ratings, in any form `fit` takes.
+
+        Returns
+        -------
+        dict
+            "rmse" and "mae" over all ratings, and "n_unknown", the number of ratings whose user or
+            item was not in the training ratings.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ratings = ft.datasets.synthetic(2000, 100, 50)
+        >>> sorted(ft.MatrixFactorization(2, random_state=0).fit(ratings).evaluate(ratings))
+        ['mae', 'n_unknown', 'rmse']
+        """
+        values, predicted, n_unknown = self._compare(X, y)
+        return {
+            "rmse": metrics.rmse(values, predicted),
+            "mae": metrics.mae(values, predicted),
+            "n_unknown": n_unknown,
+        }
+
+    def score(self, X: Any, y: ArrayLike | None = None) -> float:
+        """Return R², the coefficient of determination of the predictions, as scikit-learn does."""
+        values, predicted, _ = self._compare(X, y)
+        return metrics.r2(values, predicted)
+
+    def _compare(self, X: Any, y: ArrayLike | None) -> tuple[Floats, Floats, int]:
+        fitted = self._require()
+        users, items, columns = read_pairs(
+            X, fitted.user_index, fitted.item_index,
+            y=y, names=self._checked_columns(), with_ratings=True,
+        )  # fmt: skip
+        values = read_values(columns.ratings, np.dtype(np.float64))
+        if not len(values):
+            raise ValueError("there are no ratings; at least one is needed")
+        _warn_unknown(users, items, columns)
+        n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
+        return values, factors_room.predict(fitted.factors, users, items), n_unknown
+
+    def complete(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Any:
+        """Return the filled matrix: the predictions of every item for every user.
+
+        Parameters
+        ----------
+        users, items
+            Ids of the rows and columns wanted; None for all, in the order of `users_` and
+            `items_`.
+
+        Returns
+        -------
+        ndarray or DataFrame
+            Shape (len(users), len(items)), equal to `predict` bit for bit; a DataFrame when the
+            model was fitted on one, with pandas labelled by the ids, with other libraries with the
+            users in a first column "user".
+
+        Raises
+        ------
+        ValueError
+            If it has more than 50 million cells and neither `users` nor `items` was named.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> R, _, _ = ft.datasets.textbook()
+        >>> ft.MatrixFactorization(3, random_state=0).fit(R).complete().shape
+        (6, 4)
+        """
+        fitted = self._require()
+        (user_ids, user_codes), (item_ids, item_codes) = (
+            _wanted(wanted, index, what)
+            for wanted, index, what in (
+                (users, fitted.user_index, "users"),
+                (items, fitted.item_index, "items"),
+            )
+        )
+        shape = len(user_codes), len(item_codes)
+        if users is None and items is None and shape[0] * shape[1] > MAX_CELLS:
+            raise ValueError(
+                f"the filled matrix has {shape[0]} × {shape[1]} cells, more than {MAX_CELLS:,}; "
+                f"name the users or items that are wanted"
+            )
+        _warn_unknown(user_codes, item_codes, (user_ids, item_ids))
+        filled = np.empty(shape, fitted.factors.user_factors.dtype)
+        rows = max(1, CELLS_AT_ONCE // max(1, shape[1]))
+        for first in range(0, shape[0], rows):
+            some = user_codes[first : first + rows]
+            pairs = np.repeat(some, shape[1]), np.tile(item_codes, len(some))
+            predicted = factors_room.predict(fitted.factors, *pairs)
+            filled[first : first + rows] = predicted.reshape(len(some), -1)
+        if fitted.library is None:
+            return filled
+        return matrix_frame(filled, user_ids, item_ids, fitted.library)
+
+    # Files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one ``.npz`` file that holds no pickle.
+
+        Parameters
+        ----------
+        path
+            Where to; an existing file is replaced only when the new one is whole.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; an old file stays.
+
+        See Also
+        --------
+        factorate.load
+        """
+        fitted = self._require()
+        parameters = self.get_params()
+        if not isinstance(parameters["random_state"], int | np.integer | None):
+            parameters["random_state"] = None  # the state of a generator is not a parameter
+        storage.save(
+            path, parameters, fitted.factors, fitted.user_index, fitted.item_index,
+            fitted.history, fitted.library,
+        )  # fmt: skip
+
+
+def load(path: str | os.PathLike[str]) -> MatrixFactorization:
+    """Read a model that :meth:`MatrixFactorization.save` wrote.
+
+    Parameters
+    ----------
+    path
+        The ``.npz`` file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no file is there.
+    ModelFileError
+        If it is not a model, is damaged, or was written by a later version.
+
+    Examples
+    --------
+    >>> import factorate as ft, tempfile, pathlib
+    >>> model = ft.MatrixFactorization(2, random_state=0).fit(ft.datasets.textbook()[0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(pathlib.Path(folder, "model.npz"))
+    ...     again = ft.load(pathlib.Path(folder, "model.npz"))
+    >>> bool((again.complete() == model.complete()).all())
+    True
+    """
+    parameters, *parts = storage.load(path)
+    model = MatrixFactorization(**parameters)
+    model._fitted = Fitted(*parts)
+    return model
+
+
+class _Progress:
+    """A tqdm bar of epochs; nothing, and nothing imported, when disabled."""
+
+    def __init__(self, n_epochs: int, n_ratings: int, disable: bool) -> None:
+        self._disable = disable
+        self._n_epochs, self._n_ratings = n_epochs, n_ratings
+        self._seconds = 0.0
+
+    def __enter__(self) -> Callable[[solver.Epoch], None] | None:
+        if self._disable:
+            return None
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=self._n_epochs, unit="epoch", desc="training")
+        return self._report
+
+    def _report(self, epoch: solver.Epoch) -> None:
+        rate = self._n_ratings / max(epoch.seconds - self._seconds, 1e-9) / 1e6
+        self._seconds = epoch.seconds
+        self._bar.set_postfix_str(f"rmse {epoch.train_rmse:.4f}, {rate:.1f} M ratings/s", False)
+        self._bar.update()
+
+    def __exit__(self, *_: object) -> None:
+        if not self._disable:
+            self._bar.close()
+
+
+def _seed(random_state: object) -> int:
+    if random_state is None:
+        entropy = np.random.SeedSequence().entropy
+        assert isinstance(entropy, int)  # noqa: S101  (for the type checker)
+        return entropy
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    return check_count("random_state", random_state, 0)
+
+
+def _n_threads(n_threads: object) -> int:
+    if n_threads is not None:
+        return check_count("n_threads", n_threads, 1)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _wanted(wanted: ArrayLike | None, index: IdIndex, what: str) -> tuple[Any, Codes]:
+    if wanted is None:
+        return index.ids, np.arange(len(index.ids), dtype=np.int32)
+    column = read_ids(wanted, what)
+    return column.values, look_up(index, column, what)
+
+
+def _warn_unknown(users: Codes, items: Codes, columns: Columns | tuple[Any, Any]) -> None:
+    parts = []
+    for what, codes, ids in (("users", users, columns[0]), ("items", items, columns[1])):
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown):
+            names = list(dict.fromkeys(repr(ids[where]) for where in unknown[:100].tolist()))[:3]
+            parts.append(f"{len(unknown)} of {len(codes)} {what} are unknown ({', '.join(names)})")
+    if parts:
+        warnings.warn(
+            f"{'; '.join(parts)}: what is not known of them is left out of their predictions",
+            UnknownIdWarning,
+            stacklevel=3,
+        )

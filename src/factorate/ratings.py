@@ -1,0 +1,306 @@
+"""Ratings: any input -> codes, values and the two id indexes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from factorate import frames
+from factorate.ids import IdIndex, look_up, make_index, range_index, read_ids
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Codes = NDArray[np.int32]
+
+FORMS = (
+    "a DataFrame, the path of a CSV or Parquet file, a tuple (users, items, ratings) of arrays, "
+    "X of shape (n, 2) with y, a scipy.sparse matrix or a dense 2-d array"
+)
+
+
+class Columns(NamedTuple):
+    """One input as columns, nothing checked but its form.
+
+    ``users`` and ``items`` are ids, or for a matrix its row and column numbers, and then ``shape``
+    is that of the matrix. ``library`` names the DataFrame library the input came from.
+    """
+
+    users: Any
+    items: Any
+    ratings: Any
+    shape: tuple[int, int] | None = None
+    library: str | None = None
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings as codes.
+
+    Attributes
+    ----------
+    users, items
+        Row of each rating in its index, int32, shape (n,).
+    values
+        Finite ratings, shape (n,), float32 or float64.
+    user_index, item_index
+        The ids of the rows.
+    library
+        The DataFrame library the ratings came from, if any.
+    """
+
+    users: Codes
+    items: Codes
+    values: Floats
+    user_index: IdIndex
+    item_index: IdIndex
+    library: str | None
+
+
+def _sparse(matrix: Any) -> Columns:
+    stored = matrix.tocoo()
+    if len(stored.shape) != 2:
+        raise ValueError(f"the sparse array has shape {stored.shape}; ratings are 2-d: users × items")
+    users, items = stored.coords if hasattr(stored, "coords") else (stored.row, stored.col)
+    for name, rows in (("row", users), ("column", items)):
+        if len(rows) and rows.min() < 0:
+            where = int(np.argmin(rows))
+            raise ValueError(f"{name} index {rows[where]} of stored entry {where} is negative")
+    return Columns(users, items, stored.data, stored.shape)
+
+
+def _dense(matrix: NDArray[Any]) -> Columns:
+    if matrix.shape[1] == 3:
+        raise ValueError(
+            f"an array of shape {matrix.shape} can be triples or a matrix of three items; for "
+            f"(user, item, rating) triples pass tuple(a.T), for a matrix scipy.sparse.coo_array(a)"
+        )
+    if matrix.shape[1] == 2:
+        raise ValueError(
+            f"X of shape {matrix.shape} is pairs of user and item, but there are no ratings: call "
+            f"fit(X, y); for a matrix of two items pass scipy.sparse.coo_array(a)"
+        )
+    check_numeric(matrix, "the matrix")
+    observed = (matrix != 0) & ~np.isnan(matrix)
+    infinite = np.argwhere(np.isinf(matrix))
+    if len(infinite):
+        row, column = infinite[0].tolist()
+        raise ValueError(
+            f"R[{row}, {column}] is {matrix[row, column]}; ratings are finite, and entries that "
+            f"were not observed are 0 or NaN"
+        )
+    users, items = np.nonzero(observed)
+    return Columns(users, items, matrix[users, items], matrix.shape)
+
+
+def read_columns(data: object, y: object, names: frames.Names | None, pairs: bool) -> Columns:
+    """Bring any accepted form of input into columns.
+
+    Parameters
+    ----------
+    data
+        One of `FORMS`; with `pairs`, the same without the ratings.
+    y
+        Ratings of the pairs in `data`, or None.
+    names
+        Names of the columns (user, item, rating), or None to find them.
+    pairs
+        Whether ratings may be absent.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the form is none of these, or an ambiguous one.
+    FileNotFoundError
+        If `data` is a path where no file is.
+    """
+    with_rating = not pairs and y is None
+    if isinstance(data, str | os.PathLike):
+        data = frames.read_file(Path(data), names)
+    if isinstance(data, tuple):
+        return _tuple(data, y, with_rating)
+    if isinstance(data, list | np.ndarray):
+        return _array(_as_array(data), y, pairs)
+    if type(data).__module__.startswith("scipy.sparse"):
+        return _sparse(data)
+    frame = frames.to_frame(data)
+    if frame is None:
+        raise TypeError(f"got {type(data).__name__}; expected {FORMS}")
+    users, items, ratings, library = frames.columns(frame, names, with_rating)
+    return Columns(users, items, ratings if y is None else y, None, library)
+
+
+def _tuple(data: tuple[Any, ...], y: object, with_rating: bool) -> Columns:
+    if len(data) == 3 and y is None:
+        return Columns(*data)
+    if len(data) == 2 and not with_rating:
+        return Columns(data[0], data[1], y)
+    expected = "(users, items, ratings)" if with_rating else "(users, items)"
+    raise ValueError(f"a tuple of {len(data)} was given; expected {expected}")
+
+
+def _array(array: NDArray[Any], y: object, pairs: bool) -> Columns:
+    if array.ndim != 2:
+        raise ValueError(f"an array of shape {array.shape} was given; expected {FORMS}")
+    if array.shape[1] == 2 and (pairs or y is not None):
+        return Columns(array[:, 0], array[:, 1], y)
+    if y is not None:
+        raise ValueError(f"with y, X has shape (n, 2), user and item; got {array.shape}")
+    if pairs and array.shape[1] == 3:
+        raise ValueError(f"pairs of user and item have shape (n, 2); got {array.shape}")
+    return _dense(array)
+
+
+def _as_array(data: list[Any] | NDArray[Any]) -> NDArray[Any]:
+    if isinstance(data, np.ndarray):
+        return data
+    objects = np.asarray(data, object)  # not yet text: [1, "a"] keeps its integer
+    return objects if objects.ndim == 2 and objects.shape[1] == 2 else np.asarray(data)
+
+
+def check_numeric(array: NDArray[Any], what: str) -> None:
+    """Raise TypeError unless the array holds real numbers."""
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{what} {_example(array)}has dtype {array.dtype}; expected real numbers")
+
+
+def _example(array: NDArray[Any]) -> str:
+    return f"(first value {array.flat[0]!r}) " if array.size else ""
+
+
+def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings") -> Floats:
+    """Return ratings as an array of `dtype`, having proved that every one is finite.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If one is NaN, infinite, or too large for `dtype`, or the shape is not (n,).
+    """
+    array = ratings if isinstance(ratings, np.ndarray) else _to_numbers(ratings, what)
+    if array.dtype == object:
+        array = _to_numbers(array.tolist(), what)
+    check_numeric(array, what)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{what} has shape {array.shape}; expected (n,)")
+    with np.errstate(over="ignore"):
+        values: Floats = np.ascontiguousarray(array, dtype)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        value = array[bad[0]]
+        reason = "is too large for " + dtype.name if np.isfinite(value) else "is not finite"
+        raise ValueError(
+            f"{what}[{bad[0]}] is {value}, which {reason}; drop it or give it a finite value "
+            f"({len(bad)} of {len(values)} are like it)"
+        )
+    return values
+
+
+def _to_numbers(ratings: Any, what: str) -> NDArray[Any]:
+    """Turn a sequence that may hold None, NA or Decimal into an array."""
+    array = np.asarray(ratings)
+    if array.dtype != object:
+        return array
+    numbers = np.empty(len(array), np.float64)
+    for position, value in enumerate(array.tolist()):
+        if value is None or type(value).__name__ == "NAType":
+            raise ValueError(f"{what}[{position}] is {value!r}; drop it or give it a finite value")
+        if isinstance(value, str | bytes | complex):
+            raise TypeError(f"{what}[{position}] is {value!r}; expected a real number")
+        try:
+            numbers[position] = value
+        except (TypeError, ValueError):
+            raise TypeError(f"{what}[{position}] is {value!r}; expected a real number") from None
+    return numbers
+
+
+def _check_lengths(**lengths: int) -> None:
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{n} {name}" for name, n in lengths.items())
+        raise ValueError(f"columns have different lengths: {listed}")
+
+
+def _length(column: Any) -> int:
+    try:
+        return len(column)
+    except TypeError:
+        raise TypeError(f"got {column!r}; expected a column of shape (n,)") from None
+
+
+def read_ratings(
+    data: object, y: object = None, *, dtype: np.dtype[Any], names: frames.Names | None = None
+) -> Ratings:
+    """Read ratings and give their users and items rows.
+
+    Parameters
+    ----------
+    data, y
+        Ratings in any accepted form.
+    dtype
+        float32 or float64.
+    names
+        Names of the columns (user, item, rating) of a DataFrame, or None to find them.
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        For input that is not ratings; the message names the value and where it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ratings = read_ratings(([7, 7, 8], ["a", "b", "a"], [5, 3, 4]), dtype=np.dtype("float32"))
+    >>> ratings.users, ratings.items, ratings.values
+    (array([0, 0, 1], dtype=int32), array([0, 1, 0], dtype=int32), array([5., 3., 4.], dtype=float32))
+    """
+    columns = read_columns(data, y, names, pairs=False)
+    lengths = {"users": _length(columns.users), "items": _length(columns.items)}
+    _check_lengths(**lengths, ratings=_length(columns.ratings))
+    if not lengths["users"]:
+        raise ValueError("there are no ratings; at least one is needed")
+    values = read_values(columns.ratings, dtype)
+    sides = []
+    for position, what in enumerate(("users", "items")):
+        ids = (columns.users, columns.items)[position]
+        if columns.shape is None:
+            sides.append(make_index(read_ids(ids, what), what))
+        else:
+            codes = np.ascontiguousarray(ids, np.int32)
+            sides.append((range_index(columns.shape[position]), codes))
+    (user_index, users), (item_index, items) = sides
+    users, items = (np.ascontiguousarray(codes) for codes in (users, items))
+    return Ratings(users, items, values, user_index, item_index, columns.library)
+
+
+def read_pairs(
+    data: object,
+    user_index: IdIndex,
+    item_index: IdIndex,
+    *,
+    y: object = None,
+    names: frames.Names | None = None,
+    with_ratings: bool = False,
+) -> tuple[Codes, Codes, Columns]:
+    """Read pairs, with or without ratings, in the rows of a model; −1 is an unknown id.
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        As `read_ratings`, and if a whole column is of another type than the model's ids.
+    """
+    columns = read_columns(data, y, names, pairs=not with_ratings)
+    lengths = {"users": _length(columns.users), "items": _length(columns.items)}
+    if with_ratings or y is not None:
+        lengths["ratings"] = _length(columns.ratings)
+    _check_lengths(**lengths)
+    users = look_up(user_index, read_ids(columns.users, "users"), "users")
+    items = look_up(item_index, read_ids(columns.items, "items"), "items")
+    return np.ascontiguousarray(users), np.ascontiguousarray(items), columns

@@ -1,0 +1,295 @@
+"""The training loop: from ratings to factors, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate.exceptions import DivergenceError
+from factorate.factors import Factors
+from factorate.kernels import PADDING, active
+from factorate.schedule import Schedule, make_schedule, stream, uniform, visits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from factorate.ratings import Ratings
+
+    Floats = NDArray[np.floating[Any]]
+
+INITIAL_SPREAD = 0.1  # standard deviation of p_u · q_i at the start, on the scale of training
+ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
+CHUNK = 1 << 20  # numbers drawn at a time
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; validated by the model."""
+
+    n_factors: int
+    n_epochs: int
+    learning_rate: float
+    regularization: float
+    fit_bias: bool
+    fit_mean: bool
+    seed: int
+    n_threads: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave."""
+
+    number: int  # from 1
+    train_rmse: float  # of the errors before each visit, on the user's scale
+    seconds: float  # since training began
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gave: the factors after the last epoch of `history`."""
+
+    factors: Factors
+    history: tuple[Epoch, ...]
+    interruption: KeyboardInterrupt | None
+
+
+@dataclass(frozen=True)
+class _State:
+    """The arrays that the kernel moves: rows are places, padded to whole vectors."""
+
+    P: Floats
+    Q: Floats
+    user_bias: Floats
+    item_bias: Floats
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
+    """Return zeros that begin on a cache line."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def padded(n_factors: int) -> int:
+    """Return the length of a row of factors in memory."""
+    return -(-n_factors // PADDING) * PADDING
+
+
+def _random_factors(
+    order: NDArray[np.int32], n_factors: int, dtype: np.dtype[Any], bits: np.random.PCG64
+) -> Floats:
+    """Draw a start for each place; a row's numbers depend on its rank among the rated rows.
+
+    Uniform around zero, with the variance at which p·q has a standard deviation of
+    `INITIAL_SPREAD`.
+    """
+    out = aligned_zeros((len(order), padded(n_factors)), dtype)
+    half_width = (12 * INITIAL_SPREAD / math.sqrt(n_factors)) ** 0.5 / 2
+    place_of_rank = np.argsort(order, kind="stable")
+    rows = max(1, CHUNK // n_factors)
+    for first in range(0, len(order), rows):
+        places = place_of_rank[first : first + rows]
+        drawn = uniform(len(places) * n_factors, bits).reshape(len(places), n_factors)
+        out[places, :n_factors] = half_width * (2 * drawn - 1)
+    return out
+
+
+def _start(schedule: Schedule, settings: Settings, dtype: np.dtype[Any]) -> _State:
+    orders = schedule.user_order, schedule.item_order
+    P, Q = (
+        _random_factors(order, settings.n_factors, dtype, stream(settings.seed, 3, side))
+        for side, order in enumerate(orders)
+    )
+    return _State(P, Q, *(np.zeros(len(order), dtype) for order in orders))
+
+
+def _standardize(schedule: Schedule, fit_mean: bool) -> tuple[float, float]:
+    """Centre and scale the ratings of a schedule in place; return both numbers."""
+    values = schedule.ratings[: schedule.n_ratings]
+    mean = float(np.mean(values, dtype=np.float64))
+    deviation = math.sqrt(
+        sum(
+            float(np.sum(np.square(values[first : first + CHUNK].astype(np.float64) - mean)))
+            for first in range(0, len(values), CHUNK)
+        )
+        / len(values)
+    )
+    centre = mean if fit_mean else 0.0
+    # The spread of equal ratings is rounding, and nothing is gained by blowing it up.
+    scale = deviation if deviation > 8 * np.finfo(values.dtype).eps * abs(mean) else 1.0
+    values -= values.dtype.type(centre)
+    values *= values.dtype.type(1 / scale)
+    return centre, scale
+
+
+def _copy(state: _State, to: _State | None) -> _State:
+    if to is None:
+        return _State(*(np.copy(array) for array in vars(state).values()))
+    for source, target in zip(vars(state).values(), vars(to).values(), strict=True):
+        np.copyto(target, source)
+    return to
+
+
+def _to_factors(
+    state: _State, schedule: Schedule, shape: tuple[int, int], n_factors: int, mean: float,
+    scale: float,
+) -> Factors:  # fmt: skip
+    """Copy the state to rows, on the user's scale; rows without ratings are zeros."""
+    dtype = state.P.dtype
+    arrays = []
+    for n, order, rows, bias in (
+        (shape[0], schedule.user_order, state.P, state.user_bias),
+        (shape[1], schedule.item_order, state.Q, state.item_bias),
+    ):
+        factors, biases = np.zeros((n, n_factors), dtype), np.zeros(n, dtype)
+        factors[order] = rows[:, :n_factors]
+        factors *= dtype.type(math.sqrt(scale))
+        biases[order] = bias * dtype.type(scale)
+        arrays.append((factors, biases))
+    (P, user_bias), (Q, item_bias) = arrays
+    return Factors(P, Q, user_bias, item_bias, mean, scale)
+
+
+def _predecessors(order: list[int], n_columns: int) -> list[list[int]]:
+    """Return, for each visit of an epoch, the earlier visits it has to wait for.
+
+    A block follows the last block of its row band and the last of its column band; what else runs
+    beside it cannot touch its rows, so any interleaving gives the bits of the serial order.
+    """
+    last_of_row: dict[int, int] = {}
+    last_of_column: dict[int, int] = {}
+    before = []
+    for visit, block in enumerate(order):
+        row, column = divmod(block, n_columns)
+        before.append([last[key] for last, key in ((last_of_row, row), (last_of_column, column))
+                       if key in last])  # fmt: skip
+        last_of_row[row] = last_of_column[column] = visit
+    return before
+
+
+def _pool(n_threads: int) -> ThreadPoolExecutor | nullcontext[None]:
+    return ThreadPoolExecutor(n_threads, "factorate") if n_threads > 1 else nullcontext()
+
+
+def _run_parallel(
+    pool: ThreadPoolExecutor, order: list[int], n_columns: int, task: Callable[[int], float]
+) -> list[float]:
+    before = _predecessors(order, n_columns)
+    waiting = [len(visits_before) for visits_before in before]
+    after: list[list[int]] = [[] for _ in order]
+    for visit, visits_before in enumerate(before):
+        for earlier in visits_before:
+            after[earlier].append(visit)
+    results = [0.0] * len(order)
+    running: dict[Future[float], int] = {
+        pool.submit(task, order[visit]): visit for visit, n in enumerate(waiting) if n == 0
+    }
+    try:
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                visit = running.pop(future)
+                results[visit] = future.result()
+                for later in after[visit]:
+                    waiting[later] -= 1
+                    if waiting[later] == 0:
+                        running[pool.submit(task, order[later])] = later
+    except BaseException:
+        for future in running:
+            future.cancel()
+        wait(running)
+        raise
+    return results
+
+
+def train(
+    ratings: Ratings, settings: Settings, report: Callable[[Epoch], None] | None = None
+) -> Trained:
+    """Train from a random start.
+
+    Parameters
+    ----------
+    ratings
+        At least one rating.
+    settings
+        Valid settings.
+    report
+        Called after each epoch.
+
+    Returns
+    -------
+    Trained
+        If a KeyboardInterrupt came after the first epoch, it is in `interruption`, and the factors
+        are those of the last whole epoch.
+
+    Raises
+    ------
+    DivergenceError
+        If the squared error of an epoch is not finite.
+    KeyboardInterrupt
+        If it came before the end of the first epoch.
+    """
+    began = time.perf_counter()
+    shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
+    schedule = make_schedule(
+        ratings.users, ratings.items, ratings.values, *shape, padded(settings.n_factors),
+        settings.seed,
+    )  # fmt: skip
+    mean, scale = _standardize(schedule, settings.fit_mean)
+    state = _start(schedule, settings, ratings.values.dtype)
+    starts = schedule.block_starts.tolist()
+
+    def visit_block(block: int) -> float:
+        return active.train(
+            schedule.users, schedule.items, schedule.ratings, starts[block], starts[block + 1],
+            state.P, state.Q, state.user_bias, state.item_bias,
+            settings.learning_rate, settings.regularization, settings.fit_bias,
+        )  # fmt: skip
+
+    history: list[Epoch] = []
+    interruption = None
+    snapshot, snapshot_epoch = None, -1
+    n_threads = min(settings.n_threads, *schedule.n_bands)
+    try:
+        with _pool(n_threads) as pool:
+            for number in range(1, settings.n_epochs + 1):
+                if history:
+                    snapshot = _copy(state, snapshot)
+                    snapshot_epoch = len(history)
+                order = visits(schedule.n_bands, settings.seed, number)
+                if pool is None:
+                    errors = [visit_block(block) for block in order]
+                else:
+                    errors = _run_parallel(pool, order, schedule.n_bands[1], visit_block)
+                squared = sum(errors)
+                if not math.isfinite(squared):
+                    raise DivergenceError(
+                        f"training diverged in epoch {number} of {settings.n_epochs}: the squared "
+                        f"error is {squared} with learning_rate={settings.learning_rate!r} and "
+                        f"regularization={settings.regularization!r}; try half the learning rate"
+                    )
+                train_rmse = scale * math.sqrt(squared / schedule.n_ratings)
+                history.append(Epoch(number, train_rmse, time.perf_counter() - began))
+                if report is not None:
+                    report(history[-1])
+    except KeyboardInterrupt as error:
+        if not history:
+            raise
+        interruption = error
+        # Within an epoch the state is neither here nor there; the snapshot has the last whole one.
+        if snapshot is not None and snapshot_epoch == len(history):
+            state = snapshot
+    factors = _to_factors(state, schedule, shape, settings.n_factors, mean, scale)
+    return Trained(factors, tuple(history), interruption)

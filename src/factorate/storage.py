@@ -1,0 +1,202 @@
+"""Save and load: one uncompressed ``.npz`` of plain arrays and a JSON member.
+
+Ids of text are UTF-8 bytes with the end of each; arrays are C-ordered and little-endian. The file
+opens with ``numpy.load(path, allow_pickle=False)``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import uuid
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate.exceptions import ModelFileError
+from factorate.factors import Factors
+from factorate.ids import IdIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[Any]]
+
+FORMAT = 1
+META = "factorate.json"
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip: the same model gives the same bytes
+HISTORY = ("epoch", "train_rmse", "seconds")
+
+# How ids that NumPy holds as objects become text, and come back.
+_TO_TEXT: dict[str, Callable[[Any], bytes]] = {
+    "str": lambda value: value.encode("utf-8", "surrogatepass"),
+    "bytes": bytes,
+    "UUID": lambda value: value.bytes,
+    "datetime": lambda value: value.isoformat().encode(),
+    "integer": lambda value: str(value).encode(),
+}
+_FROM_TEXT: dict[str, Callable[[bytes], Any]] = {
+    "str": lambda text: text.decode("utf-8", "surrogatepass"),
+    "bytes": bytes,
+    "UUID": lambda text: uuid.UUID(bytes=text),
+    "datetime": lambda text: datetime.datetime.fromisoformat(text.decode()),
+    "integer": int,
+}
+
+
+def _portable(array: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def _pack_ids(index: IdIndex, side: str) -> Arrays:
+    if index.ids.dtype != object:
+        return {f"{side}_ids": _portable(index.ids)}
+    texts = [_TO_TEXT[index.kind](value) for value in index.ids.tolist()]
+    return {
+        f"{side}_ids": np.frombuffer(b"".join(texts), np.uint8),
+        f"{side}_id_ends": np.cumsum([len(text) for text in texts], dtype="<i8"),
+    }
+
+
+def _unpack_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: str) -> IdIndex:
+    ids = arrays[f"{side}_ids"]
+    if f"{side}_id_ends" not in arrays:
+        return IdIndex(ids.astype(ids.dtype.newbyteorder("="), copy=False), kind)
+    ends = [0, *arrays[f"{side}_id_ends"].tolist()]
+    text, from_text = ids.tobytes(), _FROM_TEXT[kind]
+    values = np.empty(len(ends) - 1, object)
+    for row, (begin, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        values[row] = from_text(text[begin:end])
+    return IdIndex(values, kind)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's scalars and dtypes into what JSON has."""
+    return value.item() if isinstance(value, np.generic) else np.dtype(value).name
+
+
+def save(
+    path: str | os.PathLike[str],
+    parameters: dict[str, Any],
+    factors: Factors,
+    user_index: IdIndex,
+    item_index: IdIndex,
+    history: dict[str, NDArray[Any]],
+    library: str | None,
+) -> None:
+    """Write a model; the file at `path` is the old one or the whole new one at any moment.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    arrays = {
+        "user_factors": factors.user_factors,
+        "item_factors": factors.item_factors,
+        "user_bias": factors.user_bias,
+        "item_bias": factors.item_bias,
+    }
+    arrays |= {f"history_{name}": history[name] for name in HISTORY}
+    arrays = {name: _portable(array) for name, array in arrays.items()}
+    arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
+    meta = {
+        "format": FORMAT,
+        "parameters": parameters,
+        "mean": factors.mean,
+        "scale": factors.scale,
+        "user_kind": user_index.kind,
+        "item_kind": item_index.kind,
+        "library": library,
+    }
+    text = json.dumps(meta, default=_plain, allow_nan=False, indent=1)
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        with temporary.open("x+b") as file:
+            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            with zipfile.ZipFile(file, "a") as archive:
+                archive.writestr(zipfile.ZipInfo(META, EARLIEST), text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def load(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, Any], Factors, IdIndex, IdIndex, dict[str, NDArray[Any]], str | None]:
+    """Read a model: parameters, factors, both indexes, history and DataFrame library.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no file is there.
+    ModelFileError
+        If it is not a model, is damaged, or was written by a later version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r}")
+    if not zipfile.is_zipfile(path):
+        raise ModelFileError(f"{path} is not a model of factorate, or it was cut short")
+    try:
+        with np.load(path, allow_pickle=False) as members:
+            if META not in members.files:
+                raise ModelFileError(f"{path} is a zip file, but not a model of factorate")
+            meta = json.loads(members[META])
+            if meta["format"] > FORMAT:
+                raise ModelFileError(
+                    f"{path} has format {meta['format']}; this version reads up to {FORMAT}: "
+                    f"upgrade factorate"
+                )
+            arrays = {name: members[name] for name in members.files if name != META}
+        return _assemble(meta, arrays)
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, KeyError, IndexError, OverflowError, TypeError,
+        UnicodeDecodeError, NotImplementedError, RuntimeError, ValueError, MemoryError,
+    ) as error:  # fmt: skip
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{path} is a damaged model: {error}") from error
+
+
+def _assemble(
+    meta: dict[str, Any], arrays: Arrays
+) -> tuple[dict[str, Any], Factors, IdIndex, IdIndex, dict[str, NDArray[Any]], str | None]:
+    parameters = dict(meta["parameters"])
+    if parameters.get("columns") is not None:
+        parameters["columns"] = tuple(parameters["columns"])
+    native = [
+        arrays[name].astype(arrays[name].dtype.newbyteorder("="), copy=False)
+        for name in ("user_factors", "item_factors", "user_bias", "item_bias")
+    ]
+    factors = Factors(*native, float(meta["mean"]), float(meta["scale"]))
+    indexes = [_unpack_ids(arrays, side, meta[f"{side}_kind"]) for side in ("user", "item")]
+    for index, rows, bias in zip(indexes, native[:2], native[2:], strict=True):
+        one_kind = rows.dtype == bias.dtype == native[0].dtype and rows.dtype.kind == "f"
+        if not (one_kind and rows.ndim == 2 and rows.shape[1] == native[0].shape[1]):
+            raise ValueError("its factors do not fit together")
+        if not len(index.ids) == len(rows) == len(bias):
+            raise ValueError(f"it has {len(index.ids)} ids for {len(rows)} rows")
+        if not rows.flags.c_contiguous:
+            raise ValueError("its factors are not C-ordered")
+    history = {name: arrays[f"history_{name}"] for name in HISTORY}
+    return parameters, factors, indexes[0], indexes[1], history, meta["library"]
