@@ -106,16 +106,16 @@ def train_textbook(const int32_t[::1] users, const int32_t[::1] items, const dou
     cdef Py_ssize_t epoch, t, k, n_factors = P.shape[1]
     cdef double *p
     cdef double *q
-    cdef double error, step, keep = 1 - alpha * beta
+    cdef double step, keep = 1 - alpha * beta
     with nogil:
         for epoch in range(n_epochs):
             for t in range(users.shape[0]):
                 p = &P[users[t], 0]
                 q = &Q[items[t], 0]
-                error = ratings[t]
+                # Visits of one user wait for each other's p: 2 alpha multiplies q instead.
+                step = 2 * alpha * ratings[t]
                 for k in range(n_factors):
-                    error -= p[k] * q[k]
-                step = 2 * alpha * error
+                    step -= p[k] * (2 * alpha * q[k])
                 for k in range(n_factors):
                     p[k] = keep * p[k] + step * q[k]
                     q[k] = keep * q[k] + step * p[k]

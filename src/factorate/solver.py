@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-INITIAL_SPREAD = 0.1  # standard deviation of p_u · q_i at the start, on the scale of training
+INITIAL_SPREAD = 0.02  # standard deviation of p_u · q_i at the start, on the scale of training
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 CHUNK = 1 << 20  # numbers drawn at a time
 

@@ -1,0 +1,114 @@
+"""Million ratings per second of one thread of the kernel, for every instruction set.
+
+(a) 64 × 64 ids in random order: everything in cache, the limit
+(b) 10 million skewed ratings of 69,878 users and 10,677 items, in the order of the schedule
+(c) the same ratings in random order
+
+Run: python benchmarks/kernel.py [--ratings N] [--runs N]
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from factorate import datasets, kernels
+from factorate.schedule import Schedule, make_schedule, visits
+from factorate.solver import aligned_zeros
+
+N_USERS, N_ITEMS = 69_878, 10_677
+CACHED = 64
+CACHED_VISITS = 500_000
+FACTORS = (16, 32, 64, 128)
+RATE, REGULARIZATION = 0.005, 0.05
+FLOAT = np.dtype(np.float32)
+
+
+def pad(column: Any) -> Any:
+    """Return a column followed by what the kernel looks ahead at."""
+    return np.concatenate([column, np.zeros(kernels.LOOKAHEAD, column.dtype)])
+
+
+def epoch_of(
+    order: tuple[Any, Any, Any], starts: list[tuple[int, int]], n_rows: tuple[int, int], K: int
+) -> Callable[[str, bool], float]:
+    """Return a function that runs one epoch and says how many million ratings/s it visited."""
+    generator = np.random.default_rng(0)
+    first = [0.1 * generator.standard_normal((n, K), np.float32) for n in n_rows]
+    state = [aligned_zeros((n, K), FLOAT) for n in n_rows]
+    biases = [np.zeros(n, FLOAT) for n in n_rows]
+
+    def epoch(isa: str, fit_bias: bool) -> float:
+        train = kernels.kernel(isa).train
+        # Every run begins at the same place: thousands of epochs over noise end in denormals.
+        for rows, at_first in zip(state, first, strict=True):
+            rows[:] = at_first
+        for bias in biases:
+            bias[:] = 0
+        began = time.perf_counter()
+        for start, stop in starts:
+            train(*order, start, stop, *state, *biases, RATE, REGULARIZATION, fit_bias)
+        seconds = time.perf_counter() - began
+        return sum(stop - start for start, stop in starts) / seconds / 1e6
+
+    return epoch
+
+
+def scheduled(schedule: Schedule) -> list[tuple[int, int]]:
+    """Return the blocks of one epoch in their order."""
+    starts = schedule.block_starts
+    return [
+        (int(starts[block]), int(starts[block + 1]))
+        for block in visits(schedule.n_bands, seed=0, epoch=1)
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--ratings", type=int, default=10_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    arguments = parser.parse_args()
+    n = arguments.ratings
+
+    users, items, ratings = datasets.synthetic(n, N_USERS, N_ITEMS)
+    ratings = (ratings - ratings.mean()) / ratings.std()
+    small = np.random.default_rng(0).integers(0, CACHED, (2, CACHED_VISITS), np.int32)
+    cached = pad(small[0]), pad(small[1]), pad(ratings[:CACHED_VISITS])
+    shuffled = pad(users), pad(items), pad(ratings)
+
+    print(f"{platform.machine()}, float32, one thread, {n:,} ratings, median of {arguments.runs}")
+    print("million ratings/s           (a) in cache       (b) scheduled      (c) random    b / a")
+    for K in FACTORS:
+        schedule = make_schedule(users, items, ratings, N_USERS, N_ITEMS, K, seed=0)
+        epochs = (
+            epoch_of(cached, [(0, CACHED_VISITS)] * 4, (CACHED, CACHED), K),
+            epoch_of(
+                (schedule.users, schedule.items, schedule.ratings),
+                scheduled(schedule),
+                (N_USERS, N_ITEMS),
+                K,
+            ),
+            epoch_of(shuffled, [(0, n)], (N_USERS, N_ITEMS), K),
+        )
+        for isa in reversed(kernels.available()):
+            for fit_bias in (False, True):
+                runs = [
+                    [epoch(isa, fit_bias) for epoch in epochs] for _ in range(arguments.runs)
+                ]
+                cells = [
+                    f"{statistics.median(column):5.0f} ({min(column):.0f} to {max(column):.0f})"
+                    for column in zip(*runs, strict=True)
+                ]
+                share = statistics.median(run[1] / run[0] for run in runs)
+                biases = "biases" if fit_bias else "plain"
+                line = "".join(f"{cell:<19}" for cell in cells)
+                print(f"K={K:<4} {isa:<9} {biases:<7} {line} {share:.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""The command line: demo, fit, predict, evaluate, info."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import factorate as ft
+from factorate import frames, reference
+from factorate.kernels import chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factorate.frames import Names
+
+DEMO_RATINGS, DEMO_TEST = 1_000_000, 100_000
+DEMO_NOISE = 0.5
+REFERENCE_SLICE = 20_000
+INTERRUPTED = 130
+COLUMNS_HELP = "names of the columns, separated by commas: user,item,rating"
+
+
+def demo(_: argparse.Namespace) -> None:
+    """Show the textbook's example, then a million ratings."""
+    _demo_textbook()
+    _demo_million()
+
+
+def _demo_textbook() -> None:
+    R, P, Q = ft.datasets.textbook()
+    print("1. The textbook's 6 × 4 matrix of ratings, · where one is missing\n")
+    began = time.perf_counter()
+    P, Q = ft.matrix_factorization(R, P, Q, K=3)
+    seconds = time.perf_counter() - began
+    filled = P @ Q.T
+    print("      given            filled by P Qᵀ, K = 3")
+    for given, row in zip(R, filled, strict=True):
+        cells = "  ".join(f"{r:.0f}" if r > 0 else "·" for r in given)
+        print(f"   {cells}      {'  '.join(f'{x:4.2f}' for x in row)}")
+    furthest = np.abs(filled - R)[R > 0].max()
+    visits = 5000 * np.count_nonzero(R)
+    print(
+        f"\n   5000 steps, {visits:,} updates in {seconds * 1e3:.1f} ms; every given rating comes "
+        f"back to within {furthest:.2f}\n"
+    )
+
+
+def _demo_million() -> None:
+    print(f"2. A million synthetic ratings with a noise of {DEMO_NOISE}: no model can do better\n")
+    users, items, ratings = ft.datasets.synthetic(
+        DEMO_RATINGS + DEMO_TEST, n_factors=8, noise=DEMO_NOISE
+    )
+    known, held_out = slice(DEMO_RATINGS), slice(DEMO_RATINGS, None)
+    training = users[known], items[known], ratings[known]
+    model = ft.MatrixFactorization(
+        n_factors=32, n_epochs=40, learning_rate=0.01, regularization=0.02, random_state=0,
+        verbose=True,
+    )  # fmt: skip
+    model.fit(training)
+    scores = model.evaluate((users[held_out], items[held_out], ratings[held_out]))
+    print(f"   test RMSE {scores['rmse']:.3f}, noise floor {DEMO_NOISE:.3f}")
+
+    epochs = np.diff(model.history_["seconds"])
+    fast = DEMO_RATINGS / float(np.median(epochs))
+    slow = _reference_speed(training, model)
+    print(
+        f"   {fast / 1e6:.0f} million ratings/s ({chosen()}), the same loop in NumPy "
+        f"{slow / 1e6:.3f}: {fast / slow:.0f} times as fast\n"
+    )
+
+    user = int(users[0])
+    print(f"3. The best ten items that user {user} has not rated\n")
+    unseen = np.setdiff1d(model.items_, training[1][training[0] == user])
+    predicted = model.complete(users=[user], items=unseen)[0]
+    for place in np.argsort(-predicted, kind="stable")[:10]:
+        print(f"   item {unseen[place]:>4}   {predicted[place]:.2f}")
+
+
+def _reference_speed(ratings: tuple[Any, Any, Any], model: ft.MatrixFactorization) -> float:
+    users, items, values = (column[:REFERENCE_SLICE] for column in ratings)
+    P, Q = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
+    biases = model.user_bias_.astype(np.float64), model.item_bias_.astype(np.float64)
+    began = time.perf_counter()
+    reference.train_epoch(
+        users, items, values - model.global_mean_, P, Q, *biases,
+        model.learning_rate, model.regularization,
+    )  # fmt: skip
+    return len(values) / (time.perf_counter() - began)
+
+
+def fit(arguments: argparse.Namespace) -> None:
+    """Train a model on a file of ratings and save it."""
+    output = Path(arguments.output)
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(output.parent)!r} to save the model in")
+    model = ft.MatrixFactorization(
+        n_factors=arguments.factors,
+        n_epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
+        regularization=arguments.regularization,
+        fit_bias=not arguments.no_bias,
+        fit_mean=not arguments.no_mean,
+        random_state=arguments.seed,
+        n_threads=arguments.threads,
+        dtype=arguments.dtype,
+        columns=arguments.columns,
+        verbose=not arguments.quiet,
+    )
+    model.fit(arguments.ratings)
+    model.save(output)
+    if not arguments.quiet:
+        n_users, n_items = len(model.users_), len(model.items_)
+        print(f"{output}: {n_users:,} users, {n_items:,} items, K = {model.n_factors}", end="")
+        errors = model.history_["train_rmse"]
+        print(f", training RMSE {errors[-1]:.4f}" if len(errors) else "")
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Predict the ratings of the pairs in a file."""
+    model = ft.load(arguments.model)
+    table = frames.read_file(Path(arguments.pairs))
+    names = list(table.column_names)
+    chosen_names = frames.find_columns(names, arguments.columns, with_rating=False)
+    model.set_params(columns=tuple(chosen_names))
+    predicted = model.predict(table)
+    frames.write_file(table.select(chosen_names), predicted, arguments.output)
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Compare a model's predictions with a file of ratings."""
+    model = ft.load(arguments.model)
+    if arguments.columns is not None:
+        model.set_params(columns=arguments.columns)
+    scores = model.evaluate(arguments.ratings)
+    print(f"rmse       {scores['rmse']:.6f}")
+    print(f"mae        {scores['mae']:.6f}")
+    print(f"n_unknown  {scores['n_unknown']}")
+
+
+def info(arguments: argparse.Namespace) -> None:
+    """Say what a model file holds."""
+    model = ft.load(arguments.model)
+    errors = model.history_["train_rmse"]
+    rows = {
+        "file": f"{arguments.model} ({Path(arguments.model).stat().st_size / 1e6:.1f} MB)",
+        "users": f"{len(model.users_):,} ({model.users_[0]!r} … {model.users_[-1]!r})",
+        "items": f"{len(model.items_):,} ({model.items_[0]!r} … {model.items_[-1]!r})",
+        "mean": f"{model.global_mean_:.4f}",
+        "epochs": f"{model.n_epochs_}",
+        "train rmse": f"{errors[-1]:.4f}" if len(errors) else "not trained",
+    }
+    rows |= {name: f"{value!r}" for name, value in model.get_params().items()}
+    for name, value in rows.items():
+        print(f"{name:<15} {value}")
+
+
+def _names(text: str) -> Names:
+    names = tuple(text.split(","))
+    if len(names) not in (2, 3):
+        raise argparse.ArgumentTypeError(f"{text!r} is not user,item,rating")
+    return names
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="factorate",
+        description="Matrix factorization of ratings by stochastic gradient descent, compiled.",
+        epilog="Files are .csv, .tsv (with a header line), .csv.gz or .parquet.",
+    )
+    parser.add_argument("--version", action="version", version=f"factorate {ft.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(function: Any, description: str, *positional: tuple[str, str]) -> Any:
+        sub = commands.add_parser(function.__name__, help=description, description=description)
+        sub.set_defaults(function=function)
+        for name, text in positional:
+            sub.add_argument(name.lower(), metavar=name, help=text)
+        return sub
+
+    command(demo, "show what it does, in a few seconds")
+
+    ratings = "RATINGS", "file of ratings: columns user, item, rating"
+    model = "MODEL", "file that `factorate fit` wrote"
+    defaults = ft.MatrixFactorization().get_params()
+    sub = command(fit, "train a model on a file of ratings", ratings)
+    sub.add_argument("-o", "--output", metavar="MODEL", required=True, help="file to write (.npz)")
+    sub.add_argument("--columns", type=_names, metavar="NAMES", help=COLUMNS_HELP)
+    for flag, name, kind, text in (
+        ("--factors", "n_factors", int, "number of factors"),
+        ("--epochs", "n_epochs", int, "passes over the ratings"),
+        ("--learning-rate", "learning_rate", float, "step of an update"),
+        ("--regularization", "regularization", float, "pull of factors and biases towards 0"),
+        ("--seed", "random_state", int, "same seed, same model"),
+        ("--threads", "n_threads", int, "threads to train with; default: all cores"),
+    ):
+        default = defaults[name]
+        shown = f"{text} (default: {default})" if default is not None else text
+        sub.add_argument(flag, type=kind, default=default, metavar="N", help=shown)
+    sub.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    sub.add_argument("--no-bias", action="store_true", help="leave out the biases")
+    sub.add_argument("--no-mean", action="store_true", help="leave out the mean")
+    sub.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
+
+    pairs = "PAIRS", "file of pairs: columns user, item"
+    sub = command(predict, "predict the ratings of pairs", model, pairs)
+    sub.add_argument("-o", "--output", metavar="FILE", help=".csv or .parquet; default: print CSV")
+    sub.add_argument("--columns", type=_names, metavar="NAMES", help="user,item")
+
+    sub = command(evaluate, "compare predictions with ratings", model, ratings)
+    sub.add_argument("--columns", type=_names, metavar="NAMES", help=COLUMNS_HELP)
+
+    command(info, "say what a model file holds", model)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 1 for an error, 130 when interrupted; wrong usage exits with 2.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    arguments = _parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(
+            f"factorate: warning: {message}", file=sys.stderr
+        )
+        try:
+            arguments.function(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has enough; Python must not try to flush the rest at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            print("factorate: interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except (ValueError, TypeError, ArithmeticError, OSError, ImportError) as error:
+            print(f"factorate: error: {error}", file=sys.stderr)
+            return 1
+    return 0
