@@ -14,6 +14,7 @@ import numpy as np
 
 import factorate as ft
 from factorate import frames, reference
+from factorate.exceptions import show
 from factorate.kernels import chosen
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ def info(arguments: argparse.Namespace) -> None:
     errors = model.history_["train_rmse"]
     rows = {
         "file": f"{arguments.model} ({Path(arguments.model).stat().st_size / 1e6:.1f} MB)",
-        "users": f"{len(model.users_):,} ({model.users_[0]!r} … {model.users_[-1]!r})",
-        "items": f"{len(model.items_):,} ({model.items_[0]!r} … {model.items_[-1]!r})",
+        "users": f"{len(model.users_):,} ({show(model.users_[0])} … {show(model.users_[-1])})",
+        "items": f"{len(model.items_):,} ({show(model.items_[0])} … {show(model.items_[-1])})",
         "mean": f"{model.global_mean_:.4f}",
         "epochs": f"{model.n_epochs_}",
         "train rmse": f"{errors[-1]:.4f}" if len(errors) else "not trained",

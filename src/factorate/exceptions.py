@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
+
 
 class UnknownIdWarning(UserWarning):
     """Some ids were not in the training ratings; their predictions leave out what is unknown."""
@@ -33,3 +35,8 @@ def not_fitted(name: str) -> NotFittedError:
     bases = (NotFittedError, sklearn_exceptions.NotFittedError)
     error: NotFittedError = type("NotFittedError", bases, {})(message)
     return error
+
+
+def show(value: object) -> str:
+    """Return how a user would have written a value: 1.5, not ``np.float64(1.5)``."""
+    return repr(value.item() if isinstance(value, np.generic) else value)

@@ -6,6 +6,8 @@ import csv
 import sys
 from typing import TYPE_CHECKING, Any
 
+from factorate.exceptions import show
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -76,7 +78,7 @@ def find_columns(present: Sequence[str], names: Names | None, with_rating: bool)
 def _to_numpy(series: nw.Series[Any], what: str) -> Any:
     if series.null_count():
         where = int(series.is_null().arg_true()[0])
-        raise ValueError(f"{what}[{where}] is {series[where]!r}, a missing value; drop that row")
+        raise ValueError(f"{what}[{where}] is {show(series[where])}, a missing value; drop that row")
     return series.to_numpy()
 
 
@@ -156,9 +158,12 @@ def _read_csv(path: Path, delimiter: str, names: Names | None) -> Any:
         _raise_line(path, delimiter, None)
         raise ValueError(f"{path} is not a CSV file: {error}") from None
     # A rating column that came out as text has a line that is no number: say which.
-    for name in names[2:] if names else ALIASES["rating"]:
-        if name in table.column_names and pyarrow.types.is_string(table.schema.field(name).type):
-            _raise_line(path, delimiter, name)
+    try:
+        rating = find_columns(table.column_names, names, with_rating=True)[2]
+    except ValueError:
+        return table  # there may be none, and whoever wants one says so
+    if pyarrow.types.is_string(table.schema.field(rating).type):
+        _raise_line(path, delimiter, rating)
     return table
 
 

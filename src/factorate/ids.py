@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate.exceptions import show
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -89,7 +91,7 @@ def _missing(value: object) -> bool:
 
 def _raise_missing(value: object, position: int, what: str) -> None:
     raise ValueError(
-        f"{what}[{position}] is {value!r}, a missing id; drop that row or give it an id"
+        f"{what}[{position}] is {show(value)}, a missing id; drop that row or give it an id"
     )
 
 
@@ -113,7 +115,7 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
             kind = _kind_of(value)
             if kind is None:
                 raise TypeError(
-                    f"{what}[{position}] is {value!r} of type {type(value).__name__}; ids must be "
+                    f"{what}[{position}] is {show(value)} of type {type(value).__name__}; ids must be "
                     f"{_ALLOWED}"
                 )
             kind_of_type[type(value)] = kind
@@ -121,8 +123,8 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
     if len(first_of_kind) > 1:
         (one, here), (other, there) = list(first_of_kind.items())[:2]
         raise TypeError(
-            f"{what} mix {one} ({what}[{here}] is {listed[here]!r}) and {other} ({what}[{there}] is "
-            f"{listed[there]!r}), which do not sort; convert them to one type"
+            f"{what} mix {one} ({what}[{here}] is {show(listed[here])}) and {other} ({what}[{there}] is "
+            f"{show(listed[there])}), which do not sort; convert them to one type"
         )
     (kind,) = first_of_kind
     if kind == "integer":
@@ -144,9 +146,7 @@ def _integers(listed: list[Any]) -> IdColumn:
             return IdColumn(np.array(listed, dtype), "integer")
         except OverflowError:
             continue
-    values = np.empty(len(listed), object)
-    values[:] = [int(value) for value in listed]
-    return IdColumn(values, "integer")
+    return IdColumn(np.fromiter(map(int, listed), object, len(listed)), "integer")
 
 
 def read_ids(values: ArrayLike, what: str) -> IdColumn:
@@ -214,15 +214,12 @@ def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _to_array(values: ArrayLike) -> NDArray[Any]:
-    """Turn a sequence into an array without mixing its types (NumPy would make 1, "a" text)."""
-    array = np.asarray(values)
-    if array.dtype.kind in "biuM":
-        return array
+    """Turn a sequence into an array without mixing its types: NumPy would make True, 2 integers."""
     if not isinstance(values, list | tuple):
-        return array
-    objects = np.empty(len(values), object)
-    objects[:] = values
-    return objects
+        return np.asarray(values)
+    if values and all(type(value) is float for value in values):
+        return np.array(values)
+    return np.fromiter(values, object, len(values))
 
 
 def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
@@ -240,9 +237,7 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
             distinct = sorted(set(values.tolist()))
         except TypeError as error:
             raise TypeError(f"{what} do not sort: {error}; convert them to one type") from None
-        ids = np.empty(len(distinct), object)
-        ids[:] = distinct
-        index = IdIndex(ids, kind)
+        index = IdIndex(np.fromiter(distinct, object, len(distinct)), kind)
         return index, look_up(index, column, what)
     if kind == "integer":
         first, last = int(values.min()), int(values.max())
@@ -284,8 +279,8 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
         return np.empty(0, np.int32)
     if column.kind != index.kind:
         raise TypeError(
-            f"{what} are {column.kind} ({what}[0] is {values[0]!r}), but the model knows them as "
-            f"{index.kind} ({index.ids[0]!r}); convert them"
+            f"{what} are {column.kind} ({what}[0] is {show(values[0])}), but the model knows them as "
+            f"{index.kind} ({show(index.ids[0])}); convert them"
         )
     # NumPy compares int64 with uint64 as float64, which joins neighbours; Python does not.
     signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)

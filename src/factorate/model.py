@@ -12,7 +12,7 @@ import numpy as np
 
 from factorate import factors as factors_room
 from factorate import metrics, solver, storage
-from factorate.exceptions import UnknownIdWarning, not_fitted
+from factorate.exceptions import UnknownIdWarning, not_fitted, show
 from factorate.frames import matrix_frame
 from factorate.ids import IdIndex, look_up, read_ids
 from factorate.ratings import read_pairs, read_ratings, read_values
@@ -579,7 +579,7 @@ def _warn_unknown(users: Codes, items: Codes, columns: Columns | tuple[Any, Any]
     for what, codes, ids in (("users", users, columns[0]), ("items", items, columns[1])):
         unknown = np.flatnonzero(codes < 0)
         if len(unknown):
-            names = list(dict.fromkeys(repr(ids[where]) for where in unknown[:100].tolist()))[:3]
+            names = list(dict.fromkeys(show(ids[where]) for where in unknown[:100].tolist()))[:3]
             parts.append(f"{len(unknown)} of {len(codes)} {what} are unknown ({', '.join(names)})")
     if parts:
         warnings.warn(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factorate import frames
+from factorate.exceptions import show
 from factorate.ids import IdIndex, look_up, make_index, range_index, read_ids
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def check_numeric(array: NDArray[Any], what: str) -> None:
 
 
 def _example(array: NDArray[Any]) -> str:
-    return f"(first value {array.flat[0]!r}) " if array.size else ""
+    return f"(first value {show(array.flat[0])}) " if array.size else ""
 
 
 def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings") -> Floats:
@@ -183,9 +184,9 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
     ValueError
         If one is NaN, infinite, or too large for `dtype`, or the shape is not (n,).
     """
-    array = ratings if isinstance(ratings, np.ndarray) else _to_numbers(ratings, what)
-    if array.dtype == object:
-        array = _to_numbers(array.tolist(), what)
+    array = np.asarray(ratings)
+    if array.dtype.kind in "OUS":
+        array = _to_numbers(array, what)
     check_numeric(array, what)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -204,22 +205,19 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
     return values
 
 
-def _to_numbers(ratings: Any, what: str) -> NDArray[Any]:
-    """Turn a sequence that may hold None, NA or Decimal into an array."""
-    array = np.asarray(ratings)
-    if array.dtype != object:
-        return array
-    numbers = np.empty(len(array), np.float64)
-    for position, value in enumerate(array.tolist()):
+def _to_numbers(objects: NDArray[Any], what: str) -> NDArray[np.float64]:
+    """Turn objects, such as Decimal, into numbers."""
+    numbers = np.empty(objects.size, np.float64)
+    for position, value in enumerate(objects.ravel().tolist()):
         if value is None or type(value).__name__ == "NAType":
             raise ValueError(f"{what}[{position}] is {value!r}; drop it or give it a finite value")
-        if isinstance(value, str | bytes | complex):
-            raise TypeError(f"{what}[{position}] is {value!r}; expected a real number")
         try:
+            if isinstance(value, str | bytes):
+                raise TypeError
             numbers[position] = value
         except (TypeError, ValueError):
             raise TypeError(f"{what}[{position}] is {value!r}; expected a real number") from None
-    return numbers
+    return numbers.reshape(objects.shape)
 
 
 def _check_lengths(**lengths: int) -> None:

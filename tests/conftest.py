@@ -1,0 +1,55 @@
+"""What several test files need."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import numpy as np
+import pytest
+
+from factorate import kernels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
+
+hypothesis.settings.register_profile("fast", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("deep", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(params=kernels.available())
+def isa(request: pytest.FixtureRequest) -> str:
+    """Every instruction set this machine has."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def columns() -> Columns:
+    """Three thousand ratings by 60 users of 80 items, no pair twice, each id used."""
+    generator = np.random.default_rng(7)
+    pairs = generator.permutation(60 * 80)[:3000]
+    users, items = np.divmod(pairs, 80)
+    ratings = generator.integers(1, 11, 3000) / 2
+    assert len(np.unique(users)) == 60
+    assert len(np.unique(items)) == 80
+    return users.astype(np.int32), items.astype(np.int32), ratings.astype(np.float32)
+
+
+@pytest.fixture
+def movielens_1m() -> Any:
+    """Return ML-1M, which may not be redistributed: see the skip's reason."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    path = Path(os.environ.get("FACTORATE_TEST_DATA", default)) / "ml-1m.npz"
+    if not path.is_file():
+        pytest.skip("ml-1m.npz is not there; FACTORATE_TEST_DATA names the folder that has it")
+    return np.load(path)

@@ -1,0 +1,151 @@
+"""Ids are mapped once and come back as they were given."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factorate.ids import look_up, make_index, range_index, read_ids
+
+UTC = dt.UTC
+ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
+
+
+def index(values: Any) -> Any:
+    return make_index(read_ids(values, "users"), "users")
+
+
+KINDS: dict[str, tuple[Any, list[Any]]] = {
+    "bool": ([True, False, True], [False, True]),
+    "int": ([5, -3, 5], [-3, 5]),
+    "int8": (np.array([5, -3, 5], np.int8), [-3, 5]),
+    "int32 from 0": (np.array([1, 0, 1], np.int32), [0, 1]),
+    "big-endian": (np.array([5, -3, 5], ">i4"), [-3, 5]),
+    "far apart": ([2**62, -(2**62), 2**62], [-(2**62), 2**62]),
+    "uint64": (np.array([2**63, 1, 2**63], np.uint64), [1, 2**63]),
+    "beyond 64 bits": ([2**70, 1, 2**70], [1, 2**70]),
+    "str": (["b", "a", "b"], ["a", "b"]),
+    "numpy str": (np.array(["b", "a", "b"]), ["a", "b"]),
+    "object str": (np.array(["b", "a", "b"], object), ["a", "b"]),
+    "variable str": (np.array(["b", "a", "b"], np.dtypes.StringDType()), ["a", "b"]),
+    "bytes": ([b"b", b"a", b"b"], [b"a", b"b"]),
+    "UUID": ([TWO, ONE, TWO], [ONE, TWO]),
+    "datetime64": (np.array(["2021", "2020", "2021"], "M8[D]"), [dt.date(2020, 1, 1), dt.date(2021, 1, 1)]),
+    "datetime": ([dt.datetime(2021, 1, 1), dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)], [dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)]),
+    "zoned": ([dt.datetime(2021, 1, 1, tzinfo=UTC), dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2021, 1, 1, tzinfo=UTC)], [dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2021, 1, 1, tzinfo=UTC)]),
+    "date": ([dt.date(2021, 1, 1), dt.date(2020, 1, 1), dt.date(2021, 1, 1)], [dt.date(2020, 1, 1), dt.date(2021, 1, 1)]),
+    "numpy integers": ([np.int64(5), np.int8(-3), 5], [-3, 5]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_ranks_and_ids_come_back(kind: str) -> None:
+    given_ids, distinct = KINDS[kind]
+    found, codes = index(given_ids)
+    assert found.ids.tolist() == distinct
+    assert codes.dtype == np.int32
+    assert codes.tolist() == [1, 0, 1]
+    assert look_up(found, read_ids(given_ids, "users"), "users").tolist() == [1, 0, 1]
+
+
+@given(st.lists(st.integers(-(2**63), 2**64 - 1) | st.integers(-5, 5), min_size=1))
+def test_integers_of_any_size(values: list[int]) -> None:
+    found, codes = index(values)
+    assert found.ids.tolist() == sorted(set(values))
+    assert [found.ids.tolist()[code] for code in codes] == values
+    absent = max(values) + 1
+    assert look_up(found, read_ids([absent], "users"), "users").tolist() == [-1]
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_any_text(values: list[str]) -> None:
+    found, codes = index(values)
+    assert found.ids.tolist() == sorted(set(values))
+    assert [found.ids.tolist()[code] for code in codes] == values
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "rows"),
+    [
+        ([10, 20], [20, 15, 5, 25, 10], [1, -1, -1, -1, 0]),
+        ([0, 10**12], [10**12, 7], [1, -1]),
+        ([-5, 5], np.array([2**63 + 1, 5], np.uint64), [-1, 1]),
+        (np.array([2**63, 3], np.uint64), [3, -1], [0, -1]),
+        (["a", "c"], ["c", "b"], [1, -1]),
+        ([False], [True, False], [-1, 0]),
+        (np.array(["2020-01-01"], "M8[ns]"), np.array(["2020-01-01", "2021-01-01"], "M8[D]"), [0, -1]),
+    ],
+)  # fmt: skip
+def test_unknown_ids_have_no_row(known: Any, asked: Any, rows: list[int]) -> None:
+    found, _ = index(known)
+    assert look_up(found, read_ids(asked, "users"), "users").tolist() == rows
+
+
+def test_large_unsigned_neighbours_stay_apart() -> None:
+    """Regression: int64 and uint64 compared as float64 join neighbours."""
+    found, _ = index(np.array([2**63 + 1, 2**53], np.uint64))
+    assert look_up(found, read_ids([2**53 + 1, 2**53], "users"), "users").tolist() == [-1, 0]
+
+
+def test_a_range_from_zero_is_its_own_codes() -> None:
+    values = np.arange(1000, dtype=np.int32)
+    _, codes = index(values)
+    assert codes is values
+
+
+def test_matrix_rows_are_their_own_ids() -> None:
+    assert range_index(3).ids.tolist() == [0, 1, 2]
+
+
+MISSING: dict[str, tuple[Any, str]] = {
+    "None": (["a", None], r"users\[1\] is None"),
+    "NaN among text": (["a", float("nan")], r"users\[1\] is nan"),
+    "NaN among numbers": ([1.0, float("nan")], r"users\[1\] is"),
+    "pandas NA": ([1, pd.NA], r"users\[1\] is <NA>"),
+    "NaT": ([dt.datetime(2020, 1, 1), pd.NaT], r"users\[1\] is NaT"),
+    "datetime64 NaT": (np.array(["2020", "NaT"], "M8[D]"), r"users\[1\] is"),
+}
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_a_missing_id_is_named(case: str) -> None:
+    values, message = MISSING[case]
+    with pytest.raises(ValueError, match=message):
+        read_ids(values, "users")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1, "a"], r"users mix integer \(users\[0\] is 1\) and str \(users\[1\] is 'a'\)"),
+        ([True, 2], "mix bool .* and integer"),
+        ([(1, 2), (3, 4)], "ids must be bool, integer"),
+        ([1.0, 2.0], r"users are float64.*astype\('int64'\)"),
+        ([1 + 2j], "ids must be"),
+        (np.array([1], "m8[s]"), "ids must be"),
+        ([dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=UTC)], "do not sort"),
+    ],
+)
+def test_ids_that_do_not_sort_or_are_no_ids(values: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        index(values)
+
+
+def test_a_column_of_another_type_is_an_error() -> None:
+    found, _ = index([1, 2])
+    with pytest.raises(TypeError, match=r"users are str \(users\[0\] is '1'\).*integer \(.*1.*\)"):
+        look_up(found, read_ids(["1"], "users"), "users")
+    with pytest.raises(TypeError, match="users are bool"):
+        look_up(found, read_ids([True], "users"), "users")
+
+
+def test_a_column_has_one_dimension() -> None:
+    with pytest.raises(ValueError, match=r"shape \(1, 2\)"):
+        read_ids(np.array([[1, 2]]), "users")

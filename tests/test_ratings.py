@@ -1,0 +1,269 @@
+"""Every form of input the design names, its edges, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import scipy.sparse
+
+from factorate.ratings import Ratings, read_pairs, read_ratings
+
+FLOAT = np.dtype(np.float32)
+USERS, ITEMS, VALUES = [2, 0, 1, 0], [0, 1, 1, 0], [5.0, 3.0, -1.0, 2.5]
+
+
+def read(data: Any, y: Any = None, **names: Any) -> Ratings:
+    return read_ratings(data, y, dtype=FLOAT, **names)
+
+
+def content(ratings: Ratings) -> list[tuple[Any, Any, float]]:
+    users = ratings.user_index.ids[ratings.users].tolist()
+    items = ratings.item_index.ids[ratings.items].tolist()
+    return sorted(zip(users, items, ratings.values.tolist(), strict=True))
+
+
+EXPECTED = sorted(zip(USERS, ITEMS, VALUES, strict=True))
+FRAME = {"user": USERS, "item": ITEMS, "rating": VALUES}
+SPARSE = scipy.sparse.coo_array((VALUES, (USERS, ITEMS)), shape=(3, 2))
+
+FORMS: dict[str, tuple[Any, ...]] = {
+    "tuple of lists": ((USERS, ITEMS, VALUES),),
+    "tuple of arrays": ((np.array(USERS), np.array(ITEMS, np.uint8), np.array(VALUES)),),
+    "tuple of series": ((pd.Series(USERS), pl.Series(ITEMS), pa.array(VALUES)),),
+    "big-endian": ((np.array(USERS, ">i4"), np.array(ITEMS, ">i2"), np.array(VALUES, ">f8")),),
+    "strided": ((np.array(USERS)[::-1][::-1], np.array(ITEMS), np.repeat(VALUES, 2)[::2]),),
+    "X and y": (np.stack([USERS, ITEMS], 1), VALUES),
+    "list X and y": ([list(pair) for pair in zip(USERS, ITEMS, strict=True)], VALUES),
+    "frame X and y": (pd.DataFrame({"a": USERS, "b": ITEMS}), VALUES),
+    "y as a column": (np.stack([USERS, ITEMS], 1), np.array(VALUES)[:, None]),
+    "pandas": (pd.DataFrame(FRAME),),
+    "pandas nullable": (pd.DataFrame(FRAME).convert_dtypes(),),
+    "polars": (pl.DataFrame(FRAME),),
+    "polars lazy": (pl.LazyFrame(FRAME),),
+    "pyarrow": (pa.table(FRAME),),
+    "coo": (SPARSE,),
+    "csr": (SPARSE.tocsr(),),
+    "csc matrix": (scipy.sparse.csc_matrix(SPARSE),),
+    "lil": (SPARSE.tolil(),),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_ratings(form: str) -> None:
+    ratings = read(*FORMS[form])
+    assert content(ratings) == EXPECTED
+    assert ratings.values.dtype == FLOAT
+    assert ratings.users.dtype == ratings.items.dtype == np.int32
+
+
+def test_a_dense_matrix_has_its_entries_that_are_neither_0_nor_nan() -> None:
+    R = np.array([[5, 0, np.nan, -1], [0, 0, 0, 0], [0, 2, 0, 0]])
+    expected = [(0, 0, 5.0), (0, 3, -1.0), (2, 1, 2.0)]
+    assert content(read(R)) == expected
+    assert content(read(R.tolist())) == expected
+    assert content(read(pd.DataFrame(R).to_numpy())) == expected
+    assert content(read(np.nan_to_num(R).astype(np.int8))) == expected
+
+
+def test_a_matrix_keeps_its_empty_rows() -> None:
+    ratings = read(np.array([[5, 0, 0, 1], [0, 0, 0, 0]]))
+    assert len(ratings.user_index.ids) == 2
+    assert len(ratings.item_index.ids) == 4
+    assert len(read(scipy.sparse.coo_array(([1.0], ([0], [0])), (3, 9))).item_index.ids) == 9
+
+
+def test_zeros_and_duplicates_count_in_columns_and_stored_entries() -> None:
+    columns = [0, 0, 1], [1, 1, 0], [0.0, 0.0, 4.0]
+    expected = [(0, 1, 0.0), (0, 1, 0.0), (1, 0, 4.0)]
+    assert content(read(columns)) == expected
+    assert content(read(pd.DataFrame(dict(zip("abc", columns, strict=True))))) == expected
+    stored = scipy.sparse.coo_array((columns[2], (columns[0], columns[1])), shape=(2, 2))
+    assert content(read(stored)) == expected
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("user", "item", "rating"), ("user_id", "item_id", "score"), ("userId", "itemId", "stars"),
+        ("UserID", "MovieID", "Rating"), ("user_id", "book_id", "rating"),
+    ],
+)  # fmt: skip
+def test_columns_are_found_by_name_in_any_order(names: tuple[str, str, str]) -> None:
+    frame = pd.DataFrame(dict(zip(names, (USERS, ITEMS, VALUES), strict=True)))
+    frame["timestamp"] = 0
+    assert content(read(frame[[*frame.columns[::-1]]])) == EXPECTED
+
+
+def test_exactly_three_other_columns_are_taken_in_order() -> None:
+    frame = pl.DataFrame({"x": USERS, "y": ITEMS, "z": VALUES})
+    assert content(read(frame)) == EXPECTED
+
+
+def test_columns_can_be_named() -> None:
+    frame = pd.DataFrame({"r": VALUES, "who": USERS, "what": ITEMS, "user": 7})
+    assert content(read(frame, names=("who", "what", "r"))) == EXPECTED
+
+
+def test_categories_and_text_are_ids() -> None:
+    text = ["c", "a", "b", "a"]
+    frames: list[Any] = [
+        pd.DataFrame({"user": pd.Categorical(text), "item": ITEMS, "rating": VALUES}),
+        pd.DataFrame({"user": text, "item": ITEMS, "rating": VALUES}),
+        pl.DataFrame({"user": text, "item": ITEMS, "rating": VALUES}),
+        pl.DataFrame({"user": pl.Series(text, dtype=pl.Categorical), "item": ITEMS, "rating": VALUES}),
+        pa.table({"user": pa.array(text).dictionary_encode(), "item": ITEMS, "rating": VALUES}),
+    ]  # fmt: skip
+    for frame in frames:
+        ratings = read(frame)
+        assert ratings.user_index.ids.tolist() == ["a", "b", "c"]
+        assert ratings.users.tolist() == [2, 0, 1, 0]
+
+
+def test_ratings_may_be_any_real_numbers() -> None:
+    for values in (
+        [True, False], [1, 2], [Decimal("1.5"), 2], np.array([1, 2], np.uint8),
+        np.array([1.5, 2], np.float16), np.array([1, 2], object),
+    ):  # fmt: skip
+        assert len(read(([0, 1], [0, 1], values)).values) == 2
+
+
+def test_pairs_come_in_the_same_forms() -> None:
+    ratings = read((USERS, ITEMS, VALUES))
+    forms: list[Any] = [
+        np.stack([USERS, ITEMS], 1), (USERS, ITEMS), [list(p) for p in zip(USERS, ITEMS, strict=True)],
+        pd.DataFrame({"user": USERS, "item": ITEMS}), pl.DataFrame({"x": USERS, "y": ITEMS}),
+        pd.DataFrame(FRAME), (USERS, ITEMS, VALUES), SPARSE,
+    ]  # fmt: skip
+    for form in forms:
+        users, items, _ = read_pairs(form, ratings.user_index, ratings.item_index)
+        assert users.tolist() == USERS
+        assert items.tolist() == ITEMS
+
+
+# Files
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "ratings.csv"
+    pd.DataFrame(FRAME).to_csv(path, index=False)
+    return path
+
+
+def test_csv_and_parquet_are_read(csv: Path, tmp_path: Path) -> None:
+    assert content(read(csv)) == EXPECTED
+    assert content(read(str(csv))) == EXPECTED
+    pq.write_table(pa.table(FRAME), tmp_path / "ratings.parquet")
+    assert content(read(tmp_path / "ratings.parquet")) == EXPECTED
+    (tmp_path / "ratings.csv.gz").write_bytes(gzip.compress(csv.read_bytes()))
+    assert content(read(tmp_path / "ratings.csv.gz")) == EXPECTED
+    (tmp_path / "ratings.tsv").write_text(csv.read_text().replace(",", "\t"))
+    assert content(read(tmp_path / "ratings.tsv")) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user,item,rating\n1,2,3\n1,2\n", r"line 3: 2 fields where the header has 3: '1,2'"),
+        ("user,item,rating\n1,2,3\n1,2,3,4\n", r"line 3: 4 fields"),
+        ("user,item,rating\n1,2,3\n1,3,good\n", r"line 3: rating is 'good', which is no number"),
+        ('user,item,Rating\n"a\nb",2,3\nc,3,bad\n', r"line 4: Rating is 'bad'"),
+        ("user,item,rating\n1,2,3\n1,,4\n", r"items\[1\] is None, a missing value"),
+        ("user,item,rating\n", "there are no ratings"),
+        ("", "is not a CSV file"),
+        ("a,b,c,d\n1,2,3,4\n", r"columns=\('user', 'item', 'rating'\)"),
+    ],
+)
+def test_a_csv_line_that_does_not_parse_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no file '.*absent\.csv'"):
+        read(tmp_path / "absent.csv")
+    (tmp_path / "ratings.xlsx").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"ends in '\.xlsx'; expected \.csv"):
+        read(tmp_path / "ratings.xlsx")
+    (tmp_path / "ratings.parquet").write_bytes(b"no parquet here")
+    with pytest.raises(ValueError, match="is not a Parquet file"):
+        read(tmp_path / "ratings.parquet")
+
+
+# What is refused
+
+NAN, INF = float("nan"), float("inf")
+BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
+    "NaN": ((([1, 2], [1, 2], [1, NAN]),), ValueError, r"ratings\[1\] is nan.*drop it"),
+    "infinity": ((([1, 2], [1, 2], [INF, 1]),), ValueError, r"ratings\[0\] is inf"),
+    "too large": ((([1], [1], [1e39]),), ValueError, r"ratings\[0\] is 1e\+39.*too large for float32"),
+    "NaN in a frame": ((pd.DataFrame(FRAME | {"rating": [1, NAN, 2, 3]}),), ValueError, r"ratings\[1\] is nan"),
+    "null in a frame": ((pl.DataFrame(FRAME | {"rating": [1, 2, 3, None]}),), ValueError, r"ratings\[3\] is None"),
+    "NaN stored": ((scipy.sparse.coo_array(([NAN], ([0], [0]))),), ValueError, r"ratings\[0\] is nan"),
+    "infinity in a matrix": (([[1, 2, 3, INF]],), ValueError, r"R\[0, 3\] is inf"),
+    "NaN in y": ((np.ones((2, 2), int), [1, NAN]), ValueError, r"ratings\[1\] is nan"),
+    "None rating": ((([1], [1], [None]),), ValueError, r"ratings\[0\] is None"),
+    "three columns": ((np.ones((5, 3)),), ValueError, r"tuple\(a\.T\).*coo_array"),
+    "three columns as a list": (([[1, 2, 3]],), ValueError, r"tuple\(a\.T\)"),
+    "no y": ((np.ones((5, 2)),), ValueError, r"fit\(X, y\)"),
+    "no y, list": (([[1, 2], [3, 4]],), ValueError, r"fit\(X, y\)"),
+    "y with a matrix": ((np.ones((5, 4)), [1] * 5), ValueError, r"X has shape \(n, 2\)"),
+    "tuple of two": ((([1], [2]),), ValueError, r"a tuple of 2.*\(users, items, ratings\)"),
+    "nothing in columns": ((([], [], []),), ValueError, "there are no ratings"),
+    "nothing in a matrix": ((np.zeros((4, 5)),), ValueError, "there are no ratings"),
+    "nothing stored": ((scipy.sparse.coo_array((4, 5)),), ValueError, "there are no ratings"),
+    "empty frame": ((pd.DataFrame({"user": [], "item": [], "rating": []}),), ValueError, "there are no ratings"),
+    "lengths": ((([1, 2], [1], [1, 2]),), ValueError, "2 users, 1 items, 2 ratings"),
+    "length of y": ((np.ones((3, 2), int), [1]), ValueError, "3 users, 3 items, 1 ratings"),
+    "complex": ((([1], [1], [1j]),), TypeError, r"ratings \(first value .*complex128"),
+    "complex matrix": ((np.ones((2, 5), complex),), TypeError, "complex128"),
+    "text": ((([1], [1], ["five"]),), TypeError, r"ratings\[0\] is 'five'; expected a real number"),
+    "text among objects": ((([1, 2], [1, 2], np.array([1, "x"], object)),), TypeError, r"ratings\[1\] is 'x'"),
+    "missing user": ((([None, 1], [1, 2], [1, 2]),), ValueError, r"users\[0\] is None, a missing id"),
+    "missing item": ((([1, 2], ["a", NAN], [1, 2]),), ValueError, r"items\[1\] is nan, a missing id"),
+    "missing in a frame": ((pd.DataFrame(FRAME | {"user": [1, None, 2, 3]}),), ValueError, r"users\[1\] is nan"),
+    "NA in a frame": ((pd.DataFrame(FRAME | {"item": pd.array([1, 2, pd.NA, 3])}),), ValueError, r"items\[2\] is"),
+    "mixed ids": ((([1, "a"], [1, 2], [1, 2]),), TypeError, "users mix integer"),
+    "float ids": ((([1.0, 2.0], [1, 2], [1, 2]),), TypeError, r"astype\('int64'\)"),
+    "no columns": ((pd.DataFrame({"a": [1], "b": [1], "c": [1], "d": [1]}),), ValueError, "columns="),
+    "two candidates": ((pd.DataFrame({"user": [1], "user_id": [1], "item": [1], "rating": [1]}),), ValueError, r"\['user', 'user_id'\]"),
+    "wide frame": ((pd.DataFrame(np.ones((3, 5))),), ValueError, r"frame\.to_numpy\(\)"),
+    "one dimension": ((np.ones(5),), ValueError, r"shape \(5,\)"),
+    "three dimensions": ((np.ones((2, 2, 2)),), ValueError, r"shape \(2, 2, 2\)"),
+    "None": ((None,), TypeError, "got NoneType; expected a DataFrame"),
+    "number": ((5,), TypeError, "got int; expected a DataFrame"),
+    "dict": (({"user": [1]},), TypeError, "got dict"),
+    "scalars": (((1, 2, 3),), TypeError, "got 1; expected a column"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_no_rating_is_refused(case: str) -> None:
+    arguments, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        read(*arguments)
+
+
+def test_a_negative_index_of_a_sparse_matrix_is_refused() -> None:
+    matrix = scipy.sparse.coo_array(([1.0, 2.0], ([0, 1], [0, 1])))
+    matrix.coords = (np.array([0, -1]), np.array([0, 1]))
+    with pytest.raises(ValueError, match="row index -1 of stored entry 1 is negative"):
+        read(matrix)
+
+
+def test_named_columns_that_are_not_there() -> None:
+    with pytest.raises(ValueError, match=r"names 'who', which is not among the columns \['user'"):
+        read(pd.DataFrame(FRAME), names=("who", "item", "rating"))
+    with pytest.raises(ValueError, match="has no rating"):
+        read(pd.DataFrame(FRAME), names=("user", "item"))
