@@ -6,7 +6,7 @@ import inspect
 import os
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
@@ -253,9 +253,9 @@ class MatrixFactorization:
         names = self.columns
         if names is None:
             return None
-        if isinstance(names, str) or len(names) not in (2, 3):
+        if not isinstance(names, tuple | list) or len(names) not in (2, 3):
             raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
-        return tuple(names)
+        return cast("Names", tuple(names))
 
     def _settings(self) -> solver.Settings:
         return solver.Settings(

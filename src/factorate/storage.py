@@ -13,9 +13,8 @@ import os
 import secrets
 import uuid
 import zipfile
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
+    Parts = tuple[dict[str, Any], Factors, IdIndex, IdIndex, Arrays, str | None]
 
 FORMAT = 1
 META = "factorate.json"
@@ -140,9 +140,7 @@ def save(
             os.close(folder)
 
 
-def load(
-    path: str | os.PathLike[str],
-) -> tuple[dict[str, Any], Factors, IdIndex, IdIndex, dict[str, NDArray[Any]], str | None]:
+def load(path: str | os.PathLike[str]) -> Parts:
     """Read a model: parameters, factors, both indexes, history and DataFrame library.
 
     Raises
@@ -155,32 +153,32 @@ def load(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}")
-    if not zipfile.is_zipfile(path):
-        raise ModelFileError(f"{path} is not a model of factorate, or it was cut short")
-    try:
-        with np.load(path, allow_pickle=False) as members:
-            if META not in members.files:
-                raise ModelFileError(f"{path} is a zip file, but not a model of factorate")
-            meta = json.loads(members[META])
-            if meta["format"] > FORMAT:
-                raise ModelFileError(
-                    f"{path} has format {meta['format']}; this version reads up to {FORMAT}: "
-                    f"upgrade factorate"
-                )
-            arrays = {name: members[name] for name in members.files if name != META}
-        return _assemble(meta, arrays)
-    except (
-        zipfile.BadZipFile, zlib.error, EOFError, KeyError, IndexError, OverflowError, TypeError,
-        UnicodeDecodeError, NotImplementedError, RuntimeError, ValueError, MemoryError,
-    ) as error:  # fmt: skip
-        if isinstance(error, ModelFileError):
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ModelFileError(f"{path} is not a model of factorate, or it was cut short")
+        file.seek(0)
+        try:
+            return _read(path, file)
+        except ModelFileError:
             raise
-        raise ModelFileError(f"{path} is a damaged model: {error}") from error
+        except Exception as error:  # damage shows itself as any error of zipfile, NumPy or ours
+            raise ModelFileError(f"{path} is a damaged model: {error}") from error
 
 
-def _assemble(
-    meta: dict[str, Any], arrays: Arrays
-) -> tuple[dict[str, Any], Factors, IdIndex, IdIndex, dict[str, NDArray[Any]], str | None]:
+def _read(path: Path, file: BinaryIO) -> Parts:
+    with np.load(file, allow_pickle=False) as members:
+        if META not in members.files:
+            raise ModelFileError(f"{path} is a zip file, but not a model of factorate")
+        meta = json.loads(members[META])
+        if meta["format"] > FORMAT:
+            raise ModelFileError(
+                f"{path} has format {meta['format']}; this version reads up to {FORMAT}: "
+                f"upgrade factorate"
+            )
+        return _assemble(meta, {name: members[name] for name in members.files if name != META})
+
+
+def _assemble(meta: dict[str, Any], arrays: Arrays) -> Parts:
     parameters = dict(meta["parameters"])
     if parameters.get("columns") is not None:
         parameters["columns"] = tuple(parameters["columns"])

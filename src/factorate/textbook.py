@@ -81,7 +81,7 @@ def matrix_factorization(
     >>> R, P, Q = ft.datasets.textbook()
     >>> P, Q = ft.matrix_factorization(R, P, Q, K=3)
     >>> (P @ Q.T).round(1)[0]
-    array([5. , 2.9, 4.8, 1. ])
+    array([5. , 3. , 3.1, 1. ])
     """
     from factorate.exceptions import DivergenceError
 
