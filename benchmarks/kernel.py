@@ -39,8 +39,8 @@ def epoch_of(
     """Return a function that runs one epoch and says how many million ratings/s it visited."""
     generator = np.random.default_rng(0)
     first = [0.1 * generator.standard_normal((n, K), np.float32) for n in n_rows]
-    state = [aligned_zeros((n, K), FLOAT) for n in n_rows]
-    biases = [np.zeros(n, FLOAT) for n in n_rows]
+    state: Any = [aligned_zeros((n, K), FLOAT) for n in n_rows]
+    biases: Any = [np.zeros(n, FLOAT) for n in n_rows]
 
     def epoch(isa: str, fit_bias: bool) -> float:
         train = kernels.kernel(isa).train
@@ -97,9 +97,7 @@ def main() -> None:
         )
         for isa in reversed(kernels.available()):
             for fit_bias in (False, True):
-                runs = [
-                    [epoch(isa, fit_bias) for epoch in epochs] for _ in range(arguments.runs)
-                ]
+                runs = [[epoch(isa, fit_bias) for epoch in epochs] for _ in range(arguments.runs)]
                 cells = [
                     f"{statistics.median(column):5.0f} ({min(column):.0f} to {max(column):.0f})"
                     for column in zip(*runs, strict=True)

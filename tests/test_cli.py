@@ -70,7 +70,9 @@ def test_fit_predict_evaluate_info(columns: Any, ratings: Path, model: Path) -> 
     assert "n_factors       4" in shown
 
 
-def test_fit_shows_progress_on_stderr_and_a_summary_on_stdout(ratings: Path, tmp_path: Path) -> None:
+def test_fit_shows_progress_on_stderr_and_a_summary_on_stdout(
+    ratings: Path, tmp_path: Path
+) -> None:
     done = run("fit", ratings, "-o", tmp_path / "m.npz", "--epochs", "2")
     assert done.returncode == 0
     assert "2/2" in done.stderr

@@ -37,12 +37,28 @@ KINDS: dict[str, tuple[Any, list[Any]]] = {
     "variable str": (np.array(["b", "a", "b"], np.dtypes.StringDType()), ["a", "b"]),
     "bytes": ([b"b", b"a", b"b"], [b"a", b"b"]),
     "UUID": ([TWO, ONE, TWO], [ONE, TWO]),
-    "datetime64": (np.array(["2021", "2020", "2021"], "M8[D]"), [dt.date(2020, 1, 1), dt.date(2021, 1, 1)]),
-    "datetime": ([dt.datetime(2021, 1, 1), dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)], [dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)]),
-    "zoned": ([dt.datetime(2021, 1, 1, tzinfo=UTC), dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2021, 1, 1, tzinfo=UTC)], [dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2021, 1, 1, tzinfo=UTC)]),
-    "date": ([dt.date(2021, 1, 1), dt.date(2020, 1, 1), dt.date(2021, 1, 1)], [dt.date(2020, 1, 1), dt.date(2021, 1, 1)]),
+    "datetime64": (
+        np.array(["2021", "2020", "2021"], "M8[D]"),
+        [dt.date(2020, 1, 1), dt.date(2021, 1, 1)],
+    ),
+    "datetime": (
+        [dt.datetime(2021, 1, 1), dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)],
+        [dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)],
+    ),
+    "zoned": (
+        [
+            dt.datetime(2021, 1, 1, tzinfo=UTC),
+            dt.datetime(2020, 1, 1, tzinfo=UTC),
+            dt.datetime(2021, 1, 1, tzinfo=UTC),
+        ],
+        [dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2021, 1, 1, tzinfo=UTC)],
+    ),
+    "date": (
+        [dt.date(2021, 1, 1), dt.date(2020, 1, 1), dt.date(2021, 1, 1)],
+        [dt.date(2020, 1, 1), dt.date(2021, 1, 1)],
+    ),
     "numpy integers": ([np.int64(5), np.int8(-3), 5], [-3, 5]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,9 +96,13 @@ def test_any_text(values: list[str]) -> None:
         (np.array([2**63, 3], np.uint64), [3, -1], [0, -1]),
         (["a", "c"], ["c", "b"], [1, -1]),
         ([False], [True, False], [-1, 0]),
-        (np.array(["2020-01-01"], "M8[ns]"), np.array(["2020-01-01", "2021-01-01"], "M8[D]"), [0, -1]),
+        (
+            np.array(["2020-01-01"], "M8[ns]"),
+            np.array(["2020-01-01", "2021-01-01"], "M8[D]"),
+            [0, -1],
+        ),
     ],
-)  # fmt: skip
+)
 def test_unknown_ids_have_no_row(known: Any, asked: Any, rows: list[int]) -> None:
     found, _ = index(known)
     assert look_up(found, read_ids(asked, "users"), "users").tolist() == rows

@@ -93,10 +93,13 @@ def test_zeros_and_duplicates_count_in_columns_and_stored_entries() -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ("user", "item", "rating"), ("user_id", "item_id", "score"), ("userId", "itemId", "stars"),
-        ("UserID", "MovieID", "Rating"), ("user_id", "book_id", "rating"),
+        ("user", "item", "rating"),
+        ("user_id", "item_id", "score"),
+        ("userId", "itemId", "stars"),
+        ("UserID", "MovieID", "Rating"),
+        ("user_id", "book_id", "rating"),
     ],
-)  # fmt: skip
+)
 def test_columns_are_found_by_name_in_any_order(names: tuple[str, str, str]) -> None:
     frame = pd.DataFrame(dict(zip(names, (USERS, ITEMS, VALUES), strict=True)))
     frame["timestamp"] = 0
@@ -119,9 +122,11 @@ def test_categories_and_text_are_ids() -> None:
         pd.DataFrame({"user": pd.Categorical(text), "item": ITEMS, "rating": VALUES}),
         pd.DataFrame({"user": text, "item": ITEMS, "rating": VALUES}),
         pl.DataFrame({"user": text, "item": ITEMS, "rating": VALUES}),
-        pl.DataFrame({"user": pl.Series(text, dtype=pl.Categorical), "item": ITEMS, "rating": VALUES}),
+        pl.DataFrame(
+            {"user": pl.Series(text, dtype=pl.Categorical), "item": ITEMS, "rating": VALUES}
+        ),
         pa.table({"user": pa.array(text).dictionary_encode(), "item": ITEMS, "rating": VALUES}),
-    ]  # fmt: skip
+    ]
     for frame in frames:
         ratings = read(frame)
         assert ratings.user_index.ids.tolist() == ["a", "b", "c"]
@@ -139,10 +144,15 @@ def test_ratings_may_be_any_real_numbers() -> None:
 def test_pairs_come_in_the_same_forms() -> None:
     ratings = read((USERS, ITEMS, VALUES))
     forms: list[Any] = [
-        np.stack([USERS, ITEMS], 1), (USERS, ITEMS), [list(p) for p in zip(USERS, ITEMS, strict=True)],
-        pd.DataFrame({"user": USERS, "item": ITEMS}), pl.DataFrame({"x": USERS, "y": ITEMS}),
-        pd.DataFrame(FRAME), (USERS, ITEMS, VALUES), SPARSE,
-    ]  # fmt: skip
+        np.stack([USERS, ITEMS], 1),
+        (USERS, ITEMS),
+        [list(p) for p in zip(USERS, ITEMS, strict=True)],
+        pd.DataFrame({"user": USERS, "item": ITEMS}),
+        pl.DataFrame({"x": USERS, "y": ITEMS}),
+        pd.DataFrame(FRAME),
+        (USERS, ITEMS, VALUES),
+        SPARSE,
+    ]
     for form in forms:
         users, items, _ = read_pairs(form, ratings.user_index, ratings.item_index)
         assert users.tolist() == USERS
@@ -207,10 +217,26 @@ NAN, INF = float("nan"), float("inf")
 BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "NaN": ((([1, 2], [1, 2], [1, NAN]),), ValueError, r"ratings\[1\] is nan.*drop it"),
     "infinity": ((([1, 2], [1, 2], [INF, 1]),), ValueError, r"ratings\[0\] is inf"),
-    "too large": ((([1], [1], [1e39]),), ValueError, r"ratings\[0\] is 1e\+39.*too large for float32"),
-    "NaN in a frame": ((pd.DataFrame(FRAME | {"rating": [1, NAN, 2, 3]}),), ValueError, r"ratings\[1\] is nan"),
-    "null in a frame": ((pl.DataFrame(FRAME | {"rating": [1, 2, 3, None]}),), ValueError, r"ratings\[3\] is None"),
-    "NaN stored": ((scipy.sparse.coo_array(([NAN], ([0], [0]))),), ValueError, r"ratings\[0\] is nan"),
+    "too large": (
+        (([1], [1], [1e39]),),
+        ValueError,
+        r"ratings\[0\] is 1e\+39.*too large for float32",
+    ),
+    "NaN in a frame": (
+        (pd.DataFrame(FRAME | {"rating": [1, NAN, 2, 3]}),),
+        ValueError,
+        r"ratings\[1\] is nan",
+    ),
+    "null in a frame": (
+        (pl.DataFrame(FRAME | {"rating": [1, 2, 3, None]}),),
+        ValueError,
+        r"ratings\[3\] is None",
+    ),
+    "NaN stored": (
+        (scipy.sparse.coo_array(([NAN], ([0], [0]))),),
+        ValueError,
+        r"ratings\[0\] is nan",
+    ),
     "infinity in a matrix": (([[1, 2, 3, INF]],), ValueError, r"R\[0, 3\] is inf"),
     "NaN in y": ((np.ones((2, 2), int), [1, NAN]), ValueError, r"ratings\[1\] is nan"),
     "None rating": ((([1], [1], [None]),), ValueError, r"ratings\[0\] is None"),
@@ -223,21 +249,53 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "nothing in columns": ((([], [], []),), ValueError, "there are no ratings"),
     "nothing in a matrix": ((np.zeros((4, 5)),), ValueError, "there are no ratings"),
     "nothing stored": ((scipy.sparse.coo_array((4, 5)),), ValueError, "there are no ratings"),
-    "empty frame": ((pd.DataFrame({"user": [], "item": [], "rating": []}),), ValueError, "there are no ratings"),
+    "empty frame": (
+        (pd.DataFrame({"user": [], "item": [], "rating": []}),),
+        ValueError,
+        "there are no ratings",
+    ),
     "lengths": ((([1, 2], [1], [1, 2]),), ValueError, "2 users, 1 items, 2 ratings"),
     "length of y": ((np.ones((3, 2), int), [1]), ValueError, "3 users, 3 items, 1 ratings"),
     "complex": ((([1], [1], [1j]),), TypeError, r"ratings \(first value .*complex128"),
     "complex matrix": ((np.ones((2, 5), complex),), TypeError, "complex128"),
     "text": ((([1], [1], ["five"]),), TypeError, r"ratings\[0\] is 'five'; expected a real number"),
-    "text among objects": ((([1, 2], [1, 2], np.array([1, "x"], object)),), TypeError, r"ratings\[1\] is 'x'"),
-    "missing user": ((([None, 1], [1, 2], [1, 2]),), ValueError, r"users\[0\] is None, a missing id"),
-    "missing item": ((([1, 2], ["a", NAN], [1, 2]),), ValueError, r"items\[1\] is nan, a missing id"),
-    "missing in a frame": ((pd.DataFrame(FRAME | {"user": [1, None, 2, 3]}),), ValueError, r"users\[1\] is nan"),
-    "NA in a frame": ((pd.DataFrame(FRAME | {"item": pd.array([1, 2, pd.NA, 3])}),), ValueError, r"items\[2\] is"),
+    "text among objects": (
+        (([1, 2], [1, 2], np.array([1, "x"], object)),),
+        TypeError,
+        r"ratings\[1\] is 'x'",
+    ),
+    "missing user": (
+        (([None, 1], [1, 2], [1, 2]),),
+        ValueError,
+        r"users\[0\] is None, a missing id",
+    ),
+    "missing item": (
+        (([1, 2], ["a", NAN], [1, 2]),),
+        ValueError,
+        r"items\[1\] is nan, a missing id",
+    ),
+    "missing in a frame": (
+        (pd.DataFrame(FRAME | {"user": [1, None, 2, 3]}),),
+        ValueError,
+        r"users\[1\] is nan",
+    ),
+    "NA in a frame": (
+        (pd.DataFrame(FRAME | {"item": pd.array([1, 2, pd.NA, 3])}),),
+        ValueError,
+        r"items\[2\] is",
+    ),
     "mixed ids": ((([1, "a"], [1, 2], [1, 2]),), TypeError, "users mix integer"),
     "float ids": ((([1.0, 2.0], [1, 2], [1, 2]),), TypeError, r"astype\('int64'\)"),
-    "no columns": ((pd.DataFrame({"a": [1], "b": [1], "c": [1], "d": [1]}),), ValueError, "columns="),
-    "two candidates": ((pd.DataFrame({"user": [1], "user_id": [1], "item": [1], "rating": [1]}),), ValueError, r"\['user', 'user_id'\]"),
+    "no columns": (
+        (pd.DataFrame({"a": [1], "b": [1], "c": [1], "d": [1]}),),
+        ValueError,
+        "columns=",
+    ),
+    "two candidates": (
+        (pd.DataFrame({"user": [1], "user_id": [1], "item": [1], "rating": [1]}),),
+        ValueError,
+        r"\['user', 'user_id'\]",
+    ),
     "wide frame": ((pd.DataFrame(np.ones((3, 5))),), ValueError, r"frame\.to_numpy\(\)"),
     "one dimension": ((np.ones(5),), ValueError, r"shape \(5,\)"),
     "three dimensions": ((np.ones((2, 2, 2)),), ValueError, r"shape \(2, 2, 2\)"),
@@ -245,7 +303,7 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "number": ((5,), TypeError, "got int; expected a DataFrame"),
     "dict": (({"user": [1]},), TypeError, "got dict"),
     "scalars": (((1, 2, 3),), TypeError, "got 1; expected a column"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -91,13 +91,15 @@ def test_ratings_of_one_pair_keep_their_order() -> None:
 
 
 def test_visits_within_a_tile_are_shuffled(columns: Any) -> None:
-    schedule = make_schedule(*columns, 60, 80, 16, seed=0)
+    users, items, values = columns
+    schedule = make_schedule(users, items, values, 60, 80, 16, seed=0)
     places = schedule.users[: schedule.n_ratings]
     assert np.mean(places[1:] == places[:-1]) < 0.05  # sorted by user it would be 0.98
 
 
 def test_another_seed_is_another_order(columns: Any) -> None:
-    one, other = (triples(make_schedule(*columns, 60, 80, 16, seed=seed)) for seed in (1, 2))
+    users, items, values = columns
+    one, other = (triples(make_schedule(users, items, values, 60, 80, 16, seed)) for seed in (1, 2))
     assert one != other
 
 
@@ -114,7 +116,7 @@ def test_bands_are_balanced_and_at_most_64() -> None:
     for side in (0, 1):
         bands = sizes.sum(axis=side)
         assert bands.max() < 2 * n / n_bands
-    assert make_schedule(users, items, values, 5000, 3000, 10**6, seed=0).n_bands <= (64, 64)
+    assert max(make_schedule(users, items, values, 5000, 3000, 10**6, seed=0).n_bands) == 64
 
 
 def test_one_user_with_a_tenth_of_the_ratings_fits_in_a_band() -> None:
@@ -148,7 +150,13 @@ def test_epochs_visit_blocks_in_different_orders() -> None:
 def test_a_code_out_of_range_is_named(users: list[int], items: list[int]) -> None:
     with pytest.raises(ValueError, match=r"row (5 of rating 1|-1 of rating 0) is outside 0…"):
         make_schedule(
-            np.array(users, np.int32), np.array(items, np.int32), np.ones(2, np.float32), 2, 2, 16, 0
+            np.array(users, np.int32),
+            np.array(items, np.int32),
+            np.ones(2, np.float32),
+            2,
+            2,
+            16,
+            0,
         )
 
 

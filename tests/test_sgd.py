@@ -16,9 +16,7 @@ from factorate.solver import aligned_zeros, padded
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 
 
-def problem(
-    seed: int, n: int, n_users: int, n_items: int, K: int, dtype: str
-) -> tuple[list[Any], list[Any]]:
+def problem(seed: int, n: int, n_users: int, n_items: int, K: int, dtype: str) -> tuple[Any, Any]:
     """Return columns of ratings, and P, Q and biases padded as the kernel wants them."""
     generator = np.random.default_rng(seed)
     columns = [
@@ -40,21 +38,17 @@ def pad(column: Any) -> Any:
 
 
 def train_both(
-    isa: str, columns: list[Any], state: list[Any], n_epochs: int, rate: float, reg: float,
+    isa: str, columns: Any, state: Any, n_epochs: int, rate: float, reg: float,
     fit_bias: bool,
-) -> tuple[list[Any], list[float], list[Any], list[float]]:  # fmt: skip
-    compiled, specified = [array.copy() for array in state], [
-        array.astype(np.float64) for array in state
-    ]
+) -> tuple[Any, list[float], Any, list[float]]:  # fmt: skip
+    compiled: Any = [array.copy() for array in state]
+    specified: Any = [array.astype(np.float64) for array in state]
+    how: Any = rate, reg, fit_bias
     n = len(columns[0])
     errors, expected_errors = [], []
     for _ in range(n_epochs):
-        errors.append(
-            kernels.kernel(isa).train(*map(pad, columns), 0, n, *compiled, rate, reg, fit_bias)
-        )
-        expected_errors.append(
-            reference.train_epoch(*columns, *specified, rate, reg, fit_bias)
-        )
+        errors.append(kernels.kernel(isa).train(*map(pad, columns), 0, n, *compiled, *how))
+        expected_errors.append(reference.train_epoch(*columns, *specified, *how))
     return compiled, errors, specified, expected_errors
 
 
@@ -64,7 +58,9 @@ def test_ten_epochs_agree_with_the_reference_factor_by_factor(
     isa: str, dtype: str, K: int, fit_bias: bool
 ) -> None:
     columns, state = problem(0, 400, 23, 31, K, dtype)
-    got, errors, expected, expected_errors = train_both(isa, columns, state, 10, 0.02, 0.05, fit_bias)
+    got, errors, expected, expected_errors = train_both(
+        isa, columns, state, 10, 0.02, 0.05, fit_bias
+    )
     for array, reference_array in zip(got, expected, strict=True):
         scale = np.abs(reference_array).max() + 1e-30
         np.testing.assert_allclose(array, reference_array, rtol=0, atol=TOLERANCE[dtype] * scale)
@@ -126,7 +122,8 @@ def test_predictions_agree_with_the_reference(isa: str, dtype: str, K: int) -> N
     P, Q = (np.ascontiguousarray(rows[:, :K]) for rows in state[:2])
     out = np.empty(200, dtype)
     kernels.kernel(isa).predict(*columns[:2], P, Q, *state[2:], 3.5, out)
-    expected = reference.predict(*columns[:2], P, Q, *state[2:], 3.5)
+    arguments: Any = (*columns[:2], P, Q, *state[2:], 3.5)
+    expected = reference.predict(*arguments)
     np.testing.assert_allclose(out, expected, rtol=TOLERANCE[dtype])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import factorate as ft
-from factorate import reference, solver
+from factorate import kernels, reference, solver
 from factorate import schedule as schedule_room
 from factorate.ratings import read_ratings
 from factorate.schedule import make_schedule, visits
@@ -154,10 +154,7 @@ class Interrupting:
         if next(self.count) == self.at:
             arguments[5][:] = np.nan  # what an epoch cut short leaves must not be kept
             raise KeyboardInterrupt
-        return float(solver_kernel.train(*arguments))
-
-
-solver_kernel = solver.active
+        return float(kernels.active.train(*arguments))
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -175,7 +172,7 @@ def test_an_interrupt_keeps_the_epochs_that_finished(
     with pytest.raises(KeyboardInterrupt):
         model.fit(columns)
     assert model.n_epochs_ == 3
-    monkeypatch.setattr(solver, "active", solver_kernel)
+    monkeypatch.setattr(solver, "active", kernels.active)
     expected = ft.MatrixFactorization(5, 3, random_state=3, n_threads=1).fit(columns)
     np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
     np.testing.assert_array_equal(model.item_bias_, expected.item_bias_)

@@ -59,7 +59,7 @@ def test_parameters_of_any_spelling_come_back(tmp_path: Path) -> None:
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz")
     assert again.get_params() == model.get_params() | {"dtype": "float32"}
-    assert small(random_state=np.random.default_rng(0)).save(tmp_path / "model.npz") is None
+    small(random_state=np.random.default_rng(0)).save(tmp_path / "model.npz")
     assert ft.load(tmp_path / "model.npz").random_state is None
 
 
@@ -143,9 +143,13 @@ def test_a_file_cut_short_or_with_a_flipped_bit_is_refused(tmp_path: Path) -> No
         np.testing.assert_array_equal(again.complete(), expected)
 
 
-def test_a_later_format_asks_for_an_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_format_asks_for_an_upgrade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(storage, "FORMAT", storage.FORMAT + 1)
         small().save(tmp_path / "model.npz")
-    with pytest.raises(ft.ModelFileError, match="has format 2; this version reads up to 1: upgrade"):
+    with pytest.raises(
+        ft.ModelFileError, match="has format 2; this version reads up to 1: upgrade"
+    ):
         ft.load(tmp_path / "model.npz")

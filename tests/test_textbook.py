@@ -98,7 +98,8 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 def test_any_layout_gives_the_same_bits(form: str) -> None:
     R, P, Q = small()
     expected = ft.matrix_factorization(R, P, Q, 4, 20)
-    got = ft.matrix_factorization(*(FORMS[form](a) for a in (R, P, Q)), 4, 20)
+    R, P, Q = (FORMS[form](a) for a in (R, P, Q))
+    got = ft.matrix_factorization(R, P, Q, 4, 20)
     for a, b in zip(got, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 

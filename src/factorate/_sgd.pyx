@@ -103,12 +103,12 @@ def train_textbook(const int32_t[::1] users, const int32_t[::1] items, const dou
                    double[:, ::1] P, double[:, ::1] Q,
                    Py_ssize_t n_epochs, double alpha, double beta):
     """Run the reference rule: the new p_uk moves q_ki, and gradients keep their factor of two."""
-    cdef Py_ssize_t epoch, t, k, n_factors = P.shape[1]
+    cdef Py_ssize_t _epoch, t, k, n_factors = P.shape[1]
     cdef double *p
     cdef double *q
     cdef double step, keep = 1 - alpha * beta
     with nogil:
-        for epoch in range(n_epochs):
+        for _epoch in range(n_epochs):
             for t in range(users.shape[0]):
                 p = &P[users[t], 0]
                 q = &Q[items[t], 0]

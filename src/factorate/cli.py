@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -167,7 +167,7 @@ def _names(text: str) -> Names:
     names = tuple(text.split(","))
     if len(names) not in (2, 3):
         raise argparse.ArgumentTypeError(f"{text!r} is not user,item,rating")
-    return names
+    return cast("Names", names)
 
 
 def _parser() -> argparse.ArgumentParser:

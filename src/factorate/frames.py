@@ -27,7 +27,7 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     """Return any DataFrame narwhals knows as an eager narwhals one; None for other objects."""
     import narwhals as nw
 
-    frame = nw.from_native(data, pass_through=True)  # type: ignore[call-overload]
+    frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         return frame.collect()
     return frame if isinstance(frame, nw.DataFrame) else None
@@ -78,7 +78,9 @@ def find_columns(present: Sequence[str], names: Names | None, with_rating: bool)
 def _to_numpy(series: nw.Series[Any], what: str) -> Any:
     if series.null_count():
         where = int(series.is_null().arg_true()[0])
-        raise ValueError(f"{what}[{where}] is {show(series[where])}, a missing value; drop that row")
+        raise ValueError(
+            f"{what}[{where}] is {show(series[where])}, a missing value; drop that row"
+        )
     return series.to_numpy()
 
 
@@ -108,7 +110,8 @@ def matrix_frame(values: Any, users: Any, items: Any, library: str) -> Any:
 
     data = {"user": users.tolist()}
     data |= {str(item): values[:, column] for column, item in enumerate(items.tolist())}
-    return nw.from_dict(data, backend=library).to_native()
+    backend: Any = library
+    return nw.from_dict(data, backend=backend).to_native()
 
 
 def _pyarrow() -> Any:

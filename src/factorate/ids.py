@@ -115,16 +115,17 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
             kind = _kind_of(value)
             if kind is None:
                 raise TypeError(
-                    f"{what}[{position}] is {show(value)} of type {type(value).__name__}; ids must be "
-                    f"{_ALLOWED}"
+                    f"{what}[{position}] is {show(value)} of type {type(value).__name__}; "
+                    f"ids must be {_ALLOWED}"
                 )
             kind_of_type[type(value)] = kind
             first_of_kind.setdefault(kind, position)
     if len(first_of_kind) > 1:
         (one, here), (other, there) = list(first_of_kind.items())[:2]
         raise TypeError(
-            f"{what} mix {one} ({what}[{here}] is {show(listed[here])}) and {other} ({what}[{there}] is "
-            f"{show(listed[there])}), which do not sort; convert them to one type"
+            f"{what} mix {one} ({what}[{here}] is {show(listed[here])}) and {other} "
+            f"({what}[{there}] is {show(listed[there])}), which do not sort; convert them to one "
+            f"type"
         )
     (kind,) = first_of_kind
     if kind == "integer":
@@ -279,20 +280,23 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
         return np.empty(0, np.int32)
     if column.kind != index.kind:
         raise TypeError(
-            f"{what} are {column.kind} ({what}[0] is {show(values[0])}), but the model knows them as "
-            f"{index.kind} ({show(index.ids[0])}); convert them"
+            f"{what} are {column.kind} ({what}[0] is {show(values[0])}), but the model knows them "
+            f"as {index.kind} ({show(index.ids[0])}); convert them"
         )
     # NumPy compares int64 with uint64 as float64, which joins neighbours; Python does not.
     signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)
     if values.dtype == object or index.ids.dtype == object or signs_differ:
         rows = index._rows
-        return np.fromiter((rows.get(value, -1) for value in values.tolist()), np.int32, len(values))
+        return np.fromiter(
+            (rows.get(value, -1) for value in values.tolist()), np.int32, len(values)
+        )
     table = index._table if column.kind == "integer" else None
     if table is not None:
         first, last = int(index.ids[0]), int(index.ids[-1])
         inside = (values >= first) & (values <= last)
         if inside.all():
-            return table[_offsets(values, first)]
+            codes: Codes = table[_offsets(values, first)]
+            return codes
         codes = np.full(len(values), -1, np.int32)
         codes[inside] = table[_offsets(values[inside], first)]
         return codes

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,15 +15,6 @@ from factorate import _cpu, _sgd
 
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Protocol
-
-    class Kernel(Protocol):
-        """What every compiled variant of _sgd.pyx offers."""
-
-        train = staticmethod(_sgd.train)
-        predict = staticmethod(_sgd.predict)
-        train_textbook = staticmethod(_sgd.train_textbook)
-
 
 LOOKAHEAD = _sgd.LOOKAHEAD
 PADDING = _sgd.PADDING
@@ -87,13 +78,16 @@ def chosen() -> str:
 
 
 @functools.cache
-def kernel(isa: str) -> Kernel:
+def kernel(isa: str) -> ModuleType:
     """Import the variant of the kernel for one instruction set."""
-    return cast("Kernel", cast("ModuleType", importlib.import_module(_MODULES[isa])))
+    return importlib.import_module(_MODULES[isa])
 
 
-#: The variant that runs in this process; a FACTORATE_ISA that cannot run fails the import.
-active = kernel(chosen())
+if TYPE_CHECKING:
+    active = _sgd
+else:
+    #: The variant that runs in this process; a FACTORATE_ISA that cannot run fails the import.
+    active = kernel(chosen())
 
 
 def show_config() -> None:

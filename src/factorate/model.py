@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import warnings
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ import numpy as np
 
 from factorate import factors as factors_room
 from factorate import metrics, solver, storage
+from factorate.estimator import Estimator
 from factorate.exceptions import UnknownIdWarning, not_fitted, show
 from factorate.frames import matrix_frame
 from factorate.ids import IdIndex, look_up, read_ids
+from factorate.progress import progress_bar
 from factorate.ratings import read_pairs, read_ratings, read_values
 from factorate.textbook import check_count, check_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import ArrayLike, NDArray
 
     from factorate.factors import Factors
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 50_000_000
 CELLS_AT_ONCE = 1 << 20
-HISTORY = ("epoch", "train_rmse", "seconds")
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Fitted:
     library: str | None
 
 
-class MatrixFactorization:
+class MatrixFactorization(Estimator):
     """Matrix factorization of ratings with biases, by stochastic gradient descent.
 
     A rating is predicted as μ + b_u + b_i + p_u·q_i. Training minimizes, over the observed ratings
@@ -109,8 +107,6 @@ class MatrixFactorization:
     (1,)
     """
 
-    _estimator_type = "regressor"
-
     def __init__(
         self,
         n_factors: int = 64,
@@ -136,59 +132,6 @@ class MatrixFactorization:
         self.dtype = dtype
         self.columns = columns
         self.verbose = verbose
-
-    # Parameters, as scikit-learn's estimators have them
-
-    @classmethod
-    def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
-        """Return the parameters by name.
-
-        Parameters
-        ----------
-        deep
-            Ignored: there are no nested estimators.
-        """
-        return {name: getattr(self, name) for name in self._parameter_names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters by name; what was fitted stays.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter.
-        """
-        names = self._parameter_names()
-        for name in params:
-            if name not in names:
-                raise ValueError(f"there is no parameter {name!r}; there are {', '.join(names)}")
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self).__init__).parameters
-        changed = [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if value is not defaults[name].default and value != defaults[name].default
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
-
-    def __sklearn_tags__(self) -> Any:
-        """Describe the estimator to scikit-learn."""
-        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="regressor",
-            target_tags=TargetTags(required=False),
-            regressor_tags=RegressorTags(),
-            input_tags=InputTags(string=True, categorical=True, sparse=True, positive_only=False),
-            non_deterministic=self.random_state is None,
-        )
 
     def __sklearn_is_fitted__(self) -> bool:
         """Say whether there are factors."""
@@ -226,7 +169,7 @@ class MatrixFactorization:
         dtype = self._checked_dtype()
         settings = self._settings()
         ratings = read_ratings(X, y, dtype=dtype, names=self._checked_columns())
-        with self._progress(len(ratings.values)) as report:
+        with progress_bar(settings.n_epochs, len(ratings.values), self.verbose) as report:
             trained = solver.train(ratings, settings, report)
         history = {
             "epoch": np.array([epoch.number for epoch in trained.history], np.int64),
@@ -268,9 +211,6 @@ class MatrixFactorization:
             seed=_seed(self.random_state),
             n_threads=_n_threads(self.n_threads),
         )
-
-    def _progress(self, n_ratings: int) -> _Progress:
-        return _Progress(int(self.n_epochs), n_ratings, not self.verbose)
 
     # What was learnt
 
@@ -514,37 +454,10 @@ def load(path: str | os.PathLike[str]) -> MatrixFactorization:
     >>> bool((again.complete() == model.complete()).all())
     True
     """
-    parameters, *parts = storage.load(path)
+    parameters, factors, user_index, item_index, history, library = storage.load(path)
     model = MatrixFactorization(**parameters)
-    model._fitted = Fitted(*parts)
+    model._fitted = Fitted(factors, user_index, item_index, history, library)
     return model
-
-
-class _Progress:
-    """A tqdm bar of epochs; nothing, and nothing imported, when disabled."""
-
-    def __init__(self, n_epochs: int, n_ratings: int, disable: bool) -> None:
-        self._disable = disable
-        self._n_epochs, self._n_ratings = n_epochs, n_ratings
-        self._seconds = 0.0
-
-    def __enter__(self) -> Callable[[solver.Epoch], None] | None:
-        if self._disable:
-            return None
-        from tqdm.auto import tqdm
-
-        self._bar = tqdm(total=self._n_epochs, unit="epoch", desc="training")
-        return self._report
-
-    def _report(self, epoch: solver.Epoch) -> None:
-        rate = self._n_ratings / max(epoch.seconds - self._seconds, 1e-9) / 1e6
-        self._seconds = epoch.seconds
-        self._bar.set_postfix_str(f"rmse {epoch.train_rmse:.4f}, {rate:.1f} M ratings/s", False)
-        self._bar.update()
-
-    def __exit__(self, *_: object) -> None:
-        if not self._disable:
-            self._bar.close()
 
 
 def _seed(random_state: object) -> int:

@@ -66,7 +66,9 @@ class Ratings:
 def _sparse(matrix: Any) -> Columns:
     stored = matrix.tocoo()
     if len(stored.shape) != 2:
-        raise ValueError(f"the sparse array has shape {stored.shape}; ratings are 2-d: users × items")
+        raise ValueError(
+            f"the sparse array has shape {stored.shape}; ratings are 2-d: users × items"
+        )
     users, items = stored.coords if hasattr(stored, "coords") else (stored.row, stored.col)
     for name, rows in (("row", users), ("column", items)):
         if len(rows) and rows.min() < 0:
@@ -255,9 +257,9 @@ def read_ratings(
     Examples
     --------
     >>> import numpy as np
-    >>> ratings = read_ratings(([7, 7, 8], ["a", "b", "a"], [5, 3, 4]), dtype=np.dtype("float32"))
-    >>> ratings.users, ratings.items, ratings.values
-    (array([0, 0, 1], dtype=int32), array([0, 1, 0], dtype=int32), array([5., 3., 4.], dtype=float32))
+    >>> ratings = read_ratings(([7, 7, 8], ["a", "b", "a"], [5, 3, 4]), dtype=np.dtype("f4"))
+    >>> ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist()
+    ([0, 0, 1], [0, 1, 0], [5.0, 3.0, 4.0])
     """
     columns = read_columns(data, y, names, pairs=False)
     lengths = {"users": _length(columns.users), "items": _length(columns.items)}

@@ -55,16 +55,16 @@ def matrix_factorization(
     >>> P.shape, Q.shape
     ((6, 3), (4, 3))
     """
-    P, Q = np.array(P, np.float64), np.array(Q, np.float64)
+    p, q = np.array(P, np.float64), np.array(Q, np.float64)
     for _ in range(steps):
         for u in range(R.shape[0]):
             for i in range(R.shape[1]):
                 if R[u, i] > 0:
-                    e = R[u, i] - np.dot(P[u, :], Q[i, :])
+                    e = R[u, i] - np.dot(p[u, :], q[i, :])
                     for k in range(K):
-                        P[u, k] = P[u, k] + alpha * (2 * e * Q[i, k] - beta * P[u, k])
-                        Q[i, k] = Q[i, k] + alpha * (2 * e * P[u, k] - beta * Q[i, k])
-    return P, Q
+                        p[u, k] = p[u, k] + alpha * (2 * e * q[i, k] - beta * p[u, k])
+                        q[i, k] = q[i, k] + alpha * (2 * e * p[u, k] - beta * q[i, k])
+    return p, q
 
 
 def train_epoch(
@@ -113,8 +113,8 @@ def train_epoch(
     Examples
     --------
     >>> import numpy as np
-    >>> P, Q, zero = np.array([[1.0]]), np.array([[2.0]]), np.zeros(1)
-    >>> train_epoch(np.array([0]), np.array([0]), np.array([3.0]), P, Q, zero, zero, 0.1, 0.0, False)
+    >>> row, P, Q, zero = np.array([0]), np.array([[1.0]]), np.array([[2.0]]), np.zeros(1)
+    >>> train_epoch(row, row, np.array([3.0]), P, Q, zero, zero, 0.1, 0.0, fit_bias=False)
     1.0
     >>> P, Q
     (array([[1.2]]), array([[2.1]]))

@@ -10,6 +10,7 @@ the seed alone.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def permutation(n: int, bits: np.random.PCG64) -> NDArray[np.intp]:
 
 def uniform(n: int, bits: np.random.PCG64) -> NDArray[np.float64]:
     """Return `n` numbers in [0, 1) from raw output, the same under any NumPy."""
-    return (bits.random_raw(n) >> np.uint64(11)) * 2.0**-53
+    return np.asarray((bits.random_raw(n) >> np.uint64(11)) * 2.0**-53, np.float64)
 
 
 def count(codes: Codes, n: int, what: str) -> NDArray[np.int64]:
@@ -109,14 +110,12 @@ def _cut(weights: NDArray[np.int64], n_bands: int) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[0], inner, [len(weights)]])).astype(np.int64)
 
 
-def _side(
-    counts: NDArray[np.int64], n_bands: int, tile_rows: int, bits: np.random.PCG64
-) -> _Side:
+def _side(counts: NDArray[np.int64], n_bands: int, tile_rows: int, bits: np.random.PCG64) -> _Side:
     rated = np.flatnonzero(counts)
     order = rated[permutation(len(rated), bits)].astype(np.int32)
     bands = _cut(counts[order], n_bands)
     edges, band = [], []
-    for number, (low, high) in enumerate(zip(bands[:-1], bands[1:], strict=True)):
+    for number, (low, high) in enumerate(itertools.pairwise(bands)):
         n_tiles = -(-int(high - low) // tile_rows)
         edges.append(low + np.arange(n_tiles) * (high - low) // n_tiles)
         band.append(np.full(n_tiles, number))

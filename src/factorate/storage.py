@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import json
 import os
 import secrets
@@ -73,7 +74,7 @@ def _unpack_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: str) -> IdI
     ends = [0, *arrays[f"{side}_id_ends"].tolist()]
     text, from_text = ids.tobytes(), _FROM_TEXT[kind]
     values = np.empty(len(ends) - 1, object)
-    for row, (begin, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for row, (begin, end) in enumerate(itertools.pairwise(ends)):
         values[row] = from_text(text[begin:end])
     return IdIndex(values, kind)
 
@@ -122,7 +123,7 @@ def save(
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         with temporary.open("x+b") as file:
-            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            np.savez(file, allow_pickle=False, **arrays)
             with zipfile.ZipFile(file, "a") as archive:
                 archive.writestr(zipfile.ZipInfo(META, EARLIEST), text)
             file.flush()
@@ -182,15 +183,15 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> Parts:
     parameters = dict(meta["parameters"])
     if parameters.get("columns") is not None:
         parameters["columns"] = tuple(parameters["columns"])
-    native = [
+    P, Q, user_bias, item_bias = (
         arrays[name].astype(arrays[name].dtype.newbyteorder("="), copy=False)
         for name in ("user_factors", "item_factors", "user_bias", "item_bias")
-    ]
-    factors = Factors(*native, float(meta["mean"]), float(meta["scale"]))
+    )
+    factors = Factors(P, Q, user_bias, item_bias, float(meta["mean"]), float(meta["scale"]))
     indexes = [_unpack_ids(arrays, side, meta[f"{side}_kind"]) for side in ("user", "item")]
-    for index, rows, bias in zip(indexes, native[:2], native[2:], strict=True):
-        one_kind = rows.dtype == bias.dtype == native[0].dtype and rows.dtype.kind == "f"
-        if not (one_kind and rows.ndim == 2 and rows.shape[1] == native[0].shape[1]):
+    for index, rows, bias in zip(indexes, (P, Q), (user_bias, item_bias), strict=True):
+        one_kind = rows.dtype == bias.dtype == P.dtype and rows.dtype.kind == "f"
+        if not (one_kind and rows.ndim == 2 and rows.shape[1] == P.shape[1]):
             raise ValueError("its factors do not fit together")
         if not len(index.ids) == len(rows) == len(bias):
             raise ValueError(f"it has {len(index.ids)} ids for {len(rows)} rows")

@@ -37,8 +37,8 @@ def matrix_factorization(
             p_uk ← p_uk + alpha (2 e q_ki − beta p_uk)
             q_ki ← q_ki + alpha (2 e p_uk − beta q_ki)    # p_uk is already the new one
 
-    These are the gradients of e² + beta/2 (\\|p_u\\|² + \\|q_i\\|²); `factorate.reference` has the same
-    rule in plain NumPy.
+    These are the gradients of e² + beta/2 (p_u · p_u + q_i · q_i); `factorate.reference` has the
+    same rule in plain NumPy.
 
     Parameters
     ----------
@@ -142,7 +142,9 @@ def _check_finite(array: NDArray[Any], name: str) -> None:
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         row, column = bad[0].tolist()
-        raise ValueError(f"{name}[{row}, {column}] is {array[row, column]}; expected finite numbers")
+        raise ValueError(
+            f"{name}[{row}, {column}] is {array[row, column]}; expected finite numbers"
+        )
 
 
 def _observed(
