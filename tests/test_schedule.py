@@ -116,7 +116,7 @@ def test_bands_are_balanced_and_at_most_64() -> None:
     for side in (0, 1):
         bands = sizes.sum(axis=side)
         assert bands.max() < 2 * n / n_bands
-    assert max(make_schedule(users, items, values, 5000, 3000, 10**6, seed=0).n_bands) == 64
+    assert 50 < max(make_schedule(users, items, values, 5000, 3000, 10**6, seed=0).n_bands) <= 64
 
 
 def test_one_user_with_a_tenth_of_the_ratings_fits_in_a_band() -> None:

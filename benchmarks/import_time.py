@@ -1,0 +1,35 @@
+"""What `import factorate` costs beyond `import numpy`, in processes of their own.
+
+Run: python benchmarks/import_time.py
+"""
+
+import statistics
+import subprocess
+import sys
+
+RUNS = 10
+TIMED = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
+OPTIONAL = ("pandas", "scipy", "sklearn", "pyarrow")
+
+
+def run(code: str) -> str:
+    """Return what a new process printed."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def main() -> None:
+    """Print both medians, their ratio, and which optional libraries were imported."""
+    seconds: dict[str, list[float]] = {"numpy": [], "factorate": []}
+    for _ in range(RUNS):
+        for module, runs in seconds.items():
+            runs.append(float(run(TIMED.format(module))))
+    numpy, factorate = (statistics.median(runs) for runs in seconds.values())
+    print(f"import numpy       {numpy * 1e3:.0f} ms, median of {RUNS} processes")
+    print(f"import factorate   {factorate * 1e3:.0f} ms, {(factorate - numpy) * 1e3:.0f} ms more")
+    print(f"ratio              {factorate / numpy:.2f}")
+    print(run(f"import sys, factorate; print('pulled in', [m for m in {OPTIONAL} if m in sys.modules])"))
+
+
+if __name__ == "__main__":
+    main()
