@@ -44,7 +44,9 @@ def fit(columns: Columns, seed: int, **settings: Any) -> ft.MatrixFactorization:
 def choose(training: Columns) -> dict[str, Any]:
     """Return the settings with the least RMSE on a tenth of the training set."""
     held_out, known = np.split(np.arange(len(training[0])), [len(training[0]) // 10])
-    candidates = [dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())]
+    candidates = [
+        dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())
+    ]
     errors = [
         fit(take(training, known), 0, **settings).evaluate(take(training, held_out))["rmse"]
         for settings in candidates

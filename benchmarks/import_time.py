@@ -28,7 +28,8 @@ def main() -> None:
     print(f"import numpy       {numpy * 1e3:.0f} ms, median of {RUNS} processes")
     print(f"import factorate   {factorate * 1e3:.0f} ms, {(factorate - numpy) * 1e3:.0f} ms more")
     print(f"ratio              {factorate / numpy:.2f}")
-    print(run(f"import sys, factorate; print('pulled in', [m for m in {OPTIONAL} if m in sys.modules])"))
+    imported = f"[module for module in {OPTIONAL} if module in sys.modules]"
+    print(f"pulled in          {run(f'import sys, factorate; print({imported})')}")
 
 
 if __name__ == "__main__":
