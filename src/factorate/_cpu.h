@@ -1,8 +1,22 @@
-/* CPUID and XGETBV of x86-64: what the processor has and the operating system saves. */
+/* CPUID and XGETBV of x86-64: what the processor has and the operating system saves; and which
+   compiler is at work. */
 #ifndef FACTORATE_CPU_H
 #define FACTORATE_CPU_H
 
 #include <stdint.h>
+
+#define FT_TEXT_(x) #x
+#define FT_TEXT(x) FT_TEXT_(x)
+#if defined(__clang__)
+#define FT_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define FT_COMPILER \
+    "gcc " FT_TEXT(__GNUC__) "." FT_TEXT(__GNUC_MINOR__) "." FT_TEXT(__GNUC_PATCHLEVEL__)
+#elif defined(_MSC_VER)
+#define FT_COMPILER "msvc " FT_TEXT(_MSC_VER)
+#else
+#define FT_COMPILER "unknown"
+#endif
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define FT_X86_64 1

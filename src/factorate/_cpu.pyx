@@ -1,11 +1,17 @@
-"""Which instruction sets this processor and its operating system can run."""
+"""Which instruction sets this processor and its operating system can run, and the compiler."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "_cpu.h" nogil:
     const bint FT_X86_64
+    const char *FT_COMPILER
     void ft_cpuid(uint32_t leaf, uint32_t *out)
     uint64_t ft_xgetbv()
+
+
+def compiler():
+    """Name and version of the compiler of this module."""
+    return FT_COMPILER.decode()
 
 
 def is_x86_64():

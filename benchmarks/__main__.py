@@ -1,0 +1,294 @@
+"""Compare factorate with its peers: one table, one plot.
+
+Run: python -m benchmarks [--quick] [--libmf PATH]
+
+Each measurement is a process of its own, engines alternate, and figures are medians with their
+spread. Peers are installed from PyPI into environments of their own when they are first needed, in
+the folder of --environments. LIBMF has no usable package: --libmf takes its shared library, built by
+hand with AVX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from factorate import __version__, datasets, kernels
+
+HERE = Path(__file__).parent
+DEFAULT_DATA = HERE.parents[1] / "shared" / "data"
+PACKAGES = {
+    "cornac": ["cornac"],
+    "scikit-surprise": ["scikit-surprise"],
+    "cmfrec": ["cmfrec", "threadpoolctl"],
+    "lenskit": ["lenskit"],
+    "matrix-factorization": ["matrix-factorization"],
+}
+ONE_THREAD = ("scikit-surprise", "matrix-factorization", "cornac")  # more threads: slower or racy
+SGD_AT_SPEED = ("factorate", "LIBMF")
+# Epochs of the short and the long training whose difference is measured.
+EPOCHS = {"factorate": (2, 12), "LIBMF": (2, 7), "cornac": (1, 4)}
+FEW_EPOCHS = (1, 3)
+CURVES = {
+    "factorate": [3, 5, 8, 10, 12, 15, 20, 25, 30],
+    "LIBMF": [2, 4, 6, 8, 10, 12, 15, 20],
+    "cornac": [5, 10, 15, 20, 30],
+    "scikit-surprise": [5, 10, 20, 30],
+    "cmfrec": [1, 2, 4, 8],
+    "lenskit": [1, 2, 4, 8],
+    "matrix-factorization": [5, 10, 20, 30],
+}
+
+
+class Case(NamedTuple):
+    """One line of the table, for all engines."""
+
+    data: str
+    n_factors: int
+    n_threads: int
+
+
+class Bench(NamedTuple):
+    """What every measurement needs."""
+
+    arguments: argparse.Namespace
+    files: dict[str, Path]
+    sizes: dict[str, int]
+    versions: dict[str, str]
+
+
+def environment(engine: str, folder: Path) -> str:
+    """Return the Python of an engine, making its environment if it isn't there."""
+    if engine not in PACKAGES:
+        return sys.executable
+    python = folder / engine / "bin" / "python"
+    ready = folder / engine / "ready"
+    if not ready.exists():
+        print(f"installing {engine} in {folder / engine}", file=sys.stderr, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", folder / engine], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[engine]], check=True)
+        ready.touch()
+    return str(python)
+
+
+def ask(bench: Bench, engine: str, case: Case, what: str, epochs: Any) -> Any:
+    """Run one measurement in a new process; None, and a line on stderr, if it fails."""
+    request = {
+        "what": what, "engine": engine, "data": str(bench.files[case.data]), "epochs": epochs,
+        "n_factors": case.n_factors, "n_threads": case.n_threads, "libmf": bench.arguments.libmf,
+    }  # fmt: skip
+    try:
+        python = environment(engine, bench.arguments.environments)
+        done = subprocess.run(
+            [python, HERE / "worker.py"], input=json.dumps(request), capture_output=True,
+            text=True, check=True, timeout=bench.arguments.timeout,
+            env=os.environ | {"OMP_NUM_THREADS": str(case.n_threads)},
+        )  # fmt: skip
+    except (subprocess.SubprocessError, OSError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        print(f"{engine} {case}: {str(said).strip()[-300:]}", file=sys.stderr, flush=True)
+        return None
+    answer = json.loads(done.stdout.splitlines()[-1])
+    bench.versions[engine] = answer["version"]
+    return answer["answer"]
+
+
+def cases(quick: bool, data: list[str]) -> Iterator[tuple[Case, list[str]]]:
+    """Yield what to measure and the engines that take part."""
+    slow = list(PACKAGES)
+    for name in data:
+        for n_factors in (32, 64) if quick else (16, 32, 64, 128):
+            for n_threads in (1, 2):
+                engines = list(SGD_AT_SPEED)
+                if not quick:
+                    engines += [e for e in slow if n_threads == 1 or e not in ONE_THREAD]
+                elif (name, n_factors, n_threads) == ("ML-1M", 64, 1):
+                    engines += [e for e in slow if e != "lenskit"]
+                yield Case(name, n_factors, n_threads), engines
+
+
+def spread(values: list[float], form: str) -> str:
+    """Return "median (least to most)"."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
+
+
+def measure(bench: Bench, case: Case, engines: list[str]) -> Iterator[str]:
+    """Yield the rows of one case."""
+    answers: dict[str, list[dict[str, float]]] = {engine: [] for engine in engines}
+    for _ in range(bench.arguments.runs):
+        for engine in engines:
+            if engine == "LIBMF" and bench.arguments.libmf is None:
+                continue
+            if answers[engine] and engine not in SGD_AT_SPEED and bench.arguments.quick:
+                continue  # the slow ones run once
+            few, many = EPOCHS.get(engine, FEW_EPOCHS)
+            if case.data == "ML-1M" and engine in SGD_AT_SPEED:
+                many = 4 * many
+            answer = ask(bench, engine, case, "speed", (few, many))
+            if answer is not None:
+                answers[engine].append(answer)
+    n = bench.sizes[case.data]
+    yardstick = [answer["epoch"] for answer in answers["LIBMF"]]
+    for engine, runs in answers.items():
+        head = f"| {case.data} | {case.n_factors} | {case.n_threads} | {engine} |"
+        if not runs:
+            why = "not measured: give --libmf" if engine == "LIBMF" else "not measured"
+            yield f"{head} {why} | | | | |"
+            continue
+        epochs = [run["epoch"] for run in runs]
+        ratios = [b / a for a, b in zip(epochs, yardstick, strict=False)]
+        yield (
+            f"{head} {spread(epochs, '.4f')} | {n / statistics.median(epochs) / 1e6:.1f} | "
+            f"{spread(ratios, '.2f') if ratios else ''} | "
+            f"{statistics.median(run['setup'] for run in runs):.2f} | "
+            f"{statistics.median(run['rss'] for run in runs):.0f} |"
+        )
+
+
+def write_data(
+    folder: Path, arguments: argparse.Namespace
+) -> tuple[dict[str, Path], dict[str, int]]:
+    """Write each set of ratings, split in training and test, where the workers read it."""
+    sets: dict[str, tuple[Any, Any, Any]] = {}
+    movielens = arguments.data / "ml-1m.npz"
+    if movielens.is_file():
+        with np.load(movielens) as file:
+            sets["ML-1M"] = file["user"], file["item"], file["rating"]
+    else:
+        print(f"no {movielens}: ML-1M is left out", file=sys.stderr)
+    sets["synthetic"] = datasets.synthetic(arguments.ratings, 69_878, 10_677)
+    files, sizes = {}, {}
+    for name, columns in sets.items():
+        n = len(columns[0])
+        order = np.random.default_rng(0).permutation(n)
+        test, training = np.split(order, [n // 10 if name == "ML-1M" else n // 1000])
+        files[name], sizes[name] = folder / f"{name}.npz", len(training)
+        titles = "user", "item", "rating"
+        arrays = {title: column[training] for title, column in zip(titles, columns, strict=True)}
+        arrays |= {f"test_{t}": column[test] for t, column in zip(titles, columns, strict=True)}
+        np.savez(files[name], allow_pickle=False, **arrays)
+    return files, sizes
+
+
+def curves(bench: Bench) -> dict[str, list[Any]]:
+    """Return the points (epochs, seconds, test RMSE) of every engine on ML-1M, one thread."""
+    case = Case("ML-1M", 64, 1)
+    found = {}
+    for engine, counts in CURVES.items():
+        if case.data not in bench.files or (engine == "LIBMF" and bench.arguments.libmf is None):
+            continue
+        if bench.arguments.quick and engine in PACKAGES:
+            counts = counts[:3]
+            if engine == "lenskit":
+                continue
+        points = ask(bench, engine, case, "curve", counts)
+        if points:
+            found[engine] = points
+    return found
+
+
+def plot(found: dict[str, list[Any]], path: Path) -> None:
+    """Draw test RMSE against seconds."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "factorate"
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for engine, points in found.items():
+        _, seconds, errors = zip(*points, strict=True)
+        width = 2.5 if engine == "factorate" else 1.2
+        axes.plot(seconds, errors, marker="o", markersize=3, linewidth=width, label=engine)
+    axes.set_xscale("log")
+    axes.set_ylim(0.83, 0.93)
+    axes.set_xlabel("seconds of training, one thread")
+    axes.set_ylabel("test RMSE")
+    axes.set_title("MovieLens 1M, a tenth held out, K = 64")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def machine(bench: Bench) -> list[str]:
+    """Return lines about the machine and the versions."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    versions = ", ".join(f"{name} {v}" for name, v in bench.versions.items() if name != "LIBMF")
+    lines = [
+        f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}.",
+        f"factorate {__version__} runs its {kernels.chosen()} kernel. Versions: {versions}.",
+    ]
+    if bench.arguments.libmf is not None:
+        lines.append(f"LIBMF: {bench.arguments.libmf_build}.")
+    return lines
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.split("\n")[0]
+    )
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    add = parser.add_argument
+    add("--quick", action="store_true", help="end in five minutes: fewer factors, runs and peers")
+    add("--libmf", metavar="PATH", help="shared library of LIBMF, built by hand with AVX")
+    add("--libmf-build", default="built by hand", help="how it was built, for the table")
+    add("--runs", type=int, help="alternating runs (default: 5; 3 with --quick)")
+    add("--ratings", type=int, default=10_000_000, help="size of the synthetic set")
+    add("--timeout", type=float, default=600, help="seconds of one measurement")
+    add("--data", type=Path, default=Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_DATA)))
+    add("--environments", type=Path, default=cache / "factorate-benchmarks")
+    add("--output", type=Path, default=HERE / "results", help="folder of the table and the plot")
+    arguments = parser.parse_args()
+    arguments.runs = arguments.runs or (3 if arguments.quick else 5)
+
+    with tempfile.TemporaryDirectory() as folder:
+        files, sizes = write_data(Path(folder), arguments)
+        bench = Bench(arguments, files, sizes, {})
+        lines = [
+            "| data | K | threads | engine | s/epoch | M ratings/s | × LIBMF | set-up s | RSS MB |",
+            "|---|---:|---:|---|---:|---:|---:|---:|---:|",
+        ]
+        print("\n".join(lines))
+        for case, engines in cases(arguments.quick, list(files)):
+            for row in measure(bench, case, engines):
+                print(row, flush=True)
+                lines.append(row)
+        found = curves(bench)
+    lines += [
+        "",
+        "| engine, K = 64, one thread, ML-1M | epochs: seconds → test RMSE |",
+        "|---|---|",
+    ]
+    for engine, points in found.items():
+        shown = ", ".join(f"{n}: {seconds:.2f} → {rmse:.4f}" for n, seconds, rmse in points)
+        lines.append(f"| {engine} | {shown} |")
+    lines += ["", *machine(bench)]
+    print("\n".join(lines[-len(found) - 6 :]))
+    arguments.output.mkdir(exist_ok=True)
+    (arguments.output / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if found:
+        plot(found, arguments.output / "curves.svg")
+
+
+if __name__ == "__main__":
+    main()
