@@ -1,0 +1,1 @@
+"""Comparisons of speed and accuracy; `python -m benchmarks` runs the one with peers."""

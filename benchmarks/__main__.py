@@ -4,8 +4,8 @@ Run: python -m benchmarks [--quick] [--libmf PATH]
 
 Each measurement is a process of its own, engines alternate, and figures are medians with their
 spread. Peers are installed from PyPI into environments of their own when they are first needed, in
-the folder of --environments. LIBMF has no usable package: --libmf takes its shared library, built by
-hand with AVX.
+the folder of --environments. LIBMF has no usable package: --libmf takes its shared library, built
+by hand with AVX.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate import __version__, datasets, kernels
+from factorate import _cpu, datasets, kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 DEFAULT_DATA = HERE.parents[1] / "shared" / "data"
@@ -234,8 +236,9 @@ def machine(bench: Bench) -> list[str]:
     )
     versions = ", ".join(f"{name} {v}" for name, v in bench.versions.items() if name != "LIBMF")
     lines = [
-        f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}.",
-        f"factorate {__version__} runs its {kernels.chosen()} kernel. Versions: {versions}.",
+        f"{cpu}, {os.cpu_count()} cores. Python {platform.python_version()}.",
+        f"NumPy {np.__version__}, {versions}.",
+        f"factorate: {_cpu.compiler()}, {kernels.chosen()} kernel.",
     ]
     if bench.arguments.libmf is not None:
         lines.append(f"LIBMF: {bench.arguments.libmf_build}.")
@@ -244,9 +247,8 @@ def machine(bench: Bench) -> list[str]:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__.split("\n")[0]
-    )
+    summary = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=summary)
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     add = parser.add_argument
     add("--quick", action="store_true", help="end in five minutes: fewer factors, runs and peers")

@@ -83,8 +83,11 @@ class _Node(ctypes.Structure):
 
 class _Problem(ctypes.Structure):
     _fields_ = (
-        ("m", ctypes.c_int), ("n", ctypes.c_int), ("nnz", ctypes.c_longlong), ("R", ctypes.c_void_p),
-    )  # fmt: skip
+        ("m", ctypes.c_int),
+        ("n", ctypes.c_int),
+        ("nnz", ctypes.c_longlong),
+        ("R", ctypes.c_void_p),
+    )
 
 
 class _Parameter(ctypes.Structure):
@@ -109,8 +112,7 @@ class _Model(ctypes.Structure):
 
 def libmf(job: Job) -> Result:
     """AdaGrad, no biases; lambda 0.05 and eta 0.1, by the C interface of the shared library."""
-    assert job.libmf is not None
-    library = ctypes.CDLL(job.libmf)
+    library: Any = ctypes.CDLL(job.libmf)
     library.mf_get_default_param.restype = _Parameter
     library.mf_train.restype = ctypes.POINTER(_Model)
     library.mf_train.argtypes = [ctypes.POINTER(_Problem), _Parameter]

@@ -69,7 +69,7 @@ def scheduled(schedule: Schedule) -> list[tuple[int, int]]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--ratings", type=int, default=10_000_000)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Measure one engine in a process of its own; reads a request on stdin, prints an answer as JSON."""
+"""Measure one engine in a process of its own: a request on stdin, an answer as JSON on stdout."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
-from engines import ENGINES, Job
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.engines import ENGINES, Job
 
 COLUMNS = ("users", "items", "ratings")
 WARM_UP = 1000  # ratings

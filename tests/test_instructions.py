@@ -15,6 +15,7 @@ import pytest
 
 from factorate import _cpu
 
+VALGRIND = shutil.which("valgrind")
 N_RATINGS, K = 100_000, 32
 # Instructions of one epoch of the baseline kernel, float32 with biases, by compiler.
 COUNTS = {"gcc 12.2.0": 26_411_500}
@@ -32,7 +33,7 @@ _sgd.train(*columns, 0, {N_RATINGS}, *state, *biases, 0.01, 0.05, True)
 """
 
 
-@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+@pytest.mark.skipif(VALGRIND is None, reason="valgrind is not installed")
 @pytest.mark.skipif(
     _cpu.compiler() not in COUNTS or not _cpu.is_x86_64(),
     reason=f"there is no figure for {_cpu.compiler()} on this architecture",
@@ -40,7 +41,7 @@ _sgd.train(*columns, 0, {N_RATINGS}, *state, *biases, 0.01, 0.05, True)
 def test_an_epoch_takes_the_instructions_it_took() -> None:
     done = subprocess.run(
         [
-            "valgrind", "--tool=callgrind", "--collect-atstart=no",
+            str(VALGRIND), "--tool=callgrind", "--collect-atstart=no",
             "--toggle-collect=*fuse_0*_sgd_*train", f"--callgrind-out-file={os.devnull}",
             sys.executable, "-c", EPOCH,
         ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import pickle
-import sys
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
@@ -408,10 +407,3 @@ def test_progress_shows_epoch_rmse_and_speed(columns: Any) -> None:
     with redirect_stderr(silent := io.StringIO()):
         fitted(columns)
     assert silent.getvalue() == ""
-
-
-def test_threads_default_to_the_cores_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    if sys.platform == "linux":
-        monkeypatch.setattr("os.sched_getaffinity", lambda _: {3})
-        assert room._n_threads(None) == 1
-    assert room._n_threads(5) == 5

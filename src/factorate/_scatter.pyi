@@ -7,6 +7,8 @@ def count(codes: NDArray[int32], counts: NDArray[int64]) -> int: ...
 def count_tiles(
     users: NDArray[int32],
     items: NDArray[int32],
+    begin: int,
+    end: int,
     user_tile: NDArray[int32],
     item_tile: NDArray[int32],
     tile: NDArray[int32],
@@ -16,6 +18,8 @@ def scatter(
     users: NDArray[int32],
     items: NDArray[int32],
     ratings: NDArray[floating[Any]],
+    begin: int,
+    end: int,
     user_place: NDArray[int32],
     item_place: NDArray[int32],
     user_tile: NDArray[int32],
@@ -28,6 +32,8 @@ def scatter(
 ) -> None: ...
 def shuffle_tiles(
     starts: NDArray[int64],
+    begin: int,
+    end: int,
     first_user: NDArray[int32],
     first_item: NDArray[int32],
     n_items: NDArray[int32],

@@ -25,26 +25,31 @@ def count(const int32_t[::1] codes, int64_t[::1] counts):
 
 
 def count_tiles(const int32_t[::1] users, const int32_t[::1] items,
+                Py_ssize_t begin, Py_ssize_t end,
                 const int32_t[::1] user_tile, const int32_t[::1] item_tile,
                 const int32_t[:, ::1] tile, int64_t[::1] counts):
-    """Add the number of ratings in each tile."""
+    """Add the number of ratings from begin to end in each tile."""
     cdef Py_ssize_t t
     with nogil:
-        for t in range(users.shape[0]):
+        for t in range(begin, end):
             counts[tile[user_tile[users[t]], item_tile[items[t]]]] += 1
 
 
 def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
+            Py_ssize_t begin, Py_ssize_t end,
             const int32_t[::1] user_place, const int32_t[::1] item_place,
             const int32_t[::1] user_tile, const int32_t[::1] item_tile,
             const int32_t[:, ::1] tile, int64_t[::1] cursor,
             int32_t[::1] out_users, int32_t[::1] out_items, floating[::1] out_ratings):
-    """Write every rating to its tile, rows as places; cursor holds where each tile begins."""
+    """Write the ratings from begin to end to their tiles, rows as places.
+
+    The cursor holds where the next rating of each tile goes, and moves.
+    """
     cdef Py_ssize_t t
     cdef int32_t k
     cdef int64_t to
     with nogil:
-        for t in range(users.shape[0]):
+        for t in range(begin, end):
             k = tile[user_tile[users[t]], item_tile[items[t]]]
             to = cursor[k]
             cursor[k] = to + 1
@@ -62,12 +67,13 @@ cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:
     return x ^ (x >> (n_bits // 2))
 
 
-def shuffle_tiles(const int64_t[::1] starts, const int32_t[::1] first_user,
+def shuffle_tiles(const int64_t[::1] starts, Py_ssize_t begin, Py_ssize_t end,
+                  const int32_t[::1] first_user,
                   const int32_t[::1] first_item, const int32_t[::1] n_items, int n_bits,
                   int32_t[::1] users, int32_t[::1] items, floating[::1] ratings,
                   uint64_t[:, ::1] keys, int32_t[:, ::1] origins,
                   int32_t[:, ::1] old_rows, floating[::1] old_ratings):
-    """Sort each tile by a hash of (user, item) that no two pairs of the tile share.
+    """Sort the tiles from begin to end, each by a hash of (user, item) without collisions.
 
     The last four arguments are scratch as long as the largest tile. An LSD radix sort, so
     ratings of one pair keep their order.
@@ -77,7 +83,7 @@ def shuffle_tiles(const int64_t[::1] starts, const int32_t[::1] first_user,
     cdef int64_t total, here
     cdef int64_t[N_DIGITS] bucket
     with nogil:
-        for k in range(starts.shape[0] - 1):
+        for k in range(begin, end):
             start = starts[k]
             size = starts[k + 1] - start
             for t in range(size):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -11,6 +10,7 @@ import numpy as np
 
 from factorate import factors as factors_room
 from factorate import metrics, solver, storage
+from factorate.cores import available_cores
 from factorate.estimator import Estimator
 from factorate.exceptions import UnknownIdWarning, not_fitted, show
 from factorate.frames import matrix_frame
@@ -20,6 +20,8 @@ from factorate.ratings import read_pairs, read_ratings, read_values
 from factorate.textbook import check_count, check_number
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import ArrayLike, NDArray
 
     from factorate.factors import Factors
@@ -473,11 +475,7 @@ def _seed(random_state: object) -> int:
 
 
 def _n_threads(n_threads: object) -> int:
-    if n_threads is not None:
-        return check_count("n_threads", n_threads, 1)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return available_cores() if n_threads is None else check_count("n_threads", n_threads, 1)
 
 
 def _wanted(wanted: ArrayLike | None, index: IdIndex, what: str) -> tuple[Any, Codes]:

@@ -20,12 +20,14 @@ from factorate import _scatter
 from factorate.kernels import LOOKAHEAD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
+    Run = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
 MAX_BANDS = 64
 BLOCK_WORK = 1 << 22  # ratings × factors of a block: a millisecond
@@ -75,6 +77,16 @@ class _Side:
     edges: NDArray[np.int64]  # first place of each tile range, and the end
     band: NDArray[np.int64]  # band of each tile range
     n_bands: int
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """The crossings of the tile ranges of both sides."""
+
+    number: Codes  # of each crossing: its place in the order of visits, shape (rows, columns)
+    row: NDArray[np.intp]  # range of users of each tile, by number
+    column: NDArray[np.intp]  # range of items
+    first_of_block: NDArray[np.intp]  # number of each block's first tile, and the end
 
 
 def stream(seed: int, *purpose: int) -> np.random.PCG64:
@@ -139,6 +151,18 @@ def _tile_rows(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> in
     return max(1, cached, int(dense_enough))
 
 
+def _number_tiles(row: _Side, column: _Side) -> _Tiles:
+    """Give tiles numbers block by block, and by row and column within their block."""
+    shape = len(row.band), len(column.band)
+    tile_row, tile_column = (index.ravel() for index in np.indices(shape))
+    block = row.band[tile_row] * column.n_bands + column.band[tile_column]
+    by_block = np.argsort(block, kind="stable")
+    number = np.empty(len(block), np.int32)
+    number[by_block] = np.arange(len(block), dtype=np.int32)
+    first = np.searchsorted(block[by_block], np.arange(row.n_bands * column.n_bands + 1))
+    return _Tiles(number.reshape(shape), tile_row[by_block], tile_column[by_block], first)
+
+
 def make_schedule(
     users: Codes,
     items: Codes,
@@ -147,6 +171,8 @@ def make_schedule(
     n_items: int,
     n_factors: int,
     seed: int,
+    n_parts: int = 1,
+    run: Run = map,
 ) -> Schedule:
     """Bring ratings into the order of their visits.
 
@@ -162,6 +188,9 @@ def make_schedule(
         Length of a row of factors in memory.
     seed
         Seeds the places.
+    n_parts, run
+        Into how many parts the work is cut, and what maps a function over them: that of a thread
+        pool runs them side by side. Neither changes the result.
 
     Raises
     ------
@@ -175,41 +204,55 @@ def make_schedule(
     tile_rows = _tile_rows(n, *n_rated, n_factors * ratings.itemsize)
     row = _side(user_counts, n_bands, tile_rows, stream(seed, 0))
     column = _side(item_counts, n_bands, tile_rows, stream(seed, 1))
+    tiles = _number_tiles(row, column)
 
-    # Tiles are numbered block by block, then by row and column within their block.
-    n_tiles = len(row.band), len(column.band)
-    tile_row, tile_column = (index.ravel() for index in np.indices(n_tiles))
-    block = row.band[tile_row] * column.n_bands + column.band[tile_column]
-    by_block = np.argsort(block, kind="stable")
-    tile = np.empty(len(block), np.int32)
-    tile[by_block] = np.arange(len(block), dtype=np.int32)
-    tile = tile.reshape(n_tiles)
-    tile_row, tile_column = tile_row[by_block], tile_column[by_block]
+    # Each part of the input gets its own counts, so that parts are placed side by side in a tile
+    # in their order, whatever their number.
+    parts = list(itertools.pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist()))
+    counts = np.zeros((n_parts, len(tiles.row)), np.int64)
+    lookups = row.tile, column.tile, tiles.number
 
-    sizes = np.zeros(len(block), np.int64)
-    _scatter.count_tiles(users, items, row.tile, column.tile, tile, sizes)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    n_blocks = row.n_bands * column.n_bands
-    first_tile = np.searchsorted(block[by_block], np.arange(n_blocks + 1))
+    def count_part(part: int) -> None:
+        begin, end = parts[part]
+        _scatter.count_tiles(users, items, begin, end, *lookups, counts[part])
+
+    list(run(count_part, range(n_parts)))
+    starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    cursors = starts[:-1] + np.cumsum(counts, axis=0) - counts
 
     out_users, out_items = np.zeros(n + LOOKAHEAD, np.int32), np.zeros(n + LOOKAHEAD, np.int32)
     out_ratings = np.zeros(n + LOOKAHEAD, ratings.dtype)
-    _scatter.scatter(
-        users, items, ratings, row.place, column.place, row.tile, column.tile, tile,
-        starts[:-1].copy(), out_users, out_items, out_ratings,
-    )  # fmt: skip
-    spans = np.diff(row.edges).astype(np.int32), np.diff(column.edges).astype(np.int32)
-    n_bits = max(2, int(int(spans[0].max()) * int(spans[1].max()) - 1).bit_length())
-    largest = int(sizes.max())
-    _scatter.shuffle_tiles(
-        starts, row.edges[tile_row].astype(np.int32), column.edges[tile_column].astype(np.int32),
-        spans[1][tile_column], n_bits, out_users, out_items, out_ratings,
-        np.empty((2, largest), np.uint64), np.empty((2, largest), np.int32),
-        np.empty((2, largest), np.int32), np.empty(largest, ratings.dtype),
-    )  # fmt: skip
+
+    def scatter_part(part: int) -> None:
+        begin, end = parts[part]
+        _scatter.scatter(
+            users, items, ratings, begin, end, row.place, column.place, *lookups, cursors[part],
+            out_users, out_items, out_ratings,
+        )  # fmt: skip
+
+    list(run(scatter_part, range(n_parts)))
+    widest = int(np.diff(row.edges).max()) * int(np.diff(column.edges).max())
+    n_bits = max(2, (widest - 1).bit_length())
+    first_user = row.edges[tiles.row].astype(np.int32)
+    first_item = column.edges[tiles.column].astype(np.int32)
+    tile_items = np.diff(column.edges)[tiles.column].astype(np.int32)
+
+    def shuffle_part(part: tuple[int, int]) -> None:
+        begin, end = part
+        largest = int(np.diff(starts[begin : end + 1]).max(initial=0))
+        _scatter.shuffle_tiles(
+            starts, begin, end, first_user, first_item, tile_items, n_bits,
+            out_users, out_items, out_ratings,
+            np.empty((2, largest), np.uint64), np.empty((2, largest), np.int32),
+            np.empty((2, largest), np.int32), np.empty(largest, ratings.dtype),
+        )  # fmt: skip
+
+    shares = np.searchsorted(starts, np.linspace(0, n, n_parts + 1))
+    shares[-1] = len(tiles.row)
+    list(run(shuffle_part, itertools.pairwise(shares.tolist())))
     return Schedule(
         row.order, column.order, out_users, out_items, out_ratings,
-        starts[first_tile], (row.n_bands, column.n_bands),
+        starts[tiles.first_of_block], (row.n_bands, column.n_bands),
     )  # fmt: skip
 
 

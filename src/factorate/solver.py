@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 INITIAL_SPREAD = 0.02  # standard deviation of p_u · q_i at the start, on the scale of training
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
-CHUNK = 1 << 20  # numbers drawn at a time
+CHUNK = 1 << 20  # numbers drawn, or squared, at a time
+RATINGS_PER_PART = 100_000  # that make another thread worth while when ratings are sorted
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,24 @@ def _pool(n_threads: int) -> ThreadPoolExecutor | nullcontext[None]:
     return ThreadPoolExecutor(n_threads, "factorate") if n_threads > 1 else nullcontext()
 
 
+def _n_parts(ratings: Ratings, settings: Settings) -> int:
+    return min(settings.n_threads, 1 + len(ratings.values) // RATINGS_PER_PART)
+
+
+def _visitor(schedule: Schedule, state: _State, settings: Settings) -> Callable[[int], float]:
+    """Return the function that visits the ratings of one block and returns its squared error."""
+    starts = schedule.block_starts.tolist()
+
+    def visit_block(block: int) -> float:
+        return active.train(
+            schedule.users, schedule.items, schedule.ratings, starts[block], starts[block + 1],
+            state.P, state.Q, state.user_bias, state.item_bias,
+            settings.learning_rate, settings.regularization, settings.fit_bias,
+        )  # fmt: skip
+
+    return visit_block
+
+
 def _run_parallel(
     pool: ThreadPoolExecutor, order: list[int], n_columns: int, task: Callable[[int], float]
 ) -> list[float]:
@@ -243,33 +262,24 @@ def train(
     """
     began = time.perf_counter()
     shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
-    schedule = make_schedule(
-        ratings.users, ratings.items, ratings.values, *shape, padded(settings.n_factors),
-        settings.seed,
-    )  # fmt: skip
-    mean, scale = _standardize(schedule, settings.fit_mean)
-    state = _start(schedule, settings, ratings.values.dtype)
-    starts = schedule.block_starts.tolist()
-
-    def visit_block(block: int) -> float:
-        return active.train(
-            schedule.users, schedule.items, schedule.ratings, starts[block], starts[block + 1],
-            state.P, state.Q, state.user_bias, state.item_bias,
-            settings.learning_rate, settings.regularization, settings.fit_bias,
-        )  # fmt: skip
-
     history: list[Epoch] = []
     interruption = None
     snapshot, snapshot_epoch = None, -1
-    n_threads = min(settings.n_threads, *schedule.n_bands)
     try:
-        with _pool(n_threads) as pool:
+        with _pool(settings.n_threads) as pool:
+            schedule = make_schedule(
+                ratings.users, ratings.items, ratings.values, *shape, padded(settings.n_factors),
+                settings.seed, _n_parts(ratings, settings), map if pool is None else pool.map,
+            )  # fmt: skip
+            mean, scale = _standardize(schedule, settings.fit_mean)
+            state = _start(schedule, settings, ratings.values.dtype)
+            visit_block = _visitor(schedule, state, settings)
             for number in range(1, settings.n_epochs + 1):
                 if history:
                     snapshot = _copy(state, snapshot)
                     snapshot_epoch = len(history)
                 order = visits(schedule.n_bands, settings.seed, number)
-                if pool is None:
+                if pool is None or min(schedule.n_bands) == 1:
                     errors = [visit_block(block) for block in order]
                 else:
                     errors = _run_parallel(pool, order, schedule.n_bands[1], visit_block)
