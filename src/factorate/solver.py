@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +21,6 @@ from factorate.schedule import Schedule, make_schedule, stream, uniform, visits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from typing import Any
 
     from numpy.typing import NDArray
@@ -203,33 +205,58 @@ def _visitor(schedule: Schedule, state: _State, settings: Settings) -> Callable[
 
 
 def _run_parallel(
-    pool: ThreadPoolExecutor, order: list[int], n_columns: int, task: Callable[[int], float]
+    pool: ThreadPoolExecutor,
+    n_threads: int,
+    order: list[int],
+    n_columns: int,
+    task: Callable[[int], float],
 ) -> list[float]:
+    """Run the task on every block; whoever finishes one hands out those that waited for it."""
     before = _predecessors(order, n_columns)
-    waiting = [len(visits_before) for visits_before in before]
+    waiting = [len(earlier) for earlier in before]
     after: list[list[int]] = [[] for _ in order]
-    for visit, visits_before in enumerate(before):
-        for earlier in visits_before:
+    for visit, earlier_visits in enumerate(before):
+        for earlier in earlier_visits:
             after[earlier].append(visit)
     results = [0.0] * len(order)
-    running: dict[Future[float], int] = {
-        pool.submit(task, order[visit]): visit for visit, n in enumerate(waiting) if n == 0
-    }
+    ready: SimpleQueue[int | None] = SimpleQueue()
+    lock = Lock()
+    finished = itertools.count(1)
+
+    def stop() -> None:
+        for _ in range(n_threads):
+            ready.put(None)
+
+    def work() -> None:
+        try:
+            while not stopped.is_set() and (visit := ready.get()) is not None:
+                results[visit] = task(order[visit])
+                with lock:
+                    for later in after[visit]:
+                        waiting[later] -= 1
+                        if waiting[later] == 0:
+                            ready.put(later)
+                    if next(finished) == len(order):
+                        stop()
+        except BaseException:
+            stopped.set()
+            stop()
+            raise
+
+    stopped = Event()
+    for visit, n in enumerate(waiting):
+        if n == 0:
+            ready.put(visit)
+    workers = [pool.submit(work) for _ in range(n_threads)]
     try:
-        while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                visit = running.pop(future)
-                results[visit] = future.result()
-                for later in after[visit]:
-                    waiting[later] -= 1
-                    if waiting[later] == 0:
-                        running[pool.submit(task, order[later])] = later
+        wait(workers)
     except BaseException:
-        for future in running:
-            future.cancel()
-        wait(running)
+        stopped.set()
+        stop()
+        wait(workers)
         raise
+    for worker in workers:
+        worker.result()
     return results
 
 
@@ -282,7 +309,9 @@ def train(
                 if pool is None or min(schedule.n_bands) == 1:
                     errors = [visit_block(block) for block in order]
                 else:
-                    errors = _run_parallel(pool, order, schedule.n_bands[1], visit_block)
+                    errors = _run_parallel(
+                        pool, settings.n_threads, order, schedule.n_bands[1], visit_block
+                    )
                 squared = sum(errors)
                 if not math.isfinite(squared):
                     raise DivergenceError(
