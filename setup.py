@@ -10,6 +10,7 @@ FACTORATE_COVERAGE=1   line tracing of the .pyx files, for coverage.py
 import os
 import sys
 import sysconfig
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -40,14 +41,33 @@ LOOPS = {
 }  # fmt: skip
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},
+    # Exactly what kernels.py asks CPUID for; -march=x86-64-v4 has more, and needs gcc 11.
     "avx512": {
-        "gcc": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+        "gcc": [
+            "-mavx2",
+            "-mfma",
+            "-mbmi",
+            "-mbmi2",
+            "-mavx512f",
+            "-mavx512dq",
+            "-mavx512cd",
+            "-mavx512bw",
+            "-mavx512vl",
+            "-mprefer-vector-width=512",
+        ],
         "msvc": ["/arch:AVX512"],
     },
 }
 
-target = os.environ.get("ARCHFLAGS") or sysconfig.get_platform()
-X86_64 = target.lower().endswith(("x86_64", "amd64"))
+target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
+X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
+
+# What another kind of build left behind looks up to date, and is not.
+mode = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE}\n"
+stamp = Path("build/mode.txt")
+CHANGED = not stamp.is_file() or stamp.read_text() != mode
+stamp.parent.mkdir(exist_ok=True)
+stamp.write_text(mode)
 
 
 class build_extensions(build_ext):  # noqa: N801
@@ -88,8 +108,9 @@ setup(
         build_dir="build/cython",
         compiler_directives=DIRECTIVES,
         include_path=["src/factorate"],
-        force=DEBUG or COVERAGE,
+        force=CHANGED,
         quiet="-v" not in sys.argv,
     ),
     cmdclass={"build_ext": build_extensions},
+    options={"build_ext": {"force": CHANGED}},
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 
 import factorate as ft
 
-EXECUTABLE = str(Path(sys.executable).with_name("factorate"))
+EXECUTABLE = str(shutil.which("factorate", path=sysconfig.get_path("scripts")))
 
 
 def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -104,6 +106,7 @@ def test_columns_can_be_named(columns: Any, tmp_path: Path) -> None:
     chosen = "--columns", "who,what,much"
     assert run("fit", path, "-o", tmp_path / "m.npz", "-q", *chosen).returncode == 0
     assert run("evaluate", tmp_path / "m.npz", path).returncode == 0  # the model remembers
+    assert run("predict", tmp_path / "m.npz", path).returncode == 0
     assert run("predict", tmp_path / "m.npz", path, "--columns", "who,what").returncode == 0
     assert run("evaluate", tmp_path / "m.npz", path, "--columns", "who").returncode == 2
 
@@ -121,6 +124,7 @@ ERRORS: dict[str, tuple[list[str], int, str]] = {
     "no output": (["fit", "ratings.csv"], 2, "-o/--output"),
     "no file": (["fit", "absent.csv", "-o", "m.npz"], 1, "factorate: error: no file 'absent.csv'"),
     "no folder": (["fit", "bad.csv", "-o", "absent/m.npz"], 1, "no folder 'absent' to save"),
+    "a folder": (["fit", "bad.csv", "-o", "."], 1, "'.' is a folder"),
     "bad line": (["fit", "bad.csv", "-o", "m.npz"], 1, "bad.csv, line 3: rating is 'x'"),
     "bad number": (["fit", "bad.csv", "-o", "m.npz", "--factors", "two"], 2, "invalid int value"),
     "bad parameter": (["fit", "bad.csv", "-o", "m.npz", "--epochs", "-1"], 1, "n_epochs is -1"),
@@ -146,6 +150,10 @@ def test_help_and_version() -> None:
     for command in ("demo", "fit", "predict", "evaluate", "info"):
         assert command in shown
     assert "default: 0.015" in run("fit", "--help").stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "factorate", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ft.__version__ in done.stdout
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX shells do")

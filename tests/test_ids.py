@@ -114,6 +114,26 @@ def test_large_unsigned_neighbours_stay_apart() -> None:
     assert look_up(found, read_ids([2**53 + 1, 2**53], "users"), "users").tolist() == [-1, 0]
 
 
+def test_negative_numpy_integers_do_not_wrap() -> None:
+    """Regression: beside an integer beyond int64, -1 became 2**64 - 1."""
+    values = [np.int64(-1), 2**63, 2**64 - 1]
+    assert index(values)[0].ids.tolist() == [-1, 2**63, 2**64 - 1]
+
+
+def test_nanoseconds_of_timestamps_are_kept() -> None:
+    """Regression: a list of timestamps was cut to microseconds, which joined users."""
+    times = [pd.Timestamp("2020-01-01") + pd.Timedelta(n, "ns") for n in (1, 2)]
+    assert len(index(times)[0].ids) == 2
+
+
+def test_a_date_beyond_the_unit_of_the_index_is_unknown() -> None:
+    """Regression: cast to nanoseconds, the year 9999 wraps to one that is known."""
+    wrapped = np.array(["9999-01-01"], "M8[D]").astype("M8[ns]")
+    found, _ = index(wrapped)
+    asked = read_ids(np.array(["9999-01-01"], "M8[D]"), "users")
+    assert look_up(found, asked, "users").tolist() == [-1]
+
+
 def test_a_range_from_zero_is_its_own_codes() -> None:
     values = np.arange(1000, dtype=np.int32)
     _, codes = index(values)

@@ -187,7 +187,10 @@ def test_a_column_of_another_type_is_refused_not_scored(columns: Any) -> None:
 
 def test_no_pairs_no_predictions(columns: Any) -> None:
     assert fitted(columns).predict(([], [])).shape == (0,)
-    assert fitted(columns).predict(np.empty((0, 2), int)).shape == (0,)
+    model = fitted(columns)
+    empty: list[Any] = [np.empty((0, 2)), [], pd.DataFrame({"user": [], "item": []})]
+    for nothing in empty:
+        assert model.predict(nothing).shape == (0,)
 
 
 def test_evaluate_and_score_are_the_metrics(columns: Any) -> None:
@@ -201,8 +204,9 @@ def test_evaluate_and_score_are_the_metrics(columns: Any) -> None:
     assert model.evaluate(np.stack([users, items], 1), ratings) == scores
     r2 = 1 - np.sum((predicted - ratings) ** 2) / np.sum((ratings - ratings.mean()) ** 2)
     assert model.score(np.stack([users, items], 1), ratings) == pytest.approx(r2)
-    with pytest.warns(ft.UnknownIdWarning, match="1 of 2 users"):
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 2 users") as seen:
         assert model.evaluate(([0, 99], [0, 0], [1.0, 2.0]))["n_unknown"] == 1
+    assert seen[0].filename == __file__
     with pytest.raises(ValueError, match="there are no ratings"):
         model.evaluate(([], [], []))
 
@@ -236,6 +240,15 @@ def test_complete_is_a_frame_when_the_ratings_came_as_one() -> None:
     np.testing.assert_array_equal(polars["y"].to_numpy(), wide.loc[["b"], "y"])
 
 
+def test_complete_of_a_frame_says_when_names_meet() -> None:
+    """Regression: an item named "user" took the place of the users."""
+    data = {"user": [1, 2], "item": ["user", "x"], "rating": [1.0, 2.0]}
+    with pytest.raises(ValueError, match="would be named 'user'"):
+        fitted(pl.DataFrame(data)).complete()
+    with pytest.raises(ValueError, match="would be named 'x'"):
+        fitted(pl.DataFrame(data)).complete(items=["x", "x"])
+
+
 def test_complete_refuses_what_does_not_fit(columns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = fitted(columns)
     monkeypatch.setattr(room, "MAX_CELLS", 4799)
@@ -258,7 +271,7 @@ def test_parameters_are_stored_untouched_and_validated_by_fit(columns: Any) -> N
     parameters: dict[str, Any] = {"n_factors": "many"}
     model = ft.MatrixFactorization(**parameters)
     assert model.get_params()["n_factors"] == "many"
-    with pytest.raises(TypeError, match="n_factors is 'many'; expected an integer ≥ 1"):
+    with pytest.raises(TypeError, match="n_factors is 'many'; expected an integer from 1 to 65536"):
         model.fit(columns)
 
 
@@ -281,7 +294,11 @@ def test_repr_shows_what_differs_from_the_defaults() -> None:
 
 
 BAD_PARAMETERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "n_factors": ({"n_factors": 0}, ValueError, "n_factors is 0; expected an integer ≥ 1"),
+    "n_factors": ({"n_factors": 0}, ValueError, "n_factors is 0; expected an integer from 1"),
+    "n_factors huge": ({"n_factors": 10**400}, ValueError, "from 1 to 65536"),
+    "rate huge": ({"learning_rate": 10**400}, ValueError, "expected a finite number"),
+    "fit_bias": ({"fit_bias": "no"}, TypeError, "fit_bias is 'no'; expected True or False"),
+    "no dtype": ({"dtype": None}, ValueError, "dtype is None"),
     "n_factors bool": ({"n_factors": True}, TypeError, "n_factors is True"),
     "n_epochs": ({"n_epochs": -1}, ValueError, "n_epochs is -1; expected an integer ≥ 0"),
     "rate zero": ({"learning_rate": 0.0}, ValueError, r"learning_rate is 0\.0.*> 0"),
@@ -350,6 +367,8 @@ def test_what_was_learnt_is_read_only(columns: Any) -> None:
     model = fitted(columns)
     with pytest.raises(ValueError, match="read-only"):
         model.user_factors_[0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        model.users_[0] = 1
     with pytest.raises(AttributeError):
         model.user_factors_ = np.zeros(3)  # type: ignore[misc]
 
@@ -376,6 +395,32 @@ def test_pickle_and_copy_keep_everything(columns: Any) -> None:
         assert_same_bits(again, model)
         assert again.get_params() == model.get_params()
         assert again.predict(([1], [1])) == model.predict(([1], [1]))
+        assert not again.user_factors_.flags.writeable
+        assert not again.users_.flags.writeable
+
+
+def test_an_error_before_fit_can_be_pickled() -> None:
+    with pytest.raises(ft.NotFittedError) as caught:
+        ft.MatrixFactorization().complete()
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert str(again) == str(caught.value)
+    assert isinstance(again, ft.NotFittedError)
+
+
+def test_divergence_in_the_last_step_is_noticed() -> None:
+    """Regression: the error is measured before each visit, so the last steps went unseen."""
+    data = [0, 0, 1, 1], [0, 1, 1, 0], [5.0, 1, 2, 4]
+    with pytest.raises(ft.DivergenceError, match="epoch 1 of 1"):
+        fitted(data, n_epochs=1, learning_rate=1e25)
+
+
+@pytest.mark.parametrize("size", [1e38, 1e-38])
+def test_ratings_of_any_size_are_learnt(size: float) -> None:
+    """Regression: ratings near the ends of float32 were scaled by a number beyond them."""
+    model = fitted(([0, 1, 2], [0, 1, 0], [3 * size, -3 * size, -3 * size]), n_epochs=30)
+    predicted = model.predict(([0, 1], [0, 1]))
+    assert np.isfinite(predicted).all()
+    assert predicted[0] > predicted[1]
 
 
 def test_columns_can_be_named(columns: Any) -> None:
@@ -395,6 +440,7 @@ def test_a_path_is_read(columns: Any, tmp_path: Path) -> None:
     model = fitted(path)
     assert_same_bits(model, fitted(columns))
     assert model.predict(path).shape == (3000,)
+    assert isinstance(model.complete(), np.ndarray)
 
 
 def test_progress_shows_epoch_rmse_and_speed(columns: Any) -> None:

@@ -66,7 +66,7 @@ def test_every_form_gives_the_same_ratings(form: str) -> None:
 
 
 def test_a_dense_matrix_has_its_entries_that_are_neither_0_nor_nan() -> None:
-    R = np.array([[5, 0, np.nan, -1], [0, 0, 0, 0], [0, 2, 0, 0]])
+    R = np.array([[5, 0, np.nan, -1], [0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]])
     expected = [(0, 0, 5.0), (0, 3, -1.0), (2, 1, 2.0)]
     assert content(read(R)) == expected
     assert content(read(R.tolist())) == expected
@@ -109,6 +109,34 @@ def test_columns_are_found_by_name_in_any_order(names: tuple[str, str, str]) -> 
 def test_exactly_three_other_columns_are_taken_in_order() -> None:
     frame = pl.DataFrame({"x": USERS, "y": ITEMS, "z": VALUES})
     assert content(read(frame)) == EXPECTED
+
+
+def test_three_columns_of_which_some_are_known_are_taken_in_order() -> None:
+    frame = pl.DataFrame({"user": USERS, "product": ITEMS, "rating": VALUES})
+    assert content(read(frame)) == EXPECTED
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_masked_and_matrix_arrays_are_what_they_mean() -> None:
+    masked = np.ma.array(
+        [[5, 7, 0, 1], [0, 0, 0, 2]], mask=np.array([[0, 1, 0, 0], [0, 0, 0, 0]], bool)
+    )
+    assert content(read(masked)) == [(0, 0, 5.0), (0, 3, 1.0), (1, 3, 2.0)]
+    assert content(read(np.asmatrix([[5, 0, 0, 1]]))) == [(0, 0, 5.0), (0, 3, 1.0)]
+
+
+def test_zoned_datetimes_are_the_same_ids_in_any_form() -> None:
+    """Regression: DataFrames lost the zone, so that the same ids were unknown."""
+    times = pd.Series(pd.date_range("2020-01-01", periods=4, tz="Europe/Berlin"))
+    forms: list[Any] = [
+        (times, ITEMS, VALUES),
+        pd.DataFrame({"user": times, "item": ITEMS, "rating": VALUES}),
+        pl.DataFrame({"user": times.to_list(), "item": ITEMS, "rating": VALUES}),
+    ]
+    first = read(forms[0])
+    for form in forms:
+        assert read(form).user_index.kind == "zoned datetime"
+        assert read_pairs(form, first.user_index, first.item_index)[0].tolist() == [0, 1, 2, 3]
 
 
 def test_columns_can_be_named() -> None:
@@ -187,9 +215,9 @@ def test_csv_and_parquet_are_read(csv: Path, tmp_path: Path) -> None:
         ("user,item,rating\n1,2,3\n1,2,3,4\n", r"line 3: 4 fields"),
         ("user,item,rating\n1,2,3\n1,3,good\n", r"line 3: rating is 'good', which is no number"),
         ('user,item,Rating\n"a\nb",2,3\nc,3,bad\n', r"line 4: Rating is 'bad'"),
-        ("user,item,rating\n1,2,3\n1,,4\n", r"items\[1\] is None, a missing value"),
+        ("user,item,rating\n1,2,3\n1,,4\n", "line 3: item is missing; drop the line"),
         ("user,item,rating\n", "there are no ratings"),
-        ("", "is not a CSV file"),
+        ("", "is empty; expected a header line"),
         ("a,b,c,d\n1,2,3,4\n", r"columns=\('user', 'item', 'rating'\)"),
     ],
 )
@@ -198,6 +226,62 @@ def test_a_csv_line_that_does_not_parse_is_named(tmp_path: Path, text: str, mess
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2,3\n4,5,6\n", "line 1: '1,2,3' looks like a rating; put a header line"),
+        ("\ufeffrating,user,item\n3,1,2\nx,1,3\n", "line 3: rating is 'x'"),
+        ("user,item,rating\n1,2,3\n1,3,1_000\n", "line 3: rating is '1_000'"),
+        ("user,item,rating\n1,2,3\n1,3,\n", "line 3: rating is missing"),
+        ("user,item,rating\n1,2,3\n1,3,nan\n", r"ratings\[1\] is nan"),
+    ],
+)
+def test_csv_files_as_people_have_them(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+def test_a_csv_file_of_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_bytes("user,item,rating\na,b,1\nä,b,1\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="line 3 is not UTF-8"):
+        read(tmp_path / "bad.csv")
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (["7", "12"], [7, 12]),
+        (["007", "7"], ["007", "7"]),
+        (["0x10", "16"], ["0x10", "16"]),
+        (["12345678901234567890", "1"], ["1", "12345678901234567890"]),
+        (["-5", "3"], [-5, 3]),
+        (["NA", "1"], ["1", "NA"]),
+    ],
+)
+def test_ids_of_a_csv_file_are_integers_only_if_written_so(
+    tmp_path: Path, ids: list[str], expected: list[Any]
+) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("user,item,rating\r\n" + "".join(f"{u},x,1\r\n\r\n" for u in ids))
+    assert read(path).user_index.ids.tolist() == expected
+
+
+def test_pairs_in_a_file_are_read_as_the_model_knows_them(tmp_path: Path) -> None:
+    """Regression: pairs whose text ids are all digits were taken for integers."""
+    ratings = read((["a", "1"], [1, 2], [1.0, 2.0]))
+    (tmp_path / "pairs.csv").write_text("user,item\n1,2\n")
+    users, items, _ = read_pairs(tmp_path / "pairs.csv", ratings.user_index, ratings.item_index)
+    assert (users.tolist(), items.tolist()) == ([0], [1])
+
+
+def test_a_file_of_pairs_needs_no_ratings(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("user,item,rating\n1,2,?\n")
+    index = read(([1], [2], [1.0])).user_index
+    assert read_pairs(tmp_path / "pairs.csv", index, index)[0].tolist() == [0]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -299,6 +383,44 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "wide frame": ((pd.DataFrame(np.ones((3, 5))),), ValueError, r"frame\.to_numpy\(\)"),
     "one dimension": ((np.ones(5),), ValueError, r"shape \(5,\)"),
     "three dimensions": ((np.ones((2, 2, 2)),), ValueError, r"shape \(2, 2, 2\)"),
+    "list of columns": (([[1, 2], [1, 2], [1.0, 2.0]],), ValueError, r"pass a tuple \(users"),
+    "y with sparse": ((SPARSE, [1, 2, 3, 4]), ValueError, "pass it without y"),
+    "masked rating": (
+        (([1, 2], [1, 2], np.ma.array([1, 2], mask=[False, True])),),
+        ValueError,
+        r"ratings\[1\] is masked",
+    ),
+    "masked id": (
+        ((np.ma.array([1, 2], mask=[True, False]), [1, 2], [1, 2]),),
+        ValueError,
+        r"users\[0\] is masked",
+    ),
+    "huge integer": ((([1], [1], [10**400]),), ValueError, r"ratings\[0\] is an integer too large"),
+    "huge matrix": (
+        (scipy.sparse.coo_array(([1.0], ([0], [0])), (2**31, 2)),),
+        ValueError,
+        "at most 2147483647",
+    ),
+    "three dimensions, sparse": (
+        (scipy.sparse.coo_array(np.ones((2, 2, 2))),),
+        ValueError,
+        r"\(2, 2, 2\)",
+    ),
+    "duplicate names": (
+        (pd.DataFrame([[1, 1, 1, 1]], columns=["user", "item", "rating", "user"]),),
+        ValueError,
+        "same name",
+    ),
+    "no rating column": (
+        (pd.DataFrame({"user": [1], "item": [1]}),),
+        ValueError,
+        "cannot tell the column of rating",
+    ),
+    "swapped names": (
+        (pd.DataFrame({"item": [1], "x": [1], "rating": [1]}),),
+        ValueError,
+        "cannot tell the column of user",
+    ),
     "None": ((None,), TypeError, "got NoneType; expected a DataFrame"),
     "number": ((5,), TypeError, "got int; expected a DataFrame"),
     "dict": (({"user": [1]},), TypeError, "got dict"),

@@ -133,12 +133,15 @@ def test_an_epoch_visits_each_block_once_and_strata_share_nothing(
 ) -> None:
     order = visits((n_rows, n_columns), seed, epoch=3)
     assert sorted(order) == list(range(n_rows * n_columns))
-    width = min(n_rows, n_columns)
-    if n_rows == n_columns:
-        for first in range(0, len(order), width):
-            stratum = [divmod(block, n_columns) for block in order[first : first + width]]
-            assert len({row for row, _ in stratum}) == width
-            assert len({column for _, column in stratum}) == width
+    # A stratum ends where a row or column of blocks comes again; there are as many as it takes.
+    n_strata, rows, columns = 1, set[int](), set[int]()
+    for block in order:
+        row, column = divmod(block, n_columns)
+        if row in rows or column in columns:
+            n_strata, rows, columns = n_strata + 1, set(), set()
+        rows.add(row)
+        columns.add(column)
+    assert n_strata <= max(n_rows, n_columns)
 
 
 def test_epochs_visit_blocks_in_different_orders() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import subprocess
+import sys
 import uuid
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +58,10 @@ def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
 
 
 def test_parameters_of_any_spelling_come_back(tmp_path: Path) -> None:
-    model = small(n_factors=np.int64(3), dtype=np.float32, columns=("u", "i", "r"))
+    model = small(
+        n_factors=np.int64(3), dtype=np.float32, columns=("u", "i", "r"),
+        learning_rate=Fraction(1, 64),
+    )  # fmt: skip
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz")
     assert again.get_params() == model.get_params() | {"dtype": "float32"}
@@ -67,6 +73,12 @@ def test_a_model_of_a_frame_still_completes_to_one(tmp_path: Path) -> None:
     frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0]})
     ft.MatrixFactorization(2, random_state=0).fit(frame).save(tmp_path / "model.npz")
     assert isinstance(ft.load(tmp_path / "model.npz").complete(), pd.DataFrame)
+    code = "import sys, factorate; print(factorate.load(sys.argv[1]).complete().shape)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.npz")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "(2, 2)\n"
 
 
 def test_numpy_opens_the_file_without_pickle(tmp_path: Path) -> None:
@@ -75,6 +87,7 @@ def test_numpy_opens_the_file_without_pickle(tmp_path: Path) -> None:
     with np.load(tmp_path / "model.npz", allow_pickle=False) as members:
         np.testing.assert_array_equal(members["user_factors"], model.user_factors_)
         assert json.loads(members[storage.META])["format"] == storage.FORMAT
+        assert "allow_pickle" not in members.files
     with zipfile.ZipFile(tmp_path / "model.npz") as archive:
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
 
@@ -108,6 +121,8 @@ def test_an_absent_file_and_folder(tmp_path: Path) -> None:
         ft.load(tmp_path / "absent.npz")
     with pytest.raises(FileNotFoundError):
         small().save(tmp_path / "absent" / "model.npz")
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        small().save(tmp_path)
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -155,6 +155,18 @@ def test_only_positive_entries_are_observed() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_sparse_matrix_that_stores_an_entry_twice_means_the_sum() -> None:
+    """Regression: 100 + 100 in int8 was -56, and so not observed."""
+    twice = scipy.sparse.coo_array((np.array([100, 100], np.int8), ([0, 0], [0, 0])), shape=(1, 1))
+    start = [[1.0]], [[1.0]]
+    for a, b in zip(
+        ft.matrix_factorization(twice, *start, 1, 5),
+        ft.matrix_factorization([[200]], *start, 1, 5),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_arguments_are_left_untouched() -> None:
     R, P, Q = small()
     before = R.copy(), P.copy(), Q.copy()
@@ -178,6 +190,9 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "infinity": ({"R": [[1, np.inf]]}, ValueError, r"R\[0, 1\] is inf"),
     "sparse NaN": (
         {"R": scipy.sparse.coo_array([[1, np.nan]])}, ValueError, r"R\[0, 1\] is nan",
+    ),
+    "sparse in three dimensions": (
+        {"R": scipy.sparse.coo_array(np.ones((1, 2, 2)))}, ValueError, r"shape \(1, 2, 2\)",
     ),
     "one dimension": ({"R": [1, 2]}, ValueError, r"shape \(2,\); expected \(n_users, n_items\)"),
     "complex": ({"R": [[1j, 2]]}, TypeError, "complex128; expected real numbers"),

@@ -14,7 +14,8 @@ import numpy as np
 
 import factorate as ft
 from factorate import frames, reference
-from factorate.exceptions import show
+from factorate.checks import show
+from factorate.cores import available_cores
 from factorate.kernels import chosen
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def _demo_million() -> None:
     fast = DEMO_RATINGS / float(np.median(epochs))
     slow = _reference_speed(training, model)
     print(
-        f"   {fast / 1e6:.0f} million ratings/s ({chosen()}), the same loop in NumPy "
-        f"{slow / 1e6:.3f}: {fast / slow:.0f} times as fast\n"
+        f"   {fast / 1e6:.0f} million ratings/s on {available_cores()} threads ({chosen()}), "
+        f"{slow / 1e6:.3f} by the\n   same loop in NumPy on one: {fast / slow:.0f} times as fast\n"
     )
 
     user = int(users[0])
@@ -100,6 +101,8 @@ def _reference_speed(ratings: tuple[Any, Any, Any], model: ft.MatrixFactorizatio
 def fit(arguments: argparse.Namespace) -> None:
     """Train a model on a file of ratings and save it."""
     output = Path(arguments.output)
+    if output.is_dir():
+        raise IsADirectoryError(f"{str(output)!r} is a folder; expected the path of a file")
     if not output.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(output.parent)!r} to save the model in")
     model = ft.MatrixFactorization(
@@ -127,11 +130,10 @@ def fit(arguments: argparse.Namespace) -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """Predict the ratings of the pairs in a file."""
     model = ft.load(arguments.model)
-    table = frames.read_file(Path(arguments.pairs))
-    names = list(table.column_names)
-    chosen_names = frames.find_columns(names, arguments.columns, with_rating=False)
-    model.set_params(columns=tuple(chosen_names))
-    predicted = model.predict(table)
+    names = arguments.columns or model.columns
+    table = frames.read_file(Path(arguments.pairs), names, with_rating=False, kinds=model.id_kinds_)
+    chosen_names = frames.find_columns(table.column_names, names, with_rating=False)
+    predicted = model.set_params(columns=tuple(chosen_names)).predict(table)
     frames.write_file(table.select(chosen_names), predicted, arguments.output)
 
 

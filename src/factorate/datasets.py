@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate.checks import check_count, check_number
 from factorate.schedule import stream, uniform
-from factorate.textbook import check_count, check_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +119,7 @@ def synthetic(
 
 
 def _normal(n: int, seed: int, *purpose: int) -> Matrix:
-    """Draw standard normals by the Box–Muller transform, the same under any NumPy."""
+    """Draw standard normals from raw output by the Box–Muller transform."""
     bits = stream(seed, *purpose)
     half = -(-n // 2)
     radius = np.sqrt(-2 * np.log1p(-uniform(half, bits)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
-
 
 class UnknownIdWarning(UserWarning):
     """Some ids were not in the training ratings; their predictions leave out what is unknown."""
@@ -33,10 +31,7 @@ def not_fitted(name: str) -> NotFittedError:
     if sklearn_exceptions is None:
         return NotFittedError(message)
     bases = (NotFittedError, sklearn_exceptions.NotFittedError)
-    error: NotFittedError = type("NotFittedError", bases, {})(message)
+    # Made on the fly, the class has no name that pickle could find.
+    members = {"__reduce__": lambda _: (not_fitted, (name,))}
+    error: NotFittedError = type("NotFittedError", bases, members)(message)
     return error
-
-
-def show(value: object) -> str:
-    """Return how a user would have written a value: 1.5, not ``np.float64(1.5)``."""
-    return repr(value.item() if isinstance(value, np.generic) else value)

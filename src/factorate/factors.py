@@ -46,6 +46,11 @@ class Factors:
         for array in (self.user_factors, self.item_factors, self.user_bias, self.item_bias):
             array.flags.writeable = False
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore, read-only again."""
+        vars(self).update(state)
+        self.__post_init__()
+
 
 def predict(factors: Factors, users: Codes, items: Codes) -> Floats:
     """Return μ + b_u + b_i + p_u·q_i for each pair of rows.

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from factorate.exceptions import show
+import numpy as np
+
+from factorate.checks import show
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import narwhals as nw
 
 Names = tuple[str, str] | tuple[str, str, str]
 
+ROLES = ("users", "items", "ratings")
 ALIASES = {
     "user": ("user", "user_id", "userid"),
     "item": ("item", "item_id", "itemid", "movieid", "movie_id", "book_id", "bookid"),
@@ -27,7 +32,10 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     """Return any DataFrame narwhals knows as an eager narwhals one; None for other objects."""
     import narwhals as nw
 
-    frame = nw.from_native(data, pass_through=True)
+    try:
+        frame = nw.from_native(data, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"two columns have the same name: {error}") from None
     if isinstance(frame, nw.LazyFrame):
         return frame.collect()
     return frame if isinstance(frame, nw.DataFrame) else None
@@ -58,30 +66,41 @@ def find_columns(present: Sequence[str], names: Names | None, with_rating: bool)
                 f"{list(present)}"
             )
         return chosen
-    found = []
-    for aliases in list(ALIASES.values())[:wanted]:
-        matches = [name for name in present if str(name).lower() in aliases]
-        if len(matches) > 1:
-            raise ValueError(f"columns {matches} could each be meant; say which with columns=(…)")
-        found += matches
-    if len(found) == wanted:
-        return found
-    if len(present) == wanted and not found:
-        return list(present)
+    matches = [
+        [name for name in present if str(name).lower() in aliases]
+        for aliases in list(ALIASES.values())[:wanted]
+    ]
+    for several in matches:
+        if len(several) > 1:
+            raise ValueError(f"columns {several} could each be meant; say which with columns=(…)")
+    if all(matches):
+        return [name for (name,) in matches]
+    # Else in their order, unless a name that is known stands in another's place.
+    in_place = all(not found or present.index(found[0]) == k for k, found in enumerate(matches))
+    if in_place and len(present) in ((3,) if with_rating else (2, 3)):
+        return list(present[:wanted])
+    missing = [role for role, found in zip(ALIASES, matches, strict=False) if not found]
     raise ValueError(
-        f"cannot tell user, item{' and rating' if with_rating else ''} among the columns "
-        f"{list(present)[:12]}; name them with columns=('user', 'item', 'rating'), or for a wide "
-        f"table of users × items pass frame.to_numpy()"
+        f"cannot tell the column of {' and '.join(missing)} among {list(present)[:12]}; name them "
+        f"with columns=('user', 'item', 'rating'), or for a wide table of users × items pass "
+        f"frame.to_numpy()"
     )
 
 
 def _to_numpy(series: nw.Series[Any], what: str) -> Any:
+    import narwhals as nw
+
     if series.null_count():
         where = int(series.is_null().arg_true()[0])
         raise ValueError(
             f"{what}[{where}] is {show(series[where])}, a missing value; drop that row"
         )
-    return series.to_numpy()
+    if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
+        return np.fromiter(series.to_list(), object, len(series))  # an array would lose the zone
+    try:
+        return series.to_numpy()
+    except Exception as error:  # of the DataFrame's library, for types NumPy does not have
+        raise TypeError(f"{what} are {series.dtype}, which is no array: {error}") from None
 
 
 def columns(
@@ -90,8 +109,7 @@ def columns(
     """Return the columns user, item and rating (or None) as arrays, and the library's name."""
     chosen = find_columns(frame.columns, names, with_rating)
     arrays = [
-        _to_numpy(frame.get_column(name), what)
-        for name, what in zip(chosen, ("users", "items", "ratings"), strict=False)
+        _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
     ]
     users, items, *rest = arrays
     return users, items, rest[0] if rest else None, frame.implementation.name.lower()
@@ -102,21 +120,42 @@ def matrix_frame(values: Any, users: Any, items: Any, library: str) -> Any:
 
     With pandas, users are its index and items its columns; other libraries have no index, so users
     are the first column, named "user", and items are named by their text.
+
+    Raises
+    ------
+    ValueError
+        If two columns would have one name.
     """
     if library in {"pandas", "modin"}:
-        module = sys.modules[library if library == "pandas" else "modin.pandas"]
+        module = _optional("modin.pandas" if library == "modin" else library)
         return module.DataFrame(values, index=users, columns=items)
     import narwhals as nw
 
-    data = {"user": users.tolist()}
-    data |= {str(item): values[:, column] for column, item in enumerate(items.tolist())}
+    _optional(library)
+    names = ["user", *map(str, items.tolist())]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two columns of the {library} DataFrame would be named {twice!r}")
+    data = dict(
+        zip(names, [users if users.dtype != object else users.tolist(), *values.T], strict=True)
+    )
     backend: Any = library
     return nw.from_dict(data, backend=backend).to_native()
+
+
+def _optional(library: str) -> Any:
+    try:
+        return importlib.import_module(library)
+    except ImportError:
+        raise ImportError(
+            f"the model was fitted on a DataFrame of {library}, which is not installed"
+        ) from None
 
 
 def _pyarrow() -> Any:
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.csv
         import pyarrow.parquet
     except ImportError:
@@ -126,72 +165,137 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-def read_file(path: Path, names: Names | None = None) -> Any:
+def read_file(
+    path: Path,
+    names: Names | None = None,
+    with_rating: bool = True,
+    kinds: tuple[str | None, str | None] = (None, None),
+) -> Any:
     """Read a CSV file (with a header line) or a Parquet file into a pyarrow table.
+
+    Parameters
+    ----------
+    path
+        A .csv, .tsv, .csv.gz, .tsv.gz or .parquet file.
+    names
+        Names of the columns (user, item, rating), or None to find them.
+    with_rating
+        Whether a rating is wanted.
+    kinds
+        Kinds of the ids of users and items that a model knows. The ids of a CSV file are integers
+        if every one is written as an integer is ("7", not "007"), and the model knows no text.
 
     Raises
     ------
     FileNotFoundError
         If no file is there.
     ValueError
-        If the ending is neither .csv nor .parquet, or a line does not parse (with its number).
+        If the ending is none of these, or a line does not parse (with its number).
     ImportError
         If pyarrow is not installed.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}")
-    endings = [suffix.lower() for suffix in path.suffixes]
+    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     if endings[-1:] in ([".parquet"], [".pq"]):
         pyarrow = _pyarrow()
         try:
             return pyarrow.parquet.read_table(path)
         except pyarrow.ArrowInvalid as error:
             raise ValueError(f"{path} is not a Parquet file: {error}") from None
-    if endings[-1:] in ([".csv"], [".tsv"]) or endings[-2:] in ([".csv", ".gz"], [".tsv", ".gz"]):
-        return _read_csv(path, "\t" if ".tsv" in endings else ",", names)
+    if endings[-1:] in ([".csv"], [".tsv"]):
+        return _read_csv(path, "\t" if endings[-1] == ".tsv" else ",", names, with_rating, kinds)
     raise ValueError(f"{path} ends in {path.suffix!r}; expected .csv, .tsv, .csv.gz or .parquet")
 
 
-def _read_csv(path: Path, delimiter: str, names: Names | None) -> Any:
+def _read_csv(
+    path: Path,
+    delimiter: str,
+    names: Names | None,
+    with_rating: bool,
+    kinds: tuple[str | None, str | None],
+) -> Any:
     pyarrow = _pyarrow()
-    parse = pyarrow.csv.ParseOptions(delimiter=delimiter)
+    _, header = next(_lines(path, delimiter), (0, []))
+    if not header:
+        raise ValueError(f"{path} is empty; expected a header line and ratings")
+    if all(map(_is_number, header)):
+        raise ValueError(
+            f"{path}, line 1: {delimiter.join(header)!r} looks like a rating; put a header line "
+            f"such as user{delimiter}item{delimiter}rating before it"
+        )
+    chosen = find_columns(header, names, with_rating)
+    types = dict(zip(chosen, (pyarrow.string(), pyarrow.string(), pyarrow.float64()), strict=False))
     try:
-        table = pyarrow.csv.read_csv(path, parse_options=parse)
+        table = pyarrow.csv.read_csv(
+            path,
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=chosen,
+                column_types=types,
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
     except pyarrow.ArrowInvalid as error:
-        _raise_line(path, delimiter, None)
+        _raise_line(path, delimiter, chosen)
         raise ValueError(f"{path} is not a CSV file: {error}") from None
-    # A rating column that came out as text has a line that is no number: say which.
-    try:
-        rating = find_columns(table.column_names, names, with_rating=True)[2]
-    except ValueError:
-        return table  # there may be none, and whoever wants one says so
-    if pyarrow.types.is_string(table.schema.field(rating).type):
-        _raise_line(path, delimiter, rating)
+    if any(table[name].null_count for name in chosen):
+        _raise_line(path, delimiter, chosen)
+    for place, (name, kind) in enumerate(zip(chosen, kinds, strict=False)):
+        if kind != "str":
+            table = table.set_column(place, name, _integers_if_written_so(table[name]))
     return table
 
 
-def _raise_line(path: Path, delimiter: str, rating: str | None) -> None:
-    """Find the line at fault; only runs once a fast reader has failed."""
-    import gzip
+def _integers_if_written_so(texts: Any) -> Any:
+    """Return a column of texts as integers if each reads back as it was written."""
+    pyarrow = _pyarrow()
+    try:
+        integers = texts.cast(pyarrow.int64())
+    except pyarrow.ArrowInvalid:
+        return texts
+    same = pyarrow.compute.all(pyarrow.compute.equal(integers.cast(pyarrow.string()), texts))
+    return integers if same.as_py() is not False else texts
 
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", newline="", encoding="utf-8", errors="replace") as file:
+
+def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of each line that is not empty."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.reader(file, delimiter=delimiter)
-        header = next(reader, [])
         for fields in reader:
-            if fields and len(fields) != len(header):
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: {len(fields)} fields where the header has "
-                    f"{len(header)}: {delimiter.join(fields)!r}"
-                )
-            if fields and rating is not None:
-                text = fields[header.index(rating)]
-                try:
-                    float(text)
-                except ValueError:
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}: {rating} is {text!r}, which is no number"
-                    ) from None
+            if fields:
+                yield reader.line_num, fields
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def _raise_line(path: Path, delimiter: str, chosen: list[str]) -> None:
+    """Name the line at fault, if any; only runs once the fast reader has failed."""
+    lines = _lines(path, delimiter)
+    _, header = next(lines)
+    places = [header.index(name) for name in chosen]
+    for number, fields in lines:
+        said = f"{path}, line {number}"
+        text = delimiter.join(fields)
+        if any("\udc80" <= letter <= "\udcff" for letter in text):
+            raise ValueError(f"{said} is not UTF-8; convert the file")
+        if len(fields) != len(header):
+            raise ValueError(
+                f"{said}: {len(fields)} fields where the header has {len(header)}: {text!r}"
+            )
+        for place, name in zip(places, chosen, strict=True):
+            if not fields[place]:
+                raise ValueError(f"{said}: {name} is missing; drop the line")
+        if len(chosen) == len(ROLES) and not _is_number(fields[places[2]]):
+            raise ValueError(f"{said}: {chosen[2]} is {fields[places[2]]!r}, which is no number")
 
 
 def write_file(pairs: Any, predicted: Any, path: str | None) -> None:

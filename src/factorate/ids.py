@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate.exceptions import show
+from factorate.checks import MAX_ROWS, show
 
 if TYPE_CHECKING:
     from typing import Any
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     Codes = NDArray[np.int32]
 
-MAX_ROWS = 2**31 - 1
 TABLE_SLACK = 4  # a lookup table may have this many entries for each id or rating
 SMALLEST_TABLE = 1 << 16
 
@@ -43,7 +42,8 @@ _ALLOWED = "bool, integer, str, bytes, UUID, datetime or date"
 class IdColumn:
     """Ids of one kind, without gaps.
 
-    ``values`` is a bool, int64, uint64 or datetime64 array, or an object array of the other kinds.
+    ``values`` is a bool, int32, int64, uint64 or datetime64 array, or an object array of the other
+    kinds.
     """
 
     values: NDArray[Any]
@@ -56,6 +56,19 @@ class IdIndex:
 
     ids: NDArray[Any]
     kind: str
+
+    def __post_init__(self) -> None:
+        """Make the ids read-only."""
+        self.ids.flags.writeable = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the lookups, which are made again when first asked for."""
+        return {"ids": self.ids, "kind": self.kind}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore, read-only again."""
+        vars(self).update(state)
+        self.__post_init__()
 
     @cached_property
     def _rows(self) -> dict[Any, int]:
@@ -132,22 +145,32 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
         return _integers(listed)
     if kind == "bool":
         return IdColumn(values.astype(np.bool), kind)
-    if kind == "date" or (kind == "datetime" and _without_zone(listed)):
-        return read_ids(np.array(listed, "datetime64"), what)
+    if kind == "date":
+        return IdColumn(np.array(listed, "datetime64[D]"), "datetime")
+    if kind == "datetime":
+        return _datetimes(listed, what)
     return IdColumn(values, kind)
 
 
-def _without_zone(listed: list[Any]) -> bool:
-    return all(getattr(value, "tzinfo", None) is None for value in listed)
+def _datetimes(listed: list[Any], what: str) -> IdColumn:
+    zoned = [getattr(value, "tzinfo", None) is not None for value in listed]
+    if all(zoned):
+        return IdColumn(np.fromiter(listed, object, len(listed)), "zoned datetime")
+    if any(zoned):
+        raise TypeError(f"{what} mix datetimes with and without a zone, which do not sort")
+    # A Timestamp of pandas has nanoseconds, which NumPy drops unless asked like this.
+    exact = [v.to_datetime64() if hasattr(v, "to_datetime64") else v for v in listed]
+    return read_ids(np.array([np.datetime64(value) for value in exact]), what)
 
 
 def _integers(listed: list[Any]) -> IdColumn:
+    listed = [int(value) for value in listed]  # a NumPy integer would wrap, not overflow
     for dtype in (np.int64, np.uint64):
         try:
             return IdColumn(np.array(listed, dtype), "integer")
         except OverflowError:
             continue
-    return IdColumn(np.fromiter(map(int, listed), object, len(listed)), "integer")
+    return IdColumn(np.fromiter(listed, object, len(listed)), "integer")
 
 
 def read_ids(values: ArrayLike, what: str) -> IdColumn:
@@ -180,6 +203,11 @@ def read_ids(values: ArrayLike, what: str) -> IdColumn:
     array = values if isinstance(values, np.ndarray) else _to_array(values)
     if array.ndim != 1:
         raise ValueError(f"{what} has shape {array.shape}; a column of ids has shape (n,)")
+    if not len(array):
+        return IdColumn(np.empty(0, object), "str")
+    if np.ma.isMaskedArray(array):
+        raise_masked(array, what)
+        array = array.data
     kind = array.dtype.kind
     if kind == "b":
         return IdColumn(array, "bool")
@@ -199,9 +227,15 @@ def read_ids(values: ArrayLike, what: str) -> IdColumn:
             f"them with astype('int64')"
         )
     if kind in "USTO":
-        objects = array.astype(object)
-        return _objects(objects, what) if len(objects) else IdColumn(objects, "str")
+        return _objects(array.astype(object), what)
     raise TypeError(f"{what} are {array.dtype}; ids must be {_ALLOWED}")
+
+
+def raise_masked(array: Any, what: str) -> None:
+    """Raise ValueError if an entry of a masked array is masked."""
+    where = np.flatnonzero(np.ma.getmaskarray(array))
+    if len(where):
+        raise ValueError(f"{what}[{where[0]}] is masked, a missing value; drop that row")
 
 
 def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
@@ -263,7 +297,7 @@ def _wide(ids: NDArray[Any]) -> NDArray[Any]:
 
 
 def range_index(n: int) -> IdIndex:
-    """Return the index of the rows of a matrix: 0 … n − 1."""
+    """Return the index of the rows of a matrix: 0 … n - 1."""
     return IdIndex(np.arange(n, dtype=np.int64), "integer")
 
 
@@ -300,7 +334,9 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
         codes = np.full(len(values), -1, np.int32)
         codes[inside] = table[_offsets(values[inside], first)]
         return codes
-    places = np.searchsorted(index.ids, values).clip(max=len(index.ids) - 1)
+    # Units of datetimes differ: casting to those of the index must not change the value, or wrap.
+    same = values.astype(index.ids.dtype, copy=False)
+    places = np.searchsorted(index.ids, same).clip(max=len(index.ids) - 1)
     codes = places.astype(np.int32)
-    codes[index.ids[places] != values] = -1
+    codes[(index.ids[places] != same) | (same.astype(values.dtype, copy=False) != values)] = -1
     return codes

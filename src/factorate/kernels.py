@@ -1,4 +1,4 @@
-"""Which compiled variant of the kernel runs, chosen once when first asked for."""
+"""Which compiled variant of the kernel runs, chosen once on import."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def available() -> tuple[str, ...]:
     )
 
 
-def chosen() -> str:
-    """Return the instruction set in use: ``FACTORATE_ISA``, else the fastest available."""
+def _choose() -> str:
+    """Return ``FACTORATE_ISA`` if it is set, else the fastest instruction set available."""
     wanted = os.environ.get("FACTORATE_ISA")
     if not wanted:
         return available()[0]
@@ -83,11 +83,18 @@ def kernel(isa: str) -> ModuleType:
     return importlib.import_module(_MODULES[isa])
 
 
+_active_isa = _choose()
+
 if TYPE_CHECKING:
     active = _sgd
 else:
     #: The variant that runs in this process; a FACTORATE_ISA that cannot run fails the import.
-    active = kernel(chosen())
+    active = kernel(_active_isa)
+
+
+def chosen() -> str:
+    """Return the instruction set in use."""
+    return _active_isa
 
 
 def show_config() -> None:

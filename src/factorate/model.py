@@ -10,14 +10,14 @@ import numpy as np
 
 from factorate import factors as factors_room
 from factorate import metrics, solver, storage
+from factorate.checks import check_count, check_flag, check_number, show
 from factorate.cores import available_cores
 from factorate.estimator import Estimator
-from factorate.exceptions import UnknownIdWarning, not_fitted, show
+from factorate.exceptions import UnknownIdWarning, not_fitted
 from factorate.frames import matrix_frame
 from factorate.ids import IdIndex, look_up, read_ids
 from factorate.progress import progress_bar
 from factorate.ratings import read_pairs, read_ratings, read_values
-from factorate.textbook import check_count, check_number
 
 if TYPE_CHECKING:
     import os
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Codes = NDArray[np.int32]
 
 MAX_CELLS = 50_000_000
+MAX_FACTORS = 1 << 16
 CELLS_AT_ONCE = 1 << 20
 
 
@@ -187,7 +188,7 @@ class MatrixFactorization(Estimator):
 
     def _checked_dtype(self) -> np.dtype[Any]:
         try:
-            dtype = np.dtype(self.dtype)
+            dtype = None if self.dtype is None else np.dtype(self.dtype)
         except TypeError:
             dtype = None
         if dtype not in (np.float32, np.float64) or not dtype.isnative:
@@ -204,12 +205,12 @@ class MatrixFactorization(Estimator):
 
     def _settings(self) -> solver.Settings:
         return solver.Settings(
-            n_factors=check_count("n_factors", self.n_factors, 1),
+            n_factors=check_count("n_factors", self.n_factors, 1, MAX_FACTORS),
             n_epochs=check_count("n_epochs", self.n_epochs, 0),
             learning_rate=check_number("learning_rate", self.learning_rate, above=0),
             regularization=check_number("regularization", self.regularization, least=0),
-            fit_bias=bool(self.fit_bias),
-            fit_mean=bool(self.fit_mean),
+            fit_bias=check_flag("fit_bias", self.fit_bias),
+            fit_mean=check_flag("fit_mean", self.fit_mean),
             seed=_seed(self.random_state),
             n_threads=_n_threads(self.n_threads),
         )
@@ -256,6 +257,12 @@ class MatrixFactorization(Estimator):
     def items_(self) -> NDArray[Any]:
         """Ids of the items, in the order of their rows."""
         return self._require().item_index.ids
+
+    @property
+    def id_kinds_(self) -> tuple[str, str]:
+        """Kinds of the ids of users and items, such as "integer" or "str"."""
+        fitted = self._require()
+        return fitted.user_index.kind, fitted.item_index.kind
 
     @property
     def history_(self) -> dict[str, NDArray[Any]]:
@@ -344,7 +351,7 @@ class MatrixFactorization(Estimator):
         values = read_values(columns.ratings, np.dtype(np.float64))
         if not len(values):
             raise ValueError("there are no ratings; at least one is needed")
-        _warn_unknown(users, items, columns)
+        _warn_unknown(users, items, columns, stacklevel=4)
         n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
         return values, factors_room.predict(fitted.factors, users, items), n_unknown
 
@@ -485,7 +492,9 @@ def _wanted(wanted: ArrayLike | None, index: IdIndex, what: str) -> tuple[Any, C
     return column.values, look_up(index, column, what)
 
 
-def _warn_unknown(users: Codes, items: Codes, columns: Columns | tuple[Any, Any]) -> None:
+def _warn_unknown(
+    users: Codes, items: Codes, columns: Columns | tuple[Any, Any], stacklevel: int = 3
+) -> None:
     parts = []
     for what, codes, ids in (("users", users, columns[0]), ("items", items, columns[1])):
         unknown = np.flatnonzero(codes < 0)
@@ -496,5 +505,5 @@ def _warn_unknown(users: Codes, items: Codes, columns: Columns | tuple[Any, Any]
         warnings.warn(
             f"{'; '.join(parts)}: what is not known of them is left out of their predictions",
             UnknownIdWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )

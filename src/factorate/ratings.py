@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factorate import frames
-from factorate.exceptions import show
-from factorate.ids import IdIndex, look_up, make_index, range_index, read_ids
+from factorate.checks import check_numeric, check_shape, is_sparse
+from factorate.ids import IdIndex, look_up, make_index, raise_masked, range_index, read_ids
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,17 +64,13 @@ class Ratings:
 
 
 def _sparse(matrix: Any) -> Columns:
+    shape = check_shape(matrix.shape, "the sparse matrix")
     stored = matrix.tocoo()
-    if len(stored.shape) != 2:
-        raise ValueError(
-            f"the sparse array has shape {stored.shape}; ratings are 2-d: users × items"
-        )
-    users, items = stored.coords if hasattr(stored, "coords") else (stored.row, stored.col)
-    for name, rows in (("row", users), ("column", items)):
+    for name, rows in (("row", stored.row), ("column", stored.col)):
         if len(rows) and rows.min() < 0:
             where = int(np.argmin(rows))
             raise ValueError(f"{name} index {rows[where]} of stored entry {where} is negative")
-    return Columns(users, items, stored.data, stored.shape)
+    return Columns(stored.row, stored.col, stored.data, shape)
 
 
 def _dense(matrix: NDArray[Any]) -> Columns:
@@ -85,8 +81,9 @@ def _dense(matrix: NDArray[Any]) -> Columns:
         )
     if matrix.shape[1] == 2:
         raise ValueError(
-            f"X of shape {matrix.shape} is pairs of user and item, but there are no ratings: call "
-            f"fit(X, y); for a matrix of two items pass scipy.sparse.coo_array(a)"
+            f"X of shape {matrix.shape} is pairs of user and item, but their ratings are missing: "
+            f"pass them too, as in fit(X, y); for a matrix of two items pass "
+            f"scipy.sparse.coo_array(a)"
         )
     check_numeric(matrix, "the matrix")
     observed = (matrix != 0) & ~np.isnan(matrix)
@@ -101,7 +98,13 @@ def _dense(matrix: NDArray[Any]) -> Columns:
     return Columns(users, items, matrix[users, items], matrix.shape)
 
 
-def read_columns(data: object, y: object, names: frames.Names | None, pairs: bool) -> Columns:
+def read_columns(
+    data: object,
+    y: object,
+    names: frames.Names | None,
+    pairs: bool,
+    kinds: tuple[str | None, str | None] = (None, None),
+) -> Columns:
     """Bring any accepted form of input into columns.
 
     Parameters
@@ -114,6 +117,8 @@ def read_columns(data: object, y: object, names: frames.Names | None, pairs: boo
         Names of the columns (user, item, rating), or None to find them.
     pairs
         Whether ratings may be absent.
+    kinds
+        Kinds of the ids that a model knows, which decide how those of a CSV file are read.
 
     Raises
     ------
@@ -123,19 +128,22 @@ def read_columns(data: object, y: object, names: frames.Names | None, pairs: boo
         If `data` is a path where no file is.
     """
     with_rating = not pairs and y is None
-    if isinstance(data, str | os.PathLike):
-        data = frames.read_file(Path(data), names)
     if isinstance(data, tuple):
         return _tuple(data, y, with_rating)
     if isinstance(data, list | np.ndarray):
         return _array(_as_array(data), y, pairs)
-    if type(data).__module__.startswith("scipy.sparse"):
+    if is_sparse(data):
+        if y is not None:
+            raise ValueError("a sparse matrix holds its ratings; pass it without y")
         return _sparse(data)
+    from_file = isinstance(data, str | os.PathLike)
+    if isinstance(data, str | os.PathLike):
+        data = frames.read_file(Path(data), names, with_rating, kinds)
     frame = frames.to_frame(data)
     if frame is None:
         raise TypeError(f"got {type(data).__name__}; expected {FORMS}")
     users, items, ratings, library = frames.columns(frame, names, with_rating)
-    return Columns(users, items, ratings if y is None else y, None, library)
+    return Columns(users, items, ratings if y is None else y, None, None if from_file else library)
 
 
 def _tuple(data: tuple[Any, ...], y: object, with_rating: bool) -> Columns:
@@ -148,6 +156,8 @@ def _tuple(data: tuple[Any, ...], y: object, with_rating: bool) -> Columns:
 
 
 def _array(array: NDArray[Any], y: object, pairs: bool) -> Columns:
+    if pairs and array.size == 0:
+        return Columns([], [], None)
     if array.ndim != 2:
         raise ValueError(f"an array of shape {array.shape} was given; expected {FORMS}")
     if array.shape[1] == 2 and (pairs or y is not None):
@@ -160,20 +170,19 @@ def _array(array: NDArray[Any], y: object, pairs: bool) -> Columns:
 
 
 def _as_array(data: list[Any] | NDArray[Any]) -> NDArray[Any]:
+    if isinstance(data, np.ma.MaskedArray):
+        if data.ndim == 2 and data.shape[1] == 2:
+            raise_masked(data.ravel(), "X")
+        return np.asarray(data.filled(0) if data.dtype.kind in "biuf" else data.data)
     if isinstance(data, np.ndarray):
-        return data
+        return np.asarray(data)  # a plain array, whatever its subclass
+    if len(data) == 3 and all(hasattr(row, "__len__") for row in data):
+        raise ValueError(
+            "a list of three rows can be three columns or a matrix of three users; for columns "
+            "pass a tuple (users, items, ratings), for a matrix np.array(…)"
+        )
     objects = np.asarray(data, object)  # not yet text: [1, "a"] keeps its integer
     return objects if objects.ndim == 2 and objects.shape[1] == 2 else np.asarray(data)
-
-
-def check_numeric(array: NDArray[Any], what: str) -> None:
-    """Raise TypeError unless the array holds real numbers."""
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{what} {_example(array)}has dtype {array.dtype}; expected real numbers")
-
-
-def _example(array: NDArray[Any]) -> str:
-    return f"(first value {show(array.flat[0])}) " if array.size else ""
 
 
 def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings") -> Floats:
@@ -186,6 +195,8 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
     ValueError
         If one is NaN, infinite, or too large for `dtype`, or the shape is not (n,).
     """
+    if isinstance(ratings, np.ma.MaskedArray):
+        raise_masked(ratings.ravel(), what)
     array = np.asarray(ratings)
     if array.dtype.kind in "OUS":
         array = _to_numbers(array, what)
@@ -217,6 +228,8 @@ def _to_numbers(objects: NDArray[Any], what: str) -> NDArray[np.float64]:
             if isinstance(value, str | bytes):
                 raise TypeError
             numbers[position] = value
+        except OverflowError:
+            raise ValueError(f"{what}[{position}] is an integer too large for a float") from None
         except (TypeError, ValueError):
             raise TypeError(f"{what}[{position}] is {value!r}; expected a real number") from None
     return numbers.reshape(objects.shape)
@@ -296,7 +309,8 @@ def read_pairs(
     TypeError, ValueError, FileNotFoundError
         As `read_ratings`, and if a whole column is of another type than the model's ids.
     """
-    columns = read_columns(data, y, names, pairs=not with_ratings)
+    kinds = user_index.kind, item_index.kind
+    columns = read_columns(data, y, names, pairs=not with_ratings, kinds=kinds)
     lengths = {"users": _length(columns.users), "items": _length(columns.items)}
     if with_ratings or y is not None:
         lengths["ratings"] = _length(columns.ratings)

@@ -132,8 +132,9 @@ def _standardize(schedule: Schedule, fit_mean: bool) -> tuple[float, float]:
     centre = mean if fit_mean else 0.0
     # The spread of equal ratings is rounding, and nothing is gained by blowing it up.
     scale = deviation if deviation > 8 * np.finfo(values.dtype).eps * abs(mean) else 1.0
-    values -= values.dtype.type(centre)
-    values *= values.dtype.type(1 / scale)
+    for first in range(0, len(values), CHUNK):
+        part = values[first : first + CHUNK]
+        part[:] = (part.astype(np.float64) - centre) / scale
     return centre, scale
 
 
@@ -157,8 +158,7 @@ def _to_factors(
         (shape[1], schedule.item_order, state.Q, state.item_bias),
     ):
         factors, biases = np.zeros((n, n_factors), dtype), np.zeros(n, dtype)
-        factors[order] = rows[:, :n_factors]
-        factors *= dtype.type(math.sqrt(scale))
+        factors[order] = rows[:, :n_factors] * dtype.type(math.sqrt(scale))
         biases[order] = bias * dtype.type(scale)
         arrays.append((factors, biases))
     (P, user_bias), (Q, item_bias) = arrays
@@ -184,6 +184,18 @@ def _predecessors(order: list[int], n_columns: int) -> list[list[int]]:
 
 def _pool(n_threads: int) -> ThreadPoolExecutor | nullcontext[None]:
     return ThreadPoolExecutor(n_threads, "factorate") if n_threads > 1 else nullcontext()
+
+
+def _arrays(factors: Factors) -> tuple[Floats, Floats, Floats, Floats]:
+    return factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias
+
+
+def _diverged(settings: Settings, number: int, what: str) -> DivergenceError:
+    return DivergenceError(
+        f"training diverged in epoch {number} of {settings.n_epochs}: {what} with "
+        f"learning_rate={settings.learning_rate!r} and regularization={settings.regularization!r}; "
+        f"try half the learning rate"
+    )
 
 
 def _n_parts(ratings: Ratings, settings: Settings) -> int:
@@ -314,11 +326,7 @@ def train(
                     )
                 squared = sum(errors)
                 if not math.isfinite(squared):
-                    raise DivergenceError(
-                        f"training diverged in epoch {number} of {settings.n_epochs}: the squared "
-                        f"error is {squared} with learning_rate={settings.learning_rate!r} and "
-                        f"regularization={settings.regularization!r}; try half the learning rate"
-                    )
+                    raise _diverged(settings, number, f"the squared error is {squared}")
                 train_rmse = scale * math.sqrt(squared / schedule.n_ratings)
                 history.append(Epoch(number, train_rmse, time.perf_counter() - began))
                 if report is not None:
@@ -331,4 +339,9 @@ def train(
         if snapshot is not None and snapshot_epoch == len(history):
             state = snapshot
     factors = _to_factors(state, schedule, shape, settings.n_factors, mean, scale)
+    # The error of an epoch is measured before each visit, so its last steps have not been seen.
+    if not all(np.isfinite(array).all() for array in _arrays(factors)):
+        if interruption is not None:
+            raise interruption
+        raise _diverged(settings, len(history), "some factors are not finite")
     return Trained(factors, tuple(history), interruption)

@@ -14,6 +14,7 @@ import os
 import secrets
 import uuid
 import zipfile
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -41,14 +42,14 @@ _TO_TEXT: dict[str, Callable[[Any], bytes]] = {
     "str": lambda value: value.encode("utf-8", "surrogatepass"),
     "bytes": bytes,
     "UUID": lambda value: value.bytes,
-    "datetime": lambda value: value.isoformat().encode(),
+    "zoned datetime": lambda value: value.isoformat().encode(),
     "integer": lambda value: str(value).encode(),
 }
 _FROM_TEXT: dict[str, Callable[[bytes], Any]] = {
     "str": lambda text: text.decode("utf-8", "surrogatepass"),
     "bytes": bytes,
     "UUID": lambda text: uuid.UUID(bytes=text),
-    "datetime": lambda text: datetime.datetime.fromisoformat(text.decode()),
+    "zoned datetime": lambda text: datetime.datetime.fromisoformat(text.decode()),
     "integer": int,
 }
 
@@ -80,8 +81,10 @@ def _unpack_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: str) -> IdI
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy's scalars and dtypes into what JSON has."""
-    return value.item() if isinstance(value, np.generic) else np.dtype(value).name
+    """Turn other numbers, and dtypes, into what JSON has."""
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return np.dtype(value).name
 
 
 def save(
@@ -120,11 +123,16 @@ def save(
     }
     text = json.dumps(meta, default=_plain, allow_nan=False, indent=1)
     target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(target)!r} is a folder; expected the path of a file")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
-        with temporary.open("x+b") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            with zipfile.ZipFile(file, "a") as archive:
+        with temporary.open("xb") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, array in arrays.items():
+                    member = zipfile.ZipInfo(f"{name}.npy", EARLIEST)
+                    with archive.open(member, "w", force_zip64=True) as out:
+                        np.lib.format.write_array(out, array, allow_pickle=False)
                 archive.writestr(zipfile.ZipInfo(META, EARLIEST), text)
             file.flush()
             os.fsync(file.fileno())

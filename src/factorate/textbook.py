@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factorate import frames
+from factorate.checks import check_count, check_number, check_numeric, check_shape, is_sparse
+from factorate.exceptions import DivergenceError
 from factorate.kernels import active
-from factorate.ratings import check_numeric
+from factorate.schedule import count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -44,7 +44,8 @@ def matrix_factorization(
     ----------
     R
         Ratings, shape (n_users, n_items): an array, a scipy.sparse matrix (never made dense) or a
-        wide DataFrame. Entries > 0 are observed, all others are not.
+        wide DataFrame. Entries > 0 are observed, all others are not; a sparse matrix that stores
+        an entry twice means their sum.
     P, Q
         Start factors, shapes (n_users, K) and (n_items, K); left untouched.
     K
@@ -83,8 +84,6 @@ def matrix_factorization(
     >>> (P @ Q.T).round(1)[0]
     array([5. , 3. , 3.1, 1. ])
     """
-    from factorate.exceptions import DivergenceError
-
     users, items, ratings, shape = _observed(R)
     n_factors = check_count("K", K, 1)
     n_steps = check_count("steps", steps, 0)
@@ -104,29 +103,6 @@ def matrix_factorization(
                 f"alpha={alpha!r}; try half of it"
             )
     return P, Q
-
-
-def check_count(name: str, value: object, least: int) -> int:
-    """Return `value` as an int, or raise TypeError or ValueError naming it."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} is {value!r}; expected an integer ≥ {least}")
-    if value < least:
-        raise ValueError(f"{name} is {value}; expected an integer ≥ {least}")
-    return int(value)
-
-
-def check_number(
-    name: str, value: object, *, least: float | None = None, above: float | None = None
-) -> float:
-    """Return `value` as a float, or raise TypeError or ValueError naming it."""
-    bound = f"> {above}" if above is not None else f"≥ {least}"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; expected a finite number {bound}")
-    number = float(value)
-    too_low = number <= above if above is not None else least is not None and number < least
-    if not math.isfinite(number) or too_low:
-        raise ValueError(f"{name} is {value}; expected a finite number {bound}")
-    return number
 
 
 def _start(name: str, factors: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -151,38 +127,44 @@ def _observed(
     R: Any,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], tuple[int, int]]:
     """Return rows, columns and values of the entries > 0 in row-major order."""
-    if type(R).__module__.startswith("scipy.sparse"):
-        stored = R.tocoo(copy=True)
-        stored.sum_duplicates()  # a sum is what such a matrix means, and it sorts by column
-        users, items, values, shape = stored.row, stored.col, stored.data, stored.shape
-        check_numeric(values, "R")
-        bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad):
-            where = f"R[{users[bad[0]]}, {items[bad[0]]}]"
-            raise ValueError(f"{where} is {values[bad[0]]}; expected finite numbers")
-        keep = np.flatnonzero(values > 0)
-        keep = keep[np.lexsort((items[keep], users[keep]))]
-        users, items, values = users[keep], items[keep], values[keep]
+    if is_sparse(R):
+        users, items, values, shape = _summed(R)
     else:
         matrix = _matrix(R)
-        shape = matrix.shape
+        shape = check_shape(matrix.shape, "R")
         users, items = np.nonzero(matrix > 0)
         values = matrix[users, items]
-    return (
-        np.ascontiguousarray(users, np.int32),
-        np.ascontiguousarray(items, np.int32),
-        np.ascontiguousarray(values, np.float64),
-        (int(shape[0]), int(shape[1])),
-    )
+    users, items = (np.ascontiguousarray(rows, np.int32) for rows in (users, items))
+    # What the kernel does not check is proved here, whatever made the matrix.
+    for rows, n, what in ((users, shape[0], "user"), (items, shape[1], "item")):
+        count(rows, n, what)
+    return users, items, np.ascontiguousarray(values, np.float64), shape
+
+
+def _summed(R: Any) -> tuple[Any, Any, Any, tuple[int, int]]:
+    """Return the entries > 0 of a sparse matrix, duplicates summed as such a matrix means them."""
+    shape = check_shape(R.shape, "R")
+    check_numeric(R.tocoo().data, "R")
+    stored = R.tocoo().astype(np.float64)  # a sum of small integers would wrap
+    stored.sum_duplicates()
+    users, items, values = stored.row, stored.col, stored.data
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        where = f"R[{users[bad[0]]}, {items[bad[0]]}]"
+        raise ValueError(f"{where} is {values[bad[0]]}; expected finite numbers")
+    keep = np.flatnonzero(values > 0)
+    keep = keep[np.lexsort((items[keep], users[keep]))]
+    return users[keep], items[keep], values[keep], shape
 
 
 def _matrix(R: Any) -> NDArray[Any]:
     if not isinstance(R, np.ndarray | list | tuple):
         frame = frames.to_frame(R)
         R = R if frame is None else frame.to_numpy()
+    if np.ma.isMaskedArray(R):
+        R = R.filled(0)
     matrix = np.asarray(R)
     check_numeric(matrix, "R")
-    if matrix.ndim != 2:
-        raise ValueError(f"R has shape {matrix.shape}; expected (n_users, n_items)")
+    check_shape(matrix.shape, "R")
     _check_finite(matrix, "R")
     return matrix

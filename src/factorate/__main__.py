@@ -1,0 +1,7 @@
+"""`python -m factorate` is the command `factorate`."""
+
+import sys
+
+from factorate.cli import main
+
+sys.exit(main())
