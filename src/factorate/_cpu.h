@@ -1,5 +1,5 @@
-/* CPUID and XGETBV of x86-64: what the processor has and the operating system saves; and which
-   compiler is at work. */
+/* CPUID and XGETBV of x86-64: what the processor has and the operating system saves; and how
+   this was compiled. */
 #ifndef FACTORATE_CPU_H
 #define FACTORATE_CPU_H
 
@@ -7,11 +7,18 @@
 
 #define FT_TEXT_(x) #x
 #define FT_TEXT(x) FT_TEXT_(x)
+#if defined(__SANITIZE_ADDRESS__) || defined(CYTHON_TRACE_NOGIL)
+#define FT_BUILD ", instrumented"
+#elif defined(__GNUC__) && !defined(__OPTIMIZE__)
+#define FT_BUILD ", not optimised"
+#else
+#define FT_BUILD ""
+#endif
 #if defined(__clang__)
-#define FT_COMPILER "clang " __clang_version__
+#define FT_COMPILER "clang " __clang_version__ FT_BUILD
 #elif defined(__GNUC__)
 #define FT_COMPILER \
-    "gcc " FT_TEXT(__GNUC__) "." FT_TEXT(__GNUC_MINOR__) "." FT_TEXT(__GNUC_PATCHLEVEL__)
+    "gcc " FT_TEXT(__GNUC__) "." FT_TEXT(__GNUC_MINOR__) "." FT_TEXT(__GNUC_PATCHLEVEL__) FT_BUILD
 #elif defined(_MSC_VER)
 #define FT_COMPILER "msvc " FT_TEXT(_MSC_VER)
 #else

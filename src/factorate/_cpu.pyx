@@ -10,7 +10,7 @@ cdef extern from "_cpu.h" nogil:
 
 
 def compiler():
-    """Name and version of the compiler of this module."""
+    """Name and version of the compiler of this module, and what is special about the build."""
     return FT_COMPILER.decode()
 
 
