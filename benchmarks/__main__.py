@@ -61,6 +61,9 @@ class Case(NamedTuple):
     n_threads: int
 
 
+CURVE = Case("ML-1M", 64, 1)
+
+
 class Bench(NamedTuple):
     """What every measurement needs."""
 
@@ -106,18 +109,22 @@ def ask(bench: Bench, engine: str, case: Case, what: str, epochs: Any) -> Any:
     return answer["answer"]
 
 
-def cases(quick: bool, data: list[str]) -> Iterator[tuple[Case, list[str]]]:
-    """Yield what to measure and the engines that take part."""
-    slow = list(PACKAGES)
+def cases(arguments: argparse.Namespace, data: list[str]) -> Iterator[tuple[Case, list[str]]]:
+    """Yield what to measure and the engines that take part; with --quick, slow ones but once."""
     for name in data:
-        for n_factors in (32, 64) if quick else (16, 32, 64, 128):
-            for n_threads in (1, 2):
-                engines = list(SGD_AT_SPEED)
-                if not quick:
-                    engines += [e for e in slow if n_threads == 1 or e not in ONE_THREAD]
-                elif (name, n_factors, n_threads) == ("ML-1M", 64, 1):
-                    engines += [e for e in slow if e != "lenskit"]
-                yield Case(name, n_factors, n_threads), engines
+        for n_factors in arguments.factors:
+            for n_threads in arguments.threads:
+                case = Case(name, n_factors, n_threads)
+                with_slow = not arguments.quick or case == CURVE
+                yield (
+                    case,
+                    [
+                        engine
+                        for engine in arguments.engines
+                        if engine in SGD_AT_SPEED
+                        or (with_slow and (n_threads == 1 or engine not in ONE_THREAD))
+                    ],
+                )
 
 
 def spread(values: list[float], form: str) -> str:
@@ -142,7 +149,7 @@ def measure(bench: Bench, case: Case, engines: list[str]) -> Iterator[str]:
             if answer is not None:
                 answers[engine].append(answer)
     n = bench.sizes[case.data]
-    yardstick = [answer["epoch"] for answer in answers["LIBMF"]]
+    yardstick = [answer["epoch"] for answer in answers.get("LIBMF", [])]
     for engine, runs in answers.items():
         head = f"| {case.data} | {case.n_factors} | {case.n_threads} | {engine} |"
         if not runs:
@@ -170,7 +177,7 @@ def write_data(
             sets["ML-1M"] = file["user"], file["item"], file["rating"]
     else:
         print(f"no {movielens}: ML-1M is left out", file=sys.stderr)
-    sets["synthetic"] = datasets.synthetic(arguments.ratings, 69_878, 10_677)
+    sets["synthetic"] = datasets.synthetic(arguments.ratings, arguments.users, arguments.items)
     files, sizes = {}, {}
     for name, columns in sets.items():
         n = len(columns[0])
@@ -186,16 +193,14 @@ def write_data(
 
 def curves(bench: Bench) -> dict[str, list[Any]]:
     """Return the points (epochs, seconds, test RMSE) of every engine on ML-1M, one thread."""
-    case = Case("ML-1M", 64, 1)
-    found = {}
-    for engine, counts in CURVES.items():
-        if case.data not in bench.files or (engine == "LIBMF" and bench.arguments.libmf is None):
+    found: dict[str, list[Any]] = {}
+    if CURVE.data not in bench.files:
+        return found
+    for engine in bench.arguments.engines:
+        if engine == "LIBMF" and bench.arguments.libmf is None:
             continue
-        if bench.arguments.quick and engine in PACKAGES:
-            counts = counts[:3]
-            if engine == "lenskit":
-                continue
-        points = ask(bench, engine, case, "curve", counts)
+        n_points = 3 if bench.arguments.quick and engine in PACKAGES else None
+        points = ask(bench, engine, CURVE, "curve", CURVES[engine][:n_points])
         if points:
             found[engine] = points
     return found
@@ -255,13 +260,25 @@ def main() -> None:
     add("--libmf", metavar="PATH", help="shared library of LIBMF, built by hand with AVX")
     add("--libmf-build", default="built by hand", help="how it was built, for the table")
     add("--runs", type=int, help="alternating runs (default: 5; 3 with --quick)")
+    add("--engines", nargs="+", choices=list(CURVES), help="who takes part (default: all)")
+    add("--factors", type=int, nargs="+", help="default: 16 32 64 128; 32 64 128 with --quick")
+    add("--threads", type=int, nargs="+", default=[1, 2])
     add("--ratings", type=int, default=10_000_000, help="size of the synthetic set")
+    add("--users", type=int, default=69_878)
+    add("--items", type=int, default=10_677)
     add("--timeout", type=float, default=600, help="seconds of one measurement")
     add("--data", type=Path, default=Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_DATA)))
     add("--environments", type=Path, default=cache / "factorate-benchmarks")
     add("--output", type=Path, default=HERE / "results", help="folder of the table and the plot")
     arguments = parser.parse_args()
     arguments.runs = arguments.runs or (3 if arguments.quick else 5)
+    arguments.factors = arguments.factors or (
+        [32, 64, 128] if arguments.quick else [16, 32, 64, 128]
+    )
+    if not arguments.engines:
+        # The environment of lenskit takes gigabytes, and longer than the rest together.
+        left_out = {"lenskit"} if arguments.quick else set()
+        arguments.engines = [engine for engine in CURVES if engine not in left_out]
 
     with tempfile.TemporaryDirectory() as folder:
         files, sizes = write_data(Path(folder), arguments)
@@ -271,7 +288,7 @@ def main() -> None:
             "|---|---:|---:|---|---:|---:|---:|---:|---:|",
         ]
         print("\n".join(lines))
-        for case, engines in cases(arguments.quick, list(files)):
+        for case, engines in cases(arguments, list(files)):
             for row in measure(bench, case, engines):
                 print(row, flush=True)
                 lines.append(row)

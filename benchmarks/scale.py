@@ -1,0 +1,92 @@
+"""Cost against size: epochs and memory from one to a hundred million ratings.
+
+Every measurement is a process of its own. Ratings are synthetic and skewed; their number of users
+and items grows with the square root of the ratings, up to 480,189 × 17,770 for a hundred million.
+
+Run: python benchmarks/scale.py [--millions 1 3 10 30 100]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from factorate import datasets
+
+LARGEST = 100
+USERS, ITEMS = 480_189, 17_770
+EPOCHS = 4
+WORKER = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import factorate as ft
+
+def resident(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+folder, n_factors, n_threads, n_epochs = sys.argv[1], *map(int, sys.argv[2:])
+columns = tuple(np.load(Path(folder) / f"{name}.npy") for name in ("users", "items", "ratings"))
+before = resident("VmRSS")
+model = ft.MatrixFactorization(n_factors, n_epochs, random_state=0, n_threads=n_threads)
+model.fit(columns)
+seconds = model.history_["seconds"]
+print(json.dumps({
+    "epochs": np.diff(seconds).tolist(), "first": seconds[0], "peak": resident("VmHWM"),
+    "added": resident("VmHWM") - before,
+    "factors": model.user_factors_.nbytes + model.item_factors_.nbytes,
+}))
+"""
+
+
+def measure(folder: str, n_factors: int, n_threads: int) -> dict[str, Any]:
+    """Train in a new process."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER, folder, str(n_factors), str(n_threads), str(EPOCHS)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--millions", type=int, nargs="+", default=[1, 3, 10, 30, 100])
+    arguments = parser.parse_args()
+    print(
+        "ratings    users    items    K threads   s/epoch  M ratings/s  set-up s  peak MB   bytes"
+    )
+    for millions in arguments.millions:
+        n, share = millions * 1_000_000, (millions / LARGEST) ** 0.5
+        n_users, n_items = round(USERS * share), round(ITEMS * share)
+        with tempfile.TemporaryDirectory() as folder:
+            columns = datasets.synthetic(n, n_users, n_items)
+            for name, column in zip(("users", "items", "ratings"), columns, strict=True):
+                np.save(Path(folder) / f"{name}.npy", column)
+            del columns
+            for n_factors, n_threads in ((32, 1), (32, 2), (128, 1), (128, 2)):
+                if n_factors == 128 and millions < LARGEST:
+                    continue
+                answer = measure(folder, n_factors, n_threads)
+                epoch = statistics.median(answer["epochs"])
+                # Beyond the input and twice the factors: the working copy and the result.
+                beside = (answer["added"] - 2 * answer["factors"]) / n
+                print(
+                    f"{millions:>5} M {n_users:>9,} {n_items:>8,} {n_factors:>4} {n_threads:>7} "
+                    f"{epoch:>9.3f} {n / epoch / 1e6:>12.1f} {answer['first'] - epoch:>9.2f} "
+                    f"{answer['peak'] / 1e6:>8.0f} {beside:>7.1f}",
+                    flush=True,
+                )
+    print("bytes: of memory a rating, beside the input, the factors and one copy of them")
+
+
+if __name__ == "__main__":
+    main()
