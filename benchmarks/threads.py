@@ -43,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     columns = datasets.synthetic(10_000_000, N_USERS, N_ITEMS)
     engines = ["factorate"] if arguments.libmf is None else list(EPOCHS)
-    base = dict(zip(("users", "items", "ratings"), columns, strict=True))
+    base: dict[str, Any] = dict(zip(("users", "items", "ratings"), columns, strict=True))
     base |= {"n_users": N_USERS, "n_items": N_ITEMS, "libmf": arguments.libmf}
     for n_factors in arguments.factors:
         seconds: dict[tuple[str, int], list[float]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,28 @@ def test_categories_and_text_are_ids() -> None:
         ratings = read(frame)
         assert ratings.user_index.ids.tolist() == ["a", "b", "c"]
         assert ratings.users.tolist() == [2, 0, 1, 0]
+
+
+def test_categories_that_nobody_uses_are_no_ids() -> None:
+    users = pd.Categorical(["b", "a", "b"], categories=["d", "c", "b", "a"])
+    frame = pd.DataFrame({"user": users, "item": [1, 2, 3], "rating": [1.0, 2.0, 3.0]})
+    ratings = read(frame)
+    assert ratings.user_index.ids.tolist() == ["a", "b"]
+    assert ratings.users.tolist() == [1, 0, 1]
+
+
+def test_text_of_a_frame_is_the_same_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"user": ["b", "a", "ü"], "item": ITEMS[:3], "rating": VALUES[:3]})
+    expected = read(frame)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    got = read(frame)
+    assert got.user_index.ids.tolist() == expected.user_index.ids.tolist()
+    assert got.users.tolist() == expected.users.tolist()
+    users, _, columns = read_pairs(
+        pl.DataFrame({"user": ["x", "a"], "item": [0, 1]}), got.user_index, got.item_index
+    )
+    assert users.tolist() == [-1, 0]
+    assert columns.users[0] == "x"
 
 
 def test_ratings_may_be_any_real_numbers() -> None:

@@ -39,6 +39,22 @@ _ALLOWED = "bool, integer, str, bytes, UUID, datetime or date"
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """A column as its distinct values and, for each entry, the place of its value among them."""
+
+    distinct: NDArray[Any]
+    codes: Codes
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self.codes)
+
+    def __getitem__(self, position: int) -> Any:
+        """Return one entry."""
+        return self.distinct[self.codes[position]]
+
+
+@dataclass(frozen=True)
 class IdColumn:
     """Ids of one kind, without gaps.
 
@@ -48,6 +64,7 @@ class IdColumn:
 
     values: NDArray[Any]
     kind: str
+    codes: Codes | None = None  # if not None, values are distinct and entries are values[codes]
 
 
 @dataclass(frozen=True)
@@ -173,7 +190,7 @@ def _integers(listed: list[Any]) -> IdColumn:
     return IdColumn(np.fromiter(listed, object, len(listed)), "integer")
 
 
-def read_ids(values: ArrayLike, what: str) -> IdColumn:
+def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
     """Check one column of ids.
 
     Parameters
@@ -200,6 +217,9 @@ def read_ids(values: ArrayLike, what: str) -> IdColumn:
     >>> read_ids(["b", "a"], "users").kind
     'str'
     """
+    if isinstance(values, Encoded):
+        distinct = read_ids(values.distinct, what)
+        return IdColumn(distinct.values, distinct.kind, values.codes)
     array = values if isinstance(values, np.ndarray) else _to_array(values)
     if array.ndim != 1:
         raise ValueError(f"{what} has shape {array.shape}; a column of ids has shape (n,)")
@@ -267,6 +287,9 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
     ([10, 30], [1, 0, 1])
     """
     values, kind = column.values, column.kind
+    if column.codes is not None:
+        index, ranks = make_index(IdColumn(values, kind), what)
+        return index, ranks[column.codes]
     if values.dtype == object:
         try:
             distinct = sorted(set(values.tolist()))
@@ -312,6 +335,9 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
     values = column.values
     if not len(values):
         return np.empty(0, np.int32)
+    if column.codes is not None:
+        rows: Codes = look_up(index, IdColumn(values, column.kind), what)[column.codes]
+        return rows
     if column.kind != index.kind:
         raise TypeError(
             f"{what} are {column.kind} ({what}[0] is {show(values[0])}), but the model knows them "
@@ -320,9 +346,9 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
     # NumPy compares int64 with uint64 as float64, which joins neighbours; Python does not.
     signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)
     if values.dtype == object or index.ids.dtype == object or signs_differ:
-        rows = index._rows
+        known = index._rows
         return np.fromiter(
-            (rows.get(value, -1) for value in values.tolist()), np.int32, len(values)
+            (known.get(value, -1) for value in values.tolist()), np.int32, len(values)
         )
     table = index._table if column.kind == "integer" else None
     if table is not None:

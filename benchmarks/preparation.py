@@ -1,0 +1,71 @@
+"""What comes before the first epoch: from arrays to blocks, and from text ids to rows.
+
+Run: python benchmarks/preparation.py
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+import factorate as ft
+from factorate import datasets
+from factorate.ratings import read_ratings
+
+RUNS = 5
+N, N_USERS, N_ITEMS, K = 10_000_000, 69_878, 10_677, 64
+FLOAT = np.dtype(np.float32)
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Return the seconds of one call."""
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def show(name: str, values: list[float]) -> None:
+    """Print a median with its spread."""
+    middle = statistics.median(values)
+    print(f"{name:<44} {middle:7.3f} s ({min(values):.3f} to {max(values):.3f})", flush=True)
+
+
+def from_arrays(columns: Any, n_threads: int) -> tuple[float, float]:
+    """Return the seconds up to the first epoch, ids included, and those of an epoch."""
+    model = ft.MatrixFactorization(K, 5, random_state=0, n_threads=n_threads)
+    reading = seconds(lambda: read_ratings(columns, dtype=FLOAT))
+    past = model.fit(columns).history_["seconds"]
+    epoch = float(np.median(np.diff(past)))
+    return reading + past[0] - epoch, epoch
+
+
+def main() -> None:
+    """Print the table."""
+    columns = datasets.synthetic(N, N_USERS, N_ITEMS)
+    print(f"{N:,} ratings of {N_USERS:,} users and {N_ITEMS:,} items, K = {K}")
+    runs = [(from_arrays(columns, 1), from_arrays(columns, 2)) for _ in range(RUNS)]
+    epochs = [2 * one[1] for one, _ in runs]
+    show("two epochs, one thread", epochs)
+    for n_threads, place in ((1, 0), (2, 1)):
+        show(f"integer arrays to blocks, {n_threads} thread(s)", [run[place][0] for run in runs])
+        ratios = [run[place][0] / two for run, two in zip(runs, epochs, strict=True)]
+        print(f"{'  of two epochs':<44} {statistics.median(ratios):7.2f}")
+
+    names = np.array([f"user-{u:06}" for u in range(N_USERS)], object)
+    text = names[columns[0]]
+    frame = pd.DataFrame({"user": text, "item": columns[1], "rating": columns[2]})
+    other = pl.DataFrame({"user": text.tolist(), "item": columns[1], "rating": columns[2]})
+    for name, function in {
+        "pandas.factorize of the text column": lambda: pd.factorize(frame["user"], sort=True),
+        "pandas DataFrame with text ids, read": lambda: read_ratings(frame, dtype=FLOAT),
+        "polars DataFrame with text ids, read": lambda: read_ratings(other, dtype=FLOAT),
+    }.items():
+        show(name, [seconds(function) for _ in range(RUNS)])
+
+
+if __name__ == "__main__":
+    main()
