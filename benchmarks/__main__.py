@@ -199,8 +199,7 @@ def curves(bench: Bench) -> dict[str, list[Any]]:
     for engine in bench.arguments.engines:
         if engine == "LIBMF" and bench.arguments.libmf is None:
             continue
-        n_points = 3 if bench.arguments.quick and engine in PACKAGES else None
-        points = ask(bench, engine, CURVE, "curve", CURVES[engine][:n_points])
+        points = ask(bench, engine, CURVE, "curve", CURVES[engine])
         if points:
             found[engine] = points
     return found
@@ -214,7 +213,7 @@ def plot(found: dict[str, list[Any]], path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "factorate"
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
     for engine, points in found.items():
         _, seconds, errors = zip(*points, strict=True)
         width = 2.5 if engine == "factorate" else 1.2
@@ -225,7 +224,7 @@ def plot(found: dict[str, list[Any]], path: Path) -> None:
     axes.set_ylabel("test RMSE")
     axes.set_title("MovieLens 1M, a tenth held out, K = 64")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right upper", frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
 

@@ -39,8 +39,6 @@ def speed(engine: str, job: dict[str, Any], epochs: tuple[int, int]) -> dict[str
     """Split the seconds of a short and a longer training into set-up and epochs."""
     few, many = epochs
     train = ENGINES[engine]
-    first = {name: job[name][:WARM_UP] for name in COLUMNS}
-    train(Job(**(job | first), n_epochs=1))  # some compile themselves when first called
     before = resident_mb("VmRSS")
     short, long = (train(Job(**job, n_epochs=n)).seconds for n in (few, many))
     epoch = (long - short) / (many - few)
@@ -74,6 +72,9 @@ def main() -> None:
     for name, part in (("n_users", 0), ("n_items", 1)):
         job[name] = 1 + int(max(columns[part].max(), test[part].max()))
     engine = request["engine"]
+    # Some compile themselves when they are first called.
+    first = {name: job[name][:WARM_UP] for name in COLUMNS}
+    ENGINES[engine](Job(**(job | first), n_epochs=1))
     if request["what"] == "speed":
         answer: Any = speed(engine, job, tuple(request["epochs"]))
     else:
