@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
@@ -14,6 +13,7 @@ from factorate.checks import check_count, check_flag, check_number, show
 from factorate.cores import available_cores
 from factorate.estimator import Estimator
 from factorate.exceptions import UnknownIdWarning, not_fitted
+from factorate.fitted import Fitted
 from factorate.frames import matrix_frame
 from factorate.ids import IdIndex, look_up, read_ids
 from factorate.progress import progress_bar
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate.factors import Factors
     from factorate.frames import Names
     from factorate.ratings import Columns
 
@@ -34,17 +33,6 @@ if TYPE_CHECKING:
 MAX_CELLS = 50_000_000
 MAX_FACTORS = 1 << 16
 CELLS_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """All that a fit leaves behind; a model switches from one to the next by one assignment."""
-
-    factors: Factors
-    user_index: IdIndex
-    item_index: IdIndex
-    history: dict[str, NDArray[Any]]
-    library: str | None
 
 
 class MatrixFactorization(Estimator):
@@ -174,10 +162,11 @@ class MatrixFactorization(Estimator):
         ratings = read_ratings(X, y, dtype=dtype, names=self._checked_columns())
         with progress_bar(settings.n_epochs, len(ratings.values), self.verbose) as report:
             trained = solver.train(ratings, settings, report)
+        past = trained.history
         history = {
-            "epoch": np.array([epoch.number for epoch in trained.history], np.int64),
-            "train_rmse": np.array([epoch.train_rmse for epoch in trained.history], np.float64),
-            "seconds": np.array([epoch.seconds for epoch in trained.history], np.float64),
+            "epoch": np.array([epoch.number for epoch in past], np.int64),
+            "train_rmse": np.array([epoch.train_rmse for epoch in past], np.float64),
+            "seconds": np.array([epoch.seconds for epoch in past], np.float64),
         }
         self._fitted = Fitted(
             trained.factors, ratings.user_index, ratings.item_index, history, ratings.library
@@ -432,10 +421,7 @@ class MatrixFactorization(Estimator):
         parameters = self.get_params()
         if not isinstance(parameters["random_state"], int | np.integer | None):
             parameters["random_state"] = None  # the state of a generator is not a parameter
-        storage.save(
-            path, parameters, fitted.factors, fitted.user_index, fitted.item_index,
-            fitted.history, fitted.library,
-        )  # fmt: skip
+        storage.save(path, parameters, fitted)
 
 
 def load(path: str | os.PathLike[str]) -> MatrixFactorization:
@@ -463,9 +449,9 @@ def load(path: str | os.PathLike[str]) -> MatrixFactorization:
     >>> bool((again.complete() == model.complete()).all())
     True
     """
-    parameters, factors, user_index, item_index, history, library = storage.load(path)
+    parameters, fitted = storage.load(path)
     model = MatrixFactorization(**parameters)
-    model._fitted = Fitted(factors, user_index, item_index, history, library)
+    model._fitted = fitted
     return model
 
 

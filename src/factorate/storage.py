@@ -22,6 +22,7 @@ import numpy as np
 
 from factorate.exceptions import ModelFileError
 from factorate.factors import Factors
+from factorate.fitted import HISTORY, Fitted
 from factorate.ids import IdIndex
 
 if TYPE_CHECKING:
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
-    Parts = tuple[dict[str, Any], Factors, IdIndex, IdIndex, Arrays, str | None]
 
 FORMAT = 1
 META = "factorate.json"
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip: the same model gives the same bytes
-HISTORY = ("epoch", "train_rmse", "seconds")
 
 # How ids that NumPy holds as objects become text, and come back.
 _TO_TEXT: dict[str, Callable[[Any], bytes]] = {
@@ -87,15 +86,7 @@ def _plain(value: Any) -> Any:
     return np.dtype(value).name
 
 
-def save(
-    path: str | os.PathLike[str],
-    parameters: dict[str, Any],
-    factors: Factors,
-    user_index: IdIndex,
-    item_index: IdIndex,
-    history: dict[str, NDArray[Any]],
-    library: str | None,
-) -> None:
+def save(path: str | os.PathLike[str], parameters: dict[str, Any], fitted: Fitted) -> None:
     """Write a model; the file at `path` is the old one or the whole new one at any moment.
 
     Raises
@@ -103,13 +94,14 @@ def save(
     OSError
         If it cannot be written.
     """
+    factors, user_index, item_index = fitted.factors, fitted.user_index, fitted.item_index
     arrays = {
         "user_factors": factors.user_factors,
         "item_factors": factors.item_factors,
         "user_bias": factors.user_bias,
         "item_bias": factors.item_bias,
     }
-    arrays |= {f"history_{name}": history[name] for name in HISTORY}
+    arrays |= {f"history_{name}": fitted.history[name] for name in HISTORY}
     arrays = {name: _portable(array) for name, array in arrays.items()}
     arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
     meta = {
@@ -119,7 +111,7 @@ def save(
         "scale": factors.scale,
         "user_kind": user_index.kind,
         "item_kind": item_index.kind,
-        "library": library,
+        "library": fitted.library,
     }
     text = json.dumps(meta, default=_plain, allow_nan=False, indent=1)
     target = Path(path)
@@ -149,8 +141,8 @@ def save(
             os.close(folder)
 
 
-def load(path: str | os.PathLike[str]) -> Parts:
-    """Read a model: parameters, factors, both indexes, history and DataFrame library.
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Fitted]:
+    """Read the parameters of a model and what was fitted.
 
     Raises
     ------
@@ -174,7 +166,7 @@ def load(path: str | os.PathLike[str]) -> Parts:
             raise ModelFileError(f"{path} is a damaged model: {error}") from error
 
 
-def _read(path: Path, file: BinaryIO) -> Parts:
+def _read(path: Path, file: BinaryIO) -> tuple[dict[str, Any], Fitted]:
     with np.load(file, allow_pickle=False) as members:
         if META not in members.files:
             raise ModelFileError(f"{path} is a zip file, but not a model of factorate")
@@ -187,7 +179,7 @@ def _read(path: Path, file: BinaryIO) -> Parts:
         return _assemble(meta, {name: members[name] for name in members.files if name != META})
 
 
-def _assemble(meta: dict[str, Any], arrays: Arrays) -> Parts:
+def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fitted]:
     parameters = dict(meta["parameters"])
     if parameters.get("columns") is not None:
         parameters["columns"] = tuple(parameters["columns"])
@@ -196,7 +188,10 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> Parts:
         for name in ("user_factors", "item_factors", "user_bias", "item_bias")
     )
     factors = Factors(P, Q, user_bias, item_bias, float(meta["mean"]), float(meta["scale"]))
-    indexes = [_unpack_ids(arrays, side, meta[f"{side}_kind"]) for side in ("user", "item")]
+    indexes = (
+        _unpack_ids(arrays, "user", meta["user_kind"]),
+        _unpack_ids(arrays, "item", meta["item_kind"]),
+    )
     for index, rows, bias in zip(indexes, (P, Q), (user_bias, item_bias), strict=True):
         one_kind = rows.dtype == bias.dtype == P.dtype and rows.dtype.kind == "f"
         if not (one_kind and rows.ndim == 2 and rows.shape[1] == P.shape[1]):
@@ -206,4 +201,4 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> Parts:
         if not rows.flags.c_contiguous:
             raise ValueError("its factors are not C-ordered")
     history = {name: arrays[f"history_{name}"] for name in HISTORY}
-    return parameters, factors, indexes[0], indexes[1], history, meta["library"]
+    return parameters, Fitted(factors, *indexes, history, meta["library"])
