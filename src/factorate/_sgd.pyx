@@ -17,11 +17,12 @@ ctypedef fused row:
     double_row
 
 cdef enum:
-    AHEAD = 8  # ratings between a prefetch and the visit
     LANE = 16  # factors a row is padded to a multiple of
     LINE = 64  # bytes of a cache line
+    FARTHEST = 32  # ratings between a prefetch and the visit: as many as bring
+    FETCHED = 8192  # bytes of rows, but not more
 
-LOOKAHEAD = AHEAD
+LOOKAHEAD = FARTHEST
 PADDING = LANE
 
 
@@ -53,6 +54,7 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
     # The whole multiple is known to the compiler, so it emits no loop for a remainder.
     cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
     cdef Py_ssize_t n_lines = n_factors * <Py_ssize_t>sizeof(floating) // LINE
+    cdef Py_ssize_t ahead = min(<Py_ssize_t>FARTHEST, max(2, FETCHED // (2 * LINE * n_lines)))
     cdef Py_ssize_t t, k, u, i
     cdef floating *p
     cdef floating *q
@@ -60,8 +62,8 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
     cdef double squared = 0
     with nogil:
         for t in range(start, stop):
-            p = &P[users[t + AHEAD], 0]
-            q = &Q[items[t + AHEAD], 0]
+            p = &P[users[t + ahead], 0]
+            q = &Q[items[t + ahead], 0]
             for k in range(n_lines):
                 prefetch(<const char *>p + k * LINE)
                 prefetch(<const char *>q + k * LINE)
