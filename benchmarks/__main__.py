@@ -226,6 +226,8 @@ def plot(found: dict[str, list[Any]], path: Path) -> None:
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
     figure.savefig(path, metadata={"Date": None})
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{line.rstrip()}\n" for line in lines), encoding="utf-8")
 
 
 def machine(bench: Bench) -> list[str]:
