@@ -71,7 +71,19 @@ stamp.write_text(mode)
 
 
 class build_extensions(build_ext):  # noqa: N801
-    """Choose the flags when the compiler is known."""
+    """Choose the flags when the compiler is known, and ship sources, not generated C."""
+
+    def get_source_files(self) -> list[str]:
+        """Return what the sdist holds beside the Python modules."""
+        kinds = (
+            "src/**/*.pyx",
+            "src/**/*.pyi",
+            "src/**/*.h",
+            "tests/*.py",
+            "benchmarks/*.py",
+            "*.md",
+        )
+        return [str(path) for kind in kinds for path in Path().glob(kind)]
 
     def build_extension(self, extension: Extension) -> None:
         """Build one extension with the flags of its compiler and its instruction set."""
