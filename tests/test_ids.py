@@ -128,10 +128,12 @@ def test_nanoseconds_of_timestamps_are_kept() -> None:
 
 def test_a_date_beyond_the_unit_of_the_index_is_unknown() -> None:
     """Regression: cast to nanoseconds, the year 9999 wraps to one that is known."""
-    wrapped = np.array(["9999-01-01"], "M8[D]").astype("M8[ns]")
-    found, _ = index(wrapped)
-    asked = read_ids(np.array(["9999-01-01"], "M8[D]"), "users")
-    assert look_up(found, asked, "users").tolist() == [-1]
+    asked = np.array(["9999-01-01", "1815-03-31"], "M8[D]")
+    nanoseconds = int(asked[0].astype(np.int64)) * 86_400 * 10**9
+    wrapped = (nanoseconds + 2**63) % 2**64 - 2**63
+    whole_day = np.datetime64("1815-03-31", "ns").astype(np.int64)
+    found, _ = index(np.array([wrapped, whole_day], np.int64).view("M8[ns]"))
+    assert look_up(found, read_ids(asked, "users"), "users").tolist() == [-1, 0]
 
 
 def test_a_range_from_zero_is_its_own_codes() -> None:

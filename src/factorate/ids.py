@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import uuid
 from dataclasses import dataclass
@@ -324,6 +325,18 @@ def range_index(n: int) -> IdIndex:
     return IdIndex(np.arange(n, dtype=np.int64), "integer")
 
 
+def _cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Change the unit of datetimes; one that NumPy says does not fit becomes NaT, known to none."""
+    try:
+        return values.astype(dtype, copy=False)
+    except OverflowError:  # from NumPy 2.5 on; before, it wraps
+        out = np.full(len(values), "NaT", dtype)
+        for row, value in enumerate(values):
+            with contextlib.suppress(OverflowError):
+                out[row] = value.astype(dtype)
+        return out
+
+
 def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
     """Return the row of each id, −1 where it is unknown.
 
@@ -361,7 +374,7 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
         codes[inside] = table[_offsets(values[inside], first)]
         return codes
     # Units of datetimes differ: casting to those of the index must not change the value, or wrap.
-    same = values.astype(index.ids.dtype, copy=False)
+    same = _cast(values, index.ids.dtype)
     places = np.searchsorted(index.ids, same).clip(max=len(index.ids) - 1)
     codes = places.astype(np.int32)
     codes[(index.ids[places] != same) | (same.astype(values.dtype, copy=False) != values)] = -1
