@@ -51,10 +51,47 @@ def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
     np.testing.assert_array_equal(again.predict(pairs), model.predict(pairs))
     assert again.predict(pairs).dtype == dtype
     assert again.global_mean_ == model.global_mean_
+    for got, kept in zip(vars(again._fitted.seen).values(), vars(model._fitted.seen).values(),
+                         strict=True):  # fmt: skip
+        np.testing.assert_array_equal(got, kept)
     for name, column in model.history_.items():
         np.testing.assert_array_equal(again.history_[name], column)
     with pytest.raises(ValueError, match="read-only"):
         again.user_factors_[0] = 0
+
+
+def test_seen_items_that_were_not_kept_are_not_in_the_file(tmp_path: Path) -> None:
+    small(keep_seen=False).save(tmp_path / "model.npz")
+    assert ft.load(tmp_path / "model.npz")._fitted.seen is None
+    with np.load(tmp_path / "model.npz") as members:
+        assert not [name for name in members.files if "seen" in name]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("seen_starts", [0, 1, 2]),
+        ("seen_starts", [1, 1, 2, 3]),
+        ("seen_starts", [0, 2, 1, 3]),
+        ("seen_starts", [0, 1, 2, 4]),
+        ("seen_items", [0, 1, 2]),
+        ("seen_items", [0, 1, -1]),
+    ],
+)
+def test_seen_items_that_are_no_rows_are_refused(
+    name: str, values: list[int], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.npz"
+    small().save(path)
+    with np.load(path) as members:
+        arrays = {member: members[member] for member in members.files if member != storage.META}
+        meta = members[storage.META]
+    arrays[name] = np.array(values, arrays[name].dtype)
+    np.savez(path, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(storage.META, meta)
+    with pytest.raises(ft.ModelFileError, match="its seen items"):
+        ft.load(path)
 
 
 def test_parameters_of_any_spelling_come_back(tmp_path: Path) -> None:

@@ -30,6 +30,22 @@ def scatter(
     out_items: NDArray[int32],
     out_ratings: NDArray[floating[Any]],
 ) -> None: ...
+def group(
+    keys: NDArray[int32], values: NDArray[int32], cursor: NDArray[int64], out: NDArray[int32]
+) -> None: ...
+def regroup(
+    users_by_item: NDArray[int32],
+    item_starts: NDArray[int64],
+    user_starts: NDArray[int64],
+    user_ends: NDArray[int64],
+    out: NDArray[int32],
+) -> None: ...
+def pack(
+    starts: NDArray[int64],
+    packed_starts: NDArray[int64],
+    values: NDArray[int32],
+    out: NDArray[int32],
+) -> None: ...
 def shuffle_tiles(
     starts: NDArray[int64],
     begin: int,

@@ -1,4 +1,4 @@
-"""The kernel: counting sorts that bring ratings into the order they are visited in.
+"""The kernel: counting sorts that bring ratings into the order they are visited in, or by user.
 
 Loops and nothing else: Python allocates, and raises on what count() reports.
 """
@@ -56,6 +56,46 @@ def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[:
             out_users[to] = user_place[users[t]]
             out_items[to] = item_place[items[t]]
             out_ratings[to] = ratings[t]
+
+
+def group(const int32_t[::1] keys, const int32_t[::1] values, int64_t[::1] cursor,
+          int32_t[::1] out):
+    """Write each value to where the cursor of its key stands, and move the cursor."""
+    cdef Py_ssize_t t
+    with nogil:
+        for t in range(keys.shape[0]):
+            out[cursor[keys[t]]] = values[t]
+            cursor[keys[t]] += 1
+
+
+def regroup(const int32_t[::1] users_by_item, const int64_t[::1] item_starts,
+            const int64_t[::1] user_starts, int64_t[::1] user_ends, int32_t[::1] out):
+    """Write the items of each user, ascending and without repetition, from user_starts on.
+
+    The ends begin as the starts of the users, and move.
+    """
+    cdef Py_ssize_t t
+    cdef int32_t i, u
+    cdef int64_t to
+    with nogil:
+        for i in range(<int32_t>item_starts.shape[0] - 1):
+            for t in range(item_starts[i], item_starts[i + 1]):
+                u = users_by_item[t]
+                to = user_ends[u]
+                if to > user_starts[u] and out[to - 1] == i:
+                    continue
+                out[to] = i
+                user_ends[u] = to + 1
+
+
+def pack(const int64_t[::1] starts, const int64_t[::1] packed_starts, const int32_t[::1] values,
+         int32_t[::1] out):
+    """Copy the first values of each group, as many as fit between the packed starts."""
+    cdef Py_ssize_t g, t
+    with nogil:
+        for g in range(starts.shape[0] - 1):
+            for t in range(packed_starts[g + 1] - packed_starts[g]):
+                out[packed_starts[g] + t] = values[starts[g] + t]
 
 
 cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from factorate.factors import Factors
     from factorate.ids import IdIndex
+    from factorate.seen import Seen
 
 HISTORY = ("epoch", "train_rmse", "seconds")
 
@@ -28,6 +29,8 @@ class Fitted:
         Columns of `HISTORY`, one entry an epoch.
     library
         The DataFrame library the ratings came from, if any.
+    seen
+        The items each user has rated, or None where they were not kept.
     """
 
     factors: Factors
@@ -35,3 +38,4 @@ class Fitted:
     item_index: IdIndex
     history: dict[str, NDArray[Any]]
     library: str | None
+    seen: Seen | None

@@ -18,6 +18,7 @@ from factorate.frames import matrix_frame
 from factorate.ids import IdIndex, look_up, read_ids
 from factorate.progress import progress_bar
 from factorate.ratings import read_pairs, read_ratings, read_values
+from factorate.seen import find_seen
 
 if TYPE_CHECKING:
     import os
@@ -72,6 +73,9 @@ class MatrixFactorization(Estimator):
         Names of the columns (user, item, rating) of DataFrames and files; None to find them.
     verbose
         Whether to show a progress bar.
+    keep_seen
+        Whether to keep which items each user has rated, 4 bytes a rating, for recommendations of
+        others.
 
     Attributes
     ----------
@@ -111,6 +115,7 @@ class MatrixFactorization(Estimator):
         dtype: str = "float32",
         columns: Names | None = None,
         verbose: bool = False,
+        keep_seen: bool = True,
     ) -> None:
         self.n_factors = n_factors
         self.n_epochs = n_epochs
@@ -123,6 +128,7 @@ class MatrixFactorization(Estimator):
         self.dtype = dtype
         self.columns = columns
         self.verbose = verbose
+        self.keep_seen = keep_seen
 
     def __sklearn_is_fitted__(self) -> bool:
         """Say whether there are factors."""
@@ -159,6 +165,7 @@ class MatrixFactorization(Estimator):
         """
         dtype = self._checked_dtype()
         settings = self._settings()
+        keep_seen = check_flag("keep_seen", self.keep_seen)
         ratings = read_ratings(X, y, dtype=dtype, names=self._checked_columns())
         with progress_bar(settings.n_epochs, len(ratings.values), self.verbose) as report:
             trained = solver.train(ratings, settings, report)
@@ -168,9 +175,10 @@ class MatrixFactorization(Estimator):
             "train_rmse": np.array([epoch.train_rmse for epoch in past], np.float64),
             "seconds": np.array([epoch.seconds for epoch in past], np.float64),
         }
-        self._fitted = Fitted(
-            trained.factors, ratings.user_index, ratings.item_index, history, ratings.library
-        )
+        indexes = ratings.user_index, ratings.item_index
+        n_users, n_items = (len(index.ids) for index in indexes)
+        seen = find_seen(ratings.users, ratings.items, n_users, n_items) if keep_seen else None
+        self._fitted = Fitted(trained.factors, *indexes, history, ratings.library, seen)
         if trained.interruption is not None:
             raise trained.interruption
         return self

@@ -24,6 +24,7 @@ from factorate.exceptions import ModelFileError
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted
 from factorate.ids import IdIndex
+from factorate.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,13 +96,15 @@ def save(path: str | os.PathLike[str], parameters: dict[str, Any], fitted: Fitte
         If it cannot be written.
     """
     factors, user_index, item_index = fitted.factors, fitted.user_index, fitted.item_index
-    arrays = {
+    arrays: Arrays = {
         "user_factors": factors.user_factors,
         "item_factors": factors.item_factors,
         "user_bias": factors.user_bias,
         "item_bias": factors.item_bias,
     }
     arrays |= {f"history_{name}": fitted.history[name] for name in HISTORY}
+    if fitted.seen is not None:
+        arrays |= {"seen_starts": fitted.seen.starts, "seen_items": fitted.seen.items}
     arrays = {name: _portable(array) for name, array in arrays.items()}
     arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
     meta = {
@@ -201,4 +204,18 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
         if not rows.flags.c_contiguous:
             raise ValueError("its factors are not C-ordered")
     history = {name: arrays[f"history_{name}"] for name in HISTORY}
-    return parameters, Fitted(factors, *indexes, history, meta["library"])
+    seen = _seen(arrays, len(P), len(Q))
+    return parameters, Fitted(factors, *indexes, history, meta["library"], seen)
+
+
+def _seen(arrays: Arrays, n_users: int, n_items: int) -> Seen | None:
+    if "seen_starts" not in arrays:
+        return None
+    starts = arrays["seen_starts"].astype(np.int64, copy=False)
+    items = arrays["seen_items"].astype(np.int32, copy=False)
+    whole = starts.shape == (n_users + 1,) and items.ndim == 1
+    if not whole or starts[0] != 0 or starts[-1] != len(items) or (np.diff(starts) < 0).any():
+        raise ValueError("its seen items do not belong to its users")
+    if len(items) and not 0 <= items.min() <= items.max() < n_items:
+        raise ValueError("its seen items are not among its items")
+    return Seen(starts, items)

@@ -1,0 +1,81 @@
+"""Seen: which items each user has rated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate import _scatter
+from factorate.schedule import count
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The items of each user, without repetition.
+
+    Attributes
+    ----------
+    starts
+        Where the items of each user begin, and the end: int64, shape (n_users + 1,), read-only.
+    items
+        Rows of items, int32, those of one user ascending; read-only.
+    """
+
+    starts: NDArray[np.int64]
+    items: Codes
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only."""
+        for array in (self.starts, self.items):
+            array.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore, read-only again."""
+        vars(self).update(state)
+        self.__post_init__()
+
+
+def find_seen(users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+    """Collect the items of each user from the rows of ratings, in any order.
+
+    Two counting sorts, by item and then by user, in time linear in the ratings.
+
+    Raises
+    ------
+    ValueError
+        If a row is outside its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> users, items = np.array([[1, 0, 1, 1], [2, 0, 0, 2]], np.int32)
+    >>> seen = find_seen(users, items, n_users=2, n_items=3)
+    >>> seen.starts.tolist(), seen.items.tolist()
+    ([0, 1, 3], [0, 0, 2])
+    """
+    item_starts = _starts(count(items, n_items, "item"))
+    users_by_item = np.empty(len(users), np.int32)
+    _scatter.group(items, users, item_starts[:-1].copy(), users_by_item)
+    starts = _starts(count(users, n_users, "user"))
+    ends = starts[:-1].copy()
+    out = np.empty(len(items), np.int32)
+    _scatter.regroup(users_by_item, item_starts, starts, ends, out)
+    if np.array_equal(ends, starts[1:]):
+        return Seen(starts, out)
+    packed = _starts(ends - starts[:-1])
+    kept = np.empty(packed[-1], np.int32)
+    _scatter.pack(starts, packed, out, kept)
+    return Seen(packed, kept)
+
+
+def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)], dtype=np.int64)
