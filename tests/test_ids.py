@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factorate.ids import look_up, make_index, range_index, read_ids
+from factorate.ids import Encoded, extend, look_up, make_index, range_index, read_ids, without
 
 UTC = dt.UTC
 ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -144,6 +144,95 @@ def test_a_range_from_zero_is_its_own_codes() -> None:
 
 def test_matrix_rows_are_their_own_ids() -> None:
     assert range_index(3).ids.tolist() == [0, 1, 2]
+
+
+# Ids that come later
+
+OF_A_KIND: dict[str, st.SearchStrategy[Any]] = {
+    "bool": st.booleans(),
+    "integer": st.integers(-(2**63), 2**64 - 1) | st.integers(-5, 300),
+    "small integer": st.integers(-5, 300),
+    "large integer": st.integers(-(2**70), 2**70),
+    "str": st.text(),
+    "bytes": st.binary(),
+    "UUID": st.uuids(),
+    "datetime": st.datetimes(),
+    "zoned datetime": st.datetimes(timezones=st.just(UTC)),
+    "date": st.dates(),
+}
+
+
+@pytest.mark.parametrize("kind", OF_A_KIND)
+@given(data=st.data())
+def test_later_ids_are_appended_and_old_rows_stay(kind: str, data: st.DataObject) -> None:
+    batches = [data.draw(st.lists(OF_A_KIND[kind], min_size=1)) for _ in range(3)]
+    found, _ = index(batches[0])
+    expected = sorted(set(batches[0]))
+    for batch in batches[1:]:
+        found, codes = extend(found, read_ids(batch, "users"), "users")
+        expected += sorted(set(batch) - set(expected))
+        assert found.ids.tolist() == expected
+        assert [expected[code] for code in codes] == batch
+    for asked in (expected, batches[2]):
+        rows = look_up(found, read_ids(asked, "users"), "users").tolist()
+        assert rows == [expected.index(value) for value in asked]
+    others = sorted(set(data.draw(st.lists(OF_A_KIND[kind]))) - set(expected))
+    assert (look_up(found, read_ids(others, "users"), "users") < 0).all()
+
+
+@pytest.mark.parametrize("kind", OF_A_KIND)
+@given(data=st.data())
+def test_ids_that_leave_are_unknown_and_the_others_move_up(kind: str, data: st.DataObject) -> None:
+    first, later = (data.draw(st.lists(OF_A_KIND[kind], min_size=1)) for _ in range(2))
+    found, _ = extend(index(first)[0], read_ids(later, "users"), "users")
+    everyone = found.ids.tolist()
+    leaving = data.draw(st.lists(st.sampled_from(range(len(everyone))), unique=True))
+    rest = without(found, np.array(leaving, np.int32))
+    staying = [value for row, value in enumerate(everyone) if row not in leaving]
+    assert rest.ids.tolist() == staying
+    expected = [staying.index(value) if value in staying else -1 for value in everyone]
+    assert look_up(rest, read_ids(everyone, "users"), "users").tolist() == expected
+
+
+def test_later_ids_in_categories_that_nobody_uses_get_no_row() -> None:
+    found, _ = index(["a", "c"])
+    column = Encoded(np.array(["z", "c", "b", "q"], object), np.array([2, 1, 0, 2], np.int32))
+    found, codes = extend(found, read_ids(column, "users"), "users")
+    assert found.ids.tolist() == ["a", "c", "b", "z"]
+    assert codes.tolist() == [2, 1, 3, 2]
+
+
+def test_later_integers_beyond_the_dtype_of_the_index_stay_exact() -> None:
+    found, _ = index([2**53, -1])
+    for value, dtype in ((2**53 + 1, np.int64), (2**63 + 1, object), (2**70, object)):
+        found, _ = extend(found, read_ids([value], "users"), "users")
+        assert found.ids.dtype == dtype
+    assert found.ids.tolist() == [-1, 2**53, 2**53 + 1, 2**63 + 1, 2**70]
+    found, _ = extend(index([1])[0], read_ids([2**64 - 1], "users"), "users")
+    assert found.ids.dtype == np.uint64
+
+
+def test_later_datetimes_of_another_unit_stay_exact() -> None:
+    found, _ = index(np.array(["2020-01-02"], "M8[D]"))
+    later = np.array(["2020-01-01T00:00:00.000000001"], "M8[ns]")
+    found, codes = extend(found, read_ids(later, "users"), "users")
+    assert codes.tolist() == [1]
+    assert found.ids.tolist() == np.array(["2020-01-02", later[0]], "M8[ns]").tolist()
+    with pytest.raises(ValueError, match=r"9999, 1, 1\), which the unit of the others, ns, cannot"):
+        extend(found, read_ids(np.array(["9999-01-01"], "M8[D]"), "users"), "users")
+
+
+def test_later_ids_are_of_the_same_kind() -> None:
+    with pytest.raises(TypeError, match="the model knows them as integer"):
+        extend(index([1])[0], read_ids(["a"], "users"), "users")
+
+
+def test_an_index_that_everyone_left_knows_nobody() -> None:
+    empty = without(index([1, 2])[0], np.array([0, 1], np.int32))
+    assert look_up(empty, read_ids([1], "users"), "users").tolist() == [-1]
+    with pytest.raises(TypeError, match="knows them as integer; convert"):
+        look_up(empty, read_ids(["a"], "users"), "users")
+    assert extend(empty, read_ids([5, 3], "users"), "users")[0].ids.tolist() == [3, 5]
 
 
 MISSING: dict[str, tuple[Any, str]] = {

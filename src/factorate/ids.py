@@ -70,7 +70,10 @@ class IdColumn:
 
 @dataclass(frozen=True)
 class IdIndex:
-    """The distinct ids of users or items; an id's row is its place in ``ids``, which are sorted."""
+    """The distinct ids of users or items; an id's row is its place in ``ids``.
+
+    Those of the first fit are sorted; ids that came later follow, each batch sorted among itself.
+    """
 
     ids: NDArray[Any]
     kind: str
@@ -93,14 +96,22 @@ class IdIndex:
         return {value: row for row, value in enumerate(self.ids.tolist())}
 
     @cached_property
-    def _table(self) -> Codes | None:
-        """Row of each integer from the smallest id on, where that is not wastefully long."""
-        first, last = int(self.ids[0]), int(self.ids[-1])
+    def _table(self) -> tuple[int, Codes] | None:
+        """Smallest id, and the row of each integer from it on, where that is not too long."""
+        first, last = int(self.ids.min()), int(self.ids.max())
         if last - first >= max(SMALLEST_TABLE, TABLE_SLACK * len(self.ids)):
             return None
         table = np.full(last - first + 1, -1, np.int32)
         table[_offsets(self.ids, first)] = np.arange(len(self.ids), dtype=np.int32)
-        return table
+        return first, table
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[Any], Codes | None]:
+        """Ids in order and their rows; None for the rows where that is the order they are in."""
+        if (self.ids[:-1] < self.ids[1:]).all():
+            return self.ids, None
+        order = np.argsort(self.ids, kind="stable").astype(np.int32)
+        return self.ids[order], order
 
 
 def _offsets(values: NDArray[Any], first: int) -> NDArray[Any]:
@@ -352,10 +363,13 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
         rows: Codes = look_up(index, IdColumn(values, column.kind), what)[column.codes]
         return rows
     if column.kind != index.kind:
+        example = f" ({show(index.ids[0])})" if len(index.ids) else ""
         raise TypeError(
             f"{what} are {column.kind} ({what}[0] is {show(values[0])}), but the model knows them "
-            f"as {index.kind} ({show(index.ids[0])}); convert them"
+            f"as {index.kind}{example}; convert them"
         )
+    if not len(index.ids):
+        return np.full(len(values), -1, np.int32)
     # NumPy compares int64 with uint64 as float64, which joins neighbours; Python does not.
     signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)
     if values.dtype == object or index.ids.dtype == object or signs_differ:
@@ -363,10 +377,9 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
         return np.fromiter(
             (known.get(value, -1) for value in values.tolist()), np.int32, len(values)
         )
-    table = index._table if column.kind == "integer" else None
-    if table is not None:
-        first, last = int(index.ids[0]), int(index.ids[-1])
-        inside = (values >= first) & (values <= last)
+    if column.kind == "integer" and index._table is not None:
+        first, table = index._table
+        inside = (values >= first) & (values <= first + len(table) - 1)
         if inside.all():
             codes: Codes = table[_offsets(values, first)]
             return codes
@@ -375,7 +388,71 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
         return codes
     # Units of datetimes differ: casting to those of the index must not change the value, or wrap.
     same = _cast(values, index.ids.dtype)
-    places = np.searchsorted(index.ids, same).clip(max=len(index.ids) - 1)
-    codes = places.astype(np.int32)
-    codes[(index.ids[places] != same) | (same.astype(values.dtype, copy=False) != values)] = -1
+    ids, rows_of_sorted = index._sorted
+    places = np.searchsorted(ids, same).clip(max=len(ids) - 1)
+    codes = (places if rows_of_sorted is None else rows_of_sorted[places]).astype(np.int32)
+    codes[(ids[places] != same) | (same.astype(values.dtype, copy=False) != values)] = -1
     return codes
+
+
+def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
+    """Append the ids that are unknown, sorted among themselves, and return the row of every entry.
+
+    Raises
+    ------
+    TypeError
+        If the ids are of another kind than those of the index.
+    ValueError
+        If there would be too many, or datetimes do not fit one unit.
+
+    Examples
+    --------
+    >>> index, _ = make_index(read_ids([10, 30], "users"), "users")
+    >>> longer, codes = extend(index, read_ids([25, 30, 20, 25], "users"), "users")
+    >>> longer.ids.tolist(), codes.tolist()
+    ([10, 30, 20, 25], [3, 1, 2, 3])
+    """
+    if column.codes is not None:
+        used = np.unique(column.codes)  # a category without a rating gets no row
+        longer, rows = extend(index, IdColumn(column.values[used], column.kind), what)
+        return longer, rows[np.searchsorted(used, column.codes)]
+    codes = look_up(index, column, what)
+    unknown = np.flatnonzero(codes < 0)
+    if not len(unknown):
+        return index, codes
+    new, ranks = make_index(IdColumn(column.values[unknown], column.kind), what)
+    if len(index.ids) + len(new.ids) > MAX_ROWS:
+        raise ValueError(f"more than {MAX_ROWS} different {what}; there can be at most as many")
+    codes[unknown] = ranks + np.int32(len(index.ids))
+    return IdIndex(_join(index.ids, new.ids, what), index.kind), codes
+
+
+def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:
+    """Concatenate ids in a dtype that holds them all exactly."""
+    if old.dtype.kind in "iu" and old.dtype != new.dtype:
+        return _integers([*old.tolist(), *new.tolist()]).values  # NumPy would make them float64
+    if old.dtype == new.dtype or old.dtype.kind != "M":
+        return np.concatenate([old, new])
+    unit = np.result_type(old, new)
+    joined = [_cast(part, unit) for part in (old, new)]
+    for part, before in zip(joined, (old, new), strict=True):
+        lost = np.flatnonzero(_cast(part, before.dtype) != before)
+        if len(lost):
+            raise ValueError(
+                f"{what} have {show(before[lost[0]])}, which the unit of the others, "
+                f"{np.datetime_data(unit)[0]}, cannot hold; convert them to one unit"
+            )
+    return np.concatenate(joined)
+
+
+def without(index: IdIndex, rows: Codes) -> IdIndex:
+    """Return the index without some rows; those after them move up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> index, _ = make_index(read_ids([10, 20, 30], "users"), "users")
+    >>> without(index, np.array([1], np.int32)).ids.tolist()
+    [10, 30]
+    """
+    return IdIndex(np.delete(index.ids, rows), index.kind)
