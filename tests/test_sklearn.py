@@ -7,12 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    train_test_split,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
@@ -53,11 +62,75 @@ def test_cross_validation(pairs: tuple[Any, Any]) -> None:
     assert (errors < 0).all()
 
 
-def test_grid_search_and_pipeline(pairs: tuple[Any, Any]) -> None:
-    search = GridSearchCV(model(), {"n_factors": [2, 3], "learning_rate": [0.01]}, cv=2)
-    assert search.fit(*pairs).best_params_["n_factors"] in (2, 3)
-    pipeline = make_pipeline(FunctionTransformer(), model()).fit(*pairs)
-    assert pipeline.predict(pairs[0]).shape == (3000,)
+def test_folds_of_frames_and_of_text_ids_score_as_arrays_do(pairs: tuple[Any, Any]) -> None:
+    X, y = pairs
+    expected = cross_val_score(model(), X, y, cv=3)
+    frame = pd.DataFrame({"user": X[:, 0], "item": X[:, 1]})
+    np.testing.assert_array_equal(cross_val_score(model(), frame, y, cv=3), expected)
+    # Padded, the text sorts as the numbers do: rows and so bits are the same.
+    text = np.char.mod("%05d", X)
+    np.testing.assert_array_equal(cross_val_score(model(), text, y, cv=3), expected)
+
+
+def test_cross_validate_gives_several_scores_and_the_models(pairs: tuple[Any, Any]) -> None:
+    scoring = ["r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"]
+    X, y = pairs
+    found = cross_validate(model(), X, y, cv=2, scoring=scoring, return_estimator=True)
+    _, test = list(KFold(2).split(X))[1]
+    scores = found["estimator"][1].evaluate(X[test], y[test])
+    assert found["test_neg_root_mean_squared_error"][1] == pytest.approx(-scores["rmse"])
+    assert found["test_neg_mean_absolute_error"][1] == pytest.approx(-scores["mae"])
+    assert found["test_r2"][1] == pytest.approx(
+        found["estimator"][1].score(X[test], y[test]), rel=1e-5
+    )
+
+
+def test_every_rating_is_predicted_by_the_model_that_did_not_see_it(
+    pairs: tuple[Any, Any],
+) -> None:
+    X, y = pairs
+    train, test = next(KFold(3).split(X))
+    predicted = cross_val_predict(model(), X, y, cv=3)
+    np.testing.assert_array_equal(predicted[test], model().fit(X[train], y[train]).predict(X[test]))
+
+
+def test_grid_search_keeps_the_best_and_refits_it(pairs: tuple[Any, Any]) -> None:
+    X, y = pairs
+    grid = {"n_epochs": [0, 5], "regularization": [0.02, 0.1]}
+    search = GridSearchCV(model(), grid, cv=2, scoring="neg_root_mean_squared_error").fit(X, y)
+    errors = -search.cv_results_["mean_test_score"]
+    assert search.best_params_ == search.cv_results_["params"][errors.argmin()]
+    assert search.best_estimator_.n_epochs_ == search.best_params_["n_epochs"]
+    alone = model().set_params(**search.best_params_).fit(X, y)
+    np.testing.assert_array_equal(search.predict(X), alone.predict(X))
+
+
+def test_a_bad_setting_fails_where_the_grid_is_searched(pairs: tuple[Any, Any]) -> None:
+    search = GridSearchCV(model(), {"n_factors": [2, -1]}, cv=2, error_score="raise")
+    with pytest.raises(ValueError, match="n_factors is -1"):
+        search.fit(*pairs)
+
+
+def test_a_search_may_fit_several_at_once(pairs: tuple[Any, Any]) -> None:
+    grid = {"n_factors": [2, 3]}
+    here = GridSearchCV(model(), grid, cv=2).fit(*pairs)
+    with joblib.parallel_config("threading"):  # processes would cost the suite five seconds
+        there = GridSearchCV(model(), grid, cv=2, n_jobs=2).fit(*pairs)
+    np.testing.assert_array_equal(
+        here.cv_results_["mean_test_score"], there.cv_results_["mean_test_score"]
+    )
+
+
+def test_a_pipeline_passes_its_pairs_on_and_is_searched_by_name(pairs: tuple[Any, Any]) -> None:
+    X, X_test, y, y_test = train_test_split(*pairs, random_state=0)
+    swap = FunctionTransformer(np.fliplr)
+    pipeline = make_pipeline(swap, model()).fit(X, y)
+    swapped = model().fit(np.fliplr(X), y)
+    np.testing.assert_array_equal(pipeline.predict(X_test), swapped.predict(np.fliplr(X_test)))
+    assert pipeline.score(X_test, y_test) == swapped.score(np.fliplr(X_test), y_test)
+    grid = {"factorize__n_factors": [2, 3]}
+    search = GridSearchCV(Pipeline([("swap", swap), ("factorize", model())]), grid, cv=2)
+    assert search.fit(X, y).best_estimator_["factorize"].n_factors in (2, 3)
 
 
 def test_it_works_where_scikit_learn_is_not_installed(tmp_path: Path) -> None:

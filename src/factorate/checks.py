@@ -34,16 +34,16 @@ def check_number(
     name: str, value: object, *, least: float | None = None, above: float | None = None
 ) -> float:
     """Return `value` as a float, or raise TypeError or ValueError naming it."""
-    bound = f"> {above}" if above is not None else f"≥ {least}"
+    bound = f" > {above}" if above is not None else "" if least is None else f" ≥ {least}"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; expected a finite number {bound}")
+        raise TypeError(f"{name} is {value!r}; expected a finite number{bound}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     too_low = number <= above if above is not None else least is not None and number < least
     if not math.isfinite(number) or too_low:
-        raise ValueError(f"{name} is {value}; expected a finite number {bound}")
+        raise ValueError(f"{name} is {value}; expected a finite number{bound}")
     return number
 
 
