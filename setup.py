@@ -2,9 +2,11 @@
 
 Environment switches, all off by default:
 
-FACTORATE_DEBUG=1      bounds checks in the kernels, no optimisation
-FACTORATE_SANITIZE=1   AddressSanitizer and UBSan (preload libasan to run)
-FACTORATE_COVERAGE=1   line tracing of the .pyx files, for coverage.py
+FACTORATE_DEBUG=1            bounds checks in the kernels, no optimisation
+FACTORATE_SANITIZE=address   AddressSanitizer and UBSan (preload libasan to run), or
+FACTORATE_SANITIZE=thread    ThreadSanitizer (preload libtsan)
+FACTORATE_COVERAGE=1         line tracing of the .pyx files, for coverage.py
+FACTORATE_ABI3=0             build for this version of Python alone
 """
 
 import os
@@ -16,22 +18,32 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-DEBUG, SANITIZE, COVERAGE = (
-    os.environ.get(f"FACTORATE_{name}", "0") not in {"", "0"}
-    for name in ("DEBUG", "SANITIZE", "COVERAGE")
-)
+
+def switch(name: str, default: str = "") -> str:
+    """Return the setting of one switch, empty where it is off."""
+    setting = os.environ.get(f"FACTORATE_{name}", default)
+    return "" if setting == "0" else setting
+
+
+DEBUG, SANITIZE, COVERAGE = switch("DEBUG"), switch("SANITIZE"), switch("COVERAGE")
+# The stable ABI has neither a free-threaded Python nor frames to trace lines with.
+ABI3 = switch("ABI3", "1") and not (COVERAGE or sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": DEBUG,
+    "boundscheck": bool(DEBUG),
     "wraparound": False,
-    "initializedcheck": DEBUG,
+    "initializedcheck": bool(DEBUG),
     "cdivision": True,
     "embedsignature": True,
     "freethreading_compatible": True,
-    "linetrace": COVERAGE,
+    "linetrace": bool(COVERAGE),
 }
+MACROS = [("Py_LIMITED_API", "0x030B0000")] if ABI3 else []  # 3.11: memoryviews need its buffers
+if COVERAGE:
+    MACROS += [("CYTHON_TRACE_NOGIL", "1")]
 
+SANITIZERS = {"address": ["-fsanitize=address,undefined"], "thread": ["-fsanitize=thread"]}
 # Only what a vectorised dot product needs, never -ffast-math: NaN must stay NaN. For the
 # compiler alone: on a link line such flags would change floating point for the whole process.
 LOOPS = {
@@ -58,16 +70,29 @@ INSTRUCTION_SETS = {
         "msvc": ["/arch:AVX512"],
     },
 }
+LOOPING = ("_sgd",)  # what LOOPS is for, on every instruction set
 
 target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
 X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
 
 # What another kind of build left behind looks up to date, and is not.
-mode = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE}\n"
+mode = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE} abi3={ABI3}\n"
 stamp = Path("build/mode.txt")
 CHANGED = not stamp.is_file() or stamp.read_text() != mode
 stamp.parent.mkdir(exist_ok=True)
 stamp.write_text(mode)
+for stale in stamp.parent.glob("lib*/factorate/_*.*") if CHANGED else ():
+    stale.unlink()
+
+
+def compile_flags(module: str, family: str) -> list[str]:
+    """Return the optimisation one module wants from "gcc" (and clang) or "msvc"."""
+    base, isa = module, ""
+    for name in INSTRUCTION_SETS:
+        if module.endswith(f"_{name}"):
+            base, isa = module.removesuffix(f"_{name}"), name
+    flags = list(LOOPS[family]) if base in LOOPING else []
+    return flags + (INSTRUCTION_SETS[isa][family] if isa else [])
 
 
 class build_extensions(build_ext):  # noqa: N801
@@ -79,7 +104,7 @@ class build_extensions(build_ext):  # noqa: N801
             "src/**/*.pyx",
             "src/**/*.pyi",
             "src/**/*.h",
-            "tests/*.py",
+            "tests/**/*.py",
             "benchmarks/*.py",
             "*.md",
         )
@@ -88,34 +113,43 @@ class build_extensions(build_ext):  # noqa: N801
     def build_extension(self, extension: Extension) -> None:
         """Build one extension with the flags of its compiler and its instruction set."""
         family = "msvc" if self.compiler.compiler_type == "msvc" else "gcc"
-        _, _, isa = extension.name.partition("_sgd_")
-        if extension.name.startswith("factorate._sgd"):
-            extension.extra_compile_args += LOOPS[family]
-        if isa:
-            extension.extra_compile_args += INSTRUCTION_SETS[isa][family]
+        module = extension.name.rpartition(".")[2]
+        extension.extra_compile_args += compile_flags(module, family)
         if DEBUG:
             extension.extra_compile_args += ["/Od" if family == "msvc" else "-O0"]
         if SANITIZE:
-            sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
+            sanitizers = [*SANITIZERS[SANITIZE], "-fno-omit-frame-pointer", "-g"]
             extension.extra_compile_args += sanitizers
             extension.extra_link_args += sanitizers
         super().build_extension(extension)
 
+    def copy_extensions_to_source(self) -> None:
+        """Leave nothing in place that Python would import before what is built now."""
+        for extension in self.extensions if ABI3 else ():
+            path = Path(*extension.name.split("."))
+            stale = Path("src", path.parent, path.name + sysconfig.get_config_var("EXT_SUFFIX"))
+            stale.unlink(missing_ok=True)
+        super().copy_extensions_to_source()
 
-modules = ["_cpu", "_scatter", "_sgd"]
-if X86_64:
-    modules += [f"_sgd_{isa}" for isa in INSTRUCTION_SETS]
+
+sources = sorted(Path("src/factorate").glob("*.pyx"))
+variants = [
+    path for path in sources if path.stem.endswith(tuple(f"_{s}" for s in INSTRUCTION_SETS))
+]
+headers = [str(path) for path in Path("src/factorate").glob("*.h")]
 
 setup(
     ext_modules=cythonize(
         [
             Extension(
-                f"factorate.{module}",
-                [f"src/factorate/{module}.pyx"],
-                depends=["src/factorate/_sgd.pyx", "src/factorate/_portable.h"],
-                define_macros=[("CYTHON_TRACE_NOGIL", "1")] if COVERAGE else [],
+                f"factorate.{path.stem}",
+                [str(path)],
+                depends=[str(path) for path in sources if path not in variants] + headers,
+                define_macros=MACROS,
+                py_limited_api=bool(ABI3),
             )
-            for module in modules
+            for path in sources
+            if X86_64 or path not in variants
         ],
         build_dir="build/cython",
         compiler_directives=DIRECTIVES,
@@ -124,5 +158,8 @@ setup(
         quiet="-v" not in sys.argv,
     ),
     cmdclass={"build_ext": build_extensions},
-    options={"build_ext": {"force": CHANGED}},
+    options={
+        "build_ext": {"force": CHANGED},
+        "bdist_wheel": {"py_limited_api": "cp311"} if ABI3 else {},
+    },
 )

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-cdef extern from "_cpu.h" nogil:
+cdef extern from "_portable.h" nogil:
     const bint FT_X86_64
     const char *FT_COMPILER
     void ft_cpuid(uint32_t leaf, uint32_t *out)

@@ -1,0 +1,87 @@
+"""What the stable ABI costs: one call of a kernel, and its loops, against a build for one Python.
+
+Builds both into a temporary folder; needs setuptools and Cython beside factorate's dependencies.
+Run: python benchmarks/stable_abi.py
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+RUNS = 11
+MEASURED = """
+import json, time
+import numpy as np
+from factorate import _scatter, kernels
+
+N, ROWS, K, CALLS = 500_000, 64, 32, 20_000
+generator = np.random.default_rng(0)
+users, items = generator.integers(0, ROWS, (2, N + kernels.LOOKAHEAD), np.int32)
+ratings = generator.standard_normal(len(users), np.float32)
+P, Q = generator.standard_normal((2, ROWS, K), np.float32) / 10
+biases = np.zeros((2, ROWS), np.float32)
+few, counts, empty = users[:8], np.zeros(ROWS, np.int64), users[:0]
+
+def timed(call, n):
+    began = time.perf_counter()
+    for _ in range(n):
+        call()
+    return (time.perf_counter() - began) / n
+
+def epoch(n):
+    kernels.active.train(users, items, ratings, 0, n, P, Q, *biases, 1e-4, 0.02, True)
+
+for call in (lambda: epoch(8), lambda: epoch(N)):
+    call()
+print(json.dumps({
+    "µs, a call of count, two arrays": 1e6 * timed(lambda: _scatter.count(empty, counts), CALLS),
+    "µs, a call of train, seven arrays of either dtype": 1e6 * timed(lambda: epoch(0), CALLS),
+    "million ratings/s": N / timed(lambda: epoch(N), 40) / 1e6,
+}))
+"""
+
+
+def build(folder: Path, abi3: bool) -> Path:
+    """Install factorate into a folder of its own."""
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    environment = os.environ | {"FACTORATE_ABI3": str(int(abi3))}
+    target = folder / ("abi3" if abi3 else "own")
+    subprocess.run([*command, "--target", target, REPOSITORY], env=environment, check=True)
+    return target
+
+
+def main() -> None:
+    """Print the medians of both builds and of their ratio in pairs of runs, with the spread."""
+    with tempfile.TemporaryDirectory() as name:
+        folders = [build(Path(name), abi3) for abi3 in (False, True)]
+        runs = [[measure(folder) for folder in folders] for _ in range(RUNS)]
+    print(f"median of {RUNS} alternating processes; what was built for this Python, stable ABI")
+    for what in runs[0][0]:
+        own, abi3 = (statistics.median(run[k][what] for run in runs) for k in (0, 1))
+        ratios = [run[1][what] / run[0][what] for run in runs]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        ratio = statistics.median(ratios)
+        print(f"{what:<50} {own:8.2f} {abi3:8.2f}   ratio {ratio:.2f} ({spread})")
+
+
+def measure(folder: Path) -> dict[str, float]:
+    """Run the measurement in a new process."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED],
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+if __name__ == "__main__":
+    main()
