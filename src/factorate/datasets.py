@@ -1,22 +1,68 @@
-"""Ratings to learn with: the textbook's matrix, and synthetic ratings of any size."""
+"""Ratings to learn with: the textbook's matrix, synthetic ratings of any size, and MovieLens."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import logging
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate.checks import check_count, check_number
+from factorate.checks import check_count, check_flag, check_number
 from factorate.schedule import stream, uniform
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float64]
 
+logger = logging.getLogger("factorate")
+
 MEAN = 3.5
 BIAS_SPREAD = 0.3
 CHUNK = 1 << 20
+
+
+class Archive(NamedTuple):
+    """A file of GroupLens, and the member of it that holds the ratings."""
+
+    file: str
+    sha256: str
+    member: str
+    delimiter: bytes
+    header_lines: int
+    readme: str
+
+
+GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
+MOVIELENS = {
+    "100k": Archive(
+        "ml-100k.zip", "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        "ml-100k/u.data", b"\t", 0, "ml-100k-README.txt",
+    ),
+    "1m": Archive(
+        "ml-1m.zip", "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+        "ml-1m/ratings.dat", b"::", 0, "ml-1m-README.txt",
+    ),
+    "10m": Archive(
+        "ml-10m.zip", "813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862",
+        "ml-10M100K/ratings.dat", b"::", 0, "ml-10m-README.html",
+    ),
+    "25m": Archive(
+        "ml-25m.zip", "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+        "ml-25m/ratings.csv", b",", 1, "ml-25m-README.html",
+    ),
+    "latest-small": Archive(
+        "ml-latest-small.zip", "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+        "ml-latest-small/ratings.csv", b",", 1, "ml-latest-small-README.html",
+    ),
+}  # fmt: skip
+TRIES = 3
+TIMEOUT_SECONDS = 30
 
 
 def textbook() -> tuple[Matrix, Matrix, Matrix]:
@@ -116,6 +162,110 @@ def synthetic(
         exact = MEAN + user_bias[u] + item_bias[i] + np.einsum("nk,nk->n", P[u], Q[i])
         ratings[part] = exact + noise * _normal(len(u), random_state, 4, first)
     return users, items, ratings
+
+
+def load_movielens(
+    name: str = "latest-small",
+    *,
+    timestamps: bool = False,
+    folder: str | os.PathLike[str] | None = None,
+    verbose: bool = False,
+) -> tuple[NDArray[Any], ...]:
+    """Return the ratings of MovieLens, downloaded from GroupLens when they are first asked for.
+
+    The data belong to GroupLens, University of Minnesota, whose terms of use are logged with the
+    download (F. Maxwell Harper and Joseph A. Konstan, "The MovieLens Datasets: History and
+    Context", ACM TiiS 5(4), 2015). Needs pooch: ``pip install 'factorate[datasets]'``.
+
+    Parameters
+    ----------
+    name
+        "100k", "1m", "10m", "25m" or "latest-small" (100,836 ratings, as of 2018).
+    timestamps
+        Whether to return when each rating was given, too.
+    folder
+        Where the file is kept; None for the user's cache.
+    verbose
+        Whether to show the progress of the download.
+
+    Returns
+    -------
+    users, items : ndarray
+        int32 ids, as GroupLens gives them, shape (n_ratings,).
+    ratings : ndarray
+        float32, shape (n_ratings,): 1 … 5 in "100k" and "1m", 0.5 … 5 in the others.
+    timestamps : ndarray
+        int64 seconds since 1970, shape (n_ratings,); only if asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    ImportError
+        If pooch is not installed.
+    OSError
+        If the file cannot be had after three tries, or is not the one whose SHA-256 is known.
+
+    Examples
+    --------
+    >>> import factorate as ft
+    >>> ratings = ft.datasets.load_movielens("1m")  # doctest: +SKIP
+    >>> model = ft.MatrixFactorization().fit(ratings)  # doctest: +SKIP
+    """
+    check_flag("timestamps", timestamps)
+    check_flag("verbose", verbose)
+    if name not in MOVIELENS:
+        raise ValueError(f"name is {name!r}; expected one of {', '.join(map(repr, MOVIELENS))}")
+    archive = MOVIELENS[name]
+    # The member is read in memory: nothing that the archive names is ever written.
+    with zipfile.ZipFile(_download(archive, folder, verbose)) as file:
+        text = file.read(archive.member)
+    dtype = [("user", "i4"), ("item", "i4"), ("rating", "f4"), ("timestamp", "i8")]
+    table = np.loadtxt(
+        io.BytesIO(text.replace(archive.delimiter, b",")),
+        dtype, delimiter=",", skiprows=archive.header_lines, ndmin=1,
+    )  # fmt: skip
+    wanted = [field for field, _ in dtype][: 4 if timestamps else 3]
+    return tuple(np.ascontiguousarray(table[field]) for field in wanted)
+
+
+def _download(archive: Archive, folder: str | os.PathLike[str] | None, verbose: bool) -> Path:
+    """Return the path of an archive whose checksum is right."""
+    try:
+        import pooch
+        from requests import RequestException
+    except ImportError:
+        raise ImportError(
+            "downloading MovieLens needs pooch: pip install 'factorate[datasets]'"
+        ) from None
+    store = pooch.create(
+        Path(folder) if folder is not None else pooch.os_cache("factorate"),
+        base_url=GROUPLENS,
+        registry={archive.file: f"sha256:{archive.sha256}"},
+        retry_if_failed=TRIES - 1,
+    )
+    before = _modified(store.abspath / archive.file)
+    downloader = pooch.HTTPDownloader(
+        progressbar=verbose, chunk_size=CHUNK, timeout=TIMEOUT_SECONDS
+    )
+    try:
+        path = Path(store.fetch(archive.file, downloader=downloader))
+    except (ValueError, RequestException) as error:
+        raise OSError(
+            f"cannot download {GROUPLENS}{archive.file}: {error}. Try again later; a file with "
+            f"this SHA-256 put into {store.abspath} is used without a download"
+        ) from error
+    if _modified(path) != before:
+        logger.warning(
+            "%s is by GroupLens, University of Minnesota, who ask to be acknowledged and for "
+            "permission before any commercial use. The terms: %s%s",
+            archive.file, GROUPLENS, archive.readme,
+        )  # fmt: skip
+    return path
+
+
+def _modified(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _normal(n: int, seed: int, *purpose: int) -> Matrix:
