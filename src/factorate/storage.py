@@ -1,32 +1,27 @@
-"""Save and load: one uncompressed ``.npz`` of plain arrays and a JSON member.
+"""Save and load: a model as arrays and JSON, and back.
 
-Ids of text are UTF-8 bytes with the end of each; arrays are C-ordered and little-endian. The file
-opens with ``numpy.load(path, allow_pickle=False)``.
+Ids of text are UTF-8 bytes with the end of each. The file opens with
+``numpy.load(path, allow_pickle=False)``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import itertools
-import json
-import os
-import secrets
 import uuid
-import zipfile
-from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate.exceptions import ModelFileError
+from factorate import archive
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted
 from factorate.ids import IdIndex
 from factorate.seen import Seen
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
@@ -34,8 +29,8 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
 
 FORMAT = 1
-META = "factorate.json"
-EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip: the same model gives the same bytes
+FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
+MAPPED = {*FACTORS, "seen_items"}  # where asked for; the rest is copied, and its checksum compared
 
 # How ids that NumPy holds as objects become text, and come back.
 _TO_TEXT: dict[str, Callable[[Any], bytes]] = {
@@ -54,13 +49,9 @@ _FROM_TEXT: dict[str, Callable[[bytes], Any]] = {
 }
 
 
-def _portable(array: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-
-
 def _pack_ids(index: IdIndex, side: str) -> Arrays:
     if index.ids.dtype != object:
-        return {f"{side}_ids": _portable(index.ids)}
+        return {f"{side}_ids": index.ids}
     texts = [_TO_TEXT[index.kind](value) for value in index.ids.tolist()]
     return {
         f"{side}_ids": np.frombuffer(b"".join(texts), np.uint8),
@@ -71,41 +62,53 @@ def _pack_ids(index: IdIndex, side: str) -> Arrays:
 def _unpack_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: str) -> IdIndex:
     ids = arrays[f"{side}_ids"]
     if f"{side}_id_ends" not in arrays:
-        return IdIndex(ids.astype(ids.dtype.newbyteorder("="), copy=False), kind)
-    ends = [0, *arrays[f"{side}_id_ends"].tolist()]
+        return IdIndex(ids, kind)
     text, from_text = ids.tobytes(), _FROM_TEXT[kind]
-    values = np.empty(len(ends) - 1, object)
-    for row, (begin, end) in enumerate(itertools.pairwise(ends)):
-        values[row] = from_text(text[begin:end])
-    return IdIndex(values, kind)
+    places = itertools.pairwise([0, *arrays[f"{side}_id_ends"].tolist()])
+    if kind == "str" and text.isascii():  # one decoding for all, three times as fast
+        letters = text.decode()
+        values = [letters[begin:end] for begin, end in places]
+    else:
+        values = [from_text(text[begin:end]) for begin, end in places]
+    return IdIndex(np.fromiter(values, object, len(values)), kind)
 
 
-def _plain(value: Any) -> Any:
-    """Turn other numbers, and dtypes, into what JSON has."""
-    if isinstance(value, Real):
-        return int(value) if isinstance(value, Integral) else float(value)
-    return np.dtype(value).name
+def save(
+    path: str | os.PathLike[str],
+    parameters: dict[str, Any],
+    fitted: Fitted,
+    dtype: str | None = None,
+) -> None:
+    """Write a model, as `archive.write` does.
 
-
-def save(path: str | os.PathLike[str], parameters: dict[str, Any], fitted: Fitted) -> None:
-    """Write a model; the file at `path` is the old one or the whole new one at any moment.
+    Parameters
+    ----------
+    path
+        Where to.
+    parameters
+        Those of the model.
+    fitted
+        What it learnt.
+    dtype
+        Of the factors and biases in the file: "float32", "float16", or None for their own.
 
     Raises
     ------
     OSError
         If it cannot be written.
+    ValueError
+        If `dtype` is another, or cannot hold the factors.
     """
+    if dtype not in (None, "float32", "float16"):
+        raise ValueError(f"dtype is {dtype!r}; expected None, 'float32' or 'float16'")
     factors, user_index, item_index = fitted.factors, fitted.user_index, fitted.item_index
-    arrays: Arrays = {
-        "user_factors": factors.user_factors,
-        "item_factors": factors.item_factors,
-        "user_bias": factors.user_bias,
-        "item_bias": factors.item_bias,
-    }
+    arrays: Arrays = {name: getattr(factors, name) for name in FACTORS}
+    if dtype is not None:
+        arrays = {name: _narrow(array, dtype, name) for name, array in arrays.items()}
+        parameters = parameters | {"dtype": "float32"}
     arrays |= {f"history_{name}": fitted.history[name] for name in HISTORY}
     if fitted.seen is not None:
         arrays |= {"seen_starts": fitted.seen.starts, "seen_items": fitted.seen.items}
-    arrays = {name: _portable(array) for name, array in arrays.items()}
     arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
     meta = {
         "format": FORMAT,
@@ -116,36 +119,33 @@ def save(path: str | os.PathLike[str], parameters: dict[str, Any], fitted: Fitte
         "item_kind": item_index.kind,
         "library": fitted.library,
     }
-    text = json.dumps(meta, default=_plain, allow_nan=False, indent=1)
-    target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder; expected the path of a file")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
-    try:
-        with temporary.open("xb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for name, array in arrays.items():
-                    member = zipfile.ZipInfo(f"{name}.npy", EARLIEST)
-                    with archive.open(member, "w", force_zip64=True) as out:
-                        np.lib.format.write_array(out, array, allow_pickle=False)
-                archive.writestr(zipfile.ZipInfo(META, EARLIEST), text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    archive.write(Path(path), meta, arrays)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Fitted]:
+def _narrow(array: NDArray[Any], dtype: str, name: str) -> NDArray[Any]:
+    """Round to fewer digits; refuse where more is lost than the last of them."""
+    with np.errstate(over="ignore"):
+        narrow = array.astype(dtype)
+        lost = np.abs(narrow.astype(array.dtype) - array).max(initial=0)
+    largest = np.abs(array).max(initial=0)
+    if not lost <= np.finfo(dtype).eps * largest:
+        raise ValueError(
+            f"{name}, of which the largest is {largest:.3g}, cannot be held in {dtype}, which has "
+            f"room from {np.finfo(dtype).tiny:.2g} to {np.finfo(dtype).max:.3g}; save with another "
+            f"dtype"
+        )
+    return narrow
+
+
+def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, Any], Fitted]:
     """Read the parameters of a model and what was fitted.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mapped
+        Whether to map the large arrays, as `archive.read` does, rather than copy them.
 
     Raises
     ------
@@ -155,31 +155,15 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Fitted]:
         If it is not a model, is damaged, or was written by a later version.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}")
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ModelFileError(f"{path} is not a model of factorate, or it was cut short")
-        file.seek(0)
-        try:
-            return _read(path, file)
-        except ModelFileError:
-            raise
-        except Exception as error:  # damage shows itself as any error of zipfile, NumPy or ours
-            raise ModelFileError(f"{path} is a damaged model: {error}") from error
-
-
-def _read(path: Path, file: BinaryIO) -> tuple[dict[str, Any], Fitted]:
-    with np.load(file, allow_pickle=False) as members:
-        if META not in members.files:
-            raise ModelFileError(f"{path} is a zip file, but not a model of factorate")
-        meta = json.loads(members[META])
-        if meta["format"] > FORMAT:
-            raise ModelFileError(
-                f"{path} has format {meta['format']}; this version reads up to {FORMAT}: "
-                f"upgrade factorate"
-            )
-        return _assemble(meta, {name: members[name] for name in members.files if name != META})
+    meta, arrays = archive.read(
+        path, FORMAT, lambda name, dtype: mapped and name in MAPPED and dtype != np.float16
+    )
+    try:
+        return _assemble(meta, arrays)
+    except MemoryError:
+        raise
+    except Exception as error:  # checksums were right, so another program wrote it
+        raise archive.damaged(path, error) from error
 
 
 def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fitted]:
@@ -187,8 +171,8 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
     if parameters.get("columns") is not None:
         parameters["columns"] = tuple(parameters["columns"])
     P, Q, user_bias, item_bias = (
-        arrays[name].astype(arrays[name].dtype.newbyteorder("="), copy=False)
-        for name in ("user_factors", "item_factors", "user_bias", "item_bias")
+        arrays[name].astype(np.float32) if arrays[name].dtype == np.float16 else arrays[name]
+        for name in FACTORS
     )
     factors = Factors(P, Q, user_bias, item_bias, float(meta["mean"]), float(meta["scale"]))
     indexes = (
@@ -201,8 +185,6 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
             raise ValueError("its factors do not fit together")
         if not len(index.ids) == len(rows) == len(bias):
             raise ValueError(f"it has {len(index.ids)} ids for {len(rows)} rows")
-        if not rows.flags.c_contiguous:
-            raise ValueError("its factors are not C-ordered")
     history = {name: arrays[f"history_{name}"] for name in HISTORY}
     seen = _seen(arrays, len(P), len(Q))
     return parameters, Fitted(factors, *indexes, history, meta["library"], seen)
