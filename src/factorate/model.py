@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 
 from factorate import factors as factors_room
-from factorate import metrics, solver, storage
+from factorate import fold_in, metrics, solver, storage
 from factorate.checks import check_count, check_flag, check_number, show
 from factorate.cores import available_cores
 from factorate.estimator import Estimator
@@ -17,7 +17,7 @@ from factorate.fitted import Fitted
 from factorate.frames import matrix_frame
 from factorate.ids import IdIndex, look_up, read_ids
 from factorate.progress import progress_bar
-from factorate.ratings import read_pairs, read_ratings, read_values
+from factorate.ratings import read_further, read_pairs, read_ratings, read_values
 from factorate.seen import find_seen
 
 if TYPE_CHECKING:
@@ -405,6 +405,117 @@ class MatrixFactorization(Estimator):
         if fitted.library is None:
             return filled
         return matrix_frame(filled, user_ids, item_ids, fitted.library)
+
+    # People and things that come and go
+
+    def add_users(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Take in users after training, each from all of their ratings; items stay as they are.
+
+        Factors and bias of each user are those that minimize the objective of training, exactly.
+        Rows of old users stay where they are, new ones follow. A user whom the model knows is
+        solved anew from the ratings given here alone, so give all of them.
+
+        Parameters
+        ----------
+        X, y
+            Ratings, in any form `fit` takes. Those of unknown items are left out. The rows of a
+            matrix are the users 0, 1, …, so give a tuple with other ids for new ones.
+
+        Returns
+        -------
+        MatrixFactorization
+            This model; other threads go on with what it was until all is done.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If items are unknown.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If they are not ratings, or ids are of another type than in training; the model is as
+            it was.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((users, items, [5, 2, 4, 1]))
+        >>> model.add_users((["dee", "dee"], ["tea", "jam"], [4, 2])).users_.tolist()
+        ['ann', 'bob', 'cy', 'dee']
+        """
+        return self._add("user", X, y)
+
+    def add_items(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Take in items after training, each from all of its ratings; users stay as they are.
+
+        As `add_users`, with users and items exchanged.
+
+        Parameters
+        ----------
+        X, y
+            Ratings, in any form `fit` takes. Those by unknown users are left out.
+        """
+        return self._add("item", X, y)
+
+    def _add(self, side: str, X: Any, y: ArrayLike | None) -> Self:
+        fitted = self._require()
+        penalty, fit_bias = self._penalty(), check_flag("fit_bias", self.fit_bias)
+        ratings, columns = read_further(
+            X, y, fitted.user_index, fitted.item_index,
+            dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
+            new_users=side == "user", new_items=side == "item",
+        )  # fmt: skip
+        _warn_unknown(ratings.users, ratings.items, columns, stacklevel=4)
+        self._fitted = fold_in.add(fitted, ratings, side, penalty, fit_bias)
+        return self
+
+    def _penalty(self) -> fold_in.Penalty:
+        regularization = check_number("regularization", self.regularization, least=0)
+        return fold_in.Penalty(regularization, regularization)
+
+    def remove_users(self, users: ArrayLike) -> Self:
+        """Forget users: their ids, factors, biases and seen items.
+
+        The rows of the others move up. What items have learnt from their ratings is not undone;
+        `fit` without them does that.
+
+        Parameters
+        ----------
+        users
+            Their ids, shape (n,).
+
+        Returns
+        -------
+        MatrixFactorization
+            This model.
+
+        Raises
+        ------
+        ValueError
+            If one is unknown; then nobody is forgotten.
+        TypeError
+            If the ids are of another type than in training.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((["a", "b"], [7, 8], [5, 3]))
+        >>> model.remove_users(["a"]).users_.tolist()
+        ['b']
+        """
+        fitted = self._require()
+        column = read_ids(users, "users")
+        rows = look_up(fitted.user_index, column, "users")
+        unknown = np.flatnonzero(rows < 0)
+        if len(unknown):
+            name = show(column.values[unknown[0]])
+            raise ValueError(
+                f"users[{unknown[0]}] is {name}, whom the model does not know; nobody was removed"
+            )
+        self._fitted = fold_in.remove_users(fitted, rows)
+        return self
 
     # Files
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from factorate import frames
 from factorate.checks import check_numeric, check_shape, is_sparse
-from factorate.ids import IdIndex, look_up, make_index, raise_masked, range_index, read_ids
+from factorate.ids import IdIndex, extend, look_up, make_index, raise_masked, range_index, read_ids
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -291,6 +291,57 @@ def read_ratings(
     (user_index, users), (item_index, items) = sides
     users, items = (np.ascontiguousarray(codes) for codes in (users, items))
     return Ratings(users, items, values, user_index, item_index, columns.library)
+
+
+def read_further(
+    data: object,
+    y: object,
+    user_index: IdIndex,
+    item_index: IdIndex,
+    *,
+    dtype: np.dtype[Any],
+    names: frames.Names | None = None,
+    new_users: bool = True,
+    new_items: bool = True,
+) -> tuple[Ratings, Columns]:
+    """Read ratings that come after those of a model.
+
+    Parameters
+    ----------
+    data, y
+        Ratings in any accepted form; the rows and columns of a matrix are the ids 0, 1, ….
+    user_index, item_index
+        Those of the model, whose rows stay.
+    dtype, names
+        As for `read_ratings`.
+    new_users, new_items
+        Whether ids that the model does not know get rows after the others; else they are −1.
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        As `read_ratings`, and if a column is of another type than the model's ids.
+    """
+    kinds = user_index.kind, item_index.kind
+    columns = read_columns(data, y, names, pairs=False, kinds=kinds)
+    lengths = {"users": _length(columns.users), "items": _length(columns.items)}
+    _check_lengths(**lengths, ratings=_length(columns.ratings))
+    if not lengths["users"]:
+        raise ValueError("there are no ratings; at least one is needed")
+    values = read_values(columns.ratings, dtype)
+    sides = []
+    for index, ids, grows, what in (
+        (user_index, columns.users, new_users, "users"),
+        (item_index, columns.items, new_items, "items"),
+    ):
+        column = read_ids(ids, what)
+        longer, codes = (
+            extend(index, column, what) if grows else (index, look_up(index, column, what))
+        )
+        sides.append((longer, np.ascontiguousarray(codes)))
+    (user_index, users), (item_index, items) = sides
+    users, items = np.ascontiguousarray(users), np.ascontiguousarray(items)
+    return Ratings(users, items, values, user_index, item_index, columns.library), columns
 
 
 def read_pairs(

@@ -158,3 +158,50 @@ def predict(
         ],
         np.float64,
     )
+
+
+def fold_in(
+    items: Rows,
+    ratings: Floats,
+    Q: Floats,
+    item_bias: Floats,
+    mean: float,
+    scale: float,
+    regularization: float,
+    fit_bias: bool = True,
+) -> tuple[NDArray[np.float64], float]:
+    """Return the factors and the bias that fit the ratings of one user best, the items being fixed.
+
+    They minimize the objective of training, whose z = (r − μ) / s, p' = p / √s, b' = b / s::
+
+        ½ Σ_j [ (z_j − b'_j − b' − p'·q'_j)² + λ (|p'|² + b'²) ]
+
+    Parameters
+    ----------
+    items, ratings
+        Rows of the items and their ratings, shape (n,), n > 0.
+    Q, item_bias
+        Factors and biases of the items, shapes (n_items, K) and (n_items,).
+    mean, scale
+        μ and s.
+    regularization
+        λ > 0.
+    fit_bias
+        Whether users have biases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> item, Q = np.array([0]), np.array([[1.0]])
+    >>> fold_in(item, np.array([4.0]), Q, np.zeros(1), 3.0, 1.0, 1.0, fit_bias=False)
+    (array([0.5]), 0.0)
+    """
+    K = Q.shape[1]
+    A, y = np.zeros((K + 1, K + 1)), np.zeros(K + 1)
+    for i, r in zip(items, ratings, strict=True):
+        z = (r - mean - item_bias[i]) / scale
+        x = np.append(Q[i] / np.sqrt(scale), 1.0 if fit_bias else 0.0)
+        A += np.outer(x, x) + regularization * np.eye(K + 1)
+        y += z * x
+    w = np.linalg.solve(A, y)
+    return w[:K] * np.sqrt(scale), float(w[K] * scale)

@@ -77,5 +77,34 @@ def find_seen(users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
     return Seen(packed, kept)
 
 
+def add_seen(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+    """Add the pairs of more ratings; the rows of users may go on after those of `seen`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> seen = find_seen(*np.array([[0, 1], [1, 0]], np.int32), n_users=2, n_items=2)
+    >>> more = add_seen(seen, *np.array([[0, 2], [0, 1]], np.int32), n_users=3, n_items=2)
+    >>> more.starts.tolist(), more.items.tolist()
+    ([0, 2, 3, 4], [0, 1, 0, 1])
+    """
+    n_before = len(seen.starts) - 1
+    if not len(users) or users.min() >= n_before:  # all new: the old are left as they are
+        later = find_seen(users - np.int32(n_before), items, n_users - n_before, n_items)
+        starts = np.concatenate([seen.starts, seen.starts[-1] + later.starts[1:]])
+        return Seen(starts, np.concatenate([seen.items, later.items]))
+    before = np.repeat(np.arange(n_before, dtype=np.int32), np.diff(seen.starts))
+    users, items = np.concatenate([before, users]), np.concatenate([seen.items, items])
+    return find_seen(users, items, n_users, n_items)
+
+
+def without_users(seen: Seen, rows: Codes) -> Seen:
+    """Forget some users; those after them move up."""
+    counts = np.diff(seen.starts)
+    stays = np.ones(len(counts), np.bool)
+    stays[rows] = False
+    return Seen(_starts(counts[stays]), seen.items[np.repeat(stays, counts)])
+
+
 def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)], dtype=np.int64)

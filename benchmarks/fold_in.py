@@ -1,0 +1,77 @@
+"""Users who come after training: fold-in beside training again with their ratings, and its time.
+
+A tenth of the users of MovieLens 1M is left out of training. Half of the ratings of each is given
+to `add_users`, and in the other model to the training; the rest is predicted.
+
+Run: FACTORATE_TEST_DATA=folder python benchmarks/fold_in.py
+"""
+
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import factorate as ft
+from factorate.fold_in import Fixed, Penalty, solve
+
+SEEDS, RUNS = range(5), 7
+N_USERS, N_RATINGS, N_ITEMS, K = 10_000, 50, 10_677, 64
+
+
+def quality(columns: Any, seed: int) -> tuple[float, float, float]:
+    """Return the test RMSE of fold-in, of training again and of the items' biases alone."""
+    generator = np.random.default_rng(seed)
+    users = columns[0]
+    everyone = np.unique(users)
+    late = np.isin(users, generator.permutation(everyone)[: len(everyone) // 10])
+    given = generator.permutation(len(users)) % 2 == 0
+
+    def of(which: Any) -> Any:
+        return tuple(column[which] for column in columns)
+
+    asked = of(late & ~given)
+    model = ft.MatrixFactorization(K, random_state=seed).fit(of(~late))
+    items_alone = model.evaluate(asked)["rmse"]
+    folded = model.add_users(of(late & given)).evaluate(asked)["rmse"]
+    again = ft.MatrixFactorization(K, random_state=seed).fit(of(~late | given))
+    return folded, again.evaluate(asked)["rmse"], items_alone
+
+
+def seconds() -> list[float]:
+    """Return the seconds in which many users are solved."""
+    generator = np.random.default_rng(0)
+    Q = generator.standard_normal((N_ITEMS, K), np.float32)
+    fixed = Fixed(Q, np.zeros(N_ITEMS, np.float32), 3.5, 1.1, fit_bias=True)
+    users = generator.permutation(np.repeat(np.arange(N_USERS, dtype=np.int32), N_RATINGS))
+    items = generator.integers(0, N_ITEMS, len(users), np.int32)
+    ratings = generator.normal(3.5, 1.1, len(users))
+    taken = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        solve(fixed, users, items, ratings, N_USERS, Penalty(0.05, 0.05))
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def main() -> None:
+    """Print both tables."""
+    taken = seconds()
+    print(
+        f"{N_USERS:,} users of {N_RATINGS} ratings, K = {K}: {statistics.median(taken):.2f} s "
+        f"({min(taken):.2f} to {max(taken):.2f})"
+    )
+    with np.load(Path(os.environ["FACTORATE_TEST_DATA"], "ml-1m.npz")) as data:
+        columns = data["user"], data["item"], data["rating"]
+    rows = [quality(columns, seed) for seed in SEEDS]
+    for name, values in zip(("fold-in", "trained again", "items alone"), zip(*rows, strict=True),
+                            strict=True):  # fmt: skip
+        print(f"{name:<14} RMSE {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}")
+    ratios = [folded / again for folded, again, _ in rows]
+    print(f"fold-in / trained again {min(ratios):.4f} to {max(ratios):.4f}")
+
+
+if __name__ == "__main__":
+    main()

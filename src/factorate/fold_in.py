@@ -1,0 +1,221 @@
+"""Fold-in: users and items that come after training get the factors that fit their ratings best.
+
+The other side stays as it is. Then the objective of training falls apart into one ridge regression
+for each user (or item), which is solved exactly (Zhou, Wilkinson, Schreiber and Pan, "Large-Scale
+Parallel Collaborative Filtering for the Netflix Prize", AAIM 2008, section 3.1, where the weight of
+the penalty is the number of ratings, too).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate.factors import Factors
+from factorate.ids import without
+from factorate.seen import add_seen, without_users
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from factorate.fitted import Fitted
+    from factorate.ratings import Ratings
+
+    Floats = NDArray[np.floating[Any]]
+    Codes = NDArray[np.int32]
+
+CELLS = 1 << 18  # numbers of the equations that are set up at a time
+SLAB = 1 << 13  # ratings of one row that are taken at a time
+TINY = 1e-8  # λ below which the equations can be singular in float64
+SMALLEST = 1e-10  # share of the largest eigenvalue below which one is rounding
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """λ of the rows that are solved, on the scale of training."""
+
+    factors: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The side that stays as it is, on the user's scale, and what both sides share.
+
+    ``bias`` are the biases of that side; with ``fit_bias``, the rows that are solved have one too.
+    """
+
+    factors: Floats
+    bias: Floats
+    mean: float
+    scale: float
+    fit_bias: bool
+
+
+def solve(
+    fixed: Fixed, rows: Codes, others: Codes, ratings: Floats, n_rows: int, penalty: Penalty
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Minimize the objective of training over rows whose other side is fixed.
+
+    Let X have a row for each item that a user rated, its factors followed by 1, and w be the user's
+    factors followed by the bias, all on the scale of the ratings, whose standard deviation is s.
+    Then, since factors are √s times those of training, and biases s times::
+
+        w = (XᵀX + n D)⁻¹ Xᵀ (r − μ − b_items),  D = diag(s λ, …, s λ, λ_bias)
+
+    Without regularization the shortest of the best solutions is taken.
+
+    Parameters
+    ----------
+    fixed
+        The other side.
+    rows, others
+        Row that is solved and row of the fixed side of each rating, shape (n,).
+    ratings
+        On the user's scale, shape (n,).
+    n_rows
+        Rows to solve; those without ratings are zeros.
+    penalty
+        λ.
+
+    Returns
+    -------
+    factors, bias
+        Shapes (n_rows, K) and (n_rows,). A row depends on its own ratings alone, and
+        not on their order (without duplicates).
+    """
+    n_factors = fixed.factors.shape[1]
+    diagonal = np.full(n_factors + fixed.fit_bias, fixed.scale * penalty.factors)
+    diagonal[n_factors:] = penalty.bias
+    width = len(diagonal)
+    regular = penalty.factors >= TINY and (penalty.bias >= TINY or not fixed.fit_bias)
+    order = np.argsort(rows * np.int64(len(fixed.factors)) + others, kind="stable")
+    others = others[order]
+    residuals = ratings[order] - (fixed.mean + fixed.bias[others].astype(np.float64))
+    counts = np.bincount(rows, minlength=n_rows)
+    starts = np.cumsum(counts) - counts
+    out = np.zeros((n_rows, n_factors + 1))
+    for n in np.unique(counts[counts > 0]).tolist():
+        same = np.flatnonzero(counts == n)
+        at_once = max(1, CELLS // (width * max(width, min(n, SLAB))))
+        for first in range(0, len(same), at_once):
+            some = same[first : first + at_once]
+            places = starts[some, None] + np.arange(n)
+            wanted = fixed.factors, others[places], residuals[places], diagonal
+            few = regular and n < width
+            out[some, :width] = _few(*wanted) if few else _many(*wanted, regular)
+    return out[:, :n_factors], out[:, n_factors]
+
+
+def _design(factors: Floats, others: Codes, width: int) -> NDArray[np.float64]:
+    """Return the factors of what was rated, followed by 1 if there is room for it."""
+    X = np.ones((*others.shape, width))
+    X[..., : factors.shape[1]] = factors[others]
+    return X
+
+
+def _many(
+    factors: Floats, others: Codes, residuals: NDArray[np.float64],
+    diagonal: NDArray[np.float64], regular: bool,
+) -> Floats:  # fmt: skip
+    """Solve for rows of equally many ratings: as many equations as factors."""
+    width, n = len(diagonal), others.shape[1]
+    A, y = np.zeros((len(others), width, width)), np.zeros((len(others), width, 1))
+    for begin in range(0, n, SLAB):
+        part = slice(begin, begin + SLAB)
+        X = _design(factors, others[:, part], width)
+        A += X.mT @ X
+        y += X.mT @ residuals[:, part, None]
+    A[:, np.arange(width), np.arange(width)] += n * diagonal
+    if regular:
+        w: Floats = np.linalg.solve(A, y)[..., 0]
+        return w
+    inverse: Floats = np.linalg.pinv(A, rcond=SMALLEST, hermitian=True)
+    return (inverse @ y)[..., 0]
+
+
+def _few(
+    factors: Floats, others: Codes, residuals: NDArray[np.float64], diagonal: NDArray[np.float64]
+) -> Floats:
+    """Solve for rows of equally many ratings: as many equations as ratings.
+
+    (XᵀX + n D)⁻¹ Xᵀ = D⁻¹ Xᵀ (X D⁻¹ Xᵀ + n 1)⁻¹, as multiplying with both inverses shows.
+    """
+    n = others.shape[1]
+    X = _design(factors, others, len(diagonal))
+    divided = X / diagonal
+    A = divided @ X.mT
+    A[:, np.arange(n), np.arange(n)] += n
+    w: Floats = divided.mT @ np.linalg.solve(A, residuals[..., None])
+    return w[..., 0]
+
+
+def add(fitted: Fitted, ratings: Ratings, side: str, penalty: Penalty, fit_bias: bool) -> Fitted:
+    """Return a model with the users (or items) of more ratings, the others as they were.
+
+    Parameters
+    ----------
+    fitted
+        The model.
+    ratings
+        Rows are those of the model, new ones after them; −1 is an unknown row of the other side,
+        whose ratings are left out.
+    side
+        "user" or "item": whose rows are solved; the old ones among them anew.
+    penalty, fit_bias
+        As for `solve`.
+    """
+    old = fitted.factors
+    rows, others = (ratings.users, ratings.items)[:: 1 if side == "user" else -1]
+    known = others >= 0
+    index = ratings.user_index if side == "user" else ratings.item_index
+    touched = np.unique(rows)
+    fixed_side = "item" if side == "user" else "user"
+    fixed = Fixed(
+        getattr(old, f"{fixed_side}_factors"), getattr(old, f"{fixed_side}_bias"),
+        old.mean, old.scale, fit_bias,
+    )  # fmt: skip
+    solved = solve(
+        fixed, np.searchsorted(touched, rows[known]).astype(np.int32), others[known],
+        ratings.values[known], len(touched), penalty,
+    )  # fmt: skip
+    changed: dict[str, Any] = {}
+    for name, new in zip(("factors", "bias"), solved, strict=True):
+        before = getattr(old, f"{side}_{name}")
+        after = np.zeros((len(index.ids), *before.shape[1:]), before.dtype)
+        after[: len(before)] = before
+        with np.errstate(over="ignore"):
+            after[touched] = new
+        if not np.isfinite(after[touched]).all():
+            raise ValueError(f"the ratings give a {side} {name} too large for {after.dtype}")
+        changed[f"{side}_{name}"] = after
+    return dataclasses.replace(
+        fitted,
+        factors=dataclasses.replace(old, **changed),
+        user_index=ratings.user_index,
+        item_index=ratings.item_index,
+        seen=None if fitted.seen is None else add_seen(
+            fitted.seen, ratings.users[known], ratings.items[known],
+            len(ratings.user_index.ids), len(ratings.item_index.ids),
+        ),
+    )  # fmt: skip
+
+
+def remove_users(fitted: Fitted, rows: Codes) -> Fitted:
+    """Return a model that knows nothing of some users."""
+    old = fitted.factors
+    factors = Factors(
+        np.delete(old.user_factors, rows, axis=0), old.item_factors,
+        np.delete(old.user_bias, rows), old.item_bias, old.mean, old.scale,
+    )  # fmt: skip
+    return dataclasses.replace(
+        fitted,
+        factors=factors,
+        user_index=without(fitted.user_index, rows),
+        seen=None if fitted.seen is None else without_users(fitted.seen, rows),
+    )

@@ -1,0 +1,290 @@
+"""People and things that come after training get the factors that minimize its objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.optimize
+
+import factorate as ft
+from factorate import fold_in, reference
+from factorate.fold_in import Fixed, Penalty, solve
+
+PARAMETERS: dict[str, Any] = {"n_factors": 6, "n_epochs": 5, "random_state": 0}
+
+
+def fitted(**changes: Any) -> ft.MatrixFactorization:
+    users, items, ratings = ft.datasets.synthetic(2000, 90, 60, random_state=1)
+    return ft.MatrixFactorization(**(PARAMETERS | changes)).fit((users, items, 10 * ratings))
+
+
+def newcomers(n_users: int = 7, first: int = 1000) -> Any:
+    """Ratings of few and of many items by users the model does not know."""
+    generator = np.random.default_rng(2)
+    items = [generator.choice(60, size, replace=False) for size in (1, 3, 3, 6, 7, 20, 60)][
+        :n_users
+    ]
+    users = np.repeat(np.arange(first, first + n_users), [len(some) for some in items])
+    return users, np.concatenate(items), generator.normal(30, 12, len(users))
+
+
+def state(model: ft.MatrixFactorization) -> Any:
+    return vars(model)["_fitted"]
+
+
+def row_by_reference(model: ft.MatrixFactorization, items: Any, ratings: Any) -> Any:
+    factors = state(model).factors
+    return reference.fold_in(
+        items, ratings, factors.item_factors.astype(np.float64), factors.item_bias, factors.mean,
+        factors.scale, model.regularization, model.fit_bias,
+    )  # fmt: skip
+
+
+# Exactness
+
+
+@pytest.mark.parametrize("fit_bias", [True, False])
+def test_the_reference_minimizes_the_objective_of_training(fit_bias: bool) -> None:
+    model = fitted(fit_bias=fit_bias, dtype="float64")
+    factors = state(model).factors
+    users, items, ratings = newcomers()
+    items, ratings = items[users == 1004], ratings[users == 1004]
+    Q, s = factors.item_factors / np.sqrt(factors.scale), factors.scale
+    z = (ratings - factors.mean - factors.item_bias[items]) / s
+
+    def objective(w: Any) -> float:
+        p, b = w[:-1], w[-1] if fit_bias else 0.0
+        errors = z - b - Q[items] @ p
+        return float(np.sum(errors**2 + model.regularization * (p @ p + b * b)) / 2)
+
+    found = scipy.optimize.minimize(objective, np.zeros(7), tol=1e-12)
+    p, b = row_by_reference(model, items, ratings)
+    np.testing.assert_allclose(p / np.sqrt(s), found.x[:-1], atol=1e-5)
+    assert b / s == pytest.approx(found.x[-1] if fit_bias else 0, abs=1e-5)
+
+
+@pytest.mark.parametrize("fit_bias", [True, False])
+@pytest.mark.parametrize("fit_mean", [True, False])
+def test_users_are_those_of_the_reference(fit_bias: bool, fit_mean: bool, dtype: str) -> None:
+    model = fitted(fit_bias=fit_bias, fit_mean=fit_mean, dtype=dtype)
+    users, items, ratings = newcomers()
+    model.add_users((users, items, ratings))
+    tolerance = 1e-5 if dtype == "float32" else 1e-10
+    for user in np.unique(users):
+        p, b = row_by_reference(model, items[users == user], ratings[users == user])
+        row = model.users_.tolist().index(user)
+        np.testing.assert_allclose(model.user_factors_[row], p, tolerance, tolerance)
+        assert model.user_bias_[row] == pytest.approx(b, tolerance, tolerance)
+
+
+def test_items_are_those_of_the_reference_with_sides_exchanged() -> None:
+    model = fitted(dtype="float64")
+    items, users, ratings = newcomers()
+    model.add_items((users, items, ratings))
+    factors = state(model).factors
+    for item in np.unique(items):
+        p, b = reference.fold_in(
+            users[items == item], ratings[items == item], factors.user_factors, factors.user_bias,
+            factors.mean, factors.scale, model.regularization,
+        )  # fmt: skip
+        row = model.items_.tolist().index(item)
+        np.testing.assert_allclose(model.item_factors_[row], p, 1e-9, 1e-12)
+        assert model.item_bias_[row] == pytest.approx(b)
+
+
+def test_blocks_and_slabs_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted(dtype="float64")
+    users, items, ratings = newcomers()
+    expected = row_by_reference(model, items[users == 1006], ratings[users == 1006])[0]
+    monkeypatch.setattr(fold_in, "CELLS", 1)
+    monkeypatch.setattr(fold_in, "SLAB", 7)
+    model.add_users((users, items, ratings))
+    np.testing.assert_allclose(model.user_factors_[-1], expected, 1e-9)
+
+
+def test_a_row_depends_on_nobody_else_and_on_no_order() -> None:
+    columns = newcomers()
+    together = fitted().add_users(columns)
+    order = np.random.default_rng(0).permutation(len(columns[0]))
+    shuffled = fitted().add_users(tuple(column[order] for column in columns))
+    np.testing.assert_array_equal(together.user_factors_, shuffled.user_factors_)
+    for user in np.unique(columns[0]):
+        alone = fitted().add_users(tuple(column[columns[0] == user] for column in columns))
+        row = together.users_.tolist().index(user)
+        np.testing.assert_array_equal(alone.user_factors_[-1], together.user_factors_[row])
+
+
+@pytest.mark.parametrize("regularization", [0.0, 1e-30])
+@pytest.mark.parametrize("n", [2, 30])
+def test_without_regularization_the_shortest_is_taken(n: int, regularization: float) -> None:
+    generator = np.random.default_rng(0)
+    Q, ratings = generator.normal(size=(40, 5)), generator.normal(size=n)
+    rows, items = np.zeros(n, np.int32), generator.permutation(40)[:n].astype(np.int32)
+    fixed = Fixed(Q, np.zeros(40), 0.0, 1.0, fit_bias=False)
+    penalty = Penalty(regularization, regularization)
+    found, _ = solve(fixed, rows, items, ratings, 1, penalty)
+    np.testing.assert_allclose(found[0], np.linalg.pinv(Q[items]) @ ratings, 1e-8)
+    twice = np.tile(rows, 2), np.tile(items, 2), np.tile(ratings, 2)
+    np.testing.assert_allclose(solve(fixed, *twice, 1, penalty)[0], found, 1e-8)
+
+
+def test_the_penalties_of_factors_and_bias_are_two() -> None:
+    fixed = Fixed(np.ones((2, 1)), np.zeros(2), 0.0, 1.0, fit_bias=True)
+    rows, items, ratings = np.zeros(2, np.int32), np.arange(2, dtype=np.int32), np.ones(2)
+    (factor,), bias = solve(fixed, rows, items, ratings, 1, Penalty(1e9, 1.0))
+    assert abs(factor[0]) < 1e-6
+    assert bias[0] == pytest.approx(0.5)
+
+
+# What a model does with them
+
+
+def test_old_rows_stay_and_new_ones_follow_sorted() -> None:
+    model, old = fitted(), fitted()
+    model.add_users(([2000, 1000, 2000], [0, 1, 2], [1.0, 2.0, 3.0]))
+    assert model.users_.tolist() == [*old.users_.tolist(), 1000, 2000]
+    np.testing.assert_array_equal(model.user_factors_[:-2], old.user_factors_)
+    np.testing.assert_array_equal(model.item_factors_, old.item_factors_)
+    np.testing.assert_array_equal(model.history_["train_rmse"], old.history_["train_rmse"])
+    assert model.predict(([1000], [1])).shape == (1,)
+    np.testing.assert_array_equal(model.predict(([5, 80], [3, 4])), old.predict(([5, 80], [3, 4])))
+
+
+def test_newcomers_are_predicted_better_than_by_the_items_alone() -> None:
+    users, items, ratings = ft.datasets.synthetic(20_000, 300, 200, n_factors=3, noise=0.3)
+    late, shown = users >= 250, np.arange(len(users)) % 2 == 0
+    model = ft.MatrixFactorization(6, 40, regularization=0.02, random_state=0)
+    model.fit((users[~late], items[~late], ratings[~late]))
+    model.add_users(tuple(column[late & shown] for column in (users, items, ratings)))
+    asked = late & ~shown
+    error = model.evaluate((users[asked], items[asked], ratings[asked]))["rmse"]
+    model.remove_users(np.unique(users[late]))
+    with pytest.warns(ft.UnknownIdWarning):
+        without = model.evaluate((users[asked], items[asked], ratings[asked]))["rmse"]
+    assert error < 0.6 * without
+
+
+def test_a_known_user_is_solved_anew_in_place() -> None:
+    model, fresh = fitted(), fitted()
+    columns = newcomers(1, first=5)
+    model.add_users(columns)
+    fresh.add_users(newcomers(1, first=1000))
+    assert model.users_.tolist() == list(range(90))
+    np.testing.assert_array_equal(model.user_factors_[5], fresh.user_factors_[-1])
+    seen, before = state(model).seen, state(fitted()).seen
+    assert set(items_of(before, 5)) | {int(columns[1][0])} == set(items_of(seen, 5))
+
+
+def items_of(seen: Any, row: int) -> list[int]:
+    return [int(item) for item in seen.items[seen.starts[row] : seen.starts[row + 1]]]
+
+
+def test_seen_items_come_along() -> None:
+    model = fitted()
+    before = state(model).seen
+    model.add_users(([1000, 1000, 1000], [7, 3, 7], [1.0, 2.0, 3.0]))
+    assert items_of(state(model).seen, 90) == [3, 7]
+    assert items_of(state(model).seen, 11) == items_of(before, 11)
+    model.add_items(([1000, 4, 4], [99, 98, 99], [1.0, 2.0, 3.0]))
+    assert model.items_.tolist()[-2:] == [98, 99]
+    assert items_of(state(model).seen, 90) == [3, 7, 61]
+    assert items_of(state(model).seen, 4) == [*items_of(before, 4), 60, 61]
+    without = fitted(keep_seen=False).add_users(([1000], [7], [1.0])).remove_users([3])
+    assert state(without).seen is None
+
+
+def test_unknown_items_are_left_out_with_a_warning() -> None:
+    model, other = fitted(), fitted()
+    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 4 items are unknown \(500, 600\)") as seen:
+        model.add_users(([1000, 1000, 1000, 1001], [3, 4, 500, 600], [1.0, 2.0, 3.0, 4.0]))
+    assert seen[0].filename == __file__
+    other.add_users(([1000, 1000], [3, 4], [1.0, 2.0]))
+    np.testing.assert_array_equal(model.user_factors_[90], other.user_factors_[90])
+    assert not model.user_factors_[91].any()
+    assert model.predict(([1001], [3]))[0] == pytest.approx(
+        model.global_mean_ + model.item_bias_[3], rel=1e-6
+    )
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 users are unknown"):
+        model.add_items(([4000], [3000], [1.0]))
+    assert model.items_[-1] == 3000
+
+
+def test_frames_and_y_are_taken_too() -> None:
+    users, items, ratings = newcomers()
+    model = fitted().add_users((users, items, ratings))
+    frame = pd.DataFrame({"user": users, "item": items, "rating": ratings})
+    for other in (
+        fitted().add_users(frame),
+        fitted().add_users(np.stack([users, items], 1), ratings),
+    ):
+        np.testing.assert_array_equal(other.user_factors_, model.user_factors_)
+        assert other.users_.tolist() == model.users_.tolist()
+
+
+def test_who_is_removed_is_forgotten() -> None:
+    model, old = fitted(), fitted()
+    model.remove_users([89, 3, 3])
+    assert model.users_.tolist() == [user for user in range(90) if user not in (3, 89)]
+    np.testing.assert_array_equal(model.user_factors_, np.delete(old.user_factors_, [3, 89], 0))
+    np.testing.assert_array_equal(model.user_bias_, np.delete(old.user_bias_, [3, 89]))
+    assert len(state(model).seen.starts) == 89
+    for user in (2, 4, 88):
+        row = model.users_.tolist().index(user)
+        assert items_of(state(model).seen, row) == items_of(state(old).seen, user)
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 users are unknown \(3\)"):
+        model.predict(([3], [0]))
+
+
+def test_everyone_can_be_removed_and_others_can_come() -> None:
+    model = fitted()
+    model.remove_users(model.users_)
+    assert model.user_factors_.shape == (0, 6)
+    with pytest.warns(ft.UnknownIdWarning):
+        assert np.isfinite(model.predict(([3], [0]))).all()
+    assert model.add_users(newcomers()).users_.tolist() == list(range(1000, 1007))
+
+
+def test_an_error_leaves_the_model() -> None:
+    model = fitted()
+    before = state(model)
+    with pytest.raises(ValueError, match=r"users\[1\] is 777, whom the model does not know"):
+        model.remove_users([3, 777])
+    with pytest.raises(TypeError, match=r"users are str .* the model knows them as integer"):
+        model.remove_users(["3"])
+    with pytest.raises(TypeError, match="users are str"):
+        model.add_users((["a"], [1], [1.0]))
+    with pytest.raises(ValueError, match=r"ratings\[0\] is nan"):
+        model.add_users(([1000], [1], [float("nan")]))
+    with pytest.raises(ValueError, match=r"a user (factors|bias) too large for float32"):
+        model.set_params(regularization=0.0).add_users(
+            ([1000] * 7, range(7), [3e38, -3e38] * 3 + [0])
+        )
+    with pytest.raises(ValueError, match=r"users has shape \(\)"):
+        model.remove_users(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="there are no ratings"):
+        model.add_users(([], [], []))
+    with pytest.raises(ValueError, match="regularization is -1"):
+        model.set_params(regularization=-1).add_users(newcomers())
+    assert state(model) is before
+    empty = ft.MatrixFactorization()
+    for use in (empty.add_users, empty.add_items, empty.remove_users):
+        with pytest.raises(ft.NotFittedError):
+            use(([1], [1], [1.0]))
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_a_file_keeps_those_who_came_later(mmap: bool, tmp_path: Any) -> None:
+    model = fitted().add_users(newcomers()).add_items(([1000, 1], [70, 65], [1.0, 2.0]))
+    model.remove_users([3]).save(tmp_path / "model.npz")
+    again = ft.load(tmp_path / "model.npz", mmap=mmap)
+    assert again.users_.tolist() == model.users_.tolist()
+    assert again.items_.tolist() == model.items_.tolist()
+    pairs = [1003, 5, 1000], [70, 65, 0]
+    np.testing.assert_array_equal(again.predict(pairs), model.predict(pairs))
+    more = [1000, 2000], [65, 1], [4.0, 5.0]
+    np.testing.assert_array_equal(
+        again.add_users(more).user_factors_, model.add_users(more).user_factors_
+    )
