@@ -1,11 +1,29 @@
-"""Every example in a docstring runs, and every public name has a docstring."""
+"""Every example runs, in docstrings, the README and the pages; every public name is documented.
+
+On a page, a block of ``python`` or a plot runs after those above it, and a block of ``text``
+right after one is what it prints: numbers with a point may differ by 5 %, everything else is exact.
+Blocks of ``sh`` run in the same folder, except those that install. Blocks that need another library
+run by themselves, where it is installed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib
+import io
+import itertools
+import os
 import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 import factorate as ft
@@ -32,3 +50,119 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("name", ft.__all__)
 def test_public_names_are_documented(name: str) -> None:
     assert getattr(ft, name).__doc__
+
+
+ROOT = Path(__file__).parents[1]
+FENCE = re.compile(r"^```(?P<kind>\S+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+PLOT = re.compile(r"\.\. plot::\n(?: +:[^\n]*\n)*")  # of matplotlib, drawn when pages are built
+NUMBER = re.compile(r"(-?\d+\.\d*)")
+PEERS = re.compile(r"^(?:from|import) (surprise|implicit)\b|^(mf-train)\b", re.MULTILINE)
+INSTALLS = re.compile(r"^(pip install|python3 -m venv|git clone)", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    page: Path
+    line: int
+    kind: str
+    code: str
+    printed: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text("utf-8")
+    fences = list(FENCE.finditer(text))
+    found = []
+    for fence, after in itertools.zip_longest(fences, fences[1:]):
+        if fence["kind"] == "text":
+            continue
+        printed = None
+        if after and after["kind"] == "text" and not text[fence.end() : after.start()].strip():
+            printed = after["code"]
+        line = text.count("\n", 0, fence.start("code"))
+        kind, code = fence["kind"], fence["code"]
+        if plot := PLOT.match(code):
+            kind, code = "python", "\n" * plot[0].count("\n") + textwrap.dedent(code[plot.end() :])
+        found.append(Block(page, line, kind, code, printed))
+    return found
+
+
+PAGES = [*ROOT.glob("README.md"), *sorted(ROOT.glob("docs/**/*.md"))]  # none beside a bare wheel
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+OWN_PAGES = sorted({block.page for block in BLOCKS if not PEERS.search(block.code)})
+PEER_BLOCKS = [block for block in BLOCKS if PEERS.search(block.code)]
+
+
+def run_python(block: Block, namespace: dict[str, Any]) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        # Empty lines first, so that a traceback has the line of the page.
+        exec(compile("\n" * block.line + block.code, block.page, "exec"), namespace)  # noqa: S102
+    if block.printed is None:
+        return
+    here, there = (NUMBER.split(" ".join(s.split())) for s in (printed.getvalue(), block.printed))
+    assert [part.strip() for part in here[::2]] == [part.strip() for part in there[::2]], str(block)
+    numbers, expected = ([float(number) for number in parts[1::2]] for parts in (here, there))
+    assert numbers == pytest.approx(expected, rel=0.05, abs=0.051), str(block)
+
+
+def run_shell(block: Block) -> None:
+    if INSTALLS.search(block.code):  # .ci/run runs those of the README, over a network
+        return
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "-euo", "pipefail", "-c", block.code]
+    subprocess.run(command, check=True, env=os.environ | {"PATH": path}, capture_output=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, draw without a window, and have no network."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(ft.datasets, "load_movielens", like_movielens)
+    return tmp_path
+
+
+def like_movielens(name: str = "latest-small", *, timestamps: bool = False) -> tuple[Any, ...]:
+    assert name in ft.datasets.MOVIELENS
+    users, items, ratings = ft.datasets.synthetic(20_000, 500, 300)
+    when = np.arange(len(users)) + 978_300_760
+    return users, items, np.clip(np.round(ratings), 1, 5), *([when] if timestamps else [])
+
+
+@pytest.mark.parametrize("page", OWN_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.usefixtures("folder")
+def test_pages_run(page: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if PEERS.search(block.code):
+            continue
+        if "matplotlib" in block.code:
+            pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not installed")
+        if block.kind == "python":
+            run_python(block, namespace)
+        elif block.kind == "sh":
+            run_shell(block)
+        else:
+            assert block.kind.startswith("{"), f"{block}: nothing runs a block of {block.kind}"
+
+
+@pytest.mark.parametrize("block", PEER_BLOCKS, ids=str)
+@pytest.mark.usefixtures("folder")
+@pytest.mark.filterwarnings("ignore")  # those of another library
+def test_blocks_of_other_libraries_run(block: Block) -> None:
+    found = PEERS.search(block.code)
+    assert found
+    module, program = found.groups()
+    for other in blocks(block.page):
+        if other.kind == "sh" and other.line < block.line:
+            run_shell(other)  # the files that the page works on
+    if program:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+        run_shell(block)
+    else:
+        pytest.importorskip(module, reason=f"{module} is not installed")
+        run_python(block, {})
