@@ -70,7 +70,7 @@ INSTRUCTION_SETS = {
         "msvc": ["/arch:AVX512"],
     },
 }
-LOOPING = ("_sgd",)  # what LOOPS is for, on every instruction set
+LOOPING = ("_sgd", "_topk")  # what LOOPS is for, on every instruction set
 
 target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
 X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target

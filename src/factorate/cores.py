@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and threads it should."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import itertools
 import math
 import os
 from pathlib import Path
+
+from factorate.checks import check_count
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
@@ -22,6 +24,11 @@ def available_cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _quota())))
+
+
+def count_threads(n_threads: object) -> int:
+    """Return the number of threads that a parameter asks for; None is one for each core."""
+    return available_cores() if n_threads is None else check_count("n_threads", n_threads, 1)
 
 
 def _quota() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib
+import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Names = tuple[str, str] | tuple[str, str, str]
 
+LIBRARIES = ("pandas", "polars", "pyarrow")
 ROLES = ("users", "items", "ratings")
 ALIASES = {
     "user": ("user", "user_id", "userid"),
@@ -165,6 +167,29 @@ def matrix_frame(values: Any, users: Any, items: Any, library: str) -> Any:
     )
     backend: Any = library
     return nw.from_dict(data, backend=backend).to_native()
+
+
+def table_frame(columns: dict[str, Any], library: str | None) -> Any:
+    """Return columns as a DataFrame of `library`; for None, of the first of those there are.
+
+    Raises
+    ------
+    ImportError
+        If the library, or every one, is not installed.
+    """
+    import narwhals as nw
+
+    if library is None:
+        library = next((name for name in LIBRARIES if importlib.util.find_spec(name)), None)
+        if library is None:
+            raise ImportError(f"a DataFrame needs one of {', '.join(LIBRARIES)}: install one")
+    _optional(library)
+    plain = {
+        name: values.tolist() if values.dtype == object else values
+        for name, values in columns.items()
+    }
+    backend: Any = library
+    return nw.from_dict(plain, backend=backend).to_native()
 
 
 def _optional(library: str) -> Any:

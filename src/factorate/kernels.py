@@ -1,4 +1,4 @@
-"""Which compiled variant of the kernel runs, chosen once on import."""
+"""Which compiled variants of the kernels run, chosen once on import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate import _cpu, _sgd
+from factorate import _cpu, _sgd, _topk
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 LOOKAHEAD = _sgd.LOOKAHEAD
 PADDING = _sgd.PADDING
 
-_MODULES = {
-    "avx512": "factorate._sgd_avx512",
-    "avx2": "factorate._sgd_avx2",
-    "baseline": "factorate._sgd",
-}
+_SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
 
 
 def _has_bits(register: int, *bits: int) -> bool:
@@ -59,8 +55,8 @@ def available() -> tuple[str, ...]:
     supported = _processor_supports() | {"baseline"}
     return tuple(
         isa
-        for isa, module in _MODULES.items()
-        if isa in supported and importlib.util.find_spec(module) is not None
+        for isa, suffix in _SUFFIXES.items()
+        if isa in supported and importlib.util.find_spec(f"factorate._sgd{suffix}") is not None
     )
 
 
@@ -78,18 +74,18 @@ def _choose() -> str:
 
 
 @functools.cache
-def kernel(isa: str) -> ModuleType:
-    """Import the variant of the kernel for one instruction set."""
-    return importlib.import_module(_MODULES[isa])
+def kernel(isa: str, name: str = "_sgd") -> ModuleType:
+    """Import the variant of a kernel for one instruction set."""
+    return importlib.import_module(f"factorate.{name}{_SUFFIXES[isa]}")
 
 
 _active_isa = _choose()
 
 if TYPE_CHECKING:
-    active = _sgd
+    active, topk = _sgd, _topk
 else:
-    #: The variant that runs in this process; a FACTORATE_ISA that cannot run fails the import.
-    active = kernel(_active_isa)
+    #: The variants that run in this process; a FACTORATE_ISA that cannot run fails the import.
+    active, topk = kernel(_active_isa), kernel(_active_isa, "_topk")
 
 
 def chosen() -> str:

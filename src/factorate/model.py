@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
 from factorate import factors as factors_room
-from factorate import fold_in, metrics, solver, storage
+from factorate import fold_in, metrics, neighbours, solver, storage
 from factorate.checks import check_count, check_flag, check_number, show
-from factorate.cores import available_cores
+from factorate.cores import count_threads
 from factorate.estimator import Estimator
-from factorate.exceptions import ModelFileError, UnknownIdWarning, not_fitted
+from factorate.exceptions import ModelFileError, not_fitted
 from factorate.fitted import Fitted
 from factorate.frames import matrix_frame
-from factorate.ids import IdIndex, look_up, read_ids
+from factorate.lookup import rows_of, warn_unknown
 from factorate.progress import progress_bar
 from factorate.ratings import read_further, read_pairs, read_ratings, read_values
 from factorate.seen import find_seen
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from factorate.frames import Names
-    from factorate.ratings import Columns
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
@@ -66,7 +64,7 @@ class MatrixFactorization(Estimator):
         Seed: an int ≥ 0, a NumPy Generator or RandomState to draw one from, or None for a new one
         each time.
     n_threads
-        Threads to train with; None for all the cores this process may use.
+        Threads to train and recommend with; None for all the cores this process may use.
     dtype
         "float32" or "float64".
     columns
@@ -209,7 +207,7 @@ class MatrixFactorization(Estimator):
             fit_bias=check_flag("fit_bias", self.fit_bias),
             fit_mean=check_flag("fit_mean", self.fit_mean),
             seed=_seed(self.random_state),
-            n_threads=_n_threads(self.n_threads),
+            n_threads=count_threads(self.n_threads),
         )
 
     # What was learnt
@@ -303,7 +301,7 @@ class MatrixFactorization(Estimator):
         users, items, columns = read_pairs(
             X, fitted.user_index, fitted.item_index, names=self._checked_columns()
         )
-        _warn_unknown(users, items, columns)
+        warn_unknown((columns.users, users), (columns.items, items), stacklevel=2)
         return factors_room.predict(fitted.factors, users, items)
 
     def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
@@ -348,7 +346,7 @@ class MatrixFactorization(Estimator):
         values = read_values(columns.ratings, np.dtype(np.float64))
         if not len(values):
             raise ValueError("there are no ratings; at least one is needed")
-        _warn_unknown(users, items, columns, stacklevel=4)
+        warn_unknown((columns.users, users), (columns.items, items), stacklevel=3)
         n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
         return values, factors_room.predict(fitted.factors, users, items), n_unknown
 
@@ -382,7 +380,7 @@ class MatrixFactorization(Estimator):
         """
         fitted = self._require()
         (user_ids, user_codes), (item_ids, item_codes) = (
-            _wanted(wanted, index, what)
+            rows_of(wanted, index, what)
             for wanted, index, what in (
                 (users, fitted.user_index, "users"),
                 (items, fitted.item_index, "items"),
@@ -394,7 +392,7 @@ class MatrixFactorization(Estimator):
                 f"the filled matrix has {shape[0]} × {shape[1]} cells, more than {MAX_CELLS:,}; "
                 f"name the users or items that are wanted"
             )
-        _warn_unknown(user_codes, item_codes, (user_ids, item_ids))
+        warn_unknown((user_ids, user_codes), (item_ids, item_codes), stacklevel=2)
         filled = np.empty(shape, fitted.factors.user_factors.dtype)
         rows = max(1, CELLS_AT_ONCE // max(1, shape[1]))
         for first in range(0, shape[0], rows):
@@ -405,6 +403,177 @@ class MatrixFactorization(Estimator):
         if fitted.library is None:
             return filled
         return matrix_frame(filled, user_ids, item_ids, fitted.library)
+
+    # Neighbours
+
+    def recommend(
+        self,
+        users: Any = None,
+        n: int = 10,
+        exclude_seen: bool = True,
+        items: ArrayLike | None = None,
+        exclude: ArrayLike | None = None,
+        as_frame: bool = False,
+    ) -> Any:
+        """Recommend the items with the highest predictions.
+
+        Parameters
+        ----------
+        users
+            Ids of users, shape (m,), or one id; None for all, in the order of `users_`. An unknown
+            user gets the best items by μ + b_i.
+        n
+            How many items for each.
+        exclude_seen
+            Whether to leave out what a user has rated in training.
+        items
+            Ids of the items to choose from, for all users; None for all items. Unknown ones are
+            left out.
+        exclude
+            Ids of items to leave out, for all users; unknown ones change nothing.
+        as_frame
+            Whether to return a DataFrame with columns "user", "item" and "score": of the library of
+            the training ratings, or else of the first of pandas, polars and pyarrow that is
+            installed.
+
+        Returns
+        -------
+        items : ndarray
+            Ids, best first, shape (m, n), or (n,) for one user. Equal scores are in the order of
+            `items_`.
+        scores : ndarray
+            Their predictions, same shape, equal to those of `predict` bit for bit. Where fewer than
+            n items are left a score is NaN, and the id there means nothing: None, NaT, False, −1
+            or, of an unsigned type, 0. A DataFrame leaves these places out.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not what it should be, or what users have seen was not kept.
+        NotFittedError
+            Before `fit`.
+
+        Notes
+        -----
+        The result depends neither on the number of threads (`n_threads`) nor on who else is asked
+        about. For many users, memory is that of the result and one more copy of the factors of the
+        items; the matrix of all scores is never made.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ratings = ["ann", "ann", "bob"], ["tea", "jam", "tea"], [5, 2, 4]
+        >>> model = ft.MatrixFactorization(n_factors=2, random_state=0).fit(ratings)
+        >>> items, scores = model.recommend("bob", n=1)
+        >>> items
+        array(['jam'], dtype=object)
+        >>> bool(scores[0] == model.predict((["bob"], ["jam"]))[0])
+        True
+        """
+        return neighbours.recommend(
+            self._require(), users, n, exclude_seen, items, exclude, as_frame, self.n_threads
+        )
+
+    def similar_items(self, items: Any = None, n: int = 10, as_frame: bool = False) -> Any:
+        """Find the items whose factors point the same way.
+
+        Parameters
+        ----------
+        items
+            Ids of items, shape (m,), or one id; None for all. For an unknown one nothing is found.
+        n
+            How many for each.
+        as_frame
+            Whether to return a DataFrame with columns "item", "similar_item" and "score".
+
+        Returns
+        -------
+        items : ndarray
+            Ids, most alike first, the item itself left out, shape (m, n), or (n,) for one item.
+        scores : ndarray
+            The cosines of their factors, from −1 to 1, same shape; 0 with an item without factors.
+            Empty places are as in `recommend`.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(3, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> items, cosines = model.similar_items(0, n=2)
+        >>> items.shape, bool(cosines[0] >= cosines[1])
+        ((2,), True)
+        """
+        return neighbours.similar(self._require(), "item", items, n, as_frame, self.n_threads)
+
+    def similar_users(self, users: Any = None, n: int = 10, as_frame: bool = False) -> Any:
+        """Find the users of like taste; as `similar_items`, with columns "user", "similar_user"."""
+        return neighbours.similar(self._require(), "user", users, n, as_frame, self.n_threads)
+
+    def group_users(self, n_groups: int) -> Codes:
+        """Sort users of like taste into groups, by scikit-learn's KMeans on their factors.
+
+        Parameters
+        ----------
+        n_groups
+            Number of groups, at most that of the users.
+
+        Returns
+        -------
+        ndarray
+            The group (int32, from 0) of each of `users_`, shape (n_users,). Seeded by
+            `random_state`.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(3, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> sorted(set(model.group_users(2).tolist()))
+        [0, 1]
+        """
+        return neighbours.group(self.user_factors_, n_groups, _seed(self.random_state))
+
+    def group_items(self, n_groups: int) -> Codes:
+        """Sort items that are alike into groups; as `group_users`, for `items_`."""
+        return neighbours.group(self.item_factors_, n_groups, _seed(self.random_state))
+
+    def user_vectors(self, augmented: bool = False) -> Floats:
+        """Return a vector for each of `users_`, to query an index of `item_vectors` with.
+
+        Parameters
+        ----------
+        augmented
+            Whether to return (p_u, 1, μ + b_u), shape (n_users, K + 2), instead of the factors p_u.
+        """
+        return neighbours.user_vectors(self._require().factors, check_flag("augmented", augmented))
+
+    def item_vectors(self, augmented: bool = False) -> Floats:
+        """Return a vector for each of `items_`, for an index of nearest neighbours.
+
+        Parameters
+        ----------
+        augmented
+            Whether to return (q_i, b_i, 1), shape (n_items, K + 2), instead of the factors q_i: the
+            inner product with a row of ``user_vectors(augmented=True)`` is then the prediction,
+            biases included.
+
+        Examples
+        --------
+        >>> import factorate as ft, numpy as np
+        >>> model = ft.MatrixFactorization(3, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> scores = model.user_vectors(augmented=True) @ model.item_vectors(augmented=True).T
+        >>> bool(np.allclose(scores, model.complete(), rtol=1e-5))
+        True
+        """
+        return neighbours.item_vectors(self._require().factors, check_flag("augmented", augmented))
 
     # People and things that come and go
 
@@ -467,7 +636,7 @@ class MatrixFactorization(Estimator):
             dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
             new_users=side == "user", new_items=side == "item",
         )  # fmt: skip
-        _warn_unknown(ratings.users, ratings.items, columns, stacklevel=4)
+        warn_unknown((columns.users, ratings.users), (columns.items, ratings.items), stacklevel=3)
         self._fitted = fold_in.add(fitted, ratings, side, penalty, fit_bias)
         return self
 
@@ -506,11 +675,10 @@ class MatrixFactorization(Estimator):
         ['b']
         """
         fitted = self._require()
-        column = read_ids(users, "users")
-        rows = look_up(fitted.user_index, column, "users")
+        ids, rows = rows_of(users, fitted.user_index, "users")
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):
-            name = show(column.values[unknown[0]])
+            name = show(ids[unknown[0]])
             raise ValueError(
                 f"users[{unknown[0]}] is {name}, whom the model does not know; nobody was removed"
             )
@@ -603,31 +771,3 @@ def _seed(random_state: object) -> int:
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31))
     return check_count("random_state", random_state, 0)
-
-
-def _n_threads(n_threads: object) -> int:
-    return available_cores() if n_threads is None else check_count("n_threads", n_threads, 1)
-
-
-def _wanted(wanted: ArrayLike | None, index: IdIndex, what: str) -> tuple[Any, Codes]:
-    if wanted is None:
-        return index.ids, np.arange(len(index.ids), dtype=np.int32)
-    column = read_ids(wanted, what)
-    return column.values, look_up(index, column, what)
-
-
-def _warn_unknown(
-    users: Codes, items: Codes, columns: Columns | tuple[Any, Any], stacklevel: int = 3
-) -> None:
-    parts = []
-    for what, codes, ids in (("users", users, columns[0]), ("items", items, columns[1])):
-        unknown = np.flatnonzero(codes < 0)
-        if len(unknown):
-            names = list(dict.fromkeys(show(ids[where]) for where in unknown[:100].tolist()))[:3]
-            parts.append(f"{len(unknown)} of {len(codes)} {what} are unknown ({', '.join(names)})")
-    if parts:
-        warnings.warn(
-            f"{'; '.join(parts)}: what is not known of them is left out of their predictions",
-            UnknownIdWarning,
-            stacklevel=stacklevel,
-        )

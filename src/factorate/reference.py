@@ -205,3 +205,21 @@ def fold_in(
         y += z * x
     w = np.linalg.solve(A, y)
     return w[:K] * np.sqrt(scale), float(w[K] * scale)
+
+
+def best(scores: Floats, n: int) -> tuple[Rows, Floats]:
+    """Return the n best of a row of scores, best first, equal ones in their order.
+
+    Where there are fewer than n that are not NaN or −inf, rows are −1 and scores NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> best(np.array([1.0, 3.0, np.nan, 3.0]), 4)
+    (array([ 1,  3,  0, -1]), array([ 3.,  3.,  1., nan]))
+    """
+    rows, found = np.full(n, -1), np.full(n, np.nan, scores.dtype)
+    eligible = np.flatnonzero(scores > -np.inf)
+    order = eligible[np.argsort(-scores[eligible], kind="stable")][:n]
+    rows[: len(order)], found[: len(order)] = order, scores[order]
+    return rows, found
