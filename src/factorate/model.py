@@ -14,6 +14,7 @@ from factorate.estimator import Estimator
 from factorate.exceptions import ModelFileError, not_fitted
 from factorate.fitted import Fitted
 from factorate.frames import matrix_frame
+from factorate.ids import look_up, read_ids
 from factorate.lookup import rows_of, warn_unknown
 from factorate.progress import progress_bar
 from factorate.ratings import read_further, read_pairs, read_ratings, read_values
@@ -675,10 +676,11 @@ class MatrixFactorization(Estimator):
         ['b']
         """
         fitted = self._require()
-        ids, rows = rows_of(users, fitted.user_index, "users")
+        column = read_ids(users, "users")
+        rows = look_up(fitted.user_index, column, "users")
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):
-            name = show(ids[unknown[0]])
+            name = show(column.values[unknown[0]])
             raise ValueError(
                 f"users[{unknown[0]}] is {name}, whom the model does not know; nobody was removed"
             )
