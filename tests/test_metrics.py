@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from sklearn.metrics import mean_absolute_error, ndcg_score, r2_score, root_mean_squared_error
 
+import factorate as ft
 from factorate import metrics
 
 numbers = st.floats(-100, 100)
@@ -202,3 +203,75 @@ def test_ids_of_another_type_are_refused() -> None:
 def test_lists_without_any_item_find_nothing() -> None:
     nothing = np.zeros((2, 3)), np.full((2, 3), np.nan)
     assert metrics.recall(nothing, ([1, 2], ["a", "b"]), [1, 2]) == 0
+
+
+# A whole model.
+
+
+@pytest.fixture(scope="module")
+def split(columns: Any) -> tuple[Any, Any]:
+    known, held_out = slice(2500), slice(2500, None)
+    return tuple(column[known] for column in columns), tuple(column[held_out] for column in columns)
+
+
+@pytest.fixture(scope="module")
+def model(split: tuple[Any, Any]) -> ft.MatrixFactorization:
+    return ft.MatrixFactorization(4, n_epochs=5, random_state=0).fit(split[0])
+
+
+@pytest.mark.parametrize("threshold", [None, 4])
+def test_a_model_is_measured_on_the_best_items_it_has_not_seen(
+    model: ft.MatrixFactorization, split: tuple[Any, Any], threshold: float | None
+) -> None:
+    training, held_out = split
+    found = metrics.ranking(model, held_out, n=7, threshold=threshold)
+    expected: dict[str, list[float]] = {twin.__name__: [] for twin in TWINS}
+    for user in sorted(set(held_out[0].tolist())):
+        mine = held_out[0] == user
+        if threshold is not None:
+            mine &= held_out[2] >= threshold
+        relevant = set(held_out[1][mine].tolist())
+        if not relevant:
+            continue
+        unseen = np.setdiff1d(model.items_, training[1][training[0] == user])
+        predicted = model.predict((np.full(len(unseen), user), unseen))
+        places: List = unseen[np.argsort(-predicted, kind="stable")[:7]].tolist()
+        for twin in TWINS:
+            expected[twin.__name__].append(twin(places, relevant))
+    expected["map"] = expected.pop("mean_average_precision")
+    assert found.pop("n_users") == len(expected["map"])
+    assert found.pop("n_seen") == 0
+    assert found == pytest.approx({name: np.mean(each) for name, each in expected.items()})
+
+
+def test_pairs_that_were_trained_on_are_left_out_and_counted(
+    model: ft.MatrixFactorization, split: tuple[Any, Any]
+) -> None:
+    training, held_out = split
+    both = tuple(np.concatenate([a, b[:40]]) for a, b in zip(held_out, training, strict=True))
+    assert metrics.ranking(model, both) == metrics.ranking(model, held_out) | {"n_seen": 40}
+    with pytest.raises(ValueError, match="every held-out rating was trained on"):
+        metrics.ranking(model, training)
+
+
+def test_users_the_model_does_not_know_count(model: ft.MatrixFactorization) -> None:
+    best = int(model.items_[np.argmax(model.item_bias_)])
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 users are unknown"):
+        found = metrics.ranking(model, ([1000], [best]), n=1)
+    assert found["hit_rate"] == 1
+
+
+def test_names_of_columns_are_those_of_the_model(split: tuple[Any, Any]) -> None:
+    names = ("who", "what", "stars")
+    training, held_out = (pd.DataFrame(dict(zip(names, part, strict=True))) for part in split)
+    renamed = ft.MatrixFactorization(4, n_epochs=5, random_state=0, columns=names).fit(training)
+    plain = ft.MatrixFactorization(4, n_epochs=5, random_state=0).fit(split[0])
+    assert metrics.ranking(renamed, held_out, threshold=3) == metrics.ranking(
+        plain, split[1], threshold=3
+    )
+
+
+def test_a_model_that_keeps_no_seen_items_cannot_be_measured(split: tuple[Any, Any]) -> None:
+    forgetful = ft.MatrixFactorization(2, n_epochs=1, random_state=0, keep_seen=False).fit(split[0])
+    with pytest.raises(ValueError, match="keep_seen=True"):
+        metrics.ranking(forgetful, split[1])

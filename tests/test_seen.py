@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import factorate as ft
-from factorate.seen import find_seen
+from factorate.seen import find_seen, was_seen
 
 
 def rows_of(seen: Any) -> list[list[int]]:
@@ -31,6 +31,19 @@ def test_each_user_gets_the_distinct_items_in_order(
     assert rows_of(seen) == expected
     assert seen.starts.dtype == np.int64
     assert seen.items.dtype == np.int32
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60),
+    asked=st.lists(st.tuples(st.integers(-1, 6), st.integers(-1, 5)), max_size=20),
+)
+def test_every_pair_is_found_again_and_no_other(
+    pairs: list[tuple[int, int]], asked: list[tuple[int, int]]
+) -> None:
+    users, items = (np.array([pair[side] for pair in pairs], np.int32) for side in (0, 1))
+    rows, columns = (np.array([pair[side] for pair in asked], np.int32) for side in (0, 1))
+    found = was_seen(find_seen(users, items, 7, 6), rows, columns)
+    assert found.tolist() == [pair in pairs for pair in asked]
 
 
 def test_they_are_read_only() -> None:

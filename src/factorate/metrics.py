@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate.checks import check_number, show
+from factorate.checks import check_count
 from factorate.ids import look_up, make_index, read_ids
-from factorate.ratings import read_columns, read_values
+from factorate.relevance import find_hits, read_lists, read_relevant
+from factorate.seen import was_seen
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate.frames import Names
-    from factorate.ids import IdColumn
+    from factorate.model import MatrixFactorization
+    from factorate.relevance import Hits
 
 
 def _errors(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.floating[Any]]:
@@ -99,11 +100,85 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return 1 - residual / total
 
 
-class _Hits(NamedTuple):
-    """Which places of each list hold a relevant item, for the users who have one at all."""
+def ranking(
+    model: MatrixFactorization, held_out: Any, n: int = 10, threshold: float | None = None
+) -> dict[str, float]:
+    """Measure how well a model's top-n lists find the items that users went on to rate.
 
-    matrix: NDArray[np.bool]  # (n_users, n)
-    n_relevant: NDArray[np.int64]  # (n_users,), each ≥ 1
+    Each user of `held_out` is given the `n` best items among those that were not in the training
+    ratings of that user.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    held_out
+        Ratings that were not trained on, in any form `fit` takes, or a tuple (users, items). Pairs
+        that were trained on after all cannot be recommended; they are left out and counted.
+    n
+        Length of the lists.
+    threshold
+        Ratings of at least this much make an item relevant; None for every held-out pair.
+
+    Returns
+    -------
+    dict
+        "precision", "recall", "ndcg", "map" and "hit_rate", as the functions of this module define
+        them; "n_users", how many users they are the means of: those with a relevant item; and
+        "n_seen", the number of held-out ratings left out because they were trained on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `held_out` is not ratings, or holds no relevant item; if the model has not kept which
+        items users have rated.
+    NotFittedError
+        If the model is not fitted.
+
+    Warns
+    -----
+    UnknownIdWarning
+        If users were not in the training ratings: their lists are the same.
+
+    Examples
+    --------
+    >>> import factorate as ft
+    >>> users, items, ratings = ft.datasets.synthetic(2200, 100, 50)
+    >>> model = ft.MatrixFactorization(4, random_state=0)
+    >>> _ = model.fit((users[:2000], items[:2000], ratings[:2000]))
+    >>> found = ft.metrics.ranking(model, (users[2000:], items[2000:]), n=5)
+    >>> list(found)
+    ['precision', 'recall', 'ndcg', 'map', 'hit_rate', 'n_users', 'n_seen']
+    """
+    check_count("n", n, 1)
+    fitted = model._require()
+    relevant = read_relevant(held_out, threshold, model._checked_columns(), model.id_kinds_)
+    counts = relevant.counts
+    n_seen = 0
+    if fitted.seen is not None:
+        rows = look_up(fitted.user_index, relevant.users, "users")
+        columns = look_up(fitted.item_index, relevant.items, "items")
+        known = was_seen(fitted.seen, rows, columns)
+        n_seen = int(np.count_nonzero(known))
+        counts = counts & ~known
+        if not counts.any():
+            raise ValueError(
+                "every held-out rating was trained on, and what was cannot be recommended; hold "
+                "some out before fit"
+            )
+    index, lists = make_index(relevant.users, "users")
+    users = index.ids[np.unique(lists[counts])]
+    recommended = model.recommend(users, n=n)
+    hits = find_hits(recommended, relevant._replace(counts=counts), read_ids(users, "users"))
+    return {
+        "precision": _precision(hits),
+        "recall": _recall(hits),
+        "ndcg": _ndcg(hits),
+        "map": _mean_average_precision(hits),
+        "hit_rate": _hit_rate(hits),
+        "n_users": len(hits.n_relevant),
+        "n_seen": n_seen,
+    }
 
 
 def precision(
@@ -117,7 +192,7 @@ def precision(
     Parameters
     ----------
     recommended
-        What ``MatrixFactorization.recommend`` returns: (items, scores), each of shape
+        What :meth:`MatrixFactorization.recommend` returns: (items, scores), each of shape
         (n_users, n), best first, with the score NaN where a place is empty. Or the items alone,
         where no place is.
     held_out
@@ -145,7 +220,7 @@ def precision(
     >>> precision(lists, held_out, users=["ann", "bob"])
     0.5
     """
-    return _precision(_hits(recommended, held_out, users, threshold))
+    return _precision(_read(recommended, held_out, users, threshold))
 
 
 def recall(
@@ -173,7 +248,7 @@ def recall(
     >>> recall(lists, held_out, users=["ann", "bob"])
     0.75
     """
-    return _recall(_hits(recommended, held_out, users, threshold))
+    return _recall(_read(recommended, held_out, users, threshold))
 
 
 def ndcg(
@@ -204,7 +279,7 @@ def ndcg(
     >>> round(ndcg(lists, held_out, users=["ann", "bob"]), 4)
     0.6934
     """
-    return _ndcg(_hits(recommended, held_out, users, threshold))
+    return _ndcg(_read(recommended, held_out, users, threshold))
 
 
 def mean_average_precision(
@@ -234,7 +309,7 @@ def mean_average_precision(
     >>> mean_average_precision(lists, held_out, users=["ann", "bob"])
     0.625
     """
-    return _mean_average_precision(_hits(recommended, held_out, users, threshold))
+    return _mean_average_precision(_read(recommended, held_out, users, threshold))
 
 
 def hit_rate(
@@ -262,117 +337,36 @@ def hit_rate(
     >>> hit_rate(lists, held_out, users=["ann", "bob"])
     1.0
     """
-    return _hit_rate(_hits(recommended, held_out, users, threshold))
+    return _hit_rate(_read(recommended, held_out, users, threshold))
 
 
-def _precision(hits: _Hits) -> float:
+def _precision(hits: Hits) -> float:
     return float(np.mean(hits.matrix))
 
 
-def _recall(hits: _Hits) -> float:
+def _recall(hits: Hits) -> float:
     return float(np.mean(hits.matrix.sum(axis=1) / hits.n_relevant))
 
 
-def _ndcg(hits: _Hits) -> float:
+def _ndcg(hits: Hits) -> float:
     gains = 1 / np.log2(np.arange(2, hits.matrix.shape[1] + 2))
     best = np.cumsum(gains)[np.minimum(hits.n_relevant, len(gains)) - 1]
     return float(np.mean(hits.matrix @ gains / best))
 
 
-def _mean_average_precision(hits: _Hits) -> float:
+def _mean_average_precision(hits: Hits) -> float:
     n = hits.matrix.shape[1]
     precisions = np.cumsum(hits.matrix, axis=1) / np.arange(1, n + 1)
     found = np.sum(precisions * hits.matrix, axis=1)
     return float(np.mean(found / np.minimum(hits.n_relevant, n)))
 
 
-def _hit_rate(hits: _Hits) -> float:
+def _hit_rate(hits: Hits) -> float:
     return float(np.mean(hits.matrix.any(axis=1)))
 
 
-def _relevant(
-    held_out: Any,
-    threshold: float | None,
-    names: Names | None,
-    kinds: tuple[str | None, str | None],
-) -> tuple[IdColumn, IdColumn, NDArray[np.bool]]:
-    """Return the users and items of the held-out ratings, and which of them are relevant."""
-    columns = read_columns(held_out, None, names, pairs=threshold is None, kinds=kinds)
-    n_users, n_items = len(columns.users), len(columns.items)
-    if n_users != n_items:
-        raise ValueError(f"columns have different lengths: {n_users} users, {n_items} items")
-    relevant = np.ones(n_users, np.bool)
-    if threshold is not None:
-        least = check_number("threshold", threshold)
-        values = read_values(columns.ratings, np.dtype(np.float64))
-        if len(values) != n_users:
-            raise ValueError(
-                f"columns have different lengths: {n_users} users, {len(values)} ratings"
-            )
-        relevant = values >= least
-    if not relevant.any():
-        at_least = "" if threshold is None else f" of at least {threshold}"
-        raise ValueError(f"there are no held-out ratings{at_least}; at least one is needed")
-    return read_ids(columns.users, "users"), read_ids(columns.items, "items"), relevant
-
-
-def _lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np.bool]]:
-    """Return the items, shape (n_users, n), and which places are filled."""
-    items, scores = recommended if isinstance(recommended, tuple) else (recommended, None)
-    items = items if isinstance(items, np.ndarray) else np.asarray(items, object)
-    filled = np.ones(items.shape, np.bool) if scores is None else ~np.isnan(scores)
-    if items.ndim != 2 or len(items) != n_users or not items.shape[1]:
-        raise ValueError(
-            f"the recommended items have shape {items.shape}; expected ({n_users}, n), a list for "
-            f"each of {n_users} users"
-        )
-    if filled.shape != items.shape:
-        raise ValueError(f"items have shape {items.shape} and their scores {filled.shape}")
-    return items, filled
-
-
-def _hits(
-    recommended: Any,
-    held_out: Any,
-    users: ArrayLike,
-    threshold: float | None,
-    names: Names | None = None,
-) -> _Hits:
+def _read(recommended: Any, held_out: Any, users: ArrayLike, threshold: float | None) -> Hits:
     who = read_ids(users, "users")
-    items, filled = _lists(recommended, len(who.values))
-    what = read_ids(items[filled], "recommended items")
-    raters, rated, relevant = _relevant(held_out, threshold, names, (who.kind, what.kind))
-
-    # A pair is numbered user × n_items + item, by the rows of two indexes made for this.
-    user_index, lists = make_index(who, "users")
-    item_index, item_rows = make_index(rated, "items")
-    n_items = np.int64(len(item_index.ids))
-    user_rows = look_up(user_index, raters, "users")
-    relevant = relevant & (user_rows >= 0)
-    pairs = np.unique(user_rows[relevant] * n_items + item_rows[relevant])
-    n_relevant = np.bincount(pairs // n_items, minlength=len(user_index.ids))[lists]
-    if not n_relevant.any():
-        raise ValueError("none of the users has a relevant item in the held-out ratings")
-
-    _check_distinct(items, filled, what)
-    places = np.full(items.shape, -1, np.int64)
-    places[filled] = look_up(item_index, what, "recommended items")
-    matrix = (places >= 0) & np.isin(lists[:, None] * n_items + places, pairs)
-    counted = n_relevant > 0
-    return _Hits(matrix[counted], n_relevant[counted])
-
-
-def _check_distinct(items: NDArray[Any], filled: NDArray[np.bool], what: IdColumn) -> None:
-    # Empty places are numbered apart, so that they are never equal.
-    numbers = np.tile(-1 - np.arange(items.shape[1]), (len(items), 1))
-    if filled.any():
-        numbers[filled] = make_index(what, "recommended items")[1]
-    order = np.argsort(numbers, axis=1, kind="stable")
-    ordered = np.take_along_axis(numbers, order, axis=1)
-    twice = np.argwhere(ordered[:, 1:] == ordered[:, :-1])
-    if len(twice):
-        row, place = twice[0].tolist()
-        item = items[row, order[row, place]]
-        raise ValueError(
-            f"{show(item)} is twice in list {row} of the recommended items; list an item once"
-        )
+    items, filled = read_lists(recommended, len(who.values))
+    kinds = who.kind, read_ids(items[filled], "recommended items").kind
+    return find_hits(recommended, read_relevant(held_out, threshold, None, kinds), who)

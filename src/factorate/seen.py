@@ -106,5 +106,30 @@ def without_users(seen: Seen, rows: Codes) -> Seen:
     return Seen(_starts(counts[stays]), seen.items[np.repeat(stays, counts)])
 
 
+def was_seen(seen: Seen, users: Codes, items: Codes) -> NDArray[np.bool]:
+    """Say of each pair of rows whether it was rated; −1 is an unknown user or item.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> seen = find_seen(*np.array([[0, 0, 1], [0, 2, 1]], np.int32), n_users=2, n_items=3)
+    >>> was_seen(seen, *np.array([[0, 0, 1, -1], [2, 1, 1, 0]], np.int32)).tolist()
+    [True, False, True, False]
+    """
+    known = users >= 0
+    low = np.where(known, seen.starts[users], 0)
+    end = np.where(known, seen.starts[users + 1], 0)
+    high = end.copy()
+    while (open_ := low < high).any():  # a binary search for all pairs at once
+        middle = (low + high) // 2
+        below = open_.copy()
+        below[open_] = seen.items[middle[open_]] < items[open_]
+        low = np.where(below, middle + 1, low)
+        high = np.where(open_ & ~below, middle, high)
+    found = low < end
+    found[found] = seen.items[low[found]] == items[found]
+    return found
+
+
 def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)], dtype=np.int64)
