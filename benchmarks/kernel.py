@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from factorate import datasets, kernels
+from factorate.kernels import aligned_zeros
 from factorate.schedule import Schedule, make_schedule, visits
-from factorate.solver import aligned_zeros
 
 N_USERS, N_ITEMS = 69_878, 10_677
 CACHED = 64

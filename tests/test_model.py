@@ -453,3 +453,14 @@ def test_progress_shows_epoch_rmse_and_speed(columns: Any) -> None:
     with redirect_stderr(silent := io.StringIO()):
         fitted(columns)
     assert silent.getvalue() == ""
+
+
+def test_threads_change_no_prediction(columns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ft.MatrixFactorization(5, 2, random_state=0, n_threads=1).fit(columns)
+    pairs = np.append(columns[0], 999), np.append(columns[1], 3)
+    with pytest.warns(ft.UnknownIdWarning):
+        one = model.predict(pairs)
+    monkeypatch.setattr("factorate.factors.PAIRS_PER_PART", 700)
+    with pytest.warns(ft.UnknownIdWarning):
+        three = model.set_params(n_threads=3).predict(pairs)
+    np.testing.assert_array_equal(three, one)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factorate import kernels, reference
-from factorate.solver import aligned_zeros, padded
+from factorate.kernels import aligned_zeros
+from factorate.solver import padded
 
 # Relative to the largest number of the state. float32: an epsilon of 6e-8, grown by the visits.
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}

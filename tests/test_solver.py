@@ -135,7 +135,7 @@ def test_training_works_in_a_forked_child(columns: Any) -> None:
 def test_factors_begin_on_a_cache_line() -> None:
     for shape in ((1, 16), (7, 48)):
         for kind in (np.float32, np.float64):
-            array = solver.aligned_zeros(shape, np.dtype(kind))
+            array = kernels.aligned_zeros(shape, np.dtype(kind))
             assert array.ctypes.data % 64 == 0
             assert array.shape == shape
             assert array.flags.c_contiguous

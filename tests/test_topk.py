@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factorate import kernels, reference, topn
-from factorate.solver import aligned_zeros
+from factorate.kernels import aligned_zeros
 from factorate.topn import Hidden, Scoring, best
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from factorate.exceptions import ModelFileError
+from factorate.kernels import aligned_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -250,7 +251,7 @@ def _copy(
         size = _header_size(content, 0, dtype, shape) + _n_bytes(dtype, shape)
         if size != member.file_size:
             raise ValueError(f"{member.filename} has another size than its array")
-        array = np.empty(shape, dtype)
+        array = aligned_zeros(shape, dtype)
         flat = array.reshape(-1).view(np.uint8)
         for begin in range(0, len(flat), CHUNK):
             part = flat[begin : begin + CHUNK]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import os
 import platform
 import sys
@@ -15,7 +16,11 @@ from factorate import _cpu, _sgd, _topk
 
 if TYPE_CHECKING:
     from types import ModuleType
+    from typing import Any
 
+    from numpy.typing import NDArray
+
+ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 LOOKAHEAD = _sgd.LOOKAHEAD
 PADDING = _sgd.PADDING
 
@@ -91,6 +96,14 @@ else:
 def chosen() -> str:
     """Return the instruction set in use."""
     return _active_isa
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return zeros that begin on a cache line, which reads of whole vectors are faster from."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def show_config() -> None:

@@ -65,7 +65,7 @@ class MatrixFactorization(Estimator):
         Seed: an int ≥ 0, a NumPy Generator or RandomState to draw one from, or None for a new one
         each time.
     n_threads
-        Threads to train and recommend with; None for all the cores this process may use.
+        Threads to train, predict and recommend with; None for all the cores this process may use.
     dtype
         "float32" or "float64".
     columns
@@ -303,7 +303,7 @@ class MatrixFactorization(Estimator):
             X, fitted.user_index, fitted.item_index, names=self._checked_columns()
         )
         warn_unknown((columns.users, users), (columns.items, items), stacklevel=2)
-        return factors_room.predict(fitted.factors, users, items)
+        return factors_room.predict(fitted.factors, users, items, self.n_threads)
 
     def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
         """Compare predictions with ratings.
@@ -349,7 +349,8 @@ class MatrixFactorization(Estimator):
             raise ValueError("there are no ratings; at least one is needed")
         warn_unknown((columns.users, users), (columns.items, items), stacklevel=3)
         n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
-        return values, factors_room.predict(fitted.factors, users, items), n_unknown
+        predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
+        return values, predicted, n_unknown
 
     def complete(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Any:
         """Return the filled matrix: the predictions of every item for every user.

@@ -16,7 +16,7 @@ import numpy as np
 
 from factorate.exceptions import DivergenceError
 from factorate.factors import Factors
-from factorate.kernels import PADDING, active
+from factorate.kernels import PADDING, active, aligned_zeros
 from factorate.schedule import Schedule, make_schedule, stream, uniform, visits
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 INITIAL_SPREAD = 0.02  # standard deviation of p_u · q_i at the start, on the scale of training
-ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 CHUNK = 1 << 16  # numbers drawn, or standardized, at a time: they stay in the cache
 RATINGS_PER_PART = 100_000  # that make another thread worth while when ratings are sorted
 
@@ -75,14 +74,6 @@ class _State:
     Q: Floats
     user_bias: Floats
     item_bias: Floats
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
-    """Return zeros that begin on a cache line."""
-    n_bytes = math.prod(shape) * dtype.itemsize
-    buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def padded(n_factors: int) -> int:
@@ -155,7 +146,7 @@ def _to_factors(
         (shape[0], schedule.user_order, state.P, state.user_bias),
         (shape[1], schedule.item_order, state.Q, state.item_bias),
     ):
-        factors, biases = np.zeros((n, n_factors), dtype), np.zeros(n, dtype)
+        factors, biases = aligned_zeros((n, n_factors), dtype), np.zeros(n, dtype)
         factors[order] = rows[:, :n_factors] * dtype.type(math.sqrt(scale))
         biases[order] = bias * dtype.type(scale)
         arrays.append((factors, biases))

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate.cores import count_threads
-from factorate.kernels import active, topk
-from factorate.solver import aligned_zeros
+from factorate.kernels import active, aligned_zeros, topk
 
 if TYPE_CHECKING:
     from typing import Any
