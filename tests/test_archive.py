@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import signal
@@ -205,6 +206,23 @@ def test_an_array_that_is_not_what_the_meta_says_is_refused(arrays: Any, tmp_pat
                 target.writestr(name, damage if name == "a.npy" else part)
         for choice in (copied, mapped):
             with pytest.raises(ft.ModelFileError, match=f"is a damaged model: .*{message}"):
+                read(path, 1, choice)
+
+
+def test_a_file_that_asks_for_objects_or_too_much_is_refused(arrays: Any, tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    for form in (["|O", [4, 3]], ["<f4", [2**40, 2**20]], ["<f4", [-4, -3]], ["<f4", [[4], 3]]):
+        write(path, {"format": 1}, arrays)
+        with zipfile.ZipFile(path) as source:
+            parts = {name: source.read(name) for name in source.namelist()}
+        meta = json.loads(parts[META])
+        meta["arrays"]["a"] = form
+        parts[META] = json.dumps(meta).encode()
+        with zipfile.ZipFile(path, "w") as target:
+            for name, part in parts.items():
+                target.writestr(name, part)
+        for choice in (copied, mapped):
+            with pytest.raises(ft.ModelFileError, match="is a damaged model"):
                 read(path, 1, choice)
 
 

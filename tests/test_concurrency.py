@@ -67,6 +67,8 @@ def test_every_answer_comes_from_one_version(columns: Any) -> None:
     def answers() -> list[tuple[str, int]]:
         return [
             ("predict", hash(model.predict((users, items)).tobytes())),
+            ("recommend", hash(model.recommend(range(66), n=5)[1].tobytes())),
+            ("recommend_for", hash(model.recommend_for({5: 1.0, 7: 4.0})[1].tobytes())),
             ("complete", hash(model.complete(range(66), [5, 101]).tobytes())),
         ]
 

@@ -139,6 +139,27 @@ def test_the_penalties_of_factors_and_bias_are_two() -> None:
     assert bias[0] == pytest.approx(0.5)
 
 
+def test_groups_of_every_size_are_solved_apart() -> None:
+    """Also where some rows have no ratings, and where none has."""
+    generator = np.random.default_rng(0)
+    fixed = Fixed(generator.normal(size=(40, 3)), np.zeros(40), 0.0, 1.0, fit_bias=True)
+    counts = generator.permutation(np.repeat([0, 1, 4, 9], 5))
+    rows = np.repeat(np.arange(20, dtype=np.int32), counts)
+    items = generator.integers(0, 40, len(rows), np.int32)
+    ratings = generator.normal(size=len(rows))
+    P, bias = solve(fixed, rows, items, ratings, 20, Penalty(0.1, 0.1))
+    for row in range(20):
+        mine = rows == row
+        p, b = np.zeros(3), 0.0
+        if mine.any():
+            p, b = reference.fold_in(
+                items[mine], ratings[mine], fixed.factors, fixed.bias, 0.0, 1.0, 0.1
+            )
+        np.testing.assert_allclose([*P[row], bias[row]], [*p, b], 1e-9)
+    nothing = rows[:0], items[:0], ratings[:0]
+    assert not solve(fixed, *nothing, 4, Penalty(0.1, 0.1))[0].any()
+
+
 # What a model does with them
 
 
@@ -227,6 +248,9 @@ def test_frames_and_y_are_taken_too() -> None:
 def test_who_is_removed_is_forgotten() -> None:
     model, old = fitted(), fitted()
     model.remove_users([89, 3, 3])
+    np.testing.assert_array_equal(
+        fitted().remove_users(3).remove_users(89).user_factors_, model.user_factors_
+    )
     assert model.users_.tolist() == [user for user in range(90) if user not in (3, 89)]
     np.testing.assert_array_equal(model.user_factors_, np.delete(old.user_factors_, [3, 89], 0))
     np.testing.assert_array_equal(model.user_bias_, np.delete(old.user_bias_, [3, 89]))
@@ -273,6 +297,56 @@ def test_an_error_leaves_the_model() -> None:
     for use in (empty.add_users, empty.add_items, empty.remove_users):
         with pytest.raises(ft.NotFittedError):
             use(([1], [1], [1.0]))
+
+
+# Without keeping anything
+
+
+def test_recommendations_for_a_newcomer_are_those_after_taking_them_in() -> None:
+    users, items, ratings = newcomers()
+    taken_in = fitted().add_users((users, items, ratings))
+    for user in np.unique(users):
+        mine, model = users == user, fitted()
+        before = state(model)
+        expected = taken_in.recommend(user, n=20)
+        for given in (
+            (items[mine], ratings[mine]),
+            dict(zip(items[mine].tolist(), ratings[mine].tolist(), strict=True)),
+            (pd.Series(items[mine]), pd.Series(ratings[mine])),
+        ):
+            for got, wanted in zip(model.recommend_for(given, n=20), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+        assert state(model) is before
+    without_seen = fitted(keep_seen=False).recommend_for({7: 30.0}, n=60)
+    assert 7 not in without_seen[0]
+    assert np.isnan(without_seen[1][-1])
+
+
+def test_recommendations_without_ratings_are_by_the_items_biases() -> None:
+    model = fitted()
+    expected = np.sort(np.float32(model.global_mean_) + model.item_bias_)[::-1]
+    np.testing.assert_array_equal(model.recommend_for({}, n=60)[1], expected)
+    np.testing.assert_array_equal(model.recommend_for(([], []), n=60)[1], expected)
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 items are unknown \(500\)") as seen:
+        np.testing.assert_array_equal(model.recommend_for({500: 4.0}, n=60)[1], expected)
+    assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("ratings", "error", "message"),
+    [
+        ([1, 2], TypeError, r"got list; expected .* mapping \{item: rating\} or a tuple"),
+        (([1], [2], [3]), TypeError, "got tuple; expected the ratings of one user"),
+        (([1, 2], [3.0]), ValueError, "columns have different lengths: 2 items, 1 ratings"),
+        ({1: float("nan")}, ValueError, r"ratings\[0\] is nan"),
+        ({"a": 1.0}, TypeError, "items are str .* the model knows them as integer"),
+    ],
+)
+def test_what_are_no_ratings_of_one_is_refused(
+    ratings: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        fitted().recommend_for(ratings)
 
 
 @pytest.mark.parametrize("mmap", [False, True])

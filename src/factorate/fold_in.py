@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate.factors import Factors
-from factorate.ids import without
-from factorate.seen import add_seen, without_users
+from factorate.ids import range_index, without
+from factorate.ratings import Ratings
+from factorate.seen import Seen, add_seen, without_users
 
 if TYPE_CHECKING:
     from typing import Any
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate.fitted import Fitted
-    from factorate.ratings import Ratings
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
@@ -100,8 +100,10 @@ def solve(
     counts = np.bincount(rows, minlength=n_rows)
     starts = np.cumsum(counts) - counts
     out = np.zeros((n_rows, n_factors + 1))
-    for n in np.unique(counts[counts > 0]).tolist():
-        same = np.flatnonzero(counts == n)
+    by_count = np.argsort(counts, kind="stable")
+    changes = np.flatnonzero(np.diff(counts[by_count], prepend=0))
+    for same in np.split(by_count, changes)[1:]:
+        n = int(counts[same[0]])
         at_once = max(1, CELLS // (width * max(width, min(n, SLAB))))
         for first in range(0, len(same), at_once):
             some = same[first : first + at_once]
@@ -204,6 +206,23 @@ def add(fitted: Fitted, ratings: Ratings, side: str, penalty: Penalty, fit_bias:
             len(ratings.user_index.ids), len(ratings.item_index.ids),
         ),
     )  # fmt: skip
+
+
+def alone(
+    fitted: Fitted, items: Codes, ratings: Floats, penalty: Penalty, fit_bias: bool
+) -> Fitted:
+    """Return a model whose only user, 0, gave some ratings; unknown items (−1) are left out."""
+    old = fitted.factors
+    none, user = np.empty(0, np.int32), range_index(1)
+    nobody = dataclasses.replace(
+        fitted,
+        factors=dataclasses.replace(
+            old, user_factors=old.user_factors[:0], user_bias=old.user_bias[:0]
+        ),
+        seen=Seen(np.zeros(1, np.int64), none),
+    )
+    given = Ratings(np.zeros_like(items), items, ratings, user, fitted.item_index, None)
+    return add(nobody, given, "user", penalty, fit_bias)
 
 
 def remove_users(fitted: Fitted, rows: Codes) -> Fitted:

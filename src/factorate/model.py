@@ -15,9 +15,15 @@ from factorate.exceptions import ModelFileError, not_fitted
 from factorate.fitted import Fitted
 from factorate.frames import matrix_frame
 from factorate.ids import look_up, read_ids
-from factorate.lookup import rows_of, warn_unknown
+from factorate.lookup import as_column, rows_of, warn_unknown
 from factorate.progress import progress_bar
-from factorate.ratings import read_further, read_pairs, read_ratings, read_values
+from factorate.ratings import (
+    read_further,
+    read_pairs,
+    read_ratings,
+    read_ratings_of_one,
+    read_values,
+)
 from factorate.seen import find_seen
 
 if TYPE_CHECKING:
@@ -481,6 +487,50 @@ class MatrixFactorization(Estimator):
             self._require(), users, n, exclude_seen, items, exclude, as_frame, self.n_threads
         )
 
+    def recommend_for(self, ratings: Any, n: int = 10) -> tuple[NDArray[Any], Floats]:
+        """Recommend items to somebody the model does not know, by their ratings; nothing is kept.
+
+        The recommendations are those that `add_users` and `recommend` would give.
+
+        Parameters
+        ----------
+        ratings
+            All ratings of one user: a mapping {item: rating}, or a tuple (items, ratings) of
+            arrays. Those of unknown items are left out; without any, the best items by μ + b_i are
+            recommended.
+        n
+            How many items.
+
+        Returns
+        -------
+        items, scores
+            Ids and predictions, shape (n,), best first, rated items left out; see `recommend`.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If items are unknown.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "rye"]
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((users, items, [5, 2, 4, 1]))
+        >>> items, scores = model.recommend_for({"tea": 5, "rye": 2}, n=1)
+        >>> items.tolist()
+        ['jam']
+        """
+        fitted = self._require()
+        rows, values, items = read_ratings_of_one(
+            ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
+        )
+        warn_unknown(neighbours.NOBODY, (items, rows), stacklevel=2)
+        alone = fold_in.alone(fitted, rows, values, *self._fold_in_settings())
+        found: tuple[NDArray[Any], Floats] = neighbours.recommend(
+            alone, 0, n, True, None, None, False, self.n_threads
+        )
+        return found
+
     def similar_items(self, items: Any = None, n: int = 10, as_frame: bool = False) -> Any:
         """Find the items whose factors point the same way.
 
@@ -595,7 +645,8 @@ class MatrixFactorization(Estimator):
         Returns
         -------
         MatrixFactorization
-            This model; other threads go on with what it was until all is done.
+            This model. Other threads may read it meanwhile, and go on with what it was until all
+            is done; only one at a time may change it.
 
         Warns
         -----
@@ -632,19 +683,20 @@ class MatrixFactorization(Estimator):
 
     def _add(self, side: str, X: Any, y: ArrayLike | None) -> Self:
         fitted = self._require()
-        penalty, fit_bias = self._penalty(), check_flag("fit_bias", self.fit_bias)
+        settings = self._fold_in_settings()
         ratings, columns = read_further(
             X, y, fitted.user_index, fitted.item_index,
             dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
             new_users=side == "user", new_items=side == "item",
         )  # fmt: skip
         warn_unknown((columns.users, ratings.users), (columns.items, ratings.items), stacklevel=3)
-        self._fitted = fold_in.add(fitted, ratings, side, penalty, fit_bias)
+        self._fitted = fold_in.add(fitted, ratings, side, *settings)
         return self
 
-    def _penalty(self) -> fold_in.Penalty:
+    def _fold_in_settings(self) -> tuple[fold_in.Penalty, bool]:
         regularization = check_number("regularization", self.regularization, least=0)
-        return fold_in.Penalty(regularization, regularization)
+        fit_bias = check_flag("fit_bias", self.fit_bias)
+        return fold_in.Penalty(regularization, regularization), fit_bias
 
     def remove_users(self, users: ArrayLike) -> Self:
         """Forget users: their ids, factors, biases and seen items.
@@ -655,7 +707,7 @@ class MatrixFactorization(Estimator):
         Parameters
         ----------
         users
-            Their ids, shape (n,).
+            Their ids, shape (n,), or one id.
 
         Returns
         -------
@@ -677,7 +729,7 @@ class MatrixFactorization(Estimator):
         ['b']
         """
         fitted = self._require()
-        column = read_ids(users, "users")
+        column = read_ids(as_column(users), "users")  # None is not everybody here
         rows = look_up(fitted.user_index, column, "users")
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):

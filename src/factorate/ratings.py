@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -342,6 +343,43 @@ def read_further(
     (user_index, users), (item_index, items) = sides
     users, items = np.ascontiguousarray(users), np.ascontiguousarray(items)
     return Ratings(users, items, values, user_index, item_index, columns.library), columns
+
+
+def read_ratings_of_one(
+    ratings: object, item_index: IdIndex, *, dtype: np.dtype[Any]
+) -> tuple[Codes, Floats, ArrayLike]:
+    """Read the ratings of one user.
+
+    Parameters
+    ----------
+    ratings
+        A mapping {item: rating}, or a tuple (items, ratings); there may be none.
+    item_index
+        That of the model.
+    dtype
+        float32 or float64.
+
+    Returns
+    -------
+    rows, values, items
+        Rows of the items, −1 for unknown ones; the ratings; the items as they were given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For input that is not ratings, or items of another type than the model's.
+    """
+    if isinstance(ratings, Mapping):
+        ratings = list(ratings.keys()), list(ratings.values())
+    if not isinstance(ratings, tuple) or len(ratings) != 2:
+        raise TypeError(
+            f"got {type(ratings).__name__}; expected the ratings of one user as a mapping "
+            f"{{item: rating}} or a tuple (items, ratings)"
+        )
+    items, values = ratings
+    _check_lengths(items=_length(items), ratings=_length(values))
+    rows = look_up(item_index, read_ids(items, "items"), "items")
+    return np.ascontiguousarray(rows), read_values(values, dtype), items
 
 
 def read_pairs(
