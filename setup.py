@@ -102,6 +102,8 @@ class build_extensions(build_ext):  # noqa: N801
         """Return what the sdist holds beside the Python modules."""
         kinds = (
             "src/**/*.pyx",
+            "src/**/*.pxd",
+            "src/**/*.pxi",
             "src/**/*.pyi",
             "src/**/*.h",
             "tests/**/*.py",
@@ -132,11 +134,14 @@ class build_extensions(build_ext):  # noqa: N801
         super().copy_extensions_to_source()
 
 
+HEADERS = {".h", ".pxd", ".pxi"}
 sources = sorted(Path("src/factorate").glob("*.pyx"))
 variants = [
     path for path in sources if path.stem.endswith(tuple(f"_{s}" for s in INSTRUCTION_SETS))
 ]
-headers = [str(path) for path in Path("src/factorate").glob("*.h")]
+headers = [
+    str(path) for kind in ("*.h", "*.pxd", "*.pxi") for path in Path("src/factorate").glob(kind)
+]
 
 setup(
     ext_modules=cythonize(

@@ -36,7 +36,7 @@ def model(text: bool) -> ft.MatrixFactorization:
     factors = Factors(P, Q, user_bias, item_bias, 3.5, 1.0)
     made = ft.MatrixFactorization(K)
     history = dict.fromkeys(HISTORY, np.empty(0))
-    made._fitted = Fitted(factors, users, items, history, None, None)
+    made._fitted = Fitted(factors, users, items, history, None, None, None, 0, 0, 0, (1.0, 5.0))
     return made
 
 

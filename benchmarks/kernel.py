@@ -24,8 +24,8 @@ N_USERS, N_ITEMS = 69_878, 10_677
 CACHED = 64
 CACHED_VISITS = 500_000
 FACTORS = (16, 32, 64, 128)
-RATE, REGULARIZATION = 0.005, 0.05
 FLOAT = np.dtype(np.float32)
+STEPS = np.tile(np.array([0.005, 0.05, 0], FLOAT), (4, 1))  # rate, L2 and L1
 
 
 def pad(column: Any) -> Any:
@@ -51,7 +51,7 @@ def epoch_of(
             bias[:] = 0
         began = time.perf_counter()
         for start, stop in starts:
-            train(*order, start, stop, *state, *biases, RATE, REGULARIZATION, fit_bias)
+            train(*order, start, stop, *state, *biases, STEPS, fit_bias)
         seconds = time.perf_counter() - began
         return sum(stop - start for start, stop in starts) / seconds / 1e6
 

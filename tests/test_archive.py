@@ -147,7 +147,7 @@ def test_a_file_cut_short_says_so(mmap: bool, tmp_path: Path) -> None:
 def everything(model: ft.MatrixFactorization) -> list[Any]:
     """All of a model but the arrays that may be mapped."""
     fitted = model._fitted
-    history = [column.tolist() for column in model.history_.values()]
+    history = [column.tobytes() for column in model.history_.values()]
     numbers = [fitted.factors.mean, fitted.factors.scale, fitted.library, model.id_kinds_]
     assert fitted.seen is not None
     ids = model.users_.tolist(), model.items_.tolist()

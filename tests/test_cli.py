@@ -51,7 +51,7 @@ def test_the_demo_fills_the_matrix_and_meets_the_noise_floor() -> None:
     assert 0.5 < rmse < 0.54
     assert "million ratings/s" in done.stdout
     assert done.stdout.count("   item ") == 10
-    assert "40/40" in done.stderr
+    assert "20/20" in done.stderr
 
 
 def test_fit_predict_evaluate_info(columns: Any, ratings: Path, model: Path) -> None:
@@ -149,7 +149,7 @@ def test_help_and_version() -> None:
     shown = run("--help").stdout
     for command in ("demo", "fit", "predict", "evaluate", "info"):
         assert command in shown
-    assert "default: 0.015" in run("fit", "--help").stdout
+    assert "default: 0.036" in run("fit", "--help").stdout
     done = subprocess.run(
         [sys.executable, "-m", "factorate", "--version"], capture_output=True, text=True, check=True
     )

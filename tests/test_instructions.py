@@ -29,7 +29,8 @@ def rows(dtype):
 columns = rows(np.int32), rows(np.int32), rows(np.float32) / 1000
 state = [np.full((1000, {K}), 0.1, np.float32) for _ in range(2)]
 biases = [np.zeros(1000, np.float32) for _ in range(2)]
-_sgd.train(*columns, 0, {N_RATINGS}, *state, *biases, 0.01, 0.05, True)
+steps = np.tile(np.array([0.01, 0.05, 0], np.float32), (4, 1))
+_sgd.train(*columns, 0, {N_RATINGS}, *state, *biases, steps, True)
 """
 
 

@@ -18,6 +18,7 @@ def scatter(
     users: NDArray[int32],
     items: NDArray[int32],
     ratings: NDArray[floating[Any]],
+    weights: NDArray[floating[Any]],
     begin: int,
     end: int,
     user_place: NDArray[int32],
@@ -29,6 +30,7 @@ def scatter(
     out_users: NDArray[int32],
     out_items: NDArray[int32],
     out_ratings: NDArray[floating[Any]],
+    out_weights: NDArray[floating[Any]],
 ) -> None: ...
 def group(
     keys: NDArray[int32], values: NDArray[int32], cursor: NDArray[int64], out: NDArray[int32]
@@ -57,8 +59,9 @@ def shuffle_tiles(
     users: NDArray[int32],
     items: NDArray[int32],
     ratings: NDArray[floating[Any]],
+    weights: NDArray[floating[Any]],
     keys: NDArray[uint64],
     origins: NDArray[int32],
     old_rows: NDArray[int32],
-    old_ratings: NDArray[floating[Any]],
+    old_values: NDArray[floating[Any]],
 ) -> None: ...

@@ -36,14 +36,15 @@ def count_tiles(const int32_t[::1] users, const int32_t[::1] items,
 
 
 def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
-            Py_ssize_t begin, Py_ssize_t end,
+            const floating[::1] weights, Py_ssize_t begin, Py_ssize_t end,
             const int32_t[::1] user_place, const int32_t[::1] item_place,
             const int32_t[::1] user_tile, const int32_t[::1] item_tile,
             const int32_t[:, ::1] tile, int64_t[::1] cursor,
-            int32_t[::1] out_users, int32_t[::1] out_items, floating[::1] out_ratings):
+            int32_t[::1] out_users, int32_t[::1] out_items, floating[::1] out_ratings,
+            floating[::1] out_weights):
     """Write the ratings from begin to end to their tiles, rows as places.
 
-    The cursor holds where the next rating of each tile goes, and moves.
+    The cursor holds where the next rating of each tile goes, and moves. Weights may be empty.
     """
     cdef Py_ssize_t t
     cdef int32_t k
@@ -56,6 +57,8 @@ def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[:
             out_users[to] = user_place[users[t]]
             out_items[to] = item_place[items[t]]
             out_ratings[to] = ratings[t]
+            if weights.shape[0]:
+                out_weights[to] = weights[t]
 
 
 def group(const int32_t[::1] keys, const int32_t[::1] values, int64_t[::1] cursor,
@@ -111,12 +114,12 @@ def shuffle_tiles(const int64_t[::1] starts, Py_ssize_t begin, Py_ssize_t end,
                   const int32_t[::1] first_user,
                   const int32_t[::1] first_item, const int32_t[::1] n_items, int n_bits,
                   int32_t[::1] users, int32_t[::1] items, floating[::1] ratings,
-                  uint64_t[:, ::1] keys, int32_t[:, ::1] origins,
-                  int32_t[:, ::1] old_rows, floating[::1] old_ratings):
+                  floating[::1] weights, uint64_t[:, ::1] keys, int32_t[:, ::1] origins,
+                  int32_t[:, ::1] old_rows, floating[:, ::1] old_values):
     """Sort the tiles from begin to end, each by a hash of (user, item) without collisions.
 
-    The last four arguments are scratch as long as the largest tile. An LSD radix sort, so
-    ratings of one pair keep their order.
+    Weights may be empty. The last four arguments are scratch as long as the largest tile. An LSD
+    radix sort, so ratings of one pair keep their order.
     """
     cdef Py_ssize_t k, t, size, start, source, turn, shift, digit
     cdef uint64_t place
@@ -129,7 +132,9 @@ def shuffle_tiles(const int64_t[::1] starts, Py_ssize_t begin, Py_ssize_t end,
             for t in range(size):
                 old_rows[0, t] = users[start + t]
                 old_rows[1, t] = items[start + t]
-                old_ratings[t] = ratings[start + t]
+                old_values[0, t] = ratings[start + t]
+                if weights.shape[0]:
+                    old_values[1, t] = weights[start + t]
                 place = <uint64_t>(users[start + t] - first_user[k]) * <uint64_t>n_items[k]
                 place += <uint64_t>(items[start + t] - first_item[k])
                 keys[0, t] = mix(place, n_bits)
@@ -155,4 +160,6 @@ def shuffle_tiles(const int64_t[::1] starts, Py_ssize_t begin, Py_ssize_t end,
             for t in range(size):
                 users[start + t] = old_rows[0, origins[source, t]]
                 items[start + t] = old_rows[1, origins[source, t]]
-                ratings[start + t] = old_ratings[origins[source, t]]
+                ratings[start + t] = old_values[0, origins[source, t]]
+                if weights.shape[0]:
+                    weights[start + t] = old_values[1, origins[source, t]]

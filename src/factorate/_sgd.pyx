@@ -22,34 +22,43 @@ cdef enum:
     FARTHEST = 32  # ratings between a prefetch and the visit: as many as bring
     FETCHED = 8192  # bytes of rows, but not more
 
+cdef enum:  # columns of steps
+    RATE
+    L2
+    L1
+
 LOOKAHEAD = FARTHEST
 PADDING = LANE
 
 
 cdef inline floating visit(row p, row q, floating residual, Py_ssize_t n_factors,
-                           floating rate, floating keep) noexcept nogil:
-    cdef floating dot = 0, step, p_k, q_k
+                           floating user_rate, floating item_rate,
+                           floating user_keep, floating item_keep) noexcept nogil:
+    cdef floating dot = 0, user_step, item_step, p_k, q_k
     cdef Py_ssize_t k
     for k in range(n_factors):
         dot += p[k] * q[k]
     residual -= dot
-    step = rate * residual
+    user_step = user_rate * residual
+    item_step = item_rate * residual
     for k in range(n_factors):
         p_k = p[k]
         q_k = q[k]
-        p[k] = keep * p_k + step * q_k
-        q[k] = keep * q_k + step * p_k
+        p[k] = user_keep * p_k + user_step * q_k
+        q[k] = item_keep * q_k + item_step * p_k
     return residual
 
 
 def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
           Py_ssize_t start, Py_ssize_t stop,
           floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
-          floating rate, floating regularization, bint fit_bias):
+          const floating[:, ::1] steps, bint fit_bias):
     """Visit ratings[start:stop] in their order; return the sum of squared errors before each visit.
 
     Rows of P and Q hold a multiple of PADDING factors. The arrays of ratings go on for LOOKAHEAD
-    entries after stop, any valid rows, which are prefetched and not visited.
+    entries after stop, any valid rows, which are prefetched and not visited. Steps have a row for
+    user factors, item factors, user biases and item biases, and the columns rate, L2 and L1, the
+    last of which train_generally heeds.
     """
     # The whole multiple is known to the compiler, so it emits no loop for a remainder.
     cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
@@ -58,7 +67,13 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
     cdef Py_ssize_t t, k, u, i
     cdef floating *p
     cdef floating *q
-    cdef floating error, bias = 0, keep = 1 - rate * regularization
+    cdef floating user_rate = steps[0, RATE], item_rate = steps[1, RATE]
+    cdef floating user_bias_rate = steps[2, RATE], item_bias_rate = steps[3, RATE]
+    cdef floating user_keep = 1 - user_rate * steps[0, L2]
+    cdef floating item_keep = 1 - item_rate * steps[1, L2]
+    cdef floating user_bias_keep = 1 - user_bias_rate * steps[2, L2]
+    cdef floating item_bias_keep = 1 - item_bias_rate * steps[3, L2]
+    cdef floating error, bias = 0
     cdef double squared = 0
     with nogil:
         for t in range(start, stop):
@@ -73,15 +88,20 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
                 bias = user_bias[u] + item_bias[i]
             if floating is float:
                 error = visit[float_row, float](
-                    &P[u, 0], &Q[i, 0], ratings[t] - bias, n_factors, rate, keep)
+                    &P[u, 0], &Q[i, 0], ratings[t] - bias, n_factors,
+                    user_rate, item_rate, user_keep, item_keep)
             else:
                 error = visit[double_row, double](
-                    &P[u, 0], &Q[i, 0], ratings[t] - bias, n_factors, rate, keep)
-            if fit_bias:
-                user_bias[u] = keep * user_bias[u] + rate * error
-                item_bias[i] = keep * item_bias[i] + rate * error
+                    &P[u, 0], &Q[i, 0], ratings[t] - bias, n_factors,
+                    user_rate, item_rate, user_keep, item_keep)
             squared += <double>error * error
+            if fit_bias:
+                user_bias[u] = user_bias_keep * user_bias[u] + user_bias_rate * error
+                item_bias[i] = item_bias_keep * item_bias[i] + item_bias_rate * error
     return squared
+
+
+include "_general.pxi"
 
 
 def predict(const int32_t[::1] users, const int32_t[::1] items,

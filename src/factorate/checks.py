@@ -31,10 +31,16 @@ def check_count(name: str, value: object, least: int, most: int | None = None) -
 
 
 def check_number(
-    name: str, value: object, *, least: float | None = None, above: float | None = None
+    name: str,
+    value: object,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    below: float = math.inf,
 ) -> float:
     """Return `value` as a float, or raise TypeError or ValueError naming it."""
     bound = f" > {above}" if above is not None else "" if least is None else f" ≥ {least}"
+    bound += "" if below == math.inf else f" and < {below}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r}; expected a finite number{bound}")
     try:
@@ -42,7 +48,7 @@ def check_number(
     except OverflowError:
         number = math.inf
     too_low = number <= above if above is not None else least is not None and number < least
-    if not math.isfinite(number) or too_low:
+    if not math.isfinite(number) or too_low or number >= below:
         raise ValueError(f"{name} is {value}; expected a finite number{bound}")
     return number
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
     from factorate.ids import IdIndex
     from factorate.seen import Seen
 
-HISTORY = ("epoch", "train_rmse", "seconds")
+    Floats = NDArray[np.floating[Any]]
+
+HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse", "seconds")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,17 @@ class Fitted:
         The DataFrame library the ratings came from, if any.
     seen
         The items each user has rated, or None where they were not kept.
+    sums
+        Sums of squared gradients of users and items, each of shape (n, 2): those of a row's factors
+        and of its bias, on the scale of training. None without AdaGrad.
+    seed
+        That training used.
+    n_updates
+        Number of calls of `partial_fit` since.
+    best_epoch
+        The epoch whose factors these are.
+    bounds
+        Least and largest rating in training.
     """
 
     factors: Factors
@@ -39,3 +54,21 @@ class Fitted:
     history: dict[str, NDArray[Any]]
     library: str | None
     seen: Seen | None
+    sums: tuple[Floats, Floats] | None
+    seed: int
+    n_updates: int
+    best_epoch: int
+    bounds: tuple[float, float]
+
+
+def longer_sums(
+    sums: tuple[Floats, Floats] | None, n_rows: tuple[int, int], n_factors: int
+) -> tuple[Floats, Floats] | None:
+    """Return sums of squared gradients with rows for what is new, as training begins them."""
+    if sums is None:
+        return None
+    users, items = (
+        np.concatenate([old, np.tile(np.array([n_factors, 1], old.dtype), (n - len(old), 1))])
+        for old, n in zip(sums, n_rows, strict=True)
+    )
+    return users, items

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate.factors import Factors
+from factorate.fitted import Fitted, longer_sums
 from factorate.ids import range_index, without
 from factorate.ratings import Ratings
 from factorate.seen import Seen, add_seen, without_users
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
-
-    from factorate.fitted import Fitted
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
@@ -201,6 +200,10 @@ def add(fitted: Fitted, ratings: Ratings, side: str, penalty: Penalty, fit_bias:
         factors=dataclasses.replace(old, **changed),
         user_index=ratings.user_index,
         item_index=ratings.item_index,
+        sums=longer_sums(
+            fitted.sums, (len(ratings.user_index.ids), len(ratings.item_index.ids)),
+            old.user_factors.shape[1],
+        ),
         seen=None if fitted.seen is None else add_seen(
             fitted.seen, ratings.users[known], ratings.items[known],
             len(ratings.user_index.ids), len(ratings.item_index.ids),
@@ -220,6 +223,7 @@ def alone(
             old, user_factors=old.user_factors[:0], user_bias=old.user_bias[:0]
         ),
         seen=Seen(np.zeros(1, np.int64), none),
+        sums=None,
     )
     given = Ratings(np.zeros_like(items), items, ratings, user, fitted.item_index, None)
     return add(nobody, given, "user", penalty, fit_bias)
@@ -236,5 +240,6 @@ def remove_users(fitted: Fitted, rows: Codes) -> Fitted:
         fitted,
         factors=factors,
         user_index=without(fitted.user_index, rows),
+        sums=fitted.sums and (np.delete(fitted.sums[0], rows, axis=0), fitted.sums[1]),
         seen=None if fitted.seen is None else without_users(fitted.seen, rows),
     )

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from factorate import factors as factors_room
-from factorate import fold_in, metrics, neighbours, solver, storage
-from factorate.checks import check_count, check_flag, check_number, show
-from factorate.cores import count_threads
+from factorate import fitting, fold_in, metrics, neighbours, storage
+from factorate.checks import check_flag, show
 from factorate.estimator import Estimator
 from factorate.exceptions import ModelFileError, not_fitted
-from factorate.fitted import Fitted
 from factorate.frames import matrix_frame
 from factorate.ids import look_up, read_ids
 from factorate.lookup import as_column, rows_of, warn_unknown
-from factorate.progress import progress_bar
-from factorate.ratings import (
-    read_further,
-    read_pairs,
-    read_ratings,
-    read_ratings_of_one,
-    read_values,
-)
-from factorate.seen import find_seen
+from factorate.ratings import read_further, read_pairs, read_ratings_of_one, read_values
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from factorate.fitted import Fitted
     from factorate.frames import Names
+    from factorate.solver import Epoch
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
+    Rates = float | Mapping[str, float]
 
 MAX_CELLS = 50_000_000
-MAX_FACTORS = 1 << 16
 CELLS_AT_ONCE = 1 << 20
 
 
@@ -60,9 +53,45 @@ class MatrixFactorization(Estimator):
     n_epochs
         Passes over the ratings.
     learning_rate
-        η, on the scale of the standardized ratings.
+        η, on the scale of the standardized ratings: one number for all, or a mapping with some of
+        the keys "factors", "biases", "user_factors", "item_factors", "user_bias" and "item_bias".
+        None is what suits the schedule, ``{"factors": 0.07, "biases": 0.015}`` for "linear"; it
+        also fills what a mapping leaves out.
     regularization
-        λ, likewise.
+        λ, likewise one number or a mapping.
+    l1_regularization
+        Likewise, of the absolute values of factors and biases, which become exactly 0; by proximal
+        steps (Duchi and Singer, "Efficient Online and Batch Learning Using Forward Backward
+        Splitting", JMLR 10, 2009, eq. 19).
+    learning_rate_schedule
+        How η goes on: "linear" and "cosine" fall towards 0 over the epochs, "inverse" falls as
+        1/√epoch, "constant" stays, and "adagrad" divides the rate of each row by the root of its
+        summed squared gradients (Duchi, Hazan and Singer, JMLR 12, 2011; one sum a row, as in Chin
+        et al., "A Learning-Rate Schedule for Stochastic Gradient Methods to Matrix Factorization",
+        PAKDD 2015).
+    loss
+        "squared", "absolute" or "huber"; for ratings of two values "logistic", "hinge" or
+        "squared_hinge"; with ``nonnegative=True`` also "kullback_leibler" (generalized). The two
+        robust losses centre ratings by their median; ratings of two values become −1 and 1, so
+        that a prediction above their middle means the higher one.
+    huber_width
+        Error beyond which Huber's loss is linear, in standard deviations of the ratings.
+    nonnegative
+        Whether factors and biases stay ≥ 0; μ is 0 then.
+    early_stopping
+        Whether to hold out ratings (or use the `eval_set` of `fit`), to stop when their loss has
+        not fallen for `patience` epochs, and to go back to the best epoch.
+    validation_fraction
+        Share of the ratings that is held out, above 0 and below 1.
+    patience
+        Epochs.
+    warm_start
+        Whether `fit` goes on from what was learnt before.
+    partial_learning_rate
+        η of `partial_fit`; None is ``{"factors": 0.03, "biases": 0.03}``.
+    clip
+        Whether predictions are kept within the least and largest rating in training. Rankings
+        never are.
     fit_bias
         Whether users and items have biases.
     fit_mean
@@ -94,8 +123,11 @@ class MatrixFactorization(Estimator):
         The ids of the rows, sorted.
     n_epochs_
         Number of epochs trained.
+    best_epoch_
+        The epoch whose factors these are: the last one, unless training stopped early.
     history_
-        Columns "epoch", "train_rmse" (of the errors before each visit) and "seconds".
+        Columns "epoch", "learning_rate" (of the users' factors), "train_rmse" (of the errors before
+        each visit), "valid_rmse" (NaN without a validation set) and "seconds".
 
     Examples
     --------
@@ -110,9 +142,20 @@ class MatrixFactorization(Estimator):
     def __init__(
         self,
         n_factors: int = 64,
-        n_epochs: int = 20,
-        learning_rate: float = 0.015,
-        regularization: float = 0.05,
+        n_epochs: int = 10,
+        learning_rate: Rates | None = None,
+        regularization: Rates = 0.036,
+        l1_regularization: Rates = 0.0,
+        learning_rate_schedule: str = "linear",
+        loss: str = "squared",
+        huber_width: float = 1.0,
+        nonnegative: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 3,
+        warm_start: bool = False,
+        partial_learning_rate: Rates | None = None,
+        clip: bool = False,
         fit_bias: bool = True,
         fit_mean: bool = True,
         random_state: int | np.random.Generator | np.random.RandomState | None = None,
@@ -126,6 +169,17 @@ class MatrixFactorization(Estimator):
         self.n_epochs = n_epochs
         self.learning_rate = learning_rate
         self.regularization = regularization
+        self.l1_regularization = l1_regularization
+        self.learning_rate_schedule = learning_rate_schedule
+        self.loss = loss
+        self.huber_width = huber_width
+        self.nonnegative = nonnegative
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.warm_start = warm_start
+        self.partial_learning_rate = partial_learning_rate
+        self.clip = clip
         self.fit_bias = fit_bias
         self.fit_mean = fit_mean
         self.random_state = random_state
@@ -141,7 +195,15 @@ class MatrixFactorization(Estimator):
 
     # Training
 
-    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        eval_set: Any = None,
+        callbacks: Sequence[Callable[[Epoch], object]] = (),
+    ) -> Self:
         """Learn from ratings; what was learnt before is replaced.
 
         Parameters
@@ -152,6 +214,15 @@ class MatrixFactorization(Estimator):
             pairs of shape (n, 2) with `y`.
         y
             Ratings of the pairs, shape (n,).
+        sample_weight
+            Weight of each rating, ≥ 0, shape (n,): one of weight 2 counts as if it were there
+            twice.
+        eval_set
+            Ratings to validate on after each epoch, in any form `X` takes, or (X, y).
+        callbacks
+            Functions called after each epoch with an object that has the attributes ``number``,
+            ``learning_rate``, ``train_rmse``, ``valid_rmse`` and ``seconds``; training ends when
+            one returns True.
 
         Returns
         -------
@@ -163,59 +234,56 @@ class MatrixFactorization(Estimator):
         TypeError, ValueError, FileNotFoundError
             If the parameters or ratings are not what they should be.
         DivergenceError
-            If the squared error of an epoch is not finite.
+            If the error explodes, also after halving the learning rate five times.
         KeyboardInterrupt
             The epochs finished so far are kept; before the first, and after any other error, the
             model is as it was.
         """
-        dtype = self._checked_dtype()
-        settings = self._settings()
-        keep_seen = check_flag("keep_seen", self.keep_seen)
-        ratings = read_ratings(X, y, dtype=dtype, names=self._checked_columns())
-        with progress_bar(settings.n_epochs, len(ratings.values), self.verbose) as report:
-            trained = solver.train(ratings, settings, report)
-        past = trained.history
-        history = {
-            "epoch": np.array([epoch.number for epoch in past], np.int64),
-            "train_rmse": np.array([epoch.train_rmse for epoch in past], np.float64),
-            "seconds": np.array([epoch.seconds for epoch in past], np.float64),
-        }
-        indexes = ratings.user_index, ratings.item_index
-        n_users, n_items = (len(index.ids) for index in indexes)
-        seen = find_seen(ratings.users, ratings.items, n_users, n_items) if keep_seen else None
-        self._fitted = Fitted(trained.factors, *indexes, history, ratings.library, seen)
-        if trained.interruption is not None:
-            raise trained.interruption
+        self._fitted, interruption = fitting.fit(
+            self.get_params(), X, y, sample_weight, eval_set, callbacks, vars(self).get("_fitted")
+        )
+        if interruption is not None:
+            raise interruption
         return self
 
-    def _checked_dtype(self) -> np.dtype[Any]:
-        try:
-            dtype = None if self.dtype is None else np.dtype(self.dtype)
-        except TypeError:
-            dtype = None
-        if dtype not in (np.float32, np.float64) or not dtype.isnative:
-            raise ValueError(f"dtype is {self.dtype!r}; expected 'float32' or 'float64'")
-        return dtype
+    def partial_fit(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from more ratings in one pass; on a model without a fit, it is `fit`.
+
+        Only the users and items that are rated move; unknown ones are appended. Centre and scale
+        stay what they were.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        MatrixFactorization
+            This model; other threads go on with what it was until all is done.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, DivergenceError
+            As `fit`; the model is as it was.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((["a", "b"], [7, 8], [5, 3]))
+        >>> model.partial_fit((["c"], [7], [4])).users_.tolist()
+        ['a', 'b', 'c']
+        """
+        old: Fitted | None = vars(self).get("_fitted")
+        if old is None:
+            return self.fit(X, y, sample_weight)
+        self._fitted = fitting.partial_fit(self.get_params(), X, y, sample_weight, old)
+        return self
 
     def _checked_columns(self) -> Names | None:
-        names = self.columns
-        if names is None:
-            return None
-        if not isinstance(names, tuple | list) or len(names) not in (2, 3):
-            raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
-        return cast("Names", tuple(names))
-
-    def _settings(self) -> solver.Settings:
-        return solver.Settings(
-            n_factors=check_count("n_factors", self.n_factors, 1, MAX_FACTORS),
-            n_epochs=check_count("n_epochs", self.n_epochs, 0),
-            learning_rate=check_number("learning_rate", self.learning_rate, above=0),
-            regularization=check_number("regularization", self.regularization, least=0),
-            fit_bias=check_flag("fit_bias", self.fit_bias),
-            fit_mean=check_flag("fit_mean", self.fit_mean),
-            seed=_seed(self.random_state),
-            n_threads=count_threads(self.n_threads),
-        )
+        return fitting.check_columns(self.columns)
 
     # What was learnt
 
@@ -268,8 +336,13 @@ class MatrixFactorization(Estimator):
 
     @property
     def history_(self) -> dict[str, NDArray[Any]]:
-        """Columns "epoch", "train_rmse" and "seconds", one entry an epoch."""
+        """Columns, one entry an epoch."""
         return self._require().history
+
+    @property
+    def best_epoch_(self) -> int:
+        """Number of the epoch whose factors these are."""
+        return self._require().best_epoch
 
     @property
     def n_epochs_(self) -> int:
@@ -309,7 +382,11 @@ class MatrixFactorization(Estimator):
             X, fitted.user_index, fitted.item_index, names=self._checked_columns()
         )
         warn_unknown((columns.users, users), (columns.items, items), stacklevel=2)
-        return factors_room.predict(fitted.factors, users, items, self.n_threads)
+        predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
+        return self._clipped(predicted, fitted)
+
+    def _clipped(self, predicted: Floats, fitted: Fitted) -> Floats:
+        return np.clip(predicted, *fitted.bounds) if self.clip else predicted
 
     def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
         """Compare predictions with ratings.
@@ -356,7 +433,7 @@ class MatrixFactorization(Estimator):
         warn_unknown((columns.users, users), (columns.items, items), stacklevel=3)
         n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
         predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
-        return values, predicted, n_unknown
+        return values, self._clipped(predicted, fitted), n_unknown
 
     def complete(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Any:
         """Return the filled matrix: the predictions of every item for every user.
@@ -406,7 +483,7 @@ class MatrixFactorization(Estimator):
         for first in range(0, shape[0], rows):
             some = user_codes[first : first + rows]
             pairs = np.repeat(some, shape[1]), np.tile(item_codes, len(some))
-            predicted = factors_room.predict(fitted.factors, *pairs)
+            predicted = self._clipped(factors_room.predict(fitted.factors, *pairs), fitted)
             filled[first : first + rows] = predicted.reshape(len(some), -1)
         if fitted.library is None:
             return filled
@@ -525,7 +602,7 @@ class MatrixFactorization(Estimator):
             ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
         )
         warn_unknown(neighbours.NOBODY, (items, rows), stacklevel=2)
-        alone = fold_in.alone(fitted, rows, values, *self._fold_in_settings())
+        alone = fold_in.alone(fitted, rows, values, *self._fold_in_settings("user"))
         found: tuple[NDArray[Any], Floats] = neighbours.recommend(
             alone, 0, n, True, None, None, False, self.n_threads
         )
@@ -591,11 +668,11 @@ class MatrixFactorization(Estimator):
         >>> sorted(set(model.group_users(2).tolist()))
         [0, 1]
         """
-        return neighbours.group(self.user_factors_, n_groups, _seed(self.random_state))
+        return neighbours.group(self.user_factors_, n_groups, fitting.draw_seed(self.random_state))
 
     def group_items(self, n_groups: int) -> Codes:
         """Sort items that are alike into groups; as `group_users`, for `items_`."""
-        return neighbours.group(self.item_factors_, n_groups, _seed(self.random_state))
+        return neighbours.group(self.item_factors_, n_groups, fitting.draw_seed(self.random_state))
 
     def user_vectors(self, augmented: bool = False) -> Floats:
         """Return a vector for each of `users_`, to query an index of `item_vectors` with.
@@ -683,7 +760,7 @@ class MatrixFactorization(Estimator):
 
     def _add(self, side: str, X: Any, y: ArrayLike | None) -> Self:
         fitted = self._require()
-        settings = self._fold_in_settings()
+        settings = self._fold_in_settings(side)
         ratings, columns = read_further(
             X, y, fitted.user_index, fitted.item_index,
             dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
@@ -693,10 +770,11 @@ class MatrixFactorization(Estimator):
         self._fitted = fold_in.add(fitted, ratings, side, *settings)
         return self
 
-    def _fold_in_settings(self) -> tuple[fold_in.Penalty, bool]:
-        regularization = check_number("regularization", self.regularization, least=0)
-        fit_bias = check_flag("fit_bias", self.fit_bias)
-        return fold_in.Penalty(regularization, regularization), fit_bias
+    def _fold_in_settings(self, side: str) -> tuple[fold_in.Penalty, bool]:
+        settings = fitting.check_settings(self.get_params())
+        first = 0 if side == "user" else 1
+        penalty = fold_in.Penalty(settings.l2[first], settings.l2[2 + first])
+        return penalty, settings.rule.fit_bias
 
     def remove_users(self, users: ArrayLike) -> Self:
         """Forget users: their ids, factors, biases and seen items.
@@ -814,15 +892,3 @@ def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorizatio
     model = MatrixFactorization(**parameters)
     model._fitted = fitted
     return model
-
-
-def _seed(random_state: object) -> int:
-    if random_state is None:
-        entropy = np.random.SeedSequence().entropy
-        assert isinstance(entropy, int)  # noqa: S101  (for the type checker)
-        return entropy
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    return check_count("random_state", random_state, 0)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 @contextmanager
 def progress_bar(
     n_epochs: int, n_ratings: int, shown: bool
-) -> Iterator[Callable[[Epoch], None] | None]:
-    """Show a tqdm bar with the epoch, the training RMSE and ratings/s; give what to call.
+) -> Iterator[tuple[Callable[[Epoch], None], ...]]:
+    """Show a tqdm bar with the epoch, the training RMSE and ratings/s; give the callbacks for it.
 
     Nothing is shown, and nothing imported, unless `shown`.
     """
     if not shown:
-        yield None
+        yield ()
         return
     from tqdm.auto import tqdm
 
@@ -34,4 +34,4 @@ def progress_bar(
             bar.set_postfix_str(f"rmse {epoch.train_rmse:.4f}, {rate:.1f} M ratings/s", False)
             bar.update()
 
-        yield report
+        yield (report,)

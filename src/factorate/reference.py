@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.integer[Any]]
+    Each = float | Sequence[float] | Floats  # for all, or for each kind of parameter
 
 
 def matrix_factorization(
@@ -67,6 +70,48 @@ def matrix_factorization(
     return p, q
 
 
+def descent(loss: str, rating: float, predicted: float, width: float = 1.0) -> float:
+    """Return minus the derivative of a loss by the prediction.
+
+    The losses are those of :func:`factorate.losses.mean_loss`. Margin losses take ratings of −1
+    and 1; `width` is that of Huber's loss, and the least prediction under Kullback–Leibler.
+
+    Examples
+    --------
+    >>> descent("squared", 3.0, 2.5), descent("absolute", 3.0, 2.5), descent("hinge", -1.0, 0.0)
+    (0.5, 1.0, -1.0)
+    """
+    residual, margin = rating - predicted, rating * predicted
+    if loss == "squared":
+        return residual
+    if loss == "absolute":
+        return float(np.sign(residual))
+    if loss == "huber":
+        return min(max(residual, -width), width)
+    if loss == "logistic":
+        return float(rating / (1 + np.exp(margin)))
+    if loss == "hinge":
+        return rating if margin < 1 else 0.0
+    if loss == "squared_hinge":
+        return residual if margin < 1 else 0.0
+    return rating / max(predicted, width) - 1  # kullback_leibler
+
+
+def shrink(x: Floats, cut: float, least: float = -np.inf) -> Floats:
+    """Return what is nearest to x under a penalty of `cut` times |x|, and not below `least`.
+
+    The proximal operator of L1 (Duchi and Singer, "Efficient Online and Batch Learning Using
+    Forward Backward Splitting", JMLR 10, 2009, eq. 19), and of a bound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shrink(np.array([-2.0, 0.5, 3.0]), cut=1.0)
+    array([-1.,  0.,  2.])
+    """
+    return np.maximum(x - np.clip(x, -cut, cut), least)
+
+
 def train_epoch(
     users: Rows,
     items: Rows,
@@ -75,9 +120,16 @@ def train_epoch(
     Q: Floats,
     user_bias: Floats,
     item_bias: Floats,
-    rate: float,
-    regularization: float,
+    rates: Each,
+    l2: Each,
     fit_bias: bool = True,
+    *,
+    l1: Each = 0.0,
+    weights: Floats | None = None,
+    loss: str = "squared",
+    width: float = 1.0,
+    nonnegative: bool = False,
+    sums: tuple[Floats, Floats] | None = None,
 ) -> float:
     """Visit every rating once, in order, and move the factors and biases in place.
 
@@ -90,6 +142,11 @@ def train_epoch(
         q ← q + η (e p_old − λ q)
         b ← b + η (e − λ b)
 
+    Another loss has another e, minus its derivative by the prediction. A weight w makes it w e and
+    w λ. Under L1 each step ends in `shrink`. AdaGrad (Duchi, Hazan and Singer, JMLR 12, 2011),
+    with one sum a row, divides η by the root of the sum of squared gradients so far, then adds the
+    one of this visit.
+
     Parameters
     ----------
     users, items
@@ -100,15 +157,25 @@ def train_epoch(
         Factors, shapes (n_users, K) and (n_items, K); changed.
     user_bias, item_bias
         Biases, shapes (n_users,) and (n_items,); changed if `fit_bias`.
-    rate, regularization
-        η and λ.
+    rates, l2, l1
+        η, λ and the penalty of absolute values: one number, or four for user factors, item factors,
+        user biases and item biases.
     fit_bias
         Whether biases take part.
+    weights
+        Shape (n,), or None for 1.
+    loss, width
+        As for `descent`.
+    nonnegative
+        Whether factors and biases stay ≥ 0.
+    sums
+        For AdaGrad, of shapes (n_users, 2) and (n_items, 2): sums of squared gradients of a row's
+        factors and of its bias; changed.
 
     Returns
     -------
     float
-        Sum of the squared errors, each taken before its visit.
+        Sum of the squared errors r − r̂, each taken before its visit.
 
     Examples
     --------
@@ -120,16 +187,29 @@ def train_epoch(
     (array([[1.2]]), array([[2.1]]))
     """
     squared = 0.0
-    for u, i, r in zip(users, items, ratings, strict=True):
+    base, pull, push = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2, l1))
+    least = 0.0 if nonnegative else -np.inf
+    for t, (u, i, r) in enumerate(zip(users, items, ratings, strict=True)):
+        w = 1.0 if weights is None else float(weights[t])
         p, q = P[u].copy(), Q[i].copy()
-        e = r - np.dot(p, q)
+        predicted = np.dot(p, q) + (user_bias[u] + item_bias[i] if fit_bias else 0.0)
+        e = w * descent(loss, float(r), float(predicted), width)
+        rate = base
+        if sums is not None:
+            user_sums, item_sums = sums[0][u], sums[1][i]
+            past = np.array([user_sums[0], item_sums[0], user_sums[1], item_sums[1]])
+            rate = base / np.sqrt(past)
+        down = e * q - w * pull[0] * p, e * p - w * pull[1] * q
+        P[u] = shrink(p + rate[0] * down[0], w * rate[0] * push[0], least)
+        Q[i] = shrink(q + rate[1] * down[1], w * rate[1] * push[1], least)
+        slopes = e - w * pull[2] * user_bias[u], e - w * pull[3] * item_bias[i]
         if fit_bias:
-            e -= user_bias[u] + item_bias[i]
-            user_bias[u] += rate * (e - regularization * user_bias[u])
-            item_bias[i] += rate * (e - regularization * item_bias[i])
-        P[u] += rate * (e * q - regularization * p)
-        Q[i] += rate * (e * p - regularization * q)
-        squared += float(e) ** 2
+            user_bias[u] = shrink(user_bias[u] + rate[2] * slopes[0], w * rate[2] * push[2], least)
+            item_bias[i] = shrink(item_bias[i] + rate[3] * slopes[1], w * rate[3] * push[3], least)
+        if sums is not None:
+            user_sums += [down[0] @ down[0], slopes[0] ** 2 if fit_bias else 0.0]
+            item_sums += [down[1] @ down[1], slopes[1] ** 2 if fit_bias else 0.0]
+        squared += float(r - predicted) ** 2
     return squared
 
 

@@ -47,6 +47,8 @@ class Schedule:
         Places (int32) of each rating, blocks in row-major order, followed by `LOOKAHEAD` zeros.
     ratings
         Values in the same order, likewise padded.
+    weights
+        Weights in the same order, without padding; empty if there are none.
     block_starts
         Shape (row bands, column bands) + 1 entry in flat order: where each block begins.
     n_bands
@@ -58,6 +60,7 @@ class Schedule:
     users: Codes
     items: Codes
     ratings: Floats
+    weights: Floats
     block_starts: NDArray[np.int64]
     n_bands: tuple[int, int]
 
@@ -173,6 +176,7 @@ def make_schedule(
     seed: int,
     n_parts: int = 1,
     run: Run = map,
+    weights: Floats | None = None,
 ) -> Schedule:
     """Bring ratings into the order of their visits.
 
@@ -191,6 +195,8 @@ def make_schedule(
     n_parts, run
         Into how many parts the work is cut, and what maps a function over them: that of a thread
         pool runs them side by side. Neither changes the result.
+    weights
+        Weight of each rating, shape (n,), in the dtype of the ratings; None for equal ones.
 
     Raises
     ------
@@ -222,12 +228,15 @@ def make_schedule(
 
     out_users, out_items = np.zeros(n + LOOKAHEAD, np.int32), np.zeros(n + LOOKAHEAD, np.int32)
     out_ratings = np.zeros(n + LOOKAHEAD, ratings.dtype)
+    if weights is None:
+        weights = np.empty(0, ratings.dtype)
+    out_weights = np.empty_like(weights)
 
     def scatter_part(part: int) -> None:
         begin, end = parts[part]
         _scatter.scatter(
-            users, items, ratings, begin, end, row.place, column.place, *lookups, cursors[part],
-            out_users, out_items, out_ratings,
+            users, items, ratings, weights, begin, end, row.place, column.place, *lookups,
+            cursors[part], out_users, out_items, out_ratings, out_weights,
         )  # fmt: skip
 
     list(run(scatter_part, range(n_parts)))
@@ -242,16 +251,16 @@ def make_schedule(
         largest = int(np.diff(starts[begin : end + 1]).max(initial=0))
         _scatter.shuffle_tiles(
             starts, begin, end, first_user, first_item, tile_items, n_bits,
-            out_users, out_items, out_ratings,
+            out_users, out_items, out_ratings, out_weights,
             np.empty((2, largest), np.uint64), np.empty((2, largest), np.int32),
-            np.empty((2, largest), np.int32), np.empty(largest, ratings.dtype),
+            np.empty((2, largest), np.int32), np.empty((2, largest), ratings.dtype),
         )  # fmt: skip
 
     shares = np.searchsorted(starts, np.linspace(0, n, n_parts + 1))
     shares[-1] = len(tiles.row)
     list(run(shuffle_part, itertools.pairwise(shares.tolist())))
     return Schedule(
-        row.order, column.order, out_users, out_items, out_ratings,
+        row.order, column.order, out_users, out_items, out_ratings, out_weights,
         starts[tiles.first_of_block], (row.n_bands, column.n_bands),
     )  # fmt: skip
 

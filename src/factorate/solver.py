@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import itertools
+import logging
 import math
+import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import nullcontext
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate import losses
+from factorate import state as state_room
 from factorate.exceptions import DivergenceError
-from factorate.factors import Factors
-from factorate.kernels import PADDING, active, aligned_zeros
-from factorate.schedule import Schedule, make_schedule, stream, uniform, visits
+from factorate.factors import predict
+from factorate.kernels import active
+from factorate.parallel import run_blocks, thread_pool
+from factorate.rates import share
+from factorate.schedule import Schedule, make_schedule, visits
+from factorate.state import START_WIDTH, Start, State, padded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
+    from factorate.factors import Factors
+    from factorate.losses import Rule
+    from factorate.rates import Each
     from factorate.ratings import Ratings
 
     Floats = NDArray[np.floating[Any]]
 
-INITIAL_SPREAD = 0.02  # standard deviation of p_u · q_i at the start, on the scale of training
-CHUNK = 1 << 16  # numbers drawn, or standardized, at a time: they stay in the cache
+CHUNK = 1 << 16  # numbers standardized at a time: they stay in the cache
 RATINGS_PER_PART = 100_000  # that make another thread worth while when ratings are sorted
+MAX_HALVINGS = 5
+EXPLODED = 2.0  # error of an epoch, in those of predicting the centre, that is a step too far
+
+logger = logging.getLogger("factorate")
 
 
 @dataclass(frozen=True)
@@ -40,150 +48,173 @@ class Settings:
 
     n_factors: int
     n_epochs: int
-    learning_rate: float
-    regularization: float
-    fit_bias: bool
+    rates: Each
+    l2: Each
+    l1: Each
+    schedule: str
+    rule: Rule
     fit_mean: bool
     seed: int
     n_threads: int
+    patience: int | None = None  # epochs without a better validation loss before training stops
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave."""
+    """What one epoch gave.
 
-    number: int  # from 1
-    train_rmse: float  # of the errors before each visit, on the user's scale
-    seconds: float  # since training began
+    Attributes
+    ----------
+    number
+        From 1.
+    learning_rate
+        Of the users' factors in this epoch.
+    train_rmse
+        Of the errors before each visit, on the user's scale.
+    valid_rmse
+        Of the ratings held out, after the epoch; NaN where there are none.
+    seconds
+        Since training began.
+    """
+
+    number: int
+    learning_rate: float
+    train_rmse: float
+    valid_rmse: float
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gave: the factors after the last epoch of `history`."""
+    """What training gave.
+
+    Attributes
+    ----------
+    factors
+        Those after epoch `best`.
+    sums
+        Sums of squared gradients of users and items, where AdaGrad kept them.
+    history
+        The epochs.
+    best
+        Number of the epoch whose factors these are: the last, or that of least validation loss.
+    interruption
+        The KeyboardInterrupt that ended training, if one did.
+    """
 
     factors: Factors
+    sums: tuple[Floats, Floats] | None
     history: tuple[Epoch, ...]
+    best: int
     interruption: KeyboardInterrupt | None
 
 
 @dataclass(frozen=True)
-class _State:
-    """The arrays that the kernel moves: rows are places, padded to whole vectors."""
+class _Scale:
+    """How ratings become what the kernel learns: (rating − centre) / scale."""
 
-    P: Floats
-    Q: Floats
-    user_bias: Floats
-    item_bias: Floats
-
-
-def padded(n_factors: int) -> int:
-    """Return the length of a row of factors in memory."""
-    return -(-n_factors // PADDING) * PADDING
+    centre: float
+    scale: float
+    spread: float  # root mean square of what the kernel learns
 
 
-def _random_factors(
-    n_rows: int, n_factors: int, dtype: np.dtype[Any], bits: np.random.PCG64
-) -> Floats:
-    """Draw a start for each place.
+@dataclass(frozen=True)
+class Held:
+    """Ratings held out: rows, −1 for those not in training, and values on the user's scale."""
 
-    Uniform around zero, with the variance at which p·q has a standard deviation of
-    `INITIAL_SPREAD`.
-    """
-    out = aligned_zeros((n_rows, padded(n_factors)), dtype)
-    half_width = (3 * INITIAL_SPREAD / math.sqrt(n_factors)) ** 0.5
-    rows = max(1, CHUNK // n_factors)
-    for first in range(0, n_rows, rows):
-        part = out[first : first + rows, :n_factors]
-        part[:] = half_width * (2 * uniform(part.size, bits).reshape(part.shape) - 1)
-    return out
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    values: Floats
 
 
-def _start(schedule: Schedule, settings: Settings, dtype: np.dtype[Any]) -> _State:
-    orders = schedule.user_order, schedule.item_order
-    P, Q = (
-        _random_factors(len(order), settings.n_factors, dtype, stream(settings.seed, 3, side))
-        for side, order in enumerate(orders)
-    )
-    return _State(P, Q, *(np.zeros(len(order), dtype) for order in orders))
+@dataclass(frozen=True)
+class Validation:
+    """Mean loss of the ratings held out, on the scale of training, and RMSE on the user's."""
+
+    loss: float
+    rmse: float
 
 
-def _standardize(schedule: Schedule, fit_mean: bool) -> tuple[float, float]:
-    """Centre and scale the ratings of a schedule in place; return both numbers."""
+def _standardize(schedule: Schedule, settings: Settings, start: Start | None) -> _Scale:
+    """Centre and scale the ratings of a schedule in place."""
     values = schedule.ratings[: schedule.n_ratings]
-    mean = float(np.mean(values, dtype=np.float64))
-    deviation = math.sqrt(
-        sum(
-            float(np.sum(np.square(values[first : first + CHUNK].astype(np.float64) - mean)))
-            for first in range(0, len(values), CHUNK)
-        )
-        / len(values)
-    )
-    centre = mean if fit_mean else 0.0
-    # The spread of equal ratings is rounding, and nothing is gained by blowing it up.
-    scale = deviation if deviation > 8 * np.finfo(values.dtype).eps * abs(mean) else 1.0
+    if start is not None and start.keep_scale:
+        centre, scale = start.factors.mean, start.factors.scale
+    else:
+        losses.check(values, settings.rule)
+        centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean, CHUNK)
+    squares = 0.0
     for first in range(0, len(values), CHUNK):
         part = values[first : first + CHUNK]
-        part[:] = (part.astype(np.float64) - centre) / scale
-    return centre, scale
+        standard = (part.astype(np.float64) - centre) / scale
+        squares += float(standard @ standard)
+        part[:] = standard
+    return _Scale(centre, scale, math.sqrt(squares / len(values)))
 
 
-def _copy(state: _State, to: _State | None) -> _State:
-    if to is None:
-        return _State(*(np.copy(array) for array in vars(state).values()))
-    for source, target in zip(vars(state).values(), vars(to).values(), strict=True):
-        np.copyto(target, source)
-    return to
+def _start_width(schedule: Schedule, rule: Rule) -> float:
+    """Return the width of the start: products of factors are of the size of the ratings, or less.
 
-
-def _to_factors(
-    state: _State, schedule: Schedule, shape: tuple[int, int], n_factors: int, mean: float,
-    scale: float,
-) -> Factors:  # fmt: skip
-    """Copy the state to rows, on the user's scale; rows without ratings are zeros."""
-    dtype = state.P.dtype
-    arrays = []
-    for n, order, rows, bias in (
-        (shape[0], schedule.user_order, state.P, state.user_bias),
-        (shape[1], schedule.item_order, state.Q, state.item_bias),
-    ):
-        factors, biases = aligned_zeros((n, n_factors), dtype), np.zeros(n, dtype)
-        factors[order] = rows[:, :n_factors] * dtype.type(math.sqrt(scale))
-        biases[order] = bias * dtype.type(scale)
-        arrays.append((factors, biases))
-    (P, user_bias), (Q, item_bias) = arrays
-    return Factors(P, Q, user_bias, item_bias, mean, scale)
-
-
-def _predecessors(order: list[int], n_columns: int) -> list[list[int]]:
-    """Return, for each visit of an epoch, the earlier visits it has to wait for.
-
-    A block follows the last block of its row band and the last of its column band; what else runs
-    beside it cannot touch its rows, so any interleaving gives the bits of the serial order.
+    Where nothing is subtracted from the ratings and factors stay ≥ 0, products that begin small
+    would take epochs to grow.
     """
-    last_of_row: dict[int, int] = {}
-    last_of_column: dict[int, int] = {}
-    before = []
-    for visit, block in enumerate(order):
-        row, column = divmod(block, n_columns)
-        before.append([last[key] for last, key in ((last_of_row, row), (last_of_column, column))
-                       if key in last])  # fmt: skip
-        last_of_row[row] = last_of_column[column] = visit
-    return before
+    if not rule.nonnegative:
+        return START_WIDTH
+    mean = float(np.mean(schedule.ratings[: schedule.n_ratings], dtype=np.float64))
+    return 2 * math.sqrt(mean) if mean > 0 else START_WIDTH
 
 
-def _pool(n_threads: int) -> ThreadPoolExecutor | nullcontext[None]:
-    return ThreadPoolExecutor(n_threads, "factorate") if n_threads > 1 else nullcontext()
+def _visitor(
+    schedule: Schedule, state: State, settings: Settings, steps: Floats
+) -> Callable[[int], float]:
+    """Return the function that visits the ratings of one block and returns its squared error."""
+    starts = schedule.block_starts.tolist()
+    rule = settings.rule
+    proximal = rule.nonnegative or any(settings.l1)
+    rows = state.P, state.Q, state.user_bias, state.item_bias
+
+    def visit(block: int) -> float:
+        return active.train(
+            schedule.users, schedule.items, schedule.ratings, starts[block], starts[block + 1],
+            *rows, steps, rule.fit_bias,
+        )  # fmt: skip
+
+    def visit_generally(block: int) -> float:
+        return active.train_generally(
+            schedule.users, schedule.items, schedule.ratings, schedule.weights,
+            starts[block], starts[block + 1], *rows, state.user_sums, state.item_sums, steps,
+            rule.code, rule.width, rule.least, proximal, rule.adagrad, rule.fit_bias,
+        )  # fmt: skip
+
+    return visit_generally if _is_general(schedule, settings) else visit
 
 
-def _arrays(factors: Factors) -> tuple[Floats, Floats, Floats, Floats]:
-    return factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias
+def _is_general(schedule: Schedule, settings: Settings) -> bool:
+    rule = settings.rule
+    return (
+        rule.loss != "squared" or rule.adagrad or rule.nonnegative or any(settings.l1)
+        or len(schedule.weights) > 0
+    )  # fmt: skip
 
 
-def _diverged(settings: Settings, number: int, what: str) -> DivergenceError:
+def _steps(settings: Settings, share: float, dtype: np.dtype[Any]) -> Floats:
+    """Return rate, L2 and L1 of user factors, item factors, user biases and item biases.
+
+    AdaGrad sums squares over the K factors of a row and divides by the root of the sum, so its
+    rate carries √K.
+    """
+    rates = np.array(settings.rates) * share
+    if settings.rule.adagrad:
+        rates[:2] *= math.sqrt(settings.n_factors)
+    return np.stack([rates, settings.l2, settings.l1], axis=1).astype(dtype)
+
+
+def _diverged(settings: Settings, number: int) -> DivergenceError:
+    rate = max(settings.rates)
     return DivergenceError(
-        f"training diverged in epoch {number} of {settings.n_epochs}: {what} with "
-        f"learning_rate={settings.learning_rate!r} and regularization={settings.regularization!r}; "
-        f"try half the learning rate"
+        f"training diverged in epoch {number} of {settings.n_epochs}, also after "
+        f"{MAX_HALVINGS} times halving learning_rate={rate:g}; give one far below "
+        f"{rate / 2**MAX_HALVINGS:.2g}, or check the ratings for values out of scale"
     )
 
 
@@ -191,80 +222,106 @@ def _n_parts(ratings: Ratings, settings: Settings) -> int:
     return min(settings.n_threads, 1 + len(ratings.values) // RATINGS_PER_PART)
 
 
-def _visitor(schedule: Schedule, state: _State, settings: Settings) -> Callable[[int], float]:
-    """Return the function that visits the ratings of one block and returns its squared error."""
-    starts = schedule.block_starts.tolist()
+@dataclass
+class _Kept:
+    """A copy of the state after some epoch; −1 while there is none, or it is being made."""
 
-    def visit_block(block: int) -> float:
-        return active.train(
-            schedule.users, schedule.items, schedule.ratings, starts[block], starts[block + 1],
-            state.P, state.Q, state.user_bias, state.item_bias,
-            settings.learning_rate, settings.regularization, settings.fit_bias,
-        )  # fmt: skip
+    state: State | None = None
+    after: int = -1
 
-    return visit_block
+    def take(self, state: State, epoch: int) -> None:
+        self.after = -1
+        self.state = state_room.copy(state, self.state)
+        self.after = epoch
 
 
-def _run_parallel(
-    pool: ThreadPoolExecutor,
+def _validator(
+    held: Held,
+    schedule: Schedule,
+    shape: tuple[int, int],
+    rule: Rule,
+    scale: _Scale,
     n_threads: int,
-    order: list[int],
-    n_columns: int,
-    task: Callable[[int], float],
-) -> list[float]:
-    """Run the task on every block; whoever finishes one hands out those that waited for it."""
-    before = _predecessors(order, n_columns)
-    waiting = [len(earlier) for earlier in before]
-    after: list[list[int]] = [[] for _ in order]
-    for visit, earlier_visits in enumerate(before):
-        for earlier in earlier_visits:
-            after[earlier].append(visit)
-    results = [0.0] * len(order)
-    ready: SimpleQueue[int | None] = SimpleQueue()
-    lock = Lock()
-    finished = itertools.count(1)
+) -> Callable[[State], Validation]:
+    """Return what measures a state on the ratings held out."""
+    places = []
+    for codes, order, n in (
+        (held.users, schedule.user_order, shape[0]),
+        (held.items, schedule.item_order, shape[1]),
+    ):
+        place = np.full(n + 1, -1, np.int32)  # the last stands for −1, an unknown row
+        place[order] = np.arange(len(order), dtype=np.int32)
+        places.append(place[codes])
+    wanted = (held.values.astype(np.float64) - scale.centre) / scale.scale
 
-    def stop() -> None:
-        for _ in range(n_threads):
-            ready.put(None)
+    def validate(state: State) -> Validation:
+        predicted = predict(state_room.view(state), places[0], places[1], n_threads)
+        error = wanted - predicted
+        rmse = scale.scale * math.sqrt(float(np.mean(np.square(error))))
+        return Validation(losses.mean_loss(rule, wanted, predicted), rmse)
 
-    def work() -> None:
-        try:
-            while not stopped.is_set() and (visit := ready.get()) is not None:
-                results[visit] = task(order[visit])
-                with lock:
-                    for later in after[visit]:
-                        waiting[later] -= 1
-                        if waiting[later] == 0:
-                            ready.put(later)
-                    if next(finished) == len(order):
-                        stop()
-        except BaseException:
-            stopped.set()
-            stop()
-            raise
+    return validate
 
-    stopped = Event()
-    for visit, n in enumerate(waiting):
-        if n == 0:
-            ready.put(visit)
-    workers = [pool.submit(work) for _ in range(n_threads)]
-    try:
-        wait(workers)
-    except BaseException:
-        stopped.set()
-        stop()
-        wait(workers)
-        raise
-    for worker in workers:
-        worker.result()
-    return results
+
+def _epochs(
+    schedule: Schedule,
+    settings: Settings,
+    state: State,
+    begin: Callable[[], State],
+    run: Callable[[Callable[[int], float], list[int]], list[float]],
+    validate: Callable[[State], Validation] | None,
+    limit: float,
+    history: list[Epoch],
+    before: _Kept,
+) -> Iterator[tuple[int, float, float, Validation | None]]:
+    """Move the state epoch by epoch; yield number, rate, squared error and validation of each.
+
+    An epoch that goes wrong is taken back, and tried again at half the rate. If it does so twice
+    in a row, what it began from was spoilt already, and all begins anew.
+    """
+    damping, failures, failed = 1.0, 0, 0
+    number = 1
+    while number <= settings.n_epochs:
+        before.take(state, len(history))
+        epoch_share = share(settings.schedule, number, settings.n_epochs) * damping
+        steps = _steps(settings, epoch_share, state.P.dtype)
+        order = visits(schedule.n_bands, settings.seed, number)
+        squared = sum(run(_visitor(schedule, state, settings, steps), order))
+        validation = validate(state) if validate else None
+        # The error is measured before each visit, so nobody has seen what the last steps did.
+        unseen = number == settings.n_epochs and not state_room.is_finite(state)
+        if squared <= limit and not unseen and (not validation or math.isfinite(validation.loss)):
+            yield number, settings.rates[0] * epoch_share, squared, validation
+            number += 1
+            continue
+        failures, damping = failures + 1, damping / 2
+        if failures > MAX_HALVINGS:
+            raise _diverged(settings, number)
+        if failures == 1:
+            logger.warning(
+                "training diverged in epoch %d of %d; going back, with half the learning rate",
+                number, settings.n_epochs,
+            )  # fmt: skip
+        if number == failed:
+            history.clear()
+            state_room.copy(begin(), state)
+            number = 1
+        else:
+            assert before.state is not None  # noqa: S101  (taken above)
+            state_room.copy(before.state, state)
+            failed = number
 
 
 def train(
-    ratings: Ratings, settings: Settings, report: Callable[[Epoch], None] | None = None
+    ratings: Ratings,
+    settings: Settings,
+    callbacks: Sequence[Callable[[Epoch], object]] = (),
+    *,
+    weights: Floats | None = None,
+    held: Held | None = None,
+    start: Start | None = None,
 ) -> Trained:
-    """Train from a random start.
+    """Train from a random start, or from what was learnt before.
 
     Parameters
     ----------
@@ -272,8 +329,14 @@ def train(
         At least one rating.
     settings
         Valid settings.
-    report
-        Called after each epoch.
+    callbacks
+        Called after each epoch; one that returns True ends training.
+    weights
+        Weight of each rating, in the dtype of the ratings; None for 1.
+    held
+        Ratings to validate on.
+    start
+        What to go on from.
 
     Returns
     -------
@@ -284,53 +347,78 @@ def train(
     Raises
     ------
     DivergenceError
-        If the squared error of an epoch is not finite.
+        If an epoch's error is not finite, or explodes, and halving the rate five times is no help.
     KeyboardInterrupt
         If it came before the end of the first epoch.
+    ValueError
+        If the loss has no meaning for the ratings.
     """
     began = time.perf_counter()
     shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
+    n_factors, rule = settings.n_factors, settings.rule
     history: list[Epoch] = []
     interruption = None
-    snapshot, snapshot_epoch = None, -1
+    before, best, least = _Kept(), _Kept(), math.inf
     try:
-        with _pool(settings.n_threads) as pool:
+        with thread_pool(settings.n_threads) as pool:
             schedule = make_schedule(
-                ratings.users, ratings.items, ratings.values, *shape, padded(settings.n_factors),
+                ratings.users, ratings.items, ratings.values, *shape, padded(n_factors),
                 settings.seed, _n_parts(ratings, settings), map if pool is None else pool.map,
+                weights,
             )  # fmt: skip
-            mean, scale = _standardize(schedule, settings.fit_mean)
-            state = _start(schedule, settings, ratings.values.dtype)
-            visit_block = _visitor(schedule, state, settings)
-            for number in range(1, settings.n_epochs + 1):
-                if history:
-                    snapshot = _copy(state, snapshot)
-                    snapshot_epoch = len(history)
-                order = visits(schedule.n_bands, settings.seed, number)
+            scale = _standardize(schedule, settings, start)
+            width = _start_width(schedule, rule)
+            first_sum = float(n_factors) if _is_general(schedule, settings) else None
+
+            def begin() -> State:
+                return state_room.begin(
+                    schedule, n_factors, width, settings.seed, first_sum, scale.scale, start
+                )
+
+            def run(visit: Callable[[int], float], order: list[int]) -> list[float]:
                 if pool is None or min(schedule.n_bands) == 1:
-                    errors = [visit_block(block) for block in order]
-                else:
-                    errors = _run_parallel(
-                        pool, settings.n_threads, order, schedule.n_bands[1], visit_block
-                    )
-                squared = sum(errors)
-                if not math.isfinite(squared):
-                    raise _diverged(settings, number, f"the squared error is {squared}")
-                train_rmse = scale * math.sqrt(squared / schedule.n_ratings)
-                history.append(Epoch(number, train_rmse, time.perf_counter() - began))
-                if report is not None:
-                    report(history[-1])
+                    return [visit(block) for block in order]
+                return run_blocks(pool, settings.n_threads, order, schedule.n_bands[1], visit)
+
+            state = begin()
+            validate = None
+            if held is not None:
+                validate = _validator(held, schedule, shape, rule, scale, settings.n_threads)
+            limit = schedule.n_ratings * (EXPLODED * max(1.0, scale.spread)) ** 2
+            if rule.loss in losses.TWO_VALUED:
+                limit = sys.float_info.max  # margins may well grow
+            for number, rate, squared, validation in _epochs(
+                schedule, settings, state, begin, run, validate, limit, history, before
+            ):
+                train_rmse = scale.scale * math.sqrt(squared / schedule.n_ratings)
+                valid_rmse = validation.rmse if validation else math.nan
+                seconds = time.perf_counter() - began
+                history.append(Epoch(number, rate, train_rmse, valid_rmse, seconds))
+                enough = [callback(history[-1]) is True for callback in callbacks]
+                if settings.patience is not None and validation:
+                    if number == 1 or validation.loss < least:
+                        least = validation.loss
+                        best.take(state, number)
+                    enough.append(number - best.after >= settings.patience)
+                if any(enough):
+                    break
     except KeyboardInterrupt as error:
         if not history:
             raise
         interruption = error
-        # Within an epoch the state is neither here nor there; the snapshot has the last whole one.
-        if snapshot is not None and snapshot_epoch == len(history):
-            state = snapshot
-    factors = _to_factors(state, schedule, shape, settings.n_factors, mean, scale)
-    # The error of an epoch is measured before each visit, so its last steps have not been seen.
-    if not all(np.isfinite(array).all() for array in _arrays(factors)):
-        if interruption is not None:
-            raise interruption
-        raise _diverged(settings, len(history), "some factors are not finite")
-    return Trained(factors, tuple(history), interruption)
+        # Within an epoch the state is neither here nor there.
+        if before.state is not None and before.after == len(history):
+            state = before.state
+    if best.state is not None and best.after > 0:
+        state = best.state
+    factors = state_room.to_factors(state, schedule, shape, n_factors, scale.centre, scale.scale)
+    # Only the last of all epochs was checked for what its last steps did.
+    if not state_room.is_finite(state):
+        raise interruption or _diverged(settings, len(history))
+    return Trained(
+        factors,
+        state_room.to_sums(state, schedule, shape, n_factors) if rule.adagrad else None,
+        tuple(history),
+        best.after if best.after > 0 else len(history),
+        interruption,
+    )

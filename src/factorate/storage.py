@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
+SUMS = ("user_sums", "item_sums")
 MAPPED = {*FACTORS, "seen_items"}  # where asked for; the rest is copied, and its checksum compared
 
 # How ids that NumPy holds as objects become text, and come back.
@@ -107,6 +108,8 @@ def save(
         arrays = {name: _narrow(array, dtype, name) for name, array in arrays.items()}
         parameters = parameters | {"dtype": "float32"}
     arrays |= {f"history_{name}": fitted.history[name] for name in HISTORY}
+    if fitted.sums is not None:
+        arrays |= dict(zip(SUMS, fitted.sums, strict=True))
     if fitted.seen is not None:
         arrays |= {"seen_starts": fitted.seen.starts, "seen_items": fitted.seen.items}
     arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
@@ -118,6 +121,10 @@ def save(
         "user_kind": user_index.kind,
         "item_kind": item_index.kind,
         "library": fitted.library,
+        "seed": fitted.seed,
+        "n_updates": fitted.n_updates,
+        "best_epoch": fitted.best_epoch,
+        "bounds": fitted.bounds,
     }
     archive.write(Path(path), meta, arrays)
 
@@ -187,7 +194,17 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
             raise ValueError(f"it has {len(index.ids)} ids for {len(rows)} rows")
     history = {name: arrays[f"history_{name}"] for name in HISTORY}
     seen = _seen(arrays, len(P), len(Q))
-    return parameters, Fitted(factors, *indexes, history, meta["library"], seen)
+    sums = None
+    if SUMS[0] in arrays:
+        user_sums, item_sums = (arrays[name] for name in SUMS)
+        if user_sums.shape != (len(P), 2) or item_sums.shape != (len(Q), 2):
+            raise ValueError("its sums of squared gradients do not belong to its rows")
+        sums = user_sums.astype(P.dtype, copy=False), item_sums.astype(P.dtype, copy=False)
+    low, high = map(float, meta["bounds"])
+    return parameters, Fitted(
+        factors, *indexes, history, meta["library"], seen, sums, int(meta["seed"]),
+        int(meta["n_updates"]), int(meta["best_epoch"]), (low, high),
+    )  # fmt: skip
 
 
 def _seen(arrays: Arrays, n_users: int, n_items: int) -> Seen | None:

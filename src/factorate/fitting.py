@@ -1,0 +1,351 @@
+"""From a model's parameters and any form of ratings to what a fit leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from factorate import losses, solver
+from factorate.checks import check_count, check_flag, check_number, show
+from factorate.cores import count_threads
+from factorate.factors import Factors
+from factorate.fitted import HISTORY, Fitted, longer_sums
+from factorate.ids import IdColumn, IdIndex, look_up
+from factorate.progress import progress_bar
+from factorate.rates import DEFAULTS, SCHEDULES, check_each
+from factorate.ratings import Ratings, read_further, read_pairs, read_ratings, read_values
+from factorate.seen import add_seen, find_seen
+from factorate.solver import Held, Settings
+from factorate.state import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from factorate.frames import Names
+    from factorate.solver import Epoch
+
+    Codes = NDArray[np.int32]
+    Flags = NDArray[np.bool_]
+    Floats = NDArray[np.floating[Any]]
+    Parameters = Mapping[str, Any]
+    Callbacks = Sequence[Callable[[Epoch], object]]
+
+MAX_FACTORS = 1 << 16
+DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
+
+
+def check_dtype(dtype: object) -> np.dtype[Any]:
+    """Return float32 or float64, or raise ValueError."""
+    try:
+        found: np.dtype[Any] | None = None if dtype is None else np.dtype(cast("Any", dtype))
+    except TypeError:
+        found = None
+    if found is None or found not in (np.float32, np.float64) or not found.isnative:
+        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'")
+    return found
+
+
+def check_columns(names: object) -> Names | None:
+    """Return the names of columns, or raise ValueError."""
+    if names is None:
+        return None
+    if not isinstance(names, tuple | list) or len(names) not in (2, 3):
+        raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
+    return cast("Names", tuple(names))
+
+
+def draw_seed(random_state: object) -> int:
+    """Return the seed that a random_state means."""
+    if random_state is None:
+        entropy = np.random.SeedSequence().entropy
+        assert isinstance(entropy, int)  # noqa: S101  (for the type checker)
+        return entropy
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    return check_count("random_state", random_state, 0)
+
+
+def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
+    return value
+
+
+def check_settings(parameters: Parameters) -> Settings:
+    """Validate what a model was given; raise TypeError or ValueError naming what is wrong."""
+    schedule = _one_of(
+        "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
+    )
+    rule = losses.Rule(
+        loss=_one_of("loss", parameters["loss"], losses.NAMES),
+        huber_width=check_number("huber_width", parameters["huber_width"], above=0),
+        nonnegative=check_flag("nonnegative", parameters["nonnegative"]),
+        adagrad=schedule == "adagrad",
+        fit_bias=check_flag("fit_bias", parameters["fit_bias"]),
+    )
+    if rule.loss == "kullback_leibler" and not rule.nonnegative:
+        raise ValueError(
+            "loss='kullback_leibler' needs predictions ≥ 0; set nonnegative=True as well"
+        )
+    rates = check_each("learning_rate", parameters["learning_rate"], DEFAULTS[schedule], above=0)
+    zero = {"factors": 0.0, "biases": 0.0}
+    l2, l1 = (
+        check_each(name, parameters[name], zero) for name in ("regularization", "l1_regularization")
+    )
+    return Settings(
+        n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
+        n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
+        rates=rates,
+        l2=l2,
+        l1=l1,
+        schedule=schedule,
+        rule=rule,
+        fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
+        seed=draw_seed(parameters["random_state"]),
+        n_threads=count_threads(parameters["n_threads"]),
+        patience=check_count("patience", parameters["patience"], 1)
+        if check_flag("early_stopping", parameters["early_stopping"])
+        else None,
+    )
+
+
+def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Floats | None:
+    """Read the weight of each rating; raise ValueError for one below 0, or another length."""
+    if weights is None:
+        return None
+    values = read_values(weights, dtype, "sample_weight")
+    if len(values) != n:
+        raise ValueError(f"sample_weight has {len(values)} entries for {n} ratings")
+    bad = np.flatnonzero(values < 0)
+    if len(bad):
+        raise ValueError(f"sample_weight[{bad[0]}] is {show(values[bad[0]])}; expected ≥ 0")
+    return values
+
+
+def hold_out(users: Codes, items: Codes, fraction: float, seed: int) -> Flags:
+    """Choose which ratings to validate on, by a hash of user and item: the order is no matter.
+
+    Two ratings of one pair go the same way. The mixing is that of SplitMix64 (Steele, Lea and
+    Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, fig. 17).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> users, items = np.indices((10, 10), np.int32).reshape(2, -1)
+    >>> int(hold_out(users, items, 0.2, seed=0).sum())
+    20
+    """
+    salt = np.random.SeedSequence(seed, spawn_key=(4,)).generate_state(1, np.uint64)
+    keys = (users.astype(np.uint64) << np.uint64(32)) + items.astype(np.uint64) + salt
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+    n_held = max(1, round(fraction * len(keys)))
+    held: Flags = keys <= np.partition(keys, n_held - 1)[n_held - 1]
+    if held.all():
+        raise ValueError(
+            f"early_stopping holds out {int(held.sum())} of {len(held)} ratings, which leaves none "
+            f"to train on; give more ratings, or an eval_set"
+        )
+    return held
+
+
+def _split(
+    ratings: Ratings, weights: Floats | None, fraction: float, seed: int
+) -> tuple[Ratings, Floats | None, Held]:
+    held = hold_out(ratings.users, ratings.items, fraction, seed)
+    users, items, values = ratings.users, ratings.items, ratings.values
+    training = replace(ratings, users=users[~held], items=items[~held], values=values[~held])
+    # A row without a rating in training is unknown to it.
+    validation = Held(users[held], items[held], values[held])
+    return training, None if weights is None else weights[~held], validation
+
+
+def _read_held(
+    eval_set: Any, user_index: IdIndex, item_index: IdIndex, names: Names | None
+) -> Held:
+    X, y = eval_set if isinstance(eval_set, tuple) and len(eval_set) == 2 else (eval_set, None)
+    users, items, columns = read_pairs(
+        X, user_index, item_index, y=y, names=names, with_ratings=True
+    )
+    values = read_values(columns.ratings, np.dtype(np.float64))
+    if not len(values):
+        raise ValueError("there are no ratings in eval_set; at least one is needed")
+    return Held(users, items, values)
+
+
+def history_columns(epochs: Sequence[Epoch]) -> dict[str, NDArray[Any]]:
+    """Turn epochs into columns."""
+    columns = {name: [getattr(epoch, name) for epoch in epochs] for name in HISTORY[1:]}
+    return {
+        "epoch": np.array([epoch.number for epoch in epochs], np.int64),
+        **{name: np.array(column, np.float64) for name, column in columns.items()},
+    }
+
+
+def _warm(old: Fitted, ratings: Ratings, settings: Settings) -> Start:
+    """Line up the rows of an old model with the ids of new ratings."""
+    old_k, old_dtype = old.factors.user_factors.shape[1], old.factors.user_factors.dtype
+    if (old_k, old_dtype) != (settings.n_factors, ratings.values.dtype):
+        raise ValueError(
+            f"warm_start=True goes on from n_factors={old_k} and dtype={old_dtype.name!r}, but "
+            f"n_factors={settings.n_factors} and dtype={ratings.values.dtype.name!r} were asked "
+            f"for; keep them, or set warm_start=False"
+        )
+    rows = [
+        look_up(index, IdColumn(new.ids, new.kind), what)
+        for index, new, what in (
+            (old.user_index, ratings.user_index, "users"),
+            (old.item_index, ratings.item_index, "items"),
+        )
+    ]
+    return _take(old, rows[0], rows[1], keep_scale=False)
+
+
+def _take(old: Fitted, users: Codes, items: Codes, keep_scale: bool) -> Start:
+    """Gather rows of an old model, −1 standing for a new one."""
+    factors, sums = old.factors, old.sums
+    taken = replace(
+        factors,
+        user_factors=factors.user_factors[users],
+        item_factors=factors.item_factors[items],
+        user_bias=factors.user_bias[users],
+        item_bias=factors.item_bias[items],
+    )
+    taken_sums = None if sums is None else (sums[0][users], sums[1][items])
+    return Start(taken, users >= 0, items >= 0, taken_sums, keep_scale)
+
+
+def fit(
+    parameters: Parameters,
+    X: object,
+    y: ArrayLike | None,
+    weights: ArrayLike | None,
+    eval_set: object,
+    callbacks: Callbacks,
+    old: Fitted | None,
+) -> tuple[Fitted, KeyboardInterrupt | None]:
+    """Train on ratings; return what was learnt, and the interrupt that ended it, if one did."""
+    dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
+    settings = check_settings(parameters)
+    keep_seen = check_flag("keep_seen", parameters["keep_seen"])
+    warm = check_flag("warm_start", parameters["warm_start"])
+    check_flag("clip", parameters["clip"])
+    ratings = read_ratings(X, y, dtype=dtype, names=names)
+    weight_values = read_weights(weights, len(ratings.values), dtype)
+    indexes = ratings.user_index, ratings.item_index
+    training, training_weights, held = ratings, weight_values, None
+    if eval_set is not None:
+        held = _read_held(eval_set, *indexes, names)
+    elif settings.patience is not None:
+        fraction = check_number(
+            "validation_fraction", parameters["validation_fraction"], above=0, below=1
+        )
+        training, training_weights, held = _split(ratings, weight_values, fraction, settings.seed)
+    start = _warm(old, ratings, settings) if warm and old is not None else None
+    with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
+        trained = solver.train(
+            training, settings, (*callbacks, *bar),
+            weights=training_weights, held=held, start=start,
+        )  # fmt: skip
+    seen = None
+    if keep_seen:
+        seen = find_seen(ratings.users, ratings.items, *(len(index.ids) for index in indexes))
+    return (
+        Fitted(
+            trained.factors, *indexes, history_columns(trained.history), ratings.library, seen,
+            trained.sums, settings.seed, 0, trained.best,
+            (float(ratings.values.min()), float(ratings.values.max())),
+        ),
+        trained.interruption,
+    )  # fmt: skip
+
+
+def partial_fit(
+    parameters: Parameters, X: object, y: ArrayLike | None, weights: ArrayLike | None, old: Fitted
+) -> Fitted:
+    """Make one pass over more ratings; only the rows they touch move, and new ids are appended."""
+    settings = check_settings(parameters)
+    rates = check_each(
+        "partial_learning_rate", parameters["partial_learning_rate"], DEFAULT_PARTIAL_RATES,
+        above=0,
+    )  # fmt: skip
+    factors = old.factors
+    dtype = factors.user_factors.dtype
+    ratings, _ = read_further(
+        X, y, old.user_index, old.item_index, dtype=dtype,
+        names=check_columns(parameters["columns"]), new_users=True, new_items=True,
+    )  # fmt: skip
+    users, items, values = ratings.users, ratings.items, ratings.values
+    user_index, item_index = ratings.user_index, ratings.item_index
+    weight_values = read_weights(weights, len(values), dtype)
+    touched_users, some_users = _renumber(users)
+    touched_items, some_items = _renumber(items)
+    n_old = len(old.user_index.ids), len(old.item_index.ids)
+    start = _take(
+        old,
+        np.where(touched_users < n_old[0], touched_users, -1),
+        np.where(touched_items < n_old[1], touched_items, -1),
+        keep_scale=True,
+    )
+    # Rows are numbered anew, so the ids of the batch are not those of the model.
+    some = Ratings(
+        some_users, some_items, values,
+        IdIndex(user_index.ids[touched_users], user_index.kind),
+        IdIndex(item_index.ids[touched_items], item_index.kind), None,
+    )  # fmt: skip
+    n_updates = old.n_updates + 1
+    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
+    seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
+    settings = replace(
+        settings, n_epochs=1, rates=rates, seed=seed, patience=None,
+        n_factors=factors.user_factors.shape[1],
+        schedule="adagrad" if settings.rule.adagrad else "constant",
+    )  # fmt: skip
+    trained = solver.train(some, settings, weights=weight_values, start=start)
+    if trained.interruption is not None:
+        raise trained.interruption
+    moved = trained.factors
+    n_rows, n_factors = (len(user_index.ids), len(item_index.ids)), settings.n_factors
+    sums = longer_sums(old.sums, n_rows, n_factors)
+    if sums is not None and trained.sums is not None:
+        sums[0][touched_users], sums[1][touched_items] = trained.sums
+    seen = None
+    if old.seen is not None:
+        seen = add_seen(old.seen, users, items, *n_rows)
+    low, high = old.bounds
+    return replace(
+        old,
+        factors=Factors(
+            _put(factors.user_factors, touched_users, moved.user_factors, n_rows[0]),
+            _put(factors.item_factors, touched_items, moved.item_factors, n_rows[1]),
+            _put(factors.user_bias, touched_users, moved.user_bias, n_rows[0]),
+            _put(factors.item_bias, touched_items, moved.item_bias, n_rows[1]),
+            factors.mean,
+            factors.scale,
+        ),
+        user_index=user_index,
+        item_index=item_index,
+        seen=seen,
+        sums=sums,
+        n_updates=n_updates,
+        bounds=(min(low, float(values.min())), max(high, float(values.max()))),
+    )
+
+
+def _renumber(codes: Codes) -> tuple[NDArray[np.intp], Codes]:
+    touched, numbers = np.unique(codes, return_inverse=True)
+    return touched.astype(np.intp), numbers.astype(np.int32)
+
+
+def _put(old: Floats, rows: NDArray[np.intp], new: Floats, n: int) -> Floats:
+    """Return a copy of `old`, `n` rows long, with some rows replaced."""
+    out = np.zeros((n, *old.shape[1:]), old.dtype)
+    out[: len(old)] = old
+    out[rows] = new
+    return out

@@ -1,0 +1,151 @@
+"""Losses: what each asks of the ratings, and where it puts their centre and unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate.checks import show
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+NAMES = (  # the kernel knows them by their position
+    "squared",
+    "absolute",
+    "huber",
+    "logistic",
+    "hinge",
+    "squared_hinge",
+    "kullback_leibler",
+)
+TWO_VALUED = frozenset({"logistic", "hinge", "squared_hinge"})
+FAINTEST = 0.01  # a lower prediction counts as this under Kullback–Leibler, in mean ratings
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one visit does, beside the steps it takes.
+
+    Attributes
+    ----------
+    loss
+        One of `NAMES`.
+    huber_width
+        Error, in standard deviations of the ratings, beyond which Huber's loss is linear.
+    nonnegative
+        Whether factors and biases stay ≥ 0.
+    adagrad
+        Whether each row's rate falls with its own gradients.
+    fit_bias
+        Whether there are biases.
+    """
+
+    loss: str = "squared"
+    huber_width: float = 1.0
+    nonnegative: bool = False
+    adagrad: bool = False
+    fit_bias: bool = True
+
+    @property
+    def code(self) -> int:
+        """What the kernel calls the loss."""
+        return NAMES.index(self.loss)
+
+    @property
+    def width(self) -> float:
+        """The one parameter of the loss."""
+        return FAINTEST if self.loss == "kullback_leibler" else self.huber_width
+
+    @property
+    def least(self) -> float:
+        """The least value of a factor or bias."""
+        return 0.0 if self.nonnegative else -np.inf
+
+
+def check(values: Floats, rule: Rule) -> None:
+    """Raise ValueError if the loss has no meaning for some of the ratings."""
+    if rule.nonnegative and rule.loss not in TWO_VALUED:
+        bad = np.flatnonzero(values < 0)
+        if len(bad):
+            raise ValueError(
+                f"ratings[{bad[0]}] is {show(values[bad[0]])}; nonnegative=True expects ratings "
+                f"≥ 0: shift them, or drop it"
+            )
+        if rule.loss == "kullback_leibler" and not values.any():
+            raise ValueError("all ratings are 0; loss='kullback_leibler' expects some above 0")
+    if rule.loss in TWO_VALUED:
+        low, high = values.min(), values.max()
+        bad = np.flatnonzero((values != low) & (values != high))
+        if low == high or len(bad):
+            where = int(bad[0]) if len(bad) else 0
+            seen = "all are equal" if low == high else f"others are {show(low)} and {show(high)}"
+            raise ValueError(
+                f"ratings[{where}] is {show(values[where])} and {seen}; loss={rule.loss!r} expects "
+                f"ratings of two values: choose another loss, or cut them in two"
+            )
+
+
+def centre_and_scale(values: Floats, rule: Rule, fit_mean: bool, chunk: int) -> tuple[float, float]:
+    """Return what is subtracted from the ratings, and by what they are then divided.
+
+    The centre is the number of least loss: the mean for the squared loss, the median for the
+    absolute loss and Huber's. Two values become −1 and 1. Where factors are not negative, nothing
+    is subtracted; under Kullback–Leibler the unit is the mean.
+    """
+    if rule.loss in TWO_VALUED:
+        low, high = float(values.min()), float(values.max())
+        return (low + high) / 2, (high - low) / 2
+    mean = float(np.mean(values, dtype=np.float64))
+    if rule.loss == "kullback_leibler":
+        return 0.0, mean
+    variance = sum(
+        float(np.sum(np.square(values[first : first + chunk].astype(np.float64) - mean)))
+        for first in range(0, len(values), chunk)
+    ) / len(values)
+    deviation = variance**0.5
+    # The spread of equal ratings is rounding, and nothing is gained by blowing it up.
+    scale = deviation if deviation > 8 * np.finfo(values.dtype).eps * abs(mean) else 1.0
+    if not fit_mean or rule.nonnegative:
+        return 0.0, scale
+    return (mean if rule.loss == "squared" else float(np.median(values))), scale
+
+
+def mean_loss(rule: Rule, ratings: Floats, predicted: Floats) -> float:
+    """Return the mean loss of predictions, both on the scale of training.
+
+    The losses are ½e², |e|, Huber's (Huber, "Robust Estimation of a Location Parameter", Annals of
+    Mathematical Statistics 35(1), 1964), log(1 + exp(−m)), max(0, 1 − m), ½max(0, 1 − m)², with the
+    error e = r − r̂ and the margin m = r r̂, and r log(r / r̂) − r + r̂ (Lee and Seung, "Algorithms
+    for Non-negative Matrix Factorization", NIPS 2000, eq. 3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean_loss(Rule("absolute"), np.array([1.0, 2.0]), np.array([1.5, 2.0]))
+    0.25
+    """
+    ratings, predicted = ratings.astype(np.float64), predicted.astype(np.float64)
+    error, margin = np.abs(ratings - predicted), ratings * predicted
+    if rule.loss == "squared":
+        losses = error**2 / 2
+    elif rule.loss == "absolute":
+        losses = error
+    elif rule.loss == "huber":
+        width = rule.huber_width
+        losses = np.where(error <= width, error**2 / 2, width * (error - width / 2))
+    elif rule.loss == "logistic":
+        losses = np.logaddexp(0, -margin)
+    elif rule.loss == "hinge":
+        losses = np.maximum(0, 1 - margin)
+    elif rule.loss == "squared_hinge":
+        losses = np.maximum(0, 1 - margin) ** 2 / 2
+    else:
+        predicted = np.maximum(predicted, FAINTEST)
+        logs = np.log(np.where(ratings > 0, ratings, 1) / predicted)
+        losses = np.where(ratings > 0, ratings * logs, 0) - ratings + predicted
+    return float(np.mean(losses))

@@ -1,0 +1,297 @@
+"""fit, partial_fit, warm_start, weights and validation, as a user meets them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import factorate as ft
+from factorate.fitting import hold_out
+
+
+def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
+    parameters: dict[str, Any] = {"n_factors": 5, "n_epochs": 4, "random_state": 0, "n_threads": 1}
+    return ft.MatrixFactorization(**(parameters | changes)).fit(columns)
+
+
+def assert_same(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
+    for name in ("user_factors_", "item_factors_", "user_bias_", "item_bias_"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+# Parameters
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"learning_rate_schedule": "slow"}, ValueError, "learning_rate_schedule is 'slow'; .*cos"),
+        ({"loss": "l2"}, ValueError, "loss is 'l2'; expected one of squared, absolute"),
+        ({"loss": ["squared"]}, ValueError, "loss is .*expected one of"),
+        ({"loss": "kullback_leibler"}, ValueError, "set nonnegative=True as well"),
+        ({"huber_width": 0}, ValueError, "huber_width is 0"),
+        ({"nonnegative": 1}, TypeError, "nonnegative is 1; expected True or False"),
+        ({"l1_regularization": -1}, ValueError, "l1_regularization is -1"),
+        ({"regularization": {"factors": -1}}, ValueError, r"regularization\['factors'\] is -1"),
+        ({"early_stopping": "yes"}, TypeError, "early_stopping is 'yes'"),
+        ({"early_stopping": True, "patience": 0}, ValueError, "patience is 0"),
+        ({"early_stopping": True, "validation_fraction": 1.0}, ValueError, "> 0 and < 1"),
+        ({"warm_start": None}, TypeError, "warm_start is None"),
+        ({"clip": 1}, TypeError, "clip is 1"),
+    ],
+)
+def test_parameters_are_checked_and_named(
+    columns: Any, parameters: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    model = fitted(columns)
+    before = model.user_factors_
+    with pytest.raises(error, match=message):
+        model.set_params(**parameters).fit(columns)
+    assert model.user_factors_ is before
+
+
+def test_the_scale_of_ratings_is_no_matter(columns: Any) -> None:
+    users, items, ratings = columns
+    plain = fitted(columns, dtype="float64").predict((users, items))
+    shifted = fitted((users, items, 20 * np.asarray(ratings, float) - 50), dtype="float64")
+    np.testing.assert_allclose(shifted.predict((users, items)), 20 * plain - 50, rtol=1e-9)
+
+
+def test_clip_keeps_predictions_and_the_filled_matrix_in_range(columns: Any) -> None:
+    users, items, ratings = columns
+    model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0)
+    low, high = min(ratings), max(ratings)
+    free = model.complete()
+    assert free.min() < low
+    assert free.max() > high
+    model.set_params(clip=True)
+    np.testing.assert_array_equal(model.complete(), np.clip(free, low, high))
+    assert model.predict((users, items)).max() <= high
+    assert model.evaluate(columns)["rmse"] > 0
+
+
+# Weights
+
+
+def test_a_weight_of_zero_is_no_rating(columns: Any) -> None:
+    users, items, ratings = (np.asarray(column) for column in columns)
+    weights = (np.arange(len(users)) % 3 > 0).astype(float)
+    wild = np.where(weights > 0, ratings, 5 - ratings)
+    a, b = (
+        ft.MatrixFactorization(5, 4, random_state=0, fit_mean=False).fit(
+            (users, items, values), sample_weight=weights
+        )
+        for values in (wild, np.where(weights > 0, ratings, ratings[::-1]))
+    )
+    # Centre and unit come from all ratings, so only nearly the same is learnt.
+    assert np.corrcoef(a.predict((users, items)), b.predict((users, items)))[0, 1] > 0.95
+    with pytest.raises(ValueError, match=r"sample_weight\[1\] is -1\.0; expected ≥ 0"):
+        a.fit((users[:2], items[:2], ratings[:2]), sample_weight=[1, -1])
+    with pytest.raises(ValueError, match="sample_weight has 3 entries for 2 ratings"):
+        a.fit((users[:2], items[:2], ratings[:2]), sample_weight=[1, 1, 1])
+    with pytest.raises(ValueError, match=r"sample_weight\[0\] is nan"):
+        a.fit((users[:2], items[:2], ratings[:2]), sample_weight=[np.nan, 1])
+
+
+def test_weights_of_one_are_no_weights(columns: Any) -> None:
+    ones = np.ones(len(columns[0]))
+    model = ft.MatrixFactorization(5, 4, random_state=0, dtype="float64", n_threads=2)
+    weighted = model.fit(columns, sample_weight=ones).user_factors_
+    np.testing.assert_allclose(weighted, fitted(columns, dtype="float64").user_factors_, rtol=1e-9)
+
+
+def test_weights_follow_their_ratings_into_any_order(columns: Any) -> None:
+    generator = np.random.default_rng(0)
+    weights = generator.uniform(0.1, 2, len(columns[0]))
+    pairs = np.stack(columns[:2], axis=1)
+    _, first = np.unique(pairs, axis=0, return_index=True)
+    other = generator.permutation(first)
+    a, b = (
+        ft.MatrixFactorization(5, 4, random_state=0).fit(
+            tuple(np.asarray(column)[rows] for column in columns), sample_weight=weights[rows]
+        )
+        for rows in (first, other)
+    )
+    assert_same(a, b)
+
+
+# Validation
+
+
+@given(n=st.integers(2, 300), fraction=st.floats(0.01, 0.9), seed=st.integers(0, 2**64))
+def test_the_share_that_is_held_out(n: int, fraction: float, seed: int) -> None:
+    users, items = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
+    if round(fraction * n) >= n:
+        return
+    held = hold_out(users, items, fraction, seed)
+    assert held.sum() == max(1, round(fraction * n))
+    back = hold_out(users[::-1], items, fraction, seed)
+    np.testing.assert_array_equal(back[::-1], held)
+
+
+def test_early_stopping_holds_out_the_same_whatever_the_order(columns: Any) -> None:
+    pairs = np.stack(columns[:2], axis=1)
+    _, first = np.unique(pairs, axis=0, return_index=True)
+    a, b = (
+        fitted(
+            tuple(np.asarray(column)[rows] for column in columns),
+            early_stopping=True, n_epochs=30, validation_fraction=0.2,
+        )
+        for rows in (first, first[::-1])
+    )  # fmt: skip
+    assert_same(a, b)
+    assert a.best_epoch_ <= a.n_epochs_
+    best = int(np.argmin(a.history_["valid_rmse"])) + 1
+    assert a.best_epoch_ == best
+    assert a.history_["valid_rmse"][best - 1] == a.history_["valid_rmse"].min()
+
+
+def test_an_eval_set_is_measured_and_not_trained_on(columns: Any) -> None:
+    users, items, ratings = (np.asarray(column) for column in columns)
+    training = users[:2500], items[:2500], ratings[:2500]
+    rest = users[2500:], items[2500:], ratings[2500:]
+    model = ft.MatrixFactorization(5, 4, random_state=0).fit(training, eval_set=rest)
+    assert_same(model, fitted(training))
+    assert model.history_["valid_rmse"][-1] == pytest.approx(model.evaluate(rest)["rmse"])
+    pairs = np.stack(rest[:2], axis=1)
+    again = ft.MatrixFactorization(5, 4, random_state=0).fit(training, eval_set=(pairs, rest[2]))
+    np.testing.assert_array_equal(again.history_["valid_rmse"], model.history_["valid_rmse"])
+    with pytest.raises(ValueError, match="there are no ratings in eval_set"):
+        model.fit(training, eval_set=([], [], []))
+
+
+def test_two_ratings_cannot_be_cut_in_two_parts_of_one_pair() -> None:
+    with pytest.raises(ValueError, match="leaves none to train on"):
+        fitted(([1, 1], [1, 1], [2.0, 3.0]), early_stopping=True)
+
+
+def test_callbacks_see_each_epoch_and_may_stop(columns: Any) -> None:
+    seen = []
+
+    def callback(epoch: Any) -> bool:
+        seen.append((epoch.number, epoch.train_rmse, epoch.learning_rate))
+        return bool(epoch.number == 2)
+
+    model = ft.MatrixFactorization(5, 9, random_state=0).fit(columns, callbacks=[callback])
+    assert model.n_epochs_ == len(seen) == 2
+    np.testing.assert_array_equal(model.history_["train_rmse"], [rmse for _, rmse, _ in seen])
+    np.testing.assert_array_equal(model.history_["learning_rate"], [rate for *_, rate in seen])
+
+
+def test_an_error_in_a_callback_leaves_the_old_model(columns: Any) -> None:
+    model = fitted(columns)
+    before = model.user_factors_
+
+    def fail(epoch: Any) -> None:
+        raise RuntimeError(f"no more after epoch {epoch.number}")
+
+    with pytest.raises(RuntimeError, match="no more after epoch 1"):
+        model.fit(columns, callbacks=[fail])
+    assert model.user_factors_ is before
+
+
+# Going on
+
+
+def test_warm_start_goes_on_from_the_present_factors(columns: Any) -> None:
+    cold = fitted(columns, n_epochs=8)
+    first_rmse = cold.history_["train_rmse"]
+    model = fitted(columns, n_epochs=8, warm_start=True)
+    assert_same(model, cold)
+    model.fit(columns)
+    assert model.history_["train_rmse"][0] < first_rmse[1]
+    assert model.history_["learning_rate"][0] == cold.history_["learning_rate"][0]
+    assert model.n_epochs_ == 8
+
+
+def test_warm_start_without_an_epoch_is_the_old_model_for_the_ids_it_knows(columns: Any) -> None:
+    users, items, ratings = (np.asarray(column) for column in columns)
+    model = fitted(columns, dtype="float64")
+    old = model.user_factors_
+    model.set_params(warm_start=True, n_epochs=0)
+    some = users >= 10
+    model.fit((np.append(users[some], 777), np.append(items[some], 3), np.append(ratings[some], 4)))
+    assert model.users_.tolist() == [*range(10, 60), 777]
+    np.testing.assert_allclose(model.user_factors_[:-1], old[10:], rtol=1e-12)
+    assert (model.user_factors_[-1] > 0).any()
+
+
+def test_warm_start_with_other_factors_says_so(columns: Any) -> None:
+    model = fitted(columns, warm_start=True)
+    with pytest.raises(ValueError, match=r"goes on from n_factors=5 .* n_factors=6"):
+        model.set_params(n_factors=6).fit(columns)
+    with pytest.raises(ValueError, match=r"dtype='float32', but .* dtype='float64'"):
+        model.set_params(n_factors=5, dtype="float64").fit(columns)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
+def test_partial_fit_moves_only_what_it_touches(columns: Any, schedule: str) -> None:
+    model = fitted(columns, learning_rate_schedule=schedule)
+    before = [model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_]
+    mean = model.global_mean_
+    model.partial_fit(([3, 5, 3], [7, 7, 900], [5.0, 1.0, 4.0]))
+    after = [model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_]
+    assert model.users_.tolist() == list(range(60))
+    assert model.items_.tolist() == [*range(80), 900]
+    assert model.global_mean_ == mean
+    for old, new, touched in zip(before, after, ([3, 5], [7], [3, 5], [7]), strict=True):
+        changed = (old != new[: len(old)]).reshape(len(old), -1).any(axis=1)
+        assert np.flatnonzero(changed).tolist() == touched
+    assert model.item_factors_[80].any()
+
+
+def test_partial_fit_is_one_pass_of_the_specification() -> None:
+    columns = ft.datasets.synthetic(200, 30, 20)
+    model = fitted(columns, dtype="float64", partial_learning_rate=0.02, regularization=0.1)
+    factors = vars(model)["_fitted"].factors
+    root, scale = np.sqrt(factors.scale), factors.scale
+    p, q = model.user_factors_[4] / root, model.item_factors_[6] / root
+    b, c = model.user_bias_[4] / scale, model.item_bias_[6] / scale
+    user, item = model.users_[4], model.items_[6]
+    model.partial_fit(([user], [item], [5.0]))
+    e = (5.0 - factors.mean) / scale - b - c - p @ q
+    np.testing.assert_allclose(model.user_factors_[4] / root, p + 0.02 * (e * q - 0.1 * p))
+    np.testing.assert_allclose(model.item_factors_[6] / root, q + 0.02 * (e * p - 0.1 * q))
+    assert model.user_bias_[4] / scale == pytest.approx(b + 0.02 * (e - 0.1 * b))
+    assert model.item_bias_[6] / scale == pytest.approx(c + 0.02 * (e - 0.1 * c))
+
+
+def test_partial_fit_first_is_fit(columns: Any) -> None:
+    model = ft.MatrixFactorization(5, 4, random_state=0, n_threads=1).partial_fit(columns)
+    assert_same(model, fitted(columns))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
+def test_a_loaded_model_goes_on_learning_bit_for_bit(
+    columns: Any, schedule: str, tmp_path: Any
+) -> None:
+    more = [1, 2, 999, 1], [3, 4, 3, 888], [1.0, 5.0, 3.0, 2.0]
+    model = fitted(columns, learning_rate_schedule=schedule, random_state=None)
+    model.partial_fit(more)
+    model.save(tmp_path / "model.npz")
+    again = ft.load(tmp_path / "model.npz")
+    for _ in range(2):
+        assert_same(model.partial_fit(more), again.partial_fit(more))
+
+
+def test_partial_fit_learns_what_is_seen(columns: Any) -> None:
+    model = fitted(columns).partial_fit(([0, 999], [79, 5], [4.0, 3.0]))
+    seen = vars(model)["_fitted"].seen
+    assert 79 in seen.items[seen.starts[0] : seen.starts[1]]
+    assert seen.items[seen.starts[60] : seen.starts[61]].tolist() == [5]
+
+
+def test_an_error_in_partial_fit_leaves_the_model(columns: Any) -> None:
+    model = fitted(columns)
+    before = vars(model)["_fitted"]
+    with pytest.raises(ValueError, match=r"ratings\[1\] is nan"):
+        model.partial_fit(([1, 2], [3, 4], [1.0, np.nan]))
+    with pytest.raises(TypeError, match="users are str"):
+        model.partial_fit((["a"], [3], [1.0]))
+    with pytest.raises(ft.DivergenceError):
+        model.set_params(partial_learning_rate=1e30).partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
+    assert vars(model)["_fitted"] is before
