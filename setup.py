@@ -107,6 +107,8 @@ class build_extensions(build_ext):  # noqa: N801
             "src/**/*.pyi",
             "src/**/*.h",
             "tests/**/*.py",
+            "tests/models/*.npz",
+            "tests/models/*.json",
             "benchmarks/*.py",
             "*.md",
         )

@@ -55,7 +55,12 @@ def changes(model: Model, columns: Any) -> list[Callable[[], Any]]:
     def remove_users() -> None:
         model.remove_users(model.users_[-3:])
 
-    return [fit, add_users, remove_users, add_items, remove_users]
+    def partial_fit() -> None:
+        generator = np.random.default_rng(next(seeds))
+        late = generator.integers(40, 70, 40), generator.integers(0, 80, 40)
+        model.partial_fit((*late, generator.normal(3, 1, 40)))
+
+    return [fit, add_users, partial_fit, remove_users, add_items, partial_fit, remove_users]
 
 
 @pytest.mark.filterwarnings("ignore::factorate.UnknownIdWarning")

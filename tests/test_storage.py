@@ -63,6 +63,25 @@ def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
         again.user_factors_[0] = 0
 
 
+@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
+@pytest.mark.parametrize("mmap", [False, True])
+def test_a_loaded_model_goes_on_as_the_saved_one_would(
+    mmap: bool, schedule: str, tmp_path: Path
+) -> None:
+    model = small(["a", "b", "c"], learning_rate_schedule=schedule)
+    model.partial_fit((["b", "d"], ["y", "z"], [3.0, 1.0])).save(tmp_path / "model.npz")
+    again = ft.load(tmp_path / "model.npz", mmap=mmap)
+    for one in (model, again):
+        one.partial_fit((["d", "e"], ["x", "z"], [2.0, 5.0]))
+    for name in ("user_factors_", "item_factors_", "user_bias_", "item_bias_"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(model, name))
+    for got, expected in zip(again.recommend(n=3), model.recommend(n=3), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    model.save(tmp_path / "one.npz")
+    again.save(tmp_path / "other.npz")
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
+
+
 def test_seen_items_that_were_not_kept_are_not_in_the_file(tmp_path: Path) -> None:
     small(keep_seen=False).save(tmp_path / "model.npz")
     assert ft.load(tmp_path / "model.npz")._fitted.seen is None
