@@ -98,7 +98,7 @@ def descent(loss: str, rating: float, predicted: float, width: float = 1.0) -> f
 
 
 def shrink(x: Floats, cut: float, least: float = -np.inf) -> Floats:
-    """Return what is nearest to x under a penalty of `cut` times |x|, and not below `least`.
+    """Return what is nearest to x under a penalty of `cut` times its absolute value, and ≥ `least`.
 
     The proximal operator of L1 (Duchi and Singer, "Efficient Online and Batch Learning Using
     Forward Backward Splitting", JMLR 10, 2009, eq. 19), and of a bound.
