@@ -1,32 +1,78 @@
-"""Test RMSE on MovieLens 1M, with settings chosen on a part of the training set.
+"""Accuracy on MovieLens: one table after the other, each figure the mean over seeds 0 to 4.
 
-Reads ml-1m.npz (user, item, rating) from the folder in FACTORATE_TEST_DATA, or ../shared/data.
+Settings are chosen on a tenth of each training set, by the code below; test sets are read once, for
+the settings that were chosen and for the defaults. Reads ml-1m.npz, ml-100k.npz and
+ml-latest-small-2018.npz from the folder in FACTORATE_TEST_DATA, or ../shared/data. The plot of the
+learning-rate schedules goes to results/rules.svg.
 
-Run: python benchmarks/accuracy.py
+Run: python -m benchmarks.accuracy [--libmf PATH] [--surprise]
 """
 
+import argparse
 import itertools
 import os
+import platform
 import statistics
+import subprocess
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import KFold
 
 import factorate as ft
+from benchmarks.engines import Job, libmf
+from factorate.rates import SCHEDULES
 
-N_FACTORS = 64
 SEEDS = range(5)
-GRID = {
-    "n_epochs": (20, 30, 40, 60),
-    "learning_rate": (0.006, 0.008, 0.01, 0.012, 0.015),
-    "regularization": (0.04, 0.045, 0.05, 0.055),
-}
+RESULTS = Path(__file__).parent / "results"
 DEFAULT_FOLDER = Path(__file__).parents[2] / "shared" / "data"
+ENVIRONMENTS = Path.home() / ".cache" / "factorate-benchmarks"
+RATES = tuple(10.0**power for power in range(-4, 4))
 
 Columns = tuple[Any, Any, Any]
+Settings = dict[str, Any]
+
+# What is tried on a tenth of the training set; the best of it is what "chosen" means below.
+PLAIN: dict[str, tuple[Any, ...]] = {
+    "n_factors": (128, 256),
+    "n_epochs": (20,),
+    "learning_rate": ({"factors": 0.02}, {"factors": 0.03}, {"factors": 0.04}),
+    "regularization": (0.03, 0.036, 0.042),
+    "clip": (True,),
+}
+PLAIN_SMALL = PLAIN | {"regularization": (0.036, 0.045, 0.055)}
+
+SURPRISE = """
+import sys, time
+import numpy as np
+from surprise import SVD, Trainset
+data = np.load(sys.argv[1])
+users, items, ratings = (data[name].tolist() for name in ("user", "item", "rating"))
+by_user, by_item = {}, {}
+for u, i, r in zip(users, items, ratings):
+    by_user.setdefault(u, []).append((i, r))
+    by_item.setdefault(i, []).append((u, r))
+n_users, n_items = max(users) + 1, max(items) + 1
+same = [dict(zip(range(n), range(n))) for n in (n_users, n_items)]
+training = Trainset(by_user, by_item, n_users, n_items, len(users), (1, 5), *same)
+began = time.perf_counter()
+SVD(n_factors=100, random_state=0).fit(training)
+print(time.perf_counter() - began)
+"""
+
+
+def read(name: str) -> Any:
+    """Open a file of ratings."""
+    return np.load(Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_FOLDER)) / f"{name}.npz")
+
+
+def columns_of(data: Any) -> Columns:
+    """Return users, items and ratings."""
+    return data["user"], data["item"], data["rating"]
 
 
 def take(columns: Columns, rows: Any) -> Columns:
@@ -35,49 +81,230 @@ def take(columns: Columns, rows: Any) -> Columns:
     return users[rows], items[rows], ratings[rows]
 
 
-def fit(columns: Columns, seed: int, **settings: Any) -> ft.MatrixFactorization:
-    """Fit a model on one thread."""
-    model = ft.MatrixFactorization(N_FACTORS, random_state=seed, n_threads=1, **settings)
-    return model.fit(columns)
+def standard_split(columns: Columns) -> tuple[Columns, Columns]:
+    """Return the training set and the test set, a tenth drawn with seed 0."""
+    order = np.random.default_rng(0).permutation(len(columns[0]))
+    test, training = np.split(order, [len(order) // 10])
+    return take(columns, training), take(columns, test)
 
 
-def choose(training: Columns) -> dict[str, Any]:
+def fit(training: Columns, seed: int, settings: Settings) -> tuple[ft.MatrixFactorization, float]:
+    """Fit a model on one thread; return it, and the seconds it took."""
+    model = ft.MatrixFactorization(random_state=seed, n_threads=1, **settings)
+    began = time.perf_counter()
+    model.fit(training)
+    return model, time.perf_counter() - began
+
+
+def grid(choices: dict[str, tuple[Any, ...]]) -> Iterator[Settings]:
+    """Yield every combination."""
+    for values in itertools.product(*choices.values()):
+        yield dict(zip(choices, values, strict=True))
+
+
+def choose(training: Columns, choices: dict[str, tuple[Any, ...]]) -> Settings:
     """Return the settings with the least RMSE on a tenth of the training set."""
-    held_out, known = np.split(np.arange(len(training[0])), [len(training[0]) // 10])
-    candidates = [
-        dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())
+    order = np.random.default_rng(1).permutation(len(training[0]))
+    held_out, known = (take(training, rows) for rows in np.split(order, [len(order) // 10]))
+
+    def error(settings: Settings) -> float:
+        return fit(known, 0, settings)[0].evaluate(held_out)["rmse"]
+
+    return min(grid(choices), key=error)
+
+
+def spread(values: list[float], digits: int = 4) -> str:
+    """Write the mean, and the least and largest."""
+    low, mean, high = min(values), statistics.mean(values), max(values)
+    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def show(name: str, scores: list[dict[str, float]], seconds: list[float], how: Any) -> None:
+    """Print one line of a table."""
+    print(
+        f"{name:<22} rmse {spread([score['rmse'] for score in scores])}  "
+        f"mae {spread([score['mae'] for score in scores])}  "
+        f"s {statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})  {how}",
+        flush=True,
+    )
+
+
+def row(name: str, training: Columns, test: Columns, settings: Settings) -> None:
+    """Print RMSE, MAE and seconds of some settings."""
+    runs = [fit(training, seed, settings) for seed in SEEDS]
+    scores = [model.evaluate(test) for model, _ in runs]
+    show(name, scores, [seconds for _, seconds in runs], settings or "defaults")
+
+
+def libmf_job(training: Columns, path: str, n_factors: int, n_epochs: int) -> Job:
+    """Return what LIBMF is asked to do, on one thread."""
+    users, items, ratings = training
+    return Job(
+        users, items, ratings, n_factors, 1, n_epochs, int(users.max()) + 1, int(items.max()) + 1,
+        path,
+    )  # fmt: skip
+
+
+def libmf_row(training: Columns, test: Columns, path: str, n_factors: int) -> None:
+    """Print LIBMF's best over numbers of epochs, picked on the test set: it is flattered."""
+    best = min(
+        (libmf(libmf_job(training, path, n_factors, n)).rmse(*test), n) for n in range(6, 16)
+    )
+    job = libmf_job(training, path, n_factors, best[1])
+    seconds = [libmf(job).seconds for _ in SEEDS]
+    print(
+        f"{f'LIBMF K={n_factors}':<22} rmse {best[0]:.4f}  s {statistics.median(seconds):.2f} "
+        f"({min(seconds):.2f} to {max(seconds):.2f})  {best[1]} epochs, best on the test set"
+    )
+
+
+def movielens_1m(libmf_path: str | None) -> None:
+    """Print the table of ML-1M's standard split."""
+    print("\nMovieLens 1M, standard split, one thread")
+    training, test = standard_split(columns_of(read("ml-1m")))
+    for n_factors in (32, 64, 128):
+        if libmf_path:
+            libmf_row(training, test, libmf_path, n_factors)
+        row(f"defaults, K={n_factors}", training, test, {"n_factors": n_factors})
+    row("chosen, plain", training, test, choose(training, PLAIN))
+
+
+def folds(name: str, parts: list[tuple[Columns, Columns]], how: dict[str, Any]) -> None:
+    """Print means over folds, for each seed; settings are chosen in each fold's training set."""
+    for label, choices in how.items():
+        chosen = [choose(training, choices) if choices else {} for training, _ in parts]
+        scores, seconds = [], []
+        for seed in SEEDS:
+            runs = [fit(part[0], seed, some) for part, some in zip(parts, chosen, strict=True)]
+            each = [model.evaluate(part[1]) for (model, _), part in zip(runs, parts, strict=True)]
+            scores.append(
+                {what: statistics.mean(score[what] for score in each) for what in ("rmse", "mae")}
+            )
+            seconds.append(sum(taken for _, taken in runs))
+        distinct = [some for n, some in enumerate(chosen) if some not in chosen[:n]]
+        show(f"{name}, {label}", scores, seconds, distinct if choices else "defaults")
+
+
+def cross_validation() -> None:
+    """Print 5-fold cross-validation as scikit-surprise's README has it."""
+    print("\n5-fold cross-validation, seconds of all folds together")
+    for name, small in (("ml-100k", True), ("ml-1m", False)):
+        columns = columns_of(read(name))
+        splits = KFold(5, shuffle=True, random_state=0).split(columns[0])
+        parts = [(take(columns, known), take(columns, test)) for known, test in splits]
+        folds(name, parts, {"defaults": None, "plain": PLAIN_SMALL if small else PLAIN})
+
+
+def official_folds() -> None:
+    """Print the folds that come with ML-100k."""
+    print("\nMovieLens 100k, the folds it comes with")
+    data = read("ml-100k")
+    columns, fold = columns_of(data), data["fold"]
+    parts = [(take(columns, fold != k), take(columns, fold == k)) for k in range(1, 6)]
+    how = {"defaults": None, "plain": PLAIN_SMALL}
+    folds("five folds", parts, how)
+    folds("fold 3", parts[2:3], how)
+
+
+def scales() -> None:
+    """Print how the untouched defaults do on other scales of the same ratings."""
+    print("\nml-latest-small, standard split, defaults; the same times 20, minus 50")
+    users, items, ratings = columns_of(read("ml-latest-small-2018"))
+    for factor, shift in ((1, 0), (20, -50)):
+        training, test = standard_split((users, items, factor * ratings + shift))
+        row(f"times {factor}, plus {shift}", training, test, {})
+
+
+def learning_rates() -> None:
+    """Print how training ends with learning rates far too low and far too high."""
+    print("\nMovieLens 100k, standard split: outcome by learning rate")
+    training, test = standard_split(columns_of(read("ml-100k")))
+    for schedule in SCHEDULES:
+        outcomes = []
+        for rate in RATES:
+            settings = {"learning_rate": rate, "learning_rate_schedule": schedule}
+            try:
+                model, _ = fit(training, 0, settings)
+            except ft.DivergenceError:
+                outcomes.append("diverged")
+            else:
+                used = model.history_["learning_rate"][0]
+                halved = "" if used == rate else f" at {used:.2g}"
+                outcomes.append(f"{model.evaluate(test)['rmse']:.3f}{halved}")
+        pairs = zip(RATES, outcomes, strict=True)
+        print(f"{schedule:<10} " + ", ".join(f"{rate:g}: {outcome}" for rate, outcome in pairs))
+
+
+def ten_folds(surprise: bool) -> None:
+    """Print the seconds of ten folds of ML-1M with K = 100, beside one of scikit-surprise."""
+    columns = columns_of(read("ml-1m"))
+    splits = KFold(10, shuffle=True, random_state=0).split(columns[0])
+    parts = [(take(columns, known), take(columns, test)) for known, test in splits]
+    began = time.perf_counter()
+    scores = [
+        fit(training, 0, {"n_factors": 100})[0].evaluate(test)["rmse"] for training, test in parts
     ]
-    errors = [
-        fit(take(training, known), 0, **settings).evaluate(take(training, held_out))["rmse"]
-        for settings in candidates
-    ]
-    return candidates[int(np.argmin(errors))]
+    seconds = time.perf_counter() - began
+    print(f"\nML-1M, K=100, ten folds, fit and evaluate: {seconds:.1f} s, {spread(scores)}")
+    python = ENVIRONMENTS / "scikit-surprise" / "bin" / "python"
+    if surprise:
+        folder = Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_FOLDER))
+        done = subprocess.run(
+            [python, "-c", SURPRISE, folder / "ml-1m.npz"], capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        print(f"scikit-surprise's SVD, one fit: {float(done.stdout):.1f} s")
+
+
+def curves(libmf_path: str | None) -> None:
+    """Draw test RMSE against seconds of whole fits, for each schedule and LIBMF."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    training, test = standard_split(columns_of(read("ml-1m")))
+    numbers = (3, 4, 5, 6, 8, 10, 12, 15)
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for schedule in SCHEDULES:
+        points = []
+        for n_epochs in numbers:
+            settings = {"n_epochs": n_epochs, "learning_rate_schedule": schedule}
+            runs = [fit(training, 0, settings) for _ in range(3)]
+            seconds = statistics.median(taken for _, taken in runs)
+            points.append((seconds, runs[0][0].evaluate(test)["rmse"]))
+        axes.plot(*zip(*points, strict=True), marker=".", label=f"factorate, {schedule}")
+    if libmf_path:
+        points = []
+        for n_epochs in numbers:
+            job = libmf_job(training, libmf_path, 64, n_epochs)
+            done = [libmf(job) for _ in range(3)]
+            seconds = statistics.median(result.seconds for result in done)
+            points.append((seconds, done[0].rmse(*test)))
+        axes.plot(*zip(*points, strict=True), "k--", marker="x", label="LIBMF")
+    axes.set(
+        xlabel="seconds of training, from arrays to factors, one thread", ylabel="test RMSE",
+        title="MovieLens 1M, K = 64: 3 to 15 epochs", ylim=(0.83, 0.88), xlim=(0, None),
+    )  # fmt: skip
+    axes.legend(frameon=False)
+    figure.savefig(RESULTS / "rules.svg", metadata={"Date": None})
 
 
 def main() -> None:
-    """Choose the settings, then read the test set once."""
+    """Print all tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--libmf", metavar="PATH", help="LIBMF's shared library")
+    parser.add_argument("--surprise", action="store_true", help="time scikit-surprise as well")
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore", ft.UnknownIdWarning)
-    folder = Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_FOLDER))
-    data = np.load(folder / "ml-1m.npz")
-    columns = data["user"], data["item"], data["rating"]
-    order = np.random.default_rng(0).permutation(len(columns[0]))
-    test, training = (take(columns, rows) for rows in np.split(order, [len(order) // 10]))
-
-    print(f"MovieLens 1M, standard split, K = {N_FACTORS}, one thread, seeds 0 to 4")
-    for name, settings in {"defaults": {}, "chosen": choose(training)}.items():
-        errors, seconds = [], []
-        for seed in SEEDS:
-            began = time.perf_counter()
-            model = fit(training, seed, **settings)
-            seconds.append(time.perf_counter() - began)
-            scores = model.evaluate(test)
-            errors.append((scores["rmse"], scores["mae"]))
-        rmse, mae = zip(*errors, strict=True)
-        print(
-            f"{name:<9} rmse {statistics.mean(rmse):.4f} ({min(rmse):.4f} to {max(rmse):.4f})  "
-            f"mae {statistics.mean(mae):.4f}  fit {statistics.median(seconds):.2f} s "
-            f"({min(seconds):.2f} to {max(seconds):.2f})  {settings}"
-        )
+    print(f"{platform.machine()}, {ft.kernels.chosen()}, one thread, float32, seeds 0 to 4")
+    movielens_1m(arguments.libmf)
+    cross_validation()
+    official_folds()
+    scales()
+    learning_rates()
+    ten_folds(arguments.surprise)
+    curves(arguments.libmf)
 
 
 if __name__ == "__main__":
