@@ -41,15 +41,15 @@ def test_kullback_leibler_is_zero_at_the_ratings_and_knows_zeros() -> None:
 
 
 def test_the_centre_is_the_number_of_least_loss() -> None:
-    assert centre_and_scale(STARS, Rule(), True, 3) == pytest.approx((2.5, STARS.std()))
+    assert centre_and_scale(STARS, Rule(), True) == pytest.approx((2.5, STARS.std()))
     for loss in ("absolute", "huber"):
-        assert centre_and_scale(STARS, Rule(loss), True, 3) == pytest.approx((2, STARS.std()))
-    assert centre_and_scale(STARS, Rule(), False, 3) == pytest.approx((0, STARS.std()))
-    assert centre_and_scale(STARS, Rule(nonnegative=True), True, 3)[0] == 0
+        assert centre_and_scale(STARS, Rule(loss), True) == pytest.approx((2, STARS.std()))
+    assert centre_and_scale(STARS, Rule(), False) == pytest.approx((0, STARS.std()))
+    assert centre_and_scale(STARS, Rule(nonnegative=True), True)[0] == 0
     kl = Rule("kullback_leibler", nonnegative=True)
-    assert centre_and_scale(STARS, kl, True, 3) == (0, 2.5)
+    assert centre_and_scale(STARS, kl, True) == (0, 2.5)
     for loss in TWO_VALUED:
-        assert centre_and_scale(ONES_AND_FIVES, Rule(loss), True, 3) == (3, 2)
+        assert centre_and_scale(ONES_AND_FIVES, Rule(loss), True) == (3, 2)
 
 
 def test_what_a_loss_cannot_take_is_named() -> None:

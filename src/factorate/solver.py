@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-CHUNK = 1 << 16  # numbers standardized at a time: they stay in the cache
 RATINGS_PER_PART = 100_000  # that make another thread worth while when ratings are sorted
 MAX_HALVINGS = 5
 EXPLODED = 2.0  # error of an epoch, in those of predicting the centre, that is a step too far
@@ -142,11 +141,13 @@ def _standardize(schedule: Schedule, settings: Settings, start: Start | None) ->
         centre, scale = start.factors.mean, start.factors.scale
     else:
         losses.check(values, settings.rule)
-        centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean, CHUNK)
+        centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean)
     squares = 0.0
-    for first in range(0, len(values), CHUNK):
-        part = values[first : first + CHUNK]
-        standard = (part.astype(np.float64) - centre) / scale
+    for first in range(0, len(values), losses.CHUNK):
+        part = values[first : first + losses.CHUNK]
+        standard = part.astype(np.float64)
+        standard -= centre
+        standard /= scale
         squares += float(standard @ standard)
         part[:] = standard
     return _Scale(centre, scale, math.sqrt(squares / len(values)))
