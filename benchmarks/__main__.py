@@ -43,7 +43,7 @@ SGD_AT_SPEED = ("factorate", "LIBMF")
 EPOCHS = {"factorate": (2, 12), "LIBMF": (2, 7), "cornac": (1, 4)}
 FEW_EPOCHS = (1, 3)
 CURVES = {
-    "factorate": [3, 5, 8, 10, 12, 15, 20, 25, 30],
+    "factorate": [2, 3, 4, 5, 6, 8, 10, 12, 15],
     "LIBMF": [2, 4, 6, 8, 10, 12, 15, 20],
     "cornac": [5, 10, 15, 20, 30],
     "scikit-surprise": [5, 10, 20, 30],

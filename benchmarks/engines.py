@@ -63,11 +63,11 @@ def by_id(n: int, ids: Any, rows: Any, biases: Any) -> tuple[Any, Any]:
 
 
 def factorate(job: Job) -> Result:
-    """Constant rate, with biases."""
+    """SGD with biases and the default rates; nothing is kept for `recommend`, as peers keep none."""
     import factorate as ft
 
     model = ft.MatrixFactorization(
-        job.n_factors, job.n_epochs, random_state=0, n_threads=job.n_threads
+        job.n_factors, job.n_epochs, random_state=0, n_threads=job.n_threads, keep_seen=False
     )
     began = time.perf_counter()
     model.fit((job.users, job.items, job.ratings))
