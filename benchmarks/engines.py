@@ -63,7 +63,7 @@ def by_id(n: int, ids: Any, rows: Any, biases: Any) -> tuple[Any, Any]:
 
 
 def factorate(job: Job) -> Result:
-    """SGD with biases and the default rates; nothing is kept for `recommend`, as peers keep none."""
+    """SGD with biases and the default rates; like its peers, it keeps no seen items."""
     import factorate as ft
 
     model = ft.MatrixFactorization(
