@@ -10,8 +10,9 @@ import pytest
 import scipy.optimize
 
 import factorate as ft
-from factorate import fold_in, reference
+from factorate import fold_in, reference, solver
 from factorate.fold_in import Fixed, Penalty, solve
+from factorate.losses import Rule, mean_loss
 
 REGULARIZATION = 0.05
 PARAMETERS: dict[str, Any] = {
@@ -161,6 +162,81 @@ def test_groups_of_every_size_are_solved_apart() -> None:
         np.testing.assert_allclose([*P[row], bias[row]], [*p, b], 1e-9)
     nothing = rows[:0], items[:0], ratings[:0]
     assert not solve(fixed, *nothing, 4, Penalty(0.1, 0.1))[0].any()
+
+
+# Other rules than the squared loss with L2
+
+
+OTHER_RULES: dict[str, dict[str, Any]] = {
+    "absolute": {"loss": "absolute"},
+    "huber": {"loss": "huber", "huber_width": 0.5},
+    "logistic": {"loss": "logistic"},
+    "squared hinge": {"loss": "squared_hinge"},
+    "L1": {"l1_regularization": 0.05},
+    "nonnegative": {"nonnegative": True},
+    "Kullback–Leibler": {"loss": "kullback_leibler", "nonnegative": True},
+    "AdaGrad": {"loss": "huber", "learning_rate_schedule": "adagrad"},
+}
+
+
+@pytest.mark.parametrize(("name", "side"), [*zip(OTHER_RULES, [0, 1] * 4, strict=True)])
+def test_other_rules_come_near_their_minimum(name: str, side: int) -> None:
+    chosen = OTHER_RULES[name]
+    two_valued = chosen.get("loss") in {"logistic", "squared_hinge"}
+    columns = list(ft.datasets.synthetic(2000, 90, 60, random_state=1))
+    columns[2] = np.abs(columns[2])
+    if two_valued:
+        columns[2] = np.where(columns[2] > columns[2].mean(), 1.0, 0.0)
+    model = ft.MatrixFactorization(**(PARAMETERS | chosen), dtype="float64").fit(tuple(columns))
+    old = state(model).factors
+    rows, others, ratings = newcomers()
+    ratings = np.where(ratings > 30, 1.0, 0.0) if two_valued else np.abs(ratings) / 8
+    pairs = (rows, others) if side == 0 else (others, rows)
+    (model.add_users if side == 0 else model.add_items)((*pairs, ratings))
+    new = state(model).factors
+    fixed = [(new.item_factors, new.item_bias), (new.user_factors, new.user_bias)][side]
+    found = [(new.user_factors, new.user_bias), (new.item_factors, new.item_bias)][side]
+    np.testing.assert_array_equal(fixed[0], (old.item_factors, old.user_factors)[side])
+    rule = Rule(**{key: value for key, value in chosen.items() if key in vars(Rule())})
+    l1 = chosen.get("l1_regularization", 0.0)
+    for number in range(7):
+        mine = rows == 1000 + number
+        Q, b = fixed[0][others[mine]] / np.sqrt(old.scale), fixed[1][others[mine]] / old.scale
+        z = (ratings[mine] - old.mean) / old.scale
+
+        def objective(w: Any, Q: Any = Q, b: Any = b, z: Any = z) -> float:
+            penalty = REGULARIZATION * w @ w / 2 + l1 * np.abs(w).sum()
+            return mean_loss(rule, z, Q @ w[:-1] + w[-1] + b) + float(penalty)
+
+        got = np.append(
+            found[0][-7 + number] / np.sqrt(old.scale), found[1][-7 + number] / old.scale
+        )
+        bounds = [(0, None)] * 7 if rule.nonnegative else None
+        assert not rule.nonnegative or (got >= 0).all()
+        least = min(
+            scipy.optimize.minimize(objective, start, bounds=bounds, method="L-BFGS-B").fun
+            for start in (got, np.full(7, 0.1))
+        )
+        assert objective(got) < 1.03 * least + 0.01
+
+
+def test_a_batch_of_unknown_items_alone_has_zeros_under_any_rule() -> None:
+    with pytest.warns(ft.UnknownIdWarning):
+        model = fitted(loss="huber").add_users(([1000], [500], [3.0]))
+    assert not model.user_factors_[-1].any()
+
+
+def test_an_interrupt_leaves_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted(loss="huber")
+    before = state(model)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(solver, "_visitor", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.add_users(newcomers())
+    assert state(model) is before
 
 
 # What a model does with them

@@ -3,7 +3,8 @@
 The other side stays as it is. Then the objective of training falls apart into one ridge regression
 for each user (or item), which is solved exactly (Zhou, Wilkinson, Schreiber and Pan, "Large-Scale
 Parallel Collaborative Filtering for the Netflix Prize", AAIM 2008, section 3.1, where the weight of
-the penalty is the number of ratings, too).
+the penalty is the number of ratings, too). Other losses, L1 and factors that stay ≥ 0 have no such
+solution, and are trained, the steps of the other side being 0.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from factorate.fitted import Fitted, longer_sums
 from factorate.ids import range_index, without
 from factorate.ratings import Ratings
 from factorate.seen import Seen, add_seen, without_users
+from factorate.solver import Settings, train
+from factorate.state import Start
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
 
+VISITS = 500  # of a row's ratings, where there is no solution in one step
+LEAST_EPOCHS = 20
 CELLS = 1 << 18  # numbers of the equations that are set up at a time
 SLAB = 1 << 13  # ratings of one row that are taken at a time
 TINY = 1e-8  # λ below which the equations can be singular in float64
@@ -156,7 +161,63 @@ def _few(
     return w[..., 0]
 
 
-def add(fitted: Fitted, ratings: Ratings, side: str, penalty: Penalty, fit_bias: bool) -> Fitted:
+def _approach(
+    fixed: Fixed, rows: Codes, others: Codes, ratings: Floats, n_rows: int, side: int,
+    settings: Settings,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Come near the minimum under any rule, by training with fixed others.
+
+    Rows of few ratings need more epochs for as many visits, so rows of like size go together.
+    """
+    factors, bias = np.zeros((n_rows, fixed.factors.shape[1])), np.zeros(n_rows)
+    sizes = np.frexp(np.bincount(rows, minlength=n_rows))[1]  # 1 for 1, 2 for 2 and 3, …
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        chosen = np.flatnonzero(sizes == size)
+        which = sizes[rows] == size
+        factors[chosen], bias[chosen] = _train(
+            fixed, np.searchsorted(chosen, rows[which]).astype(np.int32), others[which],
+            ratings[which], len(chosen), side, max(LEAST_EPOCHS, VISITS >> (size - 1)), settings,
+        )  # fmt: skip
+    return factors, bias
+
+
+def _train(
+    fixed: Fixed, rows: Codes, others: Codes, ratings: Floats, n_rows: int, side: int,
+    n_epochs: int, settings: Settings,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Train rows, those of users for side 0 and of items for 1, by steps that fall to 0."""
+    n_factors = fixed.factors.shape[1]
+    used, columns = np.unique(others, return_inverse=True)
+    new = np.zeros((n_rows, n_factors), ratings.dtype), np.zeros(n_rows, ratings.dtype)
+    held = fixed.factors[used], fixed.bias[used]
+    mine = new, np.zeros(n_rows, np.bool), rows, range_index(n_rows)
+    theirs = held, np.ones(len(used), np.bool), columns.astype(np.int32), range_index(len(used))
+    users, items = (theirs, mine) if side else (mine, theirs)
+    (P, user_bias), known_users, user_rows, user_index = users
+    (Q, item_bias), known_items, item_rows, item_index = items
+    factors = Factors(P, Q, user_bias, item_bias, fixed.mean, fixed.scale)
+    rate = max(settings.rates[side::2])  # biases need not wait for the others' factors
+    trained = train(
+        Ratings(user_rows, item_rows, ratings, user_index, item_index, None),
+        dataclasses.replace(
+            settings,
+            n_factors=n_factors,
+            n_epochs=n_epochs,
+            rates=(0.0, rate, 0.0, rate) if side else (rate, 0.0, rate, 0.0),
+            schedule="adagrad" if settings.rule.adagrad else "linear",
+            patience=None,
+        ),
+        start=Start(factors, known_users, known_items, None, keep_scale=True),
+    )
+    if trained.interruption is not None:
+        raise trained.interruption
+    found = trained.factors
+    if side:
+        return found.item_factors, found.item_bias
+    return found.user_factors, found.user_bias
+
+
+def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitted:
     """Return a model with the users (or items) of more ratings, the others as they were.
 
     Parameters
@@ -168,23 +229,29 @@ def add(fitted: Fitted, ratings: Ratings, side: str, penalty: Penalty, fit_bias:
         whose ratings are left out.
     side
         "user" or "item": whose rows are solved; the old ones among them anew.
-    penalty, fit_bias
-        As for `solve`.
+    settings
+        Those of training.
     """
     old = fitted.factors
     rows, others = (ratings.users, ratings.items)[:: 1 if side == "user" else -1]
     known = others >= 0
     index = ratings.user_index if side == "user" else ratings.item_index
     touched = np.unique(rows)
-    fixed_side = "item" if side == "user" else "user"
+    fixed_side, place = ("item", 0) if side == "user" else ("user", 1)
+    rule = settings.rule
     fixed = Fixed(
         getattr(old, f"{fixed_side}_factors"), getattr(old, f"{fixed_side}_bias"),
-        old.mean, old.scale, fit_bias,
+        old.mean, old.scale, rule.fit_bias,
     )  # fmt: skip
-    solved = solve(
+    given = (
         fixed, np.searchsorted(touched, rows[known]).astype(np.int32), others[known],
-        ratings.values[known], len(touched), penalty,
+        ratings.values[known], len(touched),
     )  # fmt: skip
+    solved: tuple[Floats, Floats]
+    if rule.loss == "squared" and not rule.nonnegative and not any(settings.l1):
+        solved = solve(*given, Penalty(settings.l2[place], settings.l2[2 + place]))
+    else:
+        solved = _approach(*given, place, dataclasses.replace(settings, seed=fitted.seed))
     changed: dict[str, Any] = {}
     for name, new in zip(("factors", "bias"), solved, strict=True):
         before = getattr(old, f"{side}_{name}")
@@ -211,9 +278,7 @@ def add(fitted: Fitted, ratings: Ratings, side: str, penalty: Penalty, fit_bias:
     )  # fmt: skip
 
 
-def alone(
-    fitted: Fitted, items: Codes, ratings: Floats, penalty: Penalty, fit_bias: bool
-) -> Fitted:
+def alone(fitted: Fitted, items: Codes, ratings: Floats, settings: Settings) -> Fitted:
     """Return a model whose only user, 0, gave some ratings; unknown items (−1) are left out."""
     old = fitted.factors
     none, user = np.empty(0, np.int32), range_index(1)
@@ -226,7 +291,7 @@ def alone(
         sums=None,
     )
     given = Ratings(np.zeros_like(items), items, ratings, user, fitted.item_index, None)
-    return add(nobody, given, "user", penalty, fit_bias)
+    return add(nobody, given, "user", settings)
 
 
 def remove_users(fitted: Fitted, rows: Codes) -> Fitted:

@@ -602,7 +602,7 @@ class MatrixFactorization(Estimator):
             ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
         )
         warn_unknown(neighbours.NOBODY, (items, rows), stacklevel=2)
-        alone = fold_in.alone(fitted, rows, values, *self._fold_in_settings("user"))
+        alone = fold_in.alone(fitted, rows, values, fitting.check_settings(self.get_params()))
         found: tuple[NDArray[Any], Floats] = neighbours.recommend(
             alone, 0, n, True, None, None, False, self.n_threads
         )
@@ -709,7 +709,9 @@ class MatrixFactorization(Estimator):
     def add_users(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Take in users after training, each from all of their ratings; items stay as they are.
 
-        Factors and bias of each user are those that minimize the objective of training, exactly.
+        Factors and bias of each user are those that minimize the objective of training: exactly for
+        the squared loss; with other losses, L1 or ``nonnegative`` nearly, by training on these
+        ratings alone.
         Rows of old users stay where they are, new ones follow. A user whom the model knows is
         solved anew from the ratings given here alone, so give all of them.
 
@@ -760,21 +762,15 @@ class MatrixFactorization(Estimator):
 
     def _add(self, side: str, X: Any, y: ArrayLike | None) -> Self:
         fitted = self._require()
-        settings = self._fold_in_settings(side)
+        settings = fitting.check_settings(self.get_params())
         ratings, columns = read_further(
             X, y, fitted.user_index, fitted.item_index,
             dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
             new_users=side == "user", new_items=side == "item",
         )  # fmt: skip
         warn_unknown((columns.users, ratings.users), (columns.items, ratings.items), stacklevel=3)
-        self._fitted = fold_in.add(fitted, ratings, side, *settings)
+        self._fitted = fold_in.add(fitted, ratings, side, settings)
         return self
-
-    def _fold_in_settings(self, side: str) -> tuple[fold_in.Penalty, bool]:
-        settings = fitting.check_settings(self.get_params())
-        first = 0 if side == "user" else 1
-        penalty = fold_in.Penalty(settings.l2[first], settings.l2[2 + first])
-        return penalty, settings.rule.fit_bias
 
     def remove_users(self, users: ArrayLike) -> Self:
         """Forget users: their ids, factors, biases and seen items.
