@@ -36,6 +36,7 @@ PACKAGES = {
     "cmfrec": ["cmfrec", "threadpoolctl"],
     "lenskit": ["lenskit"],
     "matrix-factorization": ["matrix-factorization"],
+    "implicit": ["implicit", "threadpoolctl"],
 }
 ONE_THREAD = ("scikit-surprise", "matrix-factorization", "cornac")  # more threads: slower or racy
 SGD_AT_SPEED = ("factorate", "LIBMF")
@@ -71,6 +72,11 @@ class Bench(NamedTuple):
     files: dict[str, Path]
     sizes: dict[str, int]
     versions: dict[str, str]
+
+
+def default_environments() -> Path:
+    """Return the folder where peers are installed unless another is named."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "factorate-benchmarks"
 
 
 def environment(engine: str, folder: Path) -> str:
@@ -255,7 +261,6 @@ def main() -> None:
     """Measure, print and write."""
     summary = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=summary)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     add = parser.add_argument
     add("--quick", action="store_true", help="end in five minutes: fewer factors, runs and peers")
     add("--libmf", metavar="PATH", help="shared library of LIBMF, built by hand with AVX")
@@ -269,7 +274,7 @@ def main() -> None:
     add("--items", type=int, default=10_677)
     add("--timeout", type=float, default=600, help="seconds of one measurement")
     add("--data", type=Path, default=Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_DATA)))
-    add("--environments", type=Path, default=cache / "factorate-benchmarks")
+    add("--environments", type=Path, default=default_environments())
     add("--output", type=Path, default=HERE / "results", help="folder of the table and the plot")
     arguments = parser.parse_args()
     arguments.runs = arguments.runs or (3 if arguments.quick else 5)
