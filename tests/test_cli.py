@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 
 import factorate as ft
+from factorate import cli, files
 
 EXECUTABLE = str(shutil.which("factorate", path=sysconfig.get_path("scripts")))
 
@@ -93,7 +95,97 @@ def test_parquet_in_and_out(columns: Any, tmp_path: Path) -> None:
     assert len(pd.read_csv(out)) == 3000
     done = run("predict", tmp_path / "m.npz", path, "-o", tmp_path / "predictions.txt")
     assert done.returncode == 1
-    assert "expected a path that ends in .csv or .parquet" in done.stderr
+    assert "ends in '.txt'; expected .csv, .tsv, .jsonl or .parquet" in done.stderr
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_recommend_to_all_to_some_and_to_one(
+    model: Path, tmp_path: Path, capfdbinary: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "QUERIES_AT_ONCE", 7)
+    loaded = ft.load(model)
+    out = tmp_path / "out.csv"
+    assert cli.main(["recommend", str(model), "-n", "3", "-o", str(out)]) == 0
+    expected = loaded.recommend(n=3, as_frame=True)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(out, dtype={"score": "float32"}), expected, check_dtype=False, rtol=1e-6
+    )
+    users = tmp_path / "users.csv"
+    users.write_text("age,user\n30,5\n40,3\n")
+    assert cli.main(["recommend", str(model), str(users), "-n", "2", "-o", str(out)]) == 0
+    assert pd.read_csv(out)["user"].tolist() == [5, 5, 3, 3]
+    arguments = ["recommend", str(model), "--id", "5", "--with-seen", "-n", "80", "-o", str(out)]
+    assert cli.main(arguments) == 0
+    items, _ = loaded.recommend(5, n=80, exclude_seen=False)
+    assert pd.read_csv(out)["item"].tolist() == items.tolist()
+    assert cli.main(["recommend", str(model), "--id", "5", "-n", "2", "--format", "jsonl"]) == 0
+    printed = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    items, scores = loaded.recommend(5, n=2)
+    assert [row["item"] for row in printed] == items.tolist()
+    np.testing.assert_array_equal([row["score"] for row in printed], scores.astype(float))
+
+
+def test_similar_items_and_users(model: Path, tmp_path: Path) -> None:
+    loaded, out = ft.load(model), tmp_path / "out.parquet"
+    assert cli.main(["similar", str(model), "-n", "4", "-o", str(out)]) == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(out), loaded.similar_items(n=4, as_frame=True))
+    arguments = ["similar", str(model), "--users", "--id", "3", "--id", "5", "-o", str(out)]
+    assert cli.main(arguments) == 0
+    expected = loaded.similar_users([3, 5], as_frame=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(out), expected)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "jsonl", "jsonl.gz", "parquet"])
+def test_every_format_is_read_batch_by_batch(
+    ending: str, columns: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "ROWS", 700)
+    monkeypatch.setattr(files, "CSV_BYTES", 4000)
+    path, out = tmp_path / f"pairs.{ending}", tmp_path / "out.jsonl"
+    frame = pd.DataFrame({"when": columns[0], "item": columns[1], "user": columns[0]})
+    if ending.startswith("jsonl"):
+        frame.to_json(path, orient="records", lines=True)
+    elif ending == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if ending == "tsv" else ",")
+    assert cli.main(["predict", str(model), str(path), "-o", str(out)]) == 0
+    predicted = pd.read_json(out, lines=True)
+    assert predicted.columns.tolist() == ["user", "item", "prediction"]
+    expected = ft.load(model).predict(columns[:2])
+    np.testing.assert_array_equal(predicted["prediction"].to_numpy(np.float32), expected)
+    assert ft.MatrixFactorization(2, 1, columns=("user", "item", "when")).fit(path).n_epochs_ == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_no_pairs_give_no_predictions(ending: str, model: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / f"pairs.{ending}", tmp_path / "out.csv"
+    frame = pd.DataFrame({"user": np.zeros(0, int), "item": np.zeros(0, int)})
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    assert cli.main(["predict", str(model), str(path), "-o", str(out)]) == 0
+    assert out.read_text() == '"user","item","prediction"\n'
+
+
+JSON_ERRORS = {
+    '{"user": 1, "item": 2}\n{"user": 1}\n': "line 2: item is missing",
+    '{"user": 1, "item": 2}\n\n[1, 2]\n': "line 3 is no JSON object",
+    '{"user": 1, "item": 2}\n{"user"\n': "line 2 is not JSON",
+    '{"user": 1, "item": 2}\n{"user": "a", "item": 2}\n': "lines 1 to 2 mix types",
+    "\n": "is empty",
+}
+
+
+@pytest.mark.parametrize("content", JSON_ERRORS)
+def test_bad_json_lines_are_named_and_nothing_is_left(
+    content: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "pairs.jsonl", tmp_path / "out.csv"
+    path.write_text(content)
+    out.write_text("what was there before")
+    assert cli.main(["predict", str(model), str(path), "-o", str(out)]) == 1
+    assert JSON_ERRORS[content] in capsys.readouterr().err
+    assert out.read_text() == "what was there before"
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_columns_can_be_named(columns: Any, tmp_path: Path) -> None:
@@ -147,7 +239,7 @@ def test_errors_have_a_message_and_an_exit_code(case: str, tmp_path: Path) -> No
 def test_help_and_version() -> None:
     assert f"factorate {ft.__version__}" in run("--version").stdout
     shown = run("--help").stdout
-    for command in ("demo", "fit", "predict", "evaluate", "info"):
+    for command in ("demo", "fit", "predict", "recommend", "similar", "evaluate", "info"):
         assert command in shown
     assert "default: 0.036" in run("fit", "--help").stdout
     done = subprocess.run(
@@ -157,9 +249,12 @@ def test_help_and_version() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX shells do")
-def test_a_reader_who_has_enough_is_no_error(model: Path, ratings: Path) -> None:
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_reader_who_has_enough_is_no_error(form: str, model: Path) -> None:
     with subprocess.Popen(
-        [EXECUTABLE, "predict", model, ratings], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [EXECUTABLE, "recommend", model, "--format", form],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

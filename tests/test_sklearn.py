@@ -158,5 +158,5 @@ except ImportError as error:
     )  # fmt: skip
     assert done.stdout.splitlines() == [
         "(6, 4) (6, 3) MatrixFactorization(n_factors=2, random_state=0)",
-        "reading CSV and Parquet files needs pyarrow: pip install 'factorate[files]'",
+        "reading and writing files needs pyarrow: pip install 'factorate[files]'",
     ], done.stderr

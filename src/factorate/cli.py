@@ -1,8 +1,9 @@
-"""The command line: demo, fit, predict, evaluate, info."""
+"""The command line: demo, fit, evaluate, predict, recommend, similar, info."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -13,19 +14,20 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 import factorate as ft
-from factorate import frames, reference
+from factorate import files, frames, reference
 from factorate.checks import show
 from factorate.cores import available_cores
 from factorate.kernels import chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from factorate.frames import Names
 
 DEMO_RATINGS, DEMO_TEST = 1_000_000, 100_000
 DEMO_NOISE = 0.5
 REFERENCE_SLICE = 20_000
+QUERIES_AT_ONCE = 1 << 13
 INTERRUPTED = 130
 COLUMNS_HELP = "names of the columns, separated by commas: user,item,rating"
 
@@ -129,10 +131,94 @@ def predict(arguments: argparse.Namespace) -> None:
     """Predict the ratings of the pairs in a file."""
     model = ft.load(arguments.model)
     names = arguments.columns or model.columns
-    table = frames.read_file(Path(arguments.pairs), names, with_rating=False, kinds=model.id_kinds_)
-    chosen_names = frames.find_columns(table.column_names, names, with_rating=False)
-    predicted = model.set_params(columns=tuple(chosen_names)).predict(table)
-    frames.write_file(table.select(chosen_names), predicted, arguments.output)
+    chosen_names: list[str] = []
+
+    def choose(present: Sequence[str]) -> list[str]:
+        chosen_names[:] = frames.find_columns(present, names, with_rating=False)
+        return chosen_names
+
+    with _output(arguments, "pairs") as write:
+        for table in files.read_batches(Path(arguments.pairs), choose, model.id_kinds_):
+            model.set_params(columns=tuple(chosen_names))
+            columns = {name: table[name] for name in chosen_names}
+            write(columns | {"prediction": model.predict(table)}, len(table))
+
+
+def recommend(arguments: argparse.Namespace) -> None:
+    """Recommend items to the users in a file, or to all."""
+    model = ft.load(arguments.model)
+
+    def answer(users: Any) -> Any:
+        return model.recommend(users, arguments.n, exclude_seen=not arguments.with_seen)
+
+    _neighbours(arguments, model, "user", "item", answer)
+
+
+def similar(arguments: argparse.Namespace) -> None:
+    """Find what is alike to the items, or users, in a file, or to all."""
+    model = ft.load(arguments.model)
+    side = "user" if arguments.users else "item"
+    method = model.similar_users if arguments.users else model.similar_items
+    _neighbours(arguments, model, side, f"similar_{side}", lambda ids: method(ids, arguments.n))
+
+
+def _neighbours(
+    arguments: argparse.Namespace, model: ft.MatrixFactorization, side: str, found_title: str,
+    answer: Callable[[Any], tuple[Any, Any]],
+) -> None:  # fmt: skip
+    """Write what is found for each id, a line for each pair, best first."""
+    with _output(arguments, f"{side}s") as write:
+        for ids in _asked(arguments, model, side):
+            found, scores = answer(ids)
+            there = ~np.isnan(scores)
+            columns = np.repeat(ids, there.sum(axis=1)), found[there], scores[there]
+            titles = side, found_title, "score"
+            write(dict(zip(titles, columns, strict=True)), len(ids))
+
+
+def _asked(
+    arguments: argparse.Namespace, model: ft.MatrixFactorization, side: str
+) -> Iterator[Any]:
+    """Yield the ids that are asked about: of the command line, of a file, or all."""
+    place = ("user", "item").index(side)
+    kind = model.id_kinds_[place]
+    if arguments.id:
+        ids: Any = np.array(arguments.id, object)
+        if kind != "str":
+            with contextlib.suppress(ValueError):
+                ids = np.array([int(text) for text in arguments.id])
+        yield ids
+        return
+    if arguments.ids is None:
+        columns: Iterator[Any] = iter([(model.users_, model.items_)[place]])
+    else:
+        path = Path(arguments.ids)
+        batches = files.read_batches(
+            path, lambda present: frames.find_ids(present, side, arguments.column), (kind,)
+        )
+        columns = (table.column(0).to_numpy() for table in batches)
+    for column in columns:
+        for first in range(0, len(column), QUERIES_AT_ONCE):
+            yield column[first : first + QUERIES_AT_ONCE]
+
+
+@contextlib.contextmanager
+def _output(
+    arguments: argparse.Namespace, unit: str
+) -> Iterator[Callable[[dict[str, Any], int], None]]:
+    """Give what writes columns, and shows progress where standard error is a terminal."""
+    from tqdm import tqdm
+
+    with (
+        files.writing(arguments.output, arguments.format) as write,
+        tqdm(unit=f" {unit}", disable=True if arguments.quiet else None) as bar,
+    ):
+
+        def write_and_count(columns: dict[str, Any], n_done: int) -> None:
+            write(columns)
+            bar.update(n_done)
+
+        yield write_and_count
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -174,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="factorate",
         description="Matrix factorization of ratings by stochastic gradient descent, compiled.",
-        epilog="Files are .csv, .tsv (with a header line), .csv.gz or .parquet.",
+        epilog="Files are .csv, .tsv (with a header line), .jsonl, any with .gz, or .parquet.",
     )
     parser.add_argument("--version", action="version", version=f"factorate {ft.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -185,6 +271,12 @@ def _parser() -> argparse.ArgumentParser:
         for name, text in positional:
             sub.add_argument(name.lower(), metavar=name, help=text)
         return sub
+
+    def output_options(sub: Any) -> None:
+        text = "file to write: .csv, .tsv, .jsonl or .parquet; default: print"
+        sub.add_argument("-o", "--output", metavar="FILE", help=text)
+        sub.add_argument("--format", choices=["csv", "jsonl", "parquet"], help="default: csv")
+        sub.add_argument("-q", "--quiet", action="store_true", help="no progress")
 
     command(demo, "show what it does, in a few seconds")
 
@@ -212,8 +304,23 @@ def _parser() -> argparse.ArgumentParser:
 
     pairs = "PAIRS", "file of pairs: columns user, item"
     sub = command(predict, "predict the ratings of pairs", model, pairs)
-    sub.add_argument("-o", "--output", metavar="FILE", help=".csv or .parquet; default: print CSV")
+    output_options(sub)
     sub.add_argument("--columns", type=_names, metavar="NAMES", help="user,item")
+
+    for function, text, what in (
+        (recommend, "recommend items to users", "users"),
+        (similar, "find the items, or users, that are alike", "items"),
+    ):
+        sub = command(function, text, model)
+        sub.add_argument("ids", metavar="IDS", nargs="?", help=f"file of {what}; default: all")
+        sub.add_argument("--id", action="append", help=f"one of the {what}; can be repeated")
+        sub.add_argument("--column", metavar="NAME", help="name of the column of ids in the file")
+        sub.add_argument("-n", type=int, default=10, help="how many for each (default: 10)")
+        output_options(sub)
+        if function is recommend:
+            sub.add_argument("--with-seen", action="store_true", help="what they have rated, too")
+        else:
+            sub.add_argument("--users", action="store_true", help="ask about users, not items")
 
     sub = command(evaluate, "compare predictions with ratings", model, ratings)
     sub.add_argument("--columns", type=_names, metavar="NAMES", help=COLUMNS_HELP)
@@ -234,10 +341,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     arguments = _parser().parse_args(argv)
+    said: set[type[Warning]] = set()
+
+    def show_once(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if category not in said:  # the batches of a long input would say it again and again
+            print(f"factorate: warning: {message}", file=sys.stderr)
+        said.add(category)
+
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(
-            f"factorate: warning: {message}", file=sys.stderr
-        )
+        warnings.showwarning = show_once
         try:
             arguments.function(arguments)
             sys.stdout.flush()

@@ -1,12 +1,9 @@
-"""DataFrames of any library, and the CSV and Parquet files they are read from."""
+"""DataFrames of any library, and which of their columns are meant."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import importlib
 import importlib.util
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +12,7 @@ from factorate.checks import show
 from factorate.ids import Encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     import narwhals as nw
 
@@ -87,6 +83,28 @@ def find_columns(present: Sequence[str], names: Names | None, with_rating: bool)
         f"cannot tell the column of {' and '.join(missing)} among {list(present)[:12]}; name them "
         f"with columns=('user', 'item', 'rating'), or for a wide table of users × items pass "
         f"frame.to_numpy()"
+    )
+
+
+def find_ids(present: Sequence[str], side: str, name: str | None = None) -> list[str]:
+    """Choose the one column of users or of items.
+
+    Examples
+    --------
+    >>> find_ids(["age", "user_id"], "user")
+    ['user_id']
+    """
+    if name is not None:
+        if name not in present:
+            raise ValueError(f"there is no column {name!r} among {list(present)}")
+        return [name]
+    found = [column for column in present if str(column).lower() in ALIASES[side]]
+    if len(found) == 1:
+        return found
+    if len(present) == 1:
+        return list(present)
+    raise ValueError(
+        f"cannot tell the column of {side} among {list(present)[:12]}; name it with --column"
     )
 
 
@@ -199,169 +217,3 @@ def _optional(library: str) -> Any:
         raise ImportError(
             f"the model was fitted on a DataFrame of {library}, which is not installed"
         ) from None
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError:
-        raise ImportError(
-            "reading CSV and Parquet files needs pyarrow: pip install 'factorate[files]'"
-        ) from None
-    return pyarrow
-
-
-def read_file(
-    path: Path,
-    names: Names | None = None,
-    with_rating: bool = True,
-    kinds: tuple[str | None, str | None] = (None, None),
-) -> Any:
-    """Read a CSV file (with a header line) or a Parquet file into a pyarrow table.
-
-    Parameters
-    ----------
-    path
-        A .csv, .tsv, .csv.gz, .tsv.gz or .parquet file.
-    names
-        Names of the columns (user, item, rating), or None to find them.
-    with_rating
-        Whether a rating is wanted.
-    kinds
-        Kinds of the ids of users and items that a model knows. The ids of a CSV file are integers
-        if every one is written as an integer is ("7", not "007"), and the model knows no text.
-
-    Raises
-    ------
-    FileNotFoundError
-        If no file is there.
-    ValueError
-        If the ending is none of these, or a line does not parse (with its number).
-    ImportError
-        If pyarrow is not installed.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}")
-    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    if endings[-1:] in ([".parquet"], [".pq"]):
-        pyarrow = _pyarrow()
-        try:
-            return pyarrow.parquet.read_table(path)
-        except pyarrow.ArrowInvalid as error:
-            raise ValueError(f"{path} is not a Parquet file: {error}") from None
-    if endings[-1:] in ([".csv"], [".tsv"]):
-        return _read_csv(path, "\t" if endings[-1] == ".tsv" else ",", names, with_rating, kinds)
-    raise ValueError(f"{path} ends in {path.suffix!r}; expected .csv, .tsv, .csv.gz or .parquet")
-
-
-def _read_csv(
-    path: Path,
-    delimiter: str,
-    names: Names | None,
-    with_rating: bool,
-    kinds: tuple[str | None, str | None],
-) -> Any:
-    pyarrow = _pyarrow()
-    _, header = next(_lines(path, delimiter), (0, []))
-    if not header:
-        raise ValueError(f"{path} is empty; expected a header line and ratings")
-    if all(map(_is_number, header)):
-        raise ValueError(
-            f"{path}, line 1: {delimiter.join(header)!r} looks like a rating; put a header line "
-            f"such as user{delimiter}item{delimiter}rating before it"
-        )
-    chosen = find_columns(header, names, with_rating)
-    types = dict(zip(chosen, (pyarrow.string(), pyarrow.string(), pyarrow.float64()), strict=False))
-    try:
-        table = pyarrow.csv.read_csv(
-            path,
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=chosen,
-                column_types=types,
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
-    except pyarrow.ArrowInvalid as error:
-        _raise_line(path, delimiter, chosen)
-        raise ValueError(f"{path} is not a CSV file: {error}") from None
-    if any(table[name].null_count for name in chosen):
-        _raise_line(path, delimiter, chosen)
-    for place, (name, kind) in enumerate(zip(chosen, kinds, strict=False)):
-        if kind != "str":
-            table = table.set_column(place, name, _integers_if_written_so(table[name]))
-    return table
-
-
-def _integers_if_written_so(texts: Any) -> Any:
-    """Return a column of texts as integers if each reads back as it was written."""
-    pyarrow = _pyarrow()
-    try:
-        integers = texts.cast(pyarrow.int64())
-    except pyarrow.ArrowInvalid:
-        return texts
-    same = pyarrow.compute.all(pyarrow.compute.equal(integers.cast(pyarrow.string()), texts))
-    return integers if same.as_py() is not False else texts
-
-
-def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the fields of each line that is not empty."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.reader(file, delimiter=delimiter)
-        for fields in reader:
-            if fields:
-                yield reader.line_num, fields
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
-def _raise_line(path: Path, delimiter: str, chosen: list[str]) -> None:
-    """Name the line at fault, if any; only runs once the fast reader has failed."""
-    lines = _lines(path, delimiter)
-    _, header = next(lines)
-    places = [header.index(name) for name in chosen]
-    for number, fields in lines:
-        said = f"{path}, line {number}"
-        text = delimiter.join(fields)
-        if any("\udc80" <= letter <= "\udcff" for letter in text):
-            raise ValueError(f"{said} is not UTF-8; convert the file")
-        if len(fields) != len(header):
-            raise ValueError(
-                f"{said}: {len(fields)} fields where the header has {len(header)}: {text!r}"
-            )
-        for place, name in zip(places, chosen, strict=True):
-            if not fields[place]:
-                raise ValueError(f"{said}: {name} is missing; drop the line")
-        if len(chosen) == len(ROLES) and not _is_number(fields[places[2]]):
-            raise ValueError(f"{said}: {chosen[2]} is {fields[places[2]]!r}, which is no number")
-
-
-def write_file(pairs: Any, predicted: Any, path: str | None) -> None:
-    """Write the pairs of a pyarrow table with their predictions, as CSV to stdout without a path.
-
-    Raises
-    ------
-    ValueError
-        If the path ends in neither .csv nor .parquet.
-    """
-    pyarrow = _pyarrow()
-    table = pairs.append_column("prediction", pyarrow.array(predicted))
-    if path is None:
-        pyarrow.csv.write_csv(table, sys.stdout.buffer)
-    elif path.lower().endswith(".parquet"):
-        pyarrow.parquet.write_table(table, path)
-    elif path.lower().endswith(".csv"):
-        pyarrow.csv.write_csv(table, path)
-    else:
-        raise ValueError(f"cannot write {path!r}; expected a path that ends in .csv or .parquet")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate import frames
+from factorate import files, frames
 from factorate.checks import check_numeric, check_shape, is_sparse
 from factorate.ids import IdIndex, extend, look_up, make_index, raise_masked, range_index, read_ids
 
@@ -139,7 +139,7 @@ def read_columns(
         return _sparse(data)
     from_file = isinstance(data, str | os.PathLike)
     if isinstance(data, str | os.PathLike):
-        data = frames.read_file(Path(data), names, with_rating, kinds)
+        data = files.read_file(Path(data), names, with_rating, kinds)
     frame = frames.to_frame(data)
     if frame is None:
         raise TypeError(f"got {type(data).__name__}; expected {FORMS}")

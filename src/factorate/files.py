@@ -1,0 +1,343 @@
+"""Files of ratings, pairs and ids: CSV, Parquet and JSON lines, whole or batch by batch."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import itertools
+import json
+import secrets
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from factorate.frames import ROLES, find_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from factorate.frames import Names
+
+    Kinds = tuple[str | None, ...]
+    Write = Callable[[dict[str, Any]], None]
+    Choose = Callable[[Sequence[str]], list[str]]
+
+ROWS = 1 << 16  # of a batch
+CSV_BYTES = 1 << 22  # of a batch
+FORMATS = {
+    ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}  # fmt: skip
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.compute
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError:
+        raise ImportError(
+            "reading and writing files needs pyarrow: pip install 'factorate[files]'"
+        ) from None
+    return pyarrow
+
+
+def _format(path: Path, also: str = "") -> str:
+    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != also]
+    if endings and endings[-1] in FORMATS:
+        return FORMATS[endings[-1]]
+    raise ValueError(f"{path} ends in {path.suffix!r}; expected .csv, .tsv, .jsonl or .parquet")
+
+
+def read_file(
+    path: Path, names: Names | None = None, with_rating: bool = True, kinds: Kinds = (None, None)
+) -> Any:
+    """Read a whole file of ratings or pairs into a pyarrow table.
+
+    Parameters
+    ----------
+    path
+        A CSV file with a header line (.csv, .tsv), JSON lines (.jsonl), either also with .gz, or
+        a Parquet file.
+    names
+        Names of the columns (user, item, rating), or None to find them.
+    with_rating
+        Whether a rating is wanted.
+    kinds
+        Kinds of the ids of users and items that a model knows. The ids of a CSV file are integers
+        if every one is written as an integer is ("7", not "007"), and the model knows no text.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no file is there.
+    ValueError
+        If the ending is none of these, or a line does not parse (with its number).
+    ImportError
+        If pyarrow is not installed.
+    """
+    pyarrow = _pyarrow()
+    batches = list(
+        _batches(path, lambda present: find_columns(present, names, with_rating), whole=True)
+    )
+    table = pyarrow.concat_tables(batches)
+    return _integers(table, kinds) if _format(path, ".gz") in {"csv", "tsv"} else table
+
+
+def read_batches(path: Path, choose: Choose, kinds: Kinds) -> Iterator[Any]:
+    """Yield the chosen columns of a file as pyarrow tables of limited size.
+
+    Parameters
+    ----------
+    path
+        As in `read_file`.
+    choose
+        Returns the wanted ones of the names of all columns.
+    kinds
+        Kinds of ids of the chosen columns, as in `read_file`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As `read_file`.
+    """
+    is_text = _format(path, ".gz") in {"csv", "tsv"}
+    for table in _batches(path, choose, whole=False):
+        yield _integers(table, kinds) if is_text else table
+
+
+def _batches(path: Path, choose: Choose, whole: bool) -> Iterator[Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r}")
+    form = _format(path, ".gz")
+    if form == "parquet":
+        yield from _parquet_batches(path, choose, whole)
+    elif form == "jsonl":
+        yield from _json_batches(path, choose)
+    else:
+        yield from _csv_batches(path, "\t" if form == "tsv" else ",", choose, whole)
+
+
+def _parquet_batches(path: Path, choose: Choose, whole: bool) -> Iterator[Any]:
+    pyarrow = _pyarrow()
+    try:
+        if whole:
+            yield pyarrow.parquet.read_table(path)
+            return
+        with pyarrow.parquet.ParquetFile(path) as file:
+            chosen = choose(file.schema_arrow.names)
+            if not file.metadata.num_rows:
+                yield file.read(chosen)
+            for batch in file.iter_batches(ROWS, columns=chosen):
+                yield pyarrow.Table.from_batches([batch]).select(chosen)
+    except pyarrow.ArrowInvalid as error:
+        raise ValueError(f"{path} is not a Parquet file: {error}") from None
+
+
+def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Iterator[Any]:
+    pyarrow = _pyarrow()
+    _, header = next(_lines(path, delimiter), (0, []))
+    if not header:
+        raise ValueError(f"{path} is empty; expected a header line and ratings")
+    if all(map(_is_number, header)):
+        raise ValueError(
+            f"{path}, line 1: {delimiter.join(header)!r} looks like a rating; put a header line "
+            f"such as user{delimiter}item{delimiter}rating before it"
+        )
+    chosen = choose(header)
+    types = (pyarrow.string(), pyarrow.string(), pyarrow.float64())
+    options = {
+        "parse_options": pyarrow.csv.ParseOptions(delimiter=delimiter),
+        "convert_options": pyarrow.csv.ConvertOptions(
+            include_columns=chosen,
+            column_types=dict(zip(chosen, types, strict=False)),
+            strings_can_be_null=True,
+            null_values=[""],
+        ),
+    }
+    try:
+        if whole:
+            tables = iter([pyarrow.csv.read_csv(path, **options)])
+        else:
+            reading = pyarrow.csv.ReadOptions(block_size=CSV_BYTES)
+            reader = pyarrow.csv.open_csv(path, read_options=reading, **options)
+            empty = pyarrow.Table.from_batches([], reader.schema)
+            batches = (pyarrow.Table.from_batches([batch]) for batch in reader)
+            tables = itertools.chain([next(batches, empty)], batches)
+        for table in tables:
+            if any(table[name].null_count for name in chosen):
+                _raise_line(path, delimiter, chosen)
+            yield table
+    except pyarrow.ArrowInvalid as error:
+        _raise_line(path, delimiter, chosen)
+        raise ValueError(f"{path} is not a CSV file: {error}") from None
+
+
+def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
+    pyarrow = _pyarrow()
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    chosen: list[str] | None = None
+    with opened(path, "rt", encoding="utf-8-sig") as file:
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        while some := list(itertools.islice(lines, ROWS)):
+            records = []
+            for number, line in some:
+                try:
+                    record = json.loads(line)
+                except ValueError as error:
+                    raise ValueError(f"{path}, line {number} is not JSON: {error}") from None
+                if not isinstance(record, dict):
+                    raise ValueError(f"{path}, line {number} is no JSON object: {line.strip()!r}")
+                if chosen is None:
+                    chosen = choose(list(record))
+                missing = [name for name in chosen if record.get(name) is None]
+                if missing:
+                    raise ValueError(
+                        f"{path}, line {number}: {missing[0]} is missing; drop the line"
+                    )
+                records.append([record[name] for name in chosen])
+            columns = zip(*records, strict=True)
+            try:
+                arrays = [pyarrow.array(column) for column in columns]
+            except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+                raise ValueError(
+                    f"{path}, lines {some[0][0]} to {some[-1][0]} mix types: {error}"
+                ) from None
+            yield pyarrow.table(dict(zip(chosen or [], arrays, strict=True)))
+    if chosen is None:
+        raise ValueError(f"{path} is empty; expected a JSON object in each line")
+
+
+def _integers(table: Any, kinds: Kinds) -> Any:
+    for place, (name, kind) in enumerate(zip(table.column_names, kinds, strict=False)):
+        if kind != "str":
+            table = table.set_column(place, name, _integers_if_written_so(table[name]))
+    return table
+
+
+def _integers_if_written_so(texts: Any) -> Any:
+    """Return a column of texts as integers if each reads back as it was written."""
+    pyarrow = _pyarrow()
+    try:
+        integers = texts.cast(pyarrow.int64())
+    except pyarrow.ArrowInvalid:
+        return texts
+    same = pyarrow.compute.all(pyarrow.compute.equal(integers.cast(pyarrow.string()), texts))
+    return integers if same.as_py() is not False else texts
+
+
+def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of each line that is not empty."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        for fields in reader:
+            if fields:
+                yield reader.line_num, fields
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def _raise_line(path: Path, delimiter: str, chosen: list[str]) -> None:
+    """Name the line at fault, if any; only runs once the fast reader has failed."""
+    lines = _lines(path, delimiter)
+    _, header = next(lines)
+    places = [header.index(name) for name in chosen]
+    for number, fields in lines:
+        said = f"{path}, line {number}"
+        text = delimiter.join(fields)
+        if any("\udc80" <= letter <= "\udcff" for letter in text):
+            raise ValueError(f"{said} is not UTF-8; convert the file")
+        if len(fields) != len(header):
+            raise ValueError(
+                f"{said}: {len(fields)} fields where the header has {len(header)}: {text!r}"
+            )
+        for place, name in zip(places, chosen, strict=True):
+            if not fields[place]:
+                raise ValueError(f"{said}: {name} is missing; drop the line")
+        if len(chosen) == len(ROLES) and not _is_number(fields[places[2]]):
+            raise ValueError(f"{said}: {chosen[2]} is {fields[places[2]]!r}, which is no number")
+
+
+@contextmanager
+def writing(path: str | None, form: str | None = None) -> Iterator[Write]:
+    """Give a function that writes columns, batch by batch; a file appears when all is written.
+
+    Parameters
+    ----------
+    path
+        Where to; None is standard output.
+    form
+        "csv", "jsonl" or "parquet"; None is by the ending of `path`, and CSV without one.
+
+    Raises
+    ------
+    ValueError
+        If the ending is none of .csv, .tsv, .jsonl and .parquet.
+    """
+    _pyarrow()
+    form = form or ("csv" if path is None else _format(Path(path)))
+    if path is None:
+        writer = _Writer(sys.stdout.buffer, form)
+        yield writer.write
+        writer.close()
+        return
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        with temporary.open("xb") as file:
+            writer = _Writer(file, form)
+            yield writer.write
+            writer.close()
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class _Writer:
+    """Writes tables of one schema, that of the first."""
+
+    def __init__(self, sink: Any, form: str) -> None:
+        self.sink, self.form = sink, form
+        self.opened: Any = None
+
+    def write(self, columns: dict[str, Any]) -> None:
+        pyarrow = _pyarrow()
+        table = pyarrow.table({name: _plain(values) for name, values in columns.items()})
+        if self.form == "jsonl":
+            lines = (json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist())
+            self.sink.write("".join(f"{line}\n" for line in lines).encode())
+        elif self.form == "parquet":
+            self.opened = self.opened or pyarrow.parquet.ParquetWriter(self.sink, table.schema)
+            self.opened.write_table(table)
+        else:
+            text = pyarrow.BufferOutputStream()
+            delimiter = "\t" if self.form == "tsv" else ","
+            options = pyarrow.csv.WriteOptions(
+                include_header=self.opened is None, delimiter=delimiter
+            )
+            pyarrow.csv.write_csv(table, text, options)
+            self.opened = True
+            self.sink.write(text.getvalue())
+
+    def close(self) -> None:
+        if self.form == "parquet" and self.opened is not None:
+            self.opened.close()
+        self.sink.flush()
+
+
+def _plain(values: Any) -> Any:
+    """Return a column as pyarrow takes it: a UUID becomes text."""
+    pyarrow = _pyarrow()
+    try:
+        return pyarrow.array(values) if not isinstance(values, pyarrow.ChunkedArray) else values
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+        return pyarrow.array([str(value) for value in values])
