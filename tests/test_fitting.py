@@ -295,3 +295,20 @@ def test_an_error_in_partial_fit_leaves_the_model(columns: Any) -> None:
     with pytest.raises(ft.DivergenceError):
         model.set_params(partial_learning_rate=1e30).partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
     assert vars(model)["_fitted"] is before
+
+
+def test_what_a_loss_cannot_take_is_named_by_its_place_in_the_input(columns: Any) -> None:
+    """It was named by its place in the order of visits."""
+    users, items, _ = columns
+    liked = np.arange(len(users)) % 2
+    model = fitted((users, items, liked), loss="logistic")
+    odd = liked.astype(float)
+    odd[1234] = -7
+    with pytest.raises(ValueError, match=r"ratings\[1234\] is -7\.0"):
+        fitted((users, items, odd), nonnegative=True)
+    odd[1234] = 0.5
+    with pytest.raises(ValueError, match=r"ratings\[1234\] is 0\.5 and others are 0\.0 and 1\.0"):
+        fitted((users, items, odd), loss="hinge")
+    with pytest.raises(ValueError, match=r"ratings\[1\] is 3\.0 and others are 0\.0 and 1\.0"):
+        model.partial_fit(([1, 2], [3, 4], [1, 3]))
+    model.partial_fit(([1, 2], [3, 4], [1, 1]))

@@ -237,6 +237,7 @@ def fit(
     warm = check_flag("warm_start", parameters["warm_start"])
     check_flag("clip", parameters["clip"])
     ratings = read_ratings(X, y, dtype=dtype, names=names)
+    losses.check(ratings.values, settings.rule)
     weight_values = read_weights(weights, len(ratings.values), dtype)
     indexes = ratings.user_index, ratings.item_index
     training, training_weights, held = ratings, weight_values, None
@@ -283,6 +284,7 @@ def partial_fit(
     )  # fmt: skip
     users, items, values = ratings.users, ratings.items, ratings.values
     user_index, item_index = ratings.user_index, ratings.item_index
+    losses.check(values, settings.rule, old.bounds)
     weight_values = read_weights(weights, len(values), dtype)
     touched_users, some_users = _renumber(users)
     touched_items, some_items = _renumber(items)

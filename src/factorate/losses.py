@@ -68,8 +68,11 @@ class Rule:
         return 0.0 if self.nonnegative else -np.inf
 
 
-def check(values: Floats, rule: Rule) -> None:
-    """Raise ValueError if the loss has no meaning for some of the ratings."""
+def check(values: Floats, rule: Rule, known: tuple[float, float] | None = None) -> None:
+    """Raise ValueError if the loss has no meaning for some of the ratings.
+
+    `known` are the least and largest rating of the training that goes on.
+    """
     if rule.nonnegative and rule.loss not in TWO_VALUED:
         bad = np.flatnonzero(values < 0)
         if len(bad):
@@ -80,7 +83,7 @@ def check(values: Floats, rule: Rule) -> None:
         if rule.loss == "kullback_leibler" and not values.any():
             raise ValueError("all ratings are 0; loss='kullback_leibler' expects some above 0")
     if rule.loss in TWO_VALUED:
-        low, high = values.min(), values.max()
+        low, high = known or (values.min(), values.max())
         bad = np.flatnonzero((values != low) & (values != high))
         if low == high or len(bad):
             where = int(bad[0]) if len(bad) else 0

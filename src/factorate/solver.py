@@ -140,7 +140,6 @@ def _standardize(schedule: Schedule, settings: Settings, start: Start | None) ->
     if start is not None and start.keep_scale:
         centre, scale = start.factors.mean, start.factors.scale
     else:
-        losses.check(values, settings.rule)
         centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean)
     squares = 0.0
     for first in range(0, len(values), losses.CHUNK):
@@ -351,8 +350,6 @@ def train(
         If an epoch's error is not finite, or explodes, and halving the rate five times is no help.
     KeyboardInterrupt
         If it came before the end of the first epoch.
-    ValueError
-        If the loss has no meaning for the ratings.
     """
     began = time.perf_counter()
     shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
