@@ -44,12 +44,13 @@ if COVERAGE:
     MACROS += [("CYTHON_TRACE_NOGIL", "1")]
 
 SANITIZERS = {"address": ["-fsanitize=address,undefined"], "thread": ["-fsanitize=thread"]}
+OPTIMISED = {"gcc": ["-O3"], "msvc": ["/O2"]}
 # Only what a vectorised dot product needs, never -ffast-math: NaN must stay NaN. For the
 # compiler alone: on a link line such flags would change floating point for the whole process.
 LOOPS = {
-    "gcc": ["-O3", "-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math",
-            "-fno-math-errno", "-ffp-contract=fast"],
-    "msvc": ["/O2", "/fp:fast"],
+    "gcc": ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno",
+            "-ffp-contract=fast"],
+    "msvc": ["/fp:fast"],
 }  # fmt: skip
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},
@@ -75,14 +76,11 @@ LOOPING = ("_sgd", "_topk")  # what LOOPS is for, on every instruction set
 target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
 X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
 
-# What another kind of build left behind looks up to date, and is not.
-mode = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE} abi3={ABI3}\n"
-stamp = Path("build/mode.txt")
-CHANGED = not stamp.is_file() or stamp.read_text() != mode
-stamp.parent.mkdir(exist_ok=True)
-stamp.write_text(mode)
-for stale in stamp.parent.glob("lib*/factorate/_*.*") if CHANGED else ():
-    stale.unlink()
+HEADERS = {".h", ".pxd", ".pxi"}
+SOURCES = sorted(Path("src/factorate").glob("*.pyx"))
+VARIANTS = [
+    path for path in SOURCES if path.stem.endswith(tuple(f"_{isa}" for isa in INSTRUCTION_SETS))
+]
 
 
 def compile_flags(module: str, family: str) -> list[str]:
@@ -91,7 +89,7 @@ def compile_flags(module: str, family: str) -> list[str]:
     for name in INSTRUCTION_SETS:
         if module.endswith(f"_{name}"):
             base, isa = module.removesuffix(f"_{name}"), name
-    flags = list(LOOPS[family]) if base in LOOPING else []
+    flags = OPTIMISED[family] + (LOOPS[family] if base in LOOPING else [])
     return flags + (INSTRUCTION_SETS[isa][family] if isa else [])
 
 
@@ -110,6 +108,7 @@ class build_extensions(build_ext):  # noqa: N801
             "tests/models/*.npz",
             "tests/models/*.json",
             "benchmarks/*.py",
+            ".ci/*.py",
             "*.md",
         )
         return [str(path) for kind in kinds for path in Path().glob(kind)]
@@ -136,37 +135,50 @@ class build_extensions(build_ext):  # noqa: N801
         super().copy_extensions_to_source()
 
 
-HEADERS = {".h", ".pxd", ".pxi"}
-sources = sorted(Path("src/factorate").glob("*.pyx"))
-variants = [
-    path for path in sources if path.stem.endswith(tuple(f"_{s}" for s in INSTRUCTION_SETS))
-]
-headers = [
-    str(path) for kind in ("*.h", "*.pxd", "*.pxi") for path in Path("src/factorate").glob(kind)
-]
+def forget_other_builds() -> bool:
+    """Return whether the last build was of another kind: it looks up to date, and is not."""
+    mode = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE} abi3={ABI3}\n"
+    stamp = Path("build/mode.txt")
+    if stamp.is_file() and stamp.read_text() == mode:
+        return False
+    for stale in stamp.parent.glob("lib*/factorate/_*.*"):
+        stale.unlink()
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(mode)
+    return True
 
-setup(
-    ext_modules=cythonize(
-        [
-            Extension(
-                f"factorate.{path.stem}",
-                [str(path)],
-                depends=[str(path) for path in sources if path not in variants] + headers,
-                define_macros=MACROS,
-                py_limited_api=bool(ABI3),
-            )
-            for path in sources
-            if X86_64 or path not in variants
-        ],
-        build_dir="build/cython",
-        compiler_directives=DIRECTIVES,
-        include_path=["src/factorate"],
-        force=CHANGED,
-        quiet="-v" not in sys.argv,
-    ),
-    cmdclass={"build_ext": build_extensions},
-    options={
-        "build_ext": {"force": CHANGED},
-        "bdist_wheel": {"py_limited_api": "cp311"} if ABI3 else {},
-    },
-)
+
+def extensions() -> list[Extension]:
+    """Return every kernel, in the variants that may run on the target."""
+    included = [path for path in SOURCES if path not in VARIANTS]
+    included += [path for path in Path("src/factorate").iterdir() if path.suffix in HEADERS]
+    return [
+        Extension(
+            f"factorate.{path.stem}",
+            [str(path)],
+            depends=[str(path) for path in included],
+            define_macros=MACROS,
+            py_limited_api=bool(ABI3),
+        )
+        for path in SOURCES
+        if X86_64 or path not in VARIANTS
+    ]
+
+
+if __name__ == "__main__":
+    changed = forget_other_builds()
+    setup(
+        ext_modules=cythonize(
+            extensions(),
+            build_dir="build/cython",
+            compiler_directives=DIRECTIVES,
+            include_path=["src/factorate"],
+            force=changed,
+            quiet="-v" not in sys.argv,
+        ),
+        cmdclass={"build_ext": build_extensions},
+        options={
+            "build_ext": {"force": changed},
+            "bdist_wheel": {"py_limited_api": "cp311"} if ABI3 else {},
+        },
+    )

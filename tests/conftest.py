@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import numpy as np
 import pytest
+from optional import present, pyarrow, sklearn
 
 from factorate import kernels
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
 
     Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
@@ -20,6 +23,18 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("deep", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Skip a test where factorate itself says that it needs an extra, and it is not installed."""
+    try:
+        return (yield)
+    except ImportError as error:
+        for extra, library in {"files": pyarrow, "sklearn": sklearn}.items():
+            if f"pip install 'factorate[{extra}]'" in str(error):
+                present(library)
+        raise
 
 
 @pytest.fixture(params=kernels.available())

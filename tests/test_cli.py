@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from optional import Missing
+from optional import pandas as pd
+from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import cli, files
@@ -210,6 +212,7 @@ def test_unknown_ids_are_a_warning_on_stderr(model: Path, tmp_path: Path) -> Non
     assert done.stderr.startswith("factorate: warning: 1 of 2 users are unknown (777)")
 
 
+BAD_LINE = "needs pyarrow" if isinstance(pa, Missing) else "bad.csv, line 3: rating is 'x'"
 ERRORS: dict[str, tuple[list[str], int, str]] = {
     "no command": ([], 2, "usage: factorate"),
     "no such command": (["train"], 2, "invalid choice"),
@@ -217,7 +220,7 @@ ERRORS: dict[str, tuple[list[str], int, str]] = {
     "no file": (["fit", "absent.csv", "-o", "m.npz"], 1, "factorate: error: no file 'absent.csv'"),
     "no folder": (["fit", "bad.csv", "-o", "absent/m.npz"], 1, "no folder 'absent' to save"),
     "a folder": (["fit", "bad.csv", "-o", "."], 1, "'.' is a folder"),
-    "bad line": (["fit", "bad.csv", "-o", "m.npz"], 1, "bad.csv, line 3: rating is 'x'"),
+    "bad line": (["fit", "bad.csv", "-o", "m.npz"], 1, BAD_LINE),
     "bad number": (["fit", "bad.csv", "-o", "m.npz", "--factors", "two"], 2, "invalid int value"),
     "bad parameter": (["fit", "bad.csv", "-o", "m.npz", "--epochs", "-1"], 1, "n_epochs is -1"),
     "no model": (["predict", "absent.npz", "bad.csv"], 1, "no file 'absent.npz'"),

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from optional import present, sklearn
 
 import factorate as ft
 
@@ -38,6 +39,8 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name: str) -> None:
+    if name == "factorate.model":
+        present(sklearn)  # finds groups in an example
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-import scipy.optimize
+from optional import pandas as pd
+from optional import scipy
 
 import factorate as ft
 from factorate import fold_in, reference, solver

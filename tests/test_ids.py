@@ -7,10 +7,11 @@ import uuid
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optional import pandas as pd
+from optional import present
 
 from factorate.ids import Encoded, extend, look_up, make_index, range_index, read_ids, without
 
@@ -247,7 +248,7 @@ MISSING: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("case", MISSING)
 def test_a_missing_id_is_named(case: str) -> None:
-    values, message = MISSING[case]
+    values, message = present(MISSING[case])
     with pytest.raises(ValueError, match=message):
         read_ids(values, "users")
 

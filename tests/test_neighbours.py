@@ -9,10 +9,11 @@ import warnings
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
+from optional import pandas as pd
+from optional import polars as pl
+from optional import present
+from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import neighbours, topn
@@ -194,7 +195,8 @@ def test_a_table_in_the_library_of_the_ratings(library: str, columns: Any) -> No
 def test_a_table_of_a_model_of_arrays(
     model: ft.MatrixFactorization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(model.recommend(3, as_frame=True), pd.DataFrame)
+    frame = present(pd).DataFrame
+    assert isinstance(model.recommend(3, as_frame=True), frame)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ImportError, match="a DataFrame needs one of pandas, polars, pyarrow"):
         model.recommend(3, as_frame=True)

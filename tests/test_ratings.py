@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import scipy.sparse
+from optional import pandas as pd
+from optional import polars as pl
+from optional import present, scipy
+from optional import pyarrow as pa
 
 from factorate.ratings import Ratings, read_pairs, read_ratings
 
@@ -60,7 +59,7 @@ FORMS: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_ratings(form: str) -> None:
-    ratings = read(*FORMS[form])
+    ratings = read(*present(FORMS[form]))
     assert content(ratings) == EXPECTED
     assert ratings.values.dtype == FLOAT
     assert ratings.users.dtype == ratings.items.dtype == np.int32
@@ -223,7 +222,7 @@ def csv(tmp_path: Path) -> Path:
 def test_csv_and_parquet_are_read(csv: Path, tmp_path: Path) -> None:
     assert content(read(csv)) == EXPECTED
     assert content(read(str(csv))) == EXPECTED
-    pq.write_table(pa.table(FRAME), tmp_path / "ratings.parquet")
+    pa.parquet.write_table(pa.table(FRAME), tmp_path / "ratings.parquet")
     assert content(read(tmp_path / "ratings.parquet")) == EXPECTED
     (tmp_path / "ratings.csv.gz").write_bytes(gzip.compress(csv.read_bytes()))
     assert content(read(tmp_path / "ratings.csv.gz")) == EXPECTED
@@ -453,7 +452,7 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_no_rating_is_refused(case: str) -> None:
-    arguments, error, message = BAD[case]
+    arguments, error, message = present(BAD[case])
     with pytest.raises(error, match=message):
         read(*arguments)
 

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-import pandas as pd
 import pytest
+from optional import pandas as pd
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+import joblib
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import (

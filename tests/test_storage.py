@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from optional import pandas as pd
 
 import factorate as ft
 from factorate import archive, storage

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
-import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
+from optional import pandas as pd
+from optional import polars as pl
+from optional import present, scipy
 
 import factorate as ft
 from factorate import kernels, reference
@@ -212,7 +212,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_named(case: str) -> None:
-    changed, error, message = BAD[case]
+    changed, error, message = present(BAD[case])
     good: dict[str, Any] = {"R": [[1, 2]], "P": np.ones((1, 2)), "Q": np.ones((2, 2)), "K": 2}
     with pytest.raises(error, match=message):
         ft.matrix_factorization(**(good | changed))

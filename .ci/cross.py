@@ -1,0 +1,114 @@
+"""Compile the C of every kernel for other systems, with clang (ziglang of PyPI) and no warning.
+
+Only compiles: says nothing of MSVC, of linking or of running. Run in the folder of the clone, with
+setuptools, Cython and ziglang installed: python .ci/cross.py
+"""
+
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension
+
+sys.path.insert(0, str(Path.cwd()))
+import setup
+
+TARGETS = {
+    "x86_64-windows-gnu": (8, 4),
+    "aarch64-windows-gnu": (8, 4),
+    "x86_64-macos": (8, 8),
+    "aarch64-macos": (8, 8),
+    "x86_64-linux-musl": (8, 8),
+    "aarch64-linux-gnu": (8, 8),
+    "x86-linux-gnu": (4, 4),
+    "s390x-linux-gnu": (8, 8),
+}
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function",
+            "-Wno-missing-field-initializers", "-Wno-cast-function-type"]  # fmt: skip
+# What Python.h asks of a system, in place of the pyconfig.h of this machine.
+PYCONFIG = """
+#define SIZEOF_VOID_P {pointer}
+#define SIZEOF_SIZE_T {pointer}
+#define SIZEOF_LONG {long}
+#define SIZEOF_INT 4
+#define SIZEOF_LONG_LONG 8
+#define SIZEOF_WCHAR_T {wchar}
+#define SIZEOF_TIME_T 8
+#define ALIGNOF_MAX_ALIGN_T 16
+#define HAVE_STDINT_H 1
+#define HAVE_UINTPTR_T 1
+#define HAVE_SSIZE_T 1
+#define WITH_THREAD 1
+"""
+WINDOWS = """
+#define MS_WIN32
+#define MS_WINDOWS
+#define HAVE_DECLSPEC_DLL 1
+#include <basetsd.h>
+typedef SSIZE_T ssize_t;
+"""
+POSIX = """
+#define HAVE_UNISTD_H 1
+#define HAVE_SYS_TYPES_H 1
+#define HAVE_SYS_TIME_H 1
+#define HAVE_SYS_STAT_H 1
+#define HAVE_PTHREAD_H 1
+"""
+
+
+def headers(folder: Path, target: str) -> Path:
+    """Write pyconfig.h for one target; Python.h finds it before that of this machine."""
+    pointer, long = TARGETS[target]
+    windows = "windows" in target
+    text = PYCONFIG.format(pointer=pointer, long=long, wchar=2 if windows else 4)
+    folder.mkdir()
+    (folder / "pyconfig.h").write_text(text + (WINDOWS if windows else POSIX))
+    return folder
+
+
+def compile_one(module: Extension, target: str, include: list[Path]) -> bool:
+    """Compile one module for one target; False where it is not meant to be."""
+    stem = module.name.rpartition(".")[2]
+    if stem.endswith(tuple(setup.INSTRUCTION_SETS)) and "x86_64" not in target:
+        return False
+    command = [
+        sys.executable, "-m", "ziglang", "cc", "-c", module.sources[0], "-target", target,
+        "-o", str(include[0] / f"{stem}.o"), "-O1", *WARNINGS, *setup.compile_flags(stem, "gcc"),
+        *(f"-D{macro}={value}" for macro, value in module.define_macros),
+        *(f"-isystem{folder}" for folder in include), "-Isrc/factorate",
+    ]  # fmt: skip
+    subprocess.run(command, check=True)
+    return True
+
+
+def main() -> None:
+    """Compile all for all; stop at the first target that fails."""
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor() as pool:
+        folder = Path(name)
+        setup.X86_64 = True
+        modules = cythonize(
+            setup.extensions(),
+            build_dir=str(folder / "c"),
+            compiler_directives=setup.DIRECTIVES,
+            include_path=["src/factorate"],
+            quiet=True,
+        )
+        # Beside the pyconfig.h of this machine, Python.h would not see that of the target.
+        python = folder / "python"
+        python.mkdir()
+        for header in Path(sysconfig.get_paths()["include"]).iterdir():
+            if header.name != "pyconfig.h":
+                (python / header.name).symlink_to(header)
+        for target in TARGETS:
+            include = [headers(folder / target, target), python]
+            done = pool.map(partial(compile_one, target=target, include=include), modules)
+            print(f"{target:<20} {sum(done)} modules, no warning", flush=True)
+
+
+if __name__ == "__main__":
+    main()
