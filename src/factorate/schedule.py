@@ -51,6 +51,8 @@ class Schedule:
         Weights in the same order, without padding; empty if there are none.
     block_starts
         Shape (row bands, column bands) + 1 entry in flat order: where each block begins.
+    user_edges
+        First place (int64) of each row band, and the end.
     n_bands
         Number of row bands and of column bands.
     """
@@ -62,6 +64,7 @@ class Schedule:
     ratings: Floats
     weights: Floats
     block_starts: NDArray[np.int64]
+    user_edges: NDArray[np.int64]
     n_bands: tuple[int, int]
 
     @property
@@ -79,7 +82,11 @@ class _Side:
     tile: Codes  # tile range of each row
     edges: NDArray[np.int64]  # first place of each tile range, and the end
     band: NDArray[np.int64]  # band of each tile range
-    n_bands: int
+    bands: NDArray[np.int64]  # first place of each band, and the end
+
+    @property
+    def n_bands(self) -> int:
+        return len(self.bands) - 1
 
 
 @dataclass(frozen=True)
@@ -140,11 +147,12 @@ def _side(counts: NDArray[np.int64], n_bands: int, tile_rows: int, bits: np.rand
     tile = np.zeros(len(counts), np.int32)
     all_edges = np.concatenate(edges)
     tile[order] = np.repeat(np.arange(len(all_edges) - 1), np.diff(all_edges))
-    return _Side(order, place, tile, all_edges, np.concatenate(band), len(bands) - 1)
+    return _Side(order, place, tile, all_edges, np.concatenate(band), bands)
 
 
-def _n_bands(n_ratings: int, n_factors: int) -> int:
-    return min(MAX_BANDS, max(1, int((n_ratings * n_factors / BLOCK_WORK) ** 0.5)))
+def _bands(n_ratings: int, n_factors: int) -> tuple[int, int]:
+    n_bands = min(MAX_BANDS, max(1, int((n_ratings * n_factors / BLOCK_WORK) ** 0.5)))
+    return n_bands, n_bands
 
 
 def _tile_rows(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> int:
@@ -177,6 +185,7 @@ def make_schedule(
     n_parts: int = 1,
     run: Run = map,
     weights: Floats | None = None,
+    n_bands: tuple[int, int] | None = None,
 ) -> Schedule:
     """Bring ratings into the order of their visits.
 
@@ -197,6 +206,8 @@ def make_schedule(
         pool runs them side by side. Neither changes the result.
     weights
         Weight of each rating, shape (n,), in the dtype of the ratings; None for equal ones.
+    n_bands
+        At most how many row bands and column bands; None for as many as the work is worth.
 
     Raises
     ------
@@ -205,11 +216,11 @@ def make_schedule(
     """
     n = len(ratings)
     user_counts, item_counts = count(users, n_users, "user"), count(items, n_items, "item")
-    n_bands = _n_bands(n, n_factors)
+    n_row_bands, n_column_bands = n_bands or _bands(n, n_factors)
     n_rated = int(np.count_nonzero(user_counts)), int(np.count_nonzero(item_counts))
     tile_rows = _tile_rows(n, *n_rated, n_factors * ratings.itemsize)
-    row = _side(user_counts, n_bands, tile_rows, stream(seed, 0))
-    column = _side(item_counts, n_bands, tile_rows, stream(seed, 1))
+    row = _side(user_counts, n_row_bands, tile_rows, stream(seed, 0))
+    column = _side(item_counts, n_column_bands, tile_rows, stream(seed, 1))
     tiles = _number_tiles(row, column)
 
     # Each part of the input gets its own counts, so that parts are placed side by side in a tile
@@ -261,7 +272,7 @@ def make_schedule(
     list(run(shuffle_part, itertools.pairwise(shares.tolist())))
     return Schedule(
         row.order, column.order, out_users, out_items, out_ratings, out_weights,
-        starts[tiles.first_of_block], (row.n_bands, column.n_bands),
+        starts[tiles.first_of_block], row.bands, (row.n_bands, column.n_bands),
     )  # fmt: skip
 
 
@@ -277,11 +288,22 @@ def visits(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
     [0, 1, 2, 3, 4, 5]
     """
     bits = stream(seed, 2, epoch)
-    rows, columns = (permutation(n, bits) for n in n_bands)
-    n_strata = max(n_bands)
+    rows, columns = (permutation(n, bits).tolist() for n in n_bands)
+    return [row * n_bands[1] + column for row, column in strata(rows, columns)]
+
+
+def strata(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+    """Return the crossings of bands along the diagonals of a Latin square.
+
+    Examples
+    --------
+    >>> strata([0, 1], [5, 6])
+    [(0, 5), (1, 6), (0, 6), (1, 5)]
+    """
+    n_strata = max(len(rows), len(columns))
     return [
-        int(rows[row] * n_bands[1] + columns[(row + stratum) % n_strata])
+        (row, columns[(place + stratum) % n_strata])
         for stratum in range(n_strata)
-        for row in range(n_bands[0])
-        if (row + stratum) % n_strata < n_bands[1]
+        for place, row in enumerate(rows)
+        if (place + stratum) % n_strata < len(columns)
     ]
