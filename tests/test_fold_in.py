@@ -10,7 +10,7 @@ from optional import pandas as pd
 from optional import scipy
 
 import factorate as ft
-from factorate import fold_in, reference, solver
+from factorate import fold_in, passes, reference
 from factorate.fold_in import Fixed, Penalty, solve
 from factorate.losses import Rule, mean_loss
 
@@ -233,7 +233,7 @@ def test_an_interrupt_leaves_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(solver, "_visitor", interrupted)
+    monkeypatch.setattr(passes, "_visitor", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.add_users(newcomers())
     assert state(model) is before

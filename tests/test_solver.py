@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import factorate as ft
-from factorate import kernels, losses, reference, solver
+from factorate import kernels, losses, passes, reference, solver
 from factorate import schedule as schedule_room
 from factorate import state as state_room
 from factorate.rates import share
@@ -221,11 +221,11 @@ def test_an_interrupt_keeps_the_epochs_that_finished(
         ratings.users, ratings.items, ratings.values, 60, 80, 16, 3
     ).n_bands
     per_epoch = n_rows * n_columns
-    monkeypatch.setattr(solver, "active", Interrupting(3 * per_epoch + per_epoch // 2))
+    monkeypatch.setattr(passes, "active", Interrupting(3 * per_epoch + per_epoch // 2))
     with pytest.raises(KeyboardInterrupt):
         model.fit(columns)
     assert model.n_epochs_ == 3
-    monkeypatch.setattr(solver, "active", kernels.active)
+    monkeypatch.setattr(passes, "active", kernels.active)
     expected = ft.MatrixFactorization(
         5, 3, random_state=3, n_threads=1, learning_rate_schedule="constant"
     ).fit(columns)
@@ -252,7 +252,7 @@ def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(
 ) -> None:
     model = ft.MatrixFactorization(5, 3, random_state=3, n_threads=1).fit(columns)
     before = model.user_factors_
-    monkeypatch.setattr(solver, "active", Interrupting(1))
+    monkeypatch.setattr(passes, "active", Interrupting(1))
     with pytest.raises(KeyboardInterrupt):
         model.fit(columns)
     assert model.user_factors_ is before
@@ -264,7 +264,7 @@ def test_an_error_in_a_thread_is_raised(columns: Any, monkeypatch: pytest.Monkey
         def train(self, *_: Any) -> float:
             raise MemoryError("no room")
 
-    monkeypatch.setattr(solver, "active", Failing())
+    monkeypatch.setattr(passes, "active", Failing())
     with pytest.raises(MemoryError, match="no room"):
         ft.MatrixFactorization(5, 3, n_threads=3).fit(columns)
 
@@ -295,7 +295,7 @@ def test_an_epoch_that_explodes_is_taken_back_and_tried_at_half_the_rate(
 ) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
     chosen = settings(n_epochs=4, schedule="constant")
-    monkeypatch.setattr(solver, "active", Exploding(lambda call, _: call == 2))
+    monkeypatch.setattr(passes, "active", Exploding(lambda call, _: call == 2))
     with caplog.at_level(logging.WARNING, "factorate"):
         got = solver.train(ratings, chosen)
     assert steps_of(got.history) == [0.02, 0.02, 0.01, 0.01]
@@ -303,7 +303,7 @@ def test_an_epoch_that_explodes_is_taken_back_and_tried_at_half_the_rate(
     assert record.getMessage() == (
         "training diverged in epoch 3 of 4; going back, with half the learning rate"
     )
-    monkeypatch.setattr(solver, "active", kernels.active)
+    monkeypatch.setattr(passes, "active", kernels.active)
     two = solver.train(ratings, settings(n_epochs=2, schedule="constant"))
     for a, b in zip(two.history, got.history, strict=False):
         assert a.train_rmse == b.train_rmse
@@ -313,10 +313,10 @@ def test_what_was_spoilt_before_it_showed_begins_anew(
     columns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    monkeypatch.setattr(solver, "active", Exploding(lambda call, _: call in (2, 3)))
+    monkeypatch.setattr(passes, "active", Exploding(lambda call, _: call in (2, 3)))
     got = solver.train(ratings, settings(n_epochs=4, schedule="constant"))
     assert steps_of(got.history) == [0.005] * 4
-    monkeypatch.setattr(solver, "active", kernels.active)
+    monkeypatch.setattr(passes, "active", kernels.active)
     slow = settings(n_epochs=4, schedule="constant", rates=tuple(np.array(settings().rates) / 4))
     expected = solver.train(ratings, slow)
     for a, b in zip(arrays(got.factors), arrays(expected.factors), strict=True):

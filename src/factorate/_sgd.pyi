@@ -40,6 +40,32 @@ def train_generally(
     adagrad: bool,
     fit_bias: bool,
 ) -> float: ...
+def add_rows(
+    targets: NDArray[int32],
+    sources: NDArray[int32],
+    start: int,
+    stop: int,
+    T: NDArray[floating[Any]],
+    S: NDArray[floating[Any]],
+) -> None: ...
+def lift(
+    P: NDArray[floating[Any]],
+    own: NDArray[floating[Any]],
+    sums: NDArray[floating[Any]],
+    norm: NDArray[floating[Any]],
+    start: int,
+    stop: int,
+) -> None: ...
+def settle(
+    P: NDArray[floating[Any]],
+    own: NDArray[floating[Any]],
+    sums: NDArray[floating[Any]],
+    norm: NDArray[floating[Any]],
+    keep: NDArray[floating[Any]],
+    share: float,
+    start: int,
+    stop: int,
+) -> None: ...
 def predict(
     users: NDArray[int32],
     items: NDArray[int32],

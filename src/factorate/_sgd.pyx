@@ -21,6 +21,7 @@ cdef enum:
     LINE = 64  # bytes of a cache line
     FARTHEST = 32  # ratings between a prefetch and the visit: as many as bring
     FETCHED = 8192  # bytes of rows, but not more
+    ADDS_AHEAD = 8
 
 cdef enum:  # columns of steps
     RATE
@@ -102,6 +103,7 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
 
 
 include "_general.pxi"
+include "_implicit.pxi"
 
 
 def predict(const int32_t[::1] users, const int32_t[::1] items,

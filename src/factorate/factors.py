@@ -36,6 +36,8 @@ class Factors:
         μ; 0 where the mean is not fitted.
     scale
         Standard deviation by which ratings were divided during training.
+    implicit
+        Factors y of what was rated, shape (n_items, K), which user factors contain; or None.
     """
 
     user_factors: Floats
@@ -44,11 +46,13 @@ class Factors:
     item_bias: Floats
     mean: float
     scale: float
+    implicit: Floats | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
-        for array in (self.user_factors, self.item_factors, self.user_bias, self.item_bias):
-            array.flags.writeable = False
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore, read-only again."""

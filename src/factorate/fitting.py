@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from factorate.frames import Names
+    from factorate.rates import Each
     from factorate.solver import Epoch
 
     Codes = NDArray[np.int32]
@@ -98,6 +99,9 @@ def check_settings(parameters: Parameters) -> Settings:
     l2, l1 = (
         check_each(name, parameters[name], zero) for name in ("regularization", "l1_regularization")
     )
+    implicit = check_flag("implicit", parameters["implicit"])
+    if implicit:
+        _check_goes_with_implicit(rule, l1)
     return Settings(
         n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
         n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
@@ -107,12 +111,34 @@ def check_settings(parameters: Parameters) -> Settings:
         schedule=schedule,
         rule=rule,
         fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
+        implicit=implicit,
         seed=draw_seed(parameters["random_state"]),
         n_threads=count_threads(parameters["n_threads"]),
         patience=check_count("patience", parameters["patience"], 1)
         if check_flag("early_stopping", parameters["early_stopping"])
         else None,
     )
+
+
+def _check_goes_with_implicit(rule: losses.Rule, l1: Each) -> None:
+    """Raise ValueError for what acts on p̃, of which implicit terms are a part."""
+    if rule.nonnegative:
+        raise ValueError("implicit=True does not go with nonnegative=True; drop one of them")
+    if rule.loss in losses.TWO_VALUED:
+        raise ValueError(
+            f"implicit=True does not go with loss={rule.loss!r}; choose 'squared', 'absolute' or "
+            f"'huber'"
+        )
+    if rule.adagrad:
+        raise ValueError(
+            "implicit=True does not go with learning_rate_schedule='adagrad'; choose another, such "
+            "as 'linear'"
+        )
+    if l1[0]:
+        raise ValueError(
+            f"implicit=True does not go with l1_regularization={l1[0]:g} of user factors; give "
+            f"a mapping without them, such as {{'item_factors': {l1[0]:g}}}"
+        )
 
 
 def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Floats | None:
@@ -216,6 +242,7 @@ def _take(old: Fitted, users: Codes, items: Codes, keep_scale: bool) -> Start:
         item_factors=factors.item_factors[items],
         user_bias=factors.user_bias[users],
         item_bias=factors.item_bias[items],
+        implicit=None if factors.implicit is None else factors.implicit[items],
     )
     taken_sums = None if sums is None else (sums[0][users], sums[1][items])
     return Start(taken, users >= 0, items >= 0, taken_sums, keep_scale)
@@ -272,6 +299,11 @@ def partial_fit(
 ) -> Fitted:
     """Make one pass over more ratings; only the rows they touch move, and new ids are appended."""
     settings = check_settings(parameters)
+    if settings.implicit or old.factors.implicit is not None:
+        raise ValueError(
+            "partial_fit does not go with implicit=True: the implicit terms of a user are of all "
+            "their ratings. Use fit with warm_start=True on all ratings, or add_users and add_items"
+        )
     rates = check_each(
         "partial_learning_rate", parameters["partial_learning_rate"], DEFAULT_PARTIAL_RATES,
         above=0,

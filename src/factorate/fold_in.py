@@ -4,7 +4,8 @@ The other side stays as it is. Then the objective of training falls apart into o
 for each user (or item), which is solved exactly (Zhou, Wilkinson, Schreiber and Pan, "Large-Scale
 Parallel Collaborative Filtering for the Netflix Prize", AAIM 2008, section 3.1, where the weight of
 the penalty is the number of ratings, too). Other losses, L1 and factors that stay ≥ 0 have no such
-solution, and are trained, the steps of the other side being 0.
+solution, and are trained, the steps of the other side being 0. With implicit terms, p̃_u is those of
+what u rated, plus such a p_u for what they leave of the ratings.
 """
 
 from __future__ import annotations
@@ -206,6 +207,7 @@ def _train(
             rates=(0.0, rate, 0.0, rate) if side else (rate, 0.0, rate, 0.0),
             schedule="adagrad" if settings.rule.adagrad else "linear",
             patience=None,
+            implicit=False,
         ),
         start=Start(factors, known_users, known_items, None, keep_scale=True),
     )
@@ -215,6 +217,28 @@ def _train(
     if side:
         return found.item_factors, found.item_bias
     return found.user_factors, found.user_bias
+
+
+def implicit_terms(rows: Codes, items: Codes, n_rows: int, implicit: Floats) -> NDArray[np.float64]:
+    """Return |N(u)|^-½ Σ y_j over what each user has rated, shape (n_rows, K).
+
+    A row depends on its own ratings alone, and not on their order.
+    """
+    order = np.lexsort((items, rows))
+    rows, items = rows[order], items[order]
+    out = np.zeros((n_rows, implicit.shape[1]))
+    for first in range(0, len(rows), SLAB):
+        part = slice(first, first + SLAB)
+        np.add.at(out, rows[part], implicit[items[part]].astype(np.float64))
+    return out * np.maximum(np.bincount(rows, minlength=n_rows), 1)[:, None] ** -0.5
+
+
+def _dot(P: Floats, rows: Codes, Q: Floats, others: Codes) -> NDArray[np.float64]:
+    out = np.empty(len(rows))
+    for first in range(0, len(rows), SLAB):
+        part = slice(first, first + SLAB)
+        out[part] = np.einsum("nk,nk->n", P[rows[part]], Q[others[part]])
+    return out
 
 
 def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitted:
@@ -243,16 +267,23 @@ def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitt
         getattr(old, f"{fixed_side}_factors"), getattr(old, f"{fixed_side}_bias"),
         old.mean, old.scale, rule.fit_bias,
     )  # fmt: skip
-    given = (
-        fixed, np.searchsorted(touched, rows[known]).astype(np.int32), others[known],
-        ratings.values[known], len(touched),
-    )  # fmt: skip
-    solved: tuple[Floats, Floats]
+    some = np.searchsorted(touched, rows[known]).astype(np.int32), others[known]
+    values, prior = ratings.values[known], np.zeros((1, 1))
+    if side == "user" and old.implicit is not None:
+        prior = implicit_terms(*some, len(touched), old.implicit)
+        values = (values - _dot(prior, some[0], old.item_factors, some[1])).astype(values.dtype)
+    given = fixed, *some, values, len(touched)
+    factors: Floats
+    bias: Floats
     if rule.loss == "squared" and not rule.nonnegative and not any(settings.l1):
-        solved = solve(*given, Penalty(settings.l2[place], settings.l2[2 + place]))
+        factors, bias = solve(*given, Penalty(settings.l2[place], settings.l2[2 + place]))
     else:
-        solved = _approach(*given, place, dataclasses.replace(settings, seed=fitted.seed))
+        factors, bias = _approach(*given, place, dataclasses.replace(settings, seed=fitted.seed))
+    solved = prior + factors, bias
     changed: dict[str, Any] = {}
+    if side == "item" and old.implicit is not None:
+        changed["implicit"] = np.zeros((len(index.ids), old.implicit.shape[1]), old.implicit.dtype)
+        changed["implicit"][: len(old.implicit)] = old.implicit
     for name, new in zip(("factors", "bias"), solved, strict=True):
         before = getattr(old, f"{side}_{name}")
         after = np.zeros((len(index.ids), *before.shape[1:]), before.dtype)
@@ -297,10 +328,11 @@ def alone(fitted: Fitted, items: Codes, ratings: Floats, settings: Settings) -> 
 def remove_users(fitted: Fitted, rows: Codes) -> Fitted:
     """Return a model that knows nothing of some users."""
     old = fitted.factors
-    factors = Factors(
-        np.delete(old.user_factors, rows, axis=0), old.item_factors,
-        np.delete(old.user_bias, rows), old.item_bias, old.mean, old.scale,
-    )  # fmt: skip
+    factors = dataclasses.replace(
+        old,
+        user_factors=np.delete(old.user_factors, rows, axis=0),
+        user_bias=np.delete(old.user_bias, rows),
+    )
     return dataclasses.replace(
         fitted,
         factors=factors,

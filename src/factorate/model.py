@@ -78,6 +78,10 @@ class MatrixFactorization(Estimator):
         Error beyond which Huber's loss is linear, in standard deviations of the ratings.
     nonnegative
         Whether factors and biases stay ≥ 0; μ is 0 then.
+    implicit
+        Whether what a user has rated counts, whatever the ratings (SVD++; Koren, "Factorization
+        Meets the Neighborhood", KDD 2008, eq. 15): p_u becomes p_u + |N(u)|^-½ Σ y_j over the items
+        N(u) that u rated in training. It serves accuracy, at two to three times the seconds.
     early_stopping
         Whether to hold out ratings (or use the `eval_set` of `fit`), to stop when their loss has
         not fallen for `patience` epochs, and to go back to the best epoch.
@@ -114,7 +118,10 @@ class MatrixFactorization(Estimator):
     Attributes
     ----------
     user_factors_, item_factors_
-        Shapes (n_users, K) and (n_items, K), read-only.
+        Shapes (n_users, K) and (n_items, K), read-only. With ``implicit=True`` those of a user
+        contain the implicit terms.
+    implicit_factors_
+        y, with ``implicit=True``: shape (n_items, K), read-only.
     user_bias_, item_bias_
         Shapes (n_users,) and (n_items,), read-only.
     global_mean_
@@ -150,6 +157,7 @@ class MatrixFactorization(Estimator):
         loss: str = "squared",
         huber_width: float = 1.0,
         nonnegative: bool = False,
+        implicit: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 3,
@@ -174,6 +182,7 @@ class MatrixFactorization(Estimator):
         self.loss = loss
         self.huber_width = huber_width
         self.nonnegative = nonnegative
+        self.implicit = implicit
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -302,6 +311,14 @@ class MatrixFactorization(Estimator):
     def item_factors_(self) -> Floats:
         """Rows of Q, shape (n_items, K)."""
         return self._require().factors.item_factors
+
+    @property
+    def implicit_factors_(self) -> Floats:
+        """Rows y of the items, shape (n_items, K); AttributeError without implicit terms."""
+        implicit = self._require().factors.implicit
+        if implicit is None:
+            raise AttributeError("implicit_factors_ are there after a fit with implicit=True")
+        return implicit
 
     @property
     def user_bias_(self) -> Floats:

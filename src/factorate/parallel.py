@@ -7,10 +7,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from queue import SimpleQueue
 from threading import Event, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Bands = tuple[int, int | None]
+
+T = TypeVar("T")
 
 
 def thread_pool(n_threads: int) -> ThreadPoolExecutor | nullcontext[None]:
@@ -18,32 +22,47 @@ def thread_pool(n_threads: int) -> ThreadPoolExecutor | nullcontext[None]:
     return ThreadPoolExecutor(n_threads, "factorate") if n_threads > 1 else nullcontext()
 
 
-def _predecessors(order: list[int], n_columns: int) -> list[list[int]]:
-    """Return, for each visit of an epoch, the earlier visits it has to wait for.
+def _predecessors(bands: list[Bands]) -> list[list[int]]:
+    """Return, for each task of an epoch, the earlier tasks it has to wait for.
 
-    A block follows the last block of its row band and the last of its column band; what else runs
+    A task follows the last task of its row band and the last of its column band; what else runs
     beside it cannot touch its rows, so any interleaving gives the bits of the serial order.
     """
     last_of_row: dict[int, int] = {}
     last_of_column: dict[int, int] = {}
     before = []
-    for visit, block in enumerate(order):
-        row, column = divmod(block, n_columns)
-        before.append([last[key] for last, key in ((last_of_row, row), (last_of_column, column))
-                       if key in last])  # fmt: skip
-        last_of_row[row] = last_of_column[column] = visit
+    for task, bands_of_task in enumerate(bands):
+        earlier = []
+        for last, band in zip((last_of_row, last_of_column), bands_of_task, strict=True):
+            if band is not None:
+                if band in last:
+                    earlier.append(last[band])
+                last[band] = task
+        before.append(earlier)
     return before
 
 
-def run_blocks(
+def run_tasks(
     pool: ThreadPoolExecutor,
     n_threads: int,
-    order: list[int],
-    n_columns: int,
-    task: Callable[[int], float],
+    order: list[T],
+    bands: list[Bands],
+    task: Callable[[T], float],
 ) -> list[float]:
-    """Run the task on every block; whoever finishes one hands out those that waited for it."""
-    before = _predecessors(order, n_columns)
+    """Run the task on everything in order; who finishes one hands out those that waited for it.
+
+    Parameters
+    ----------
+    pool, n_threads
+        The threads.
+    order
+        On what the task is run; the result is that of this order.
+    bands
+        Row band and column band that each of them touches; None where it touches no column.
+    task
+        What is done; it returns a squared error.
+    """
+    before = _predecessors(bands)
     waiting = [len(earlier) for earlier in before]
     after: list[list[int]] = [[] for _ in order]
     for visit, earlier_visits in enumerate(before):

@@ -213,6 +213,117 @@ def train_epoch(
     return squared
 
 
+def add_implicit(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np.float64]:
+    """Return p̃_u = p_u + |N(u)|^-½ Σ_{j ∈ N(u)} y_j, shape (n_users, K).
+
+    Implicit terms of SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15).
+
+    Parameters
+    ----------
+    users, items
+        Row of each rating, shape (n,): N(u) are the items of user u.
+    own
+        p, shape (n_users, K).
+    Y
+        y, shape (n_items, K).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> zeros = np.zeros(4, int)
+    >>> add_implicit(zeros, np.arange(4), np.array([[1.0]]), np.array([[1.0], [2.0], [3.0], [4.0]]))
+    array([[6.]])
+    """
+    out = np.array(own, np.float64)
+    for u in np.unique(users):
+        rated = items[users == u]
+        out[u] += len(rated) ** -0.5 * np.sum(Y[rated], axis=0)
+    return out
+
+
+def train_implicit_epoch(
+    users: Rows,
+    items: Rows,
+    ratings: Floats,
+    groups: Sequence[slice],
+    shares: Sequence[float],
+    own: Floats,
+    Q: Floats,
+    Y: Floats,
+    user_bias: Floats,
+    item_bias: Floats,
+    rates: Each,
+    l2: Each,
+    fit_bias: bool = True,
+    *,
+    l1: Each = 0.0,
+    weights: Floats | None = None,
+    loss: str = "squared",
+    width: float = 1.0,
+) -> float:
+    """Visit every rating once with implicit terms, one group of users after another.
+
+    The users of a group are visited by `train_epoch` with p̃_u in the place of p_u, without
+    regularization of it. Then the way d_u that p̃_u went is parted by the share s of the group::
+
+        p_u ← (1 − η λ)^|N(u)| (p_u + (1 − s) d_u)
+        y_j ← y_j + s Σ_u |N(u)|^-½ d_u             over the users u of the group who rated j
+
+    and after all groups each y_j shrinks by 1 − η λ for each of its ratings. A weight w of a rating
+    makes it (1 − η λ)^w.
+
+    Parameters
+    ----------
+    users, items, ratings
+        As for `train_epoch`.
+    groups
+        Which ratings belong to each group; those of a user are in one group.
+    shares
+        Share of each group.
+    own, Q, Y
+        p, q and y, shapes (n_users, K), (n_items, K) and (n_items, K); changed.
+    user_bias, item_bias, rates, l2, fit_bias, l1, weights, loss, width
+        As for `train_epoch`; η and λ of user factors are those of p and y.
+
+    Returns
+    -------
+    float
+        Sum of the squared errors, each taken before its visit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> row, own, Q, Y = np.array([0]), np.array([[1.0]]), np.array([[2.0]]), np.zeros((1, 1))
+    >>> how = row, row, np.array([3.0]), [slice(0, 1)], [0.25], own, Q, Y, np.zeros(1), np.zeros(1)
+    >>> train_implicit_epoch(*how, rates=0.1, l2=0.0, fit_bias=False)
+    1.0
+    >>> own.round(2), Y.round(2)
+    (array([[1.15]]), array([[0.05]]))
+    """
+    squared = 0.0
+    rate, decay = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2))
+    keep = max(0.0, 1 - rate[0] * decay[0])
+    w = np.ones(len(users)) if weights is None else np.asarray(weights, np.float64)
+    for group, share in zip(groups, shares, strict=True):
+        some_users, some_items = users[group], items[group]
+        before = add_implicit(some_users, some_items, own, Y)
+        after = before.copy()
+        squared += train_epoch(
+            some_users, some_items, ratings[group], after, Q, user_bias, item_bias,
+            rate, [0.0, *decay[1:]], fit_bias,
+            l1=l1, weights=None if weights is None else w[group], loss=loss, width=width,
+        )  # fmt: skip
+        for u in np.unique(some_users):
+            rated = some_users == u
+            way = after[u] - before[u]
+            own[u] = keep ** np.sum(w[group][rated]) * (own[u] + (1 - share) * way)
+            for j in some_items[rated]:
+                Y[j] += share * np.sum(rated) ** -0.5 * way
+    for j in np.unique(items):
+        Y[j] *= keep ** np.sum(w[items == j])
+    return squared
+
+
 def predict(
     users: Rows,
     items: Rows,
@@ -249,6 +360,7 @@ def fold_in(
     scale: float,
     regularization: float,
     fit_bias: bool = True,
+    Y: Floats | None = None,
 ) -> tuple[NDArray[np.float64], float]:
     """Return the factors and the bias that fit the ratings of one user best, the items being fixed.
 
@@ -268,6 +380,9 @@ def fold_in(
         λ > 0.
     fit_bias
         Whether users have biases.
+    Y
+        Implicit factors of the items, shape (n_items, K): then the result is p̃, and p' in the
+        penalty is what it has beyond |N|^-½ Σ_j y_j.
 
     Examples
     --------
@@ -277,14 +392,15 @@ def fold_in(
     (array([0.5]), 0.0)
     """
     K = Q.shape[1]
+    terms = np.zeros(K) if Y is None else len(items) ** -0.5 * np.sum(Y[items], axis=0)
     A, y = np.zeros((K + 1, K + 1)), np.zeros(K + 1)
     for i, r in zip(items, ratings, strict=True):
-        z = (r - mean - item_bias[i]) / scale
+        z = (r - mean - item_bias[i] - np.dot(terms, Q[i])) / scale
         x = np.append(Q[i] / np.sqrt(scale), 1.0 if fit_bias else 0.0)
         A += np.outer(x, x) + regularization * np.eye(K + 1)
         y += z * x
     w = np.linalg.solve(A, y)
-    return w[:K] * np.sqrt(scale), float(w[K] * scale)
+    return terms + w[:K] * np.sqrt(scale), float(w[K] * scale)
 
 
 def best(scores: Floats, n: int) -> tuple[Rows, Floats]:

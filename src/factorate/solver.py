@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate import losses
+from factorate import implicit, losses
 from factorate import state as state_room
 from factorate.exceptions import DivergenceError
 from factorate.factors import predict
-from factorate.kernels import active
-from factorate.parallel import run_blocks, thread_pool
+from factorate.parallel import thread_pool
+from factorate.passes import Passes, make_passes
 from factorate.rates import share
-from factorate.schedule import Schedule, make_schedule, visits
+from factorate.schedule import Schedule, make_schedule
 from factorate.state import START_WIDTH, Start, State, padded
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Settings:
     fit_mean: bool
     seed: int
     n_threads: int
+    implicit: bool = False
     patience: int | None = None  # epochs without a better validation loss before training stops
 
 
@@ -164,51 +165,6 @@ def _start_width(schedule: Schedule, rule: Rule) -> float:
     return 2 * math.sqrt(mean) if mean > 0 else START_WIDTH
 
 
-def _visitor(
-    schedule: Schedule, state: State, settings: Settings, steps: Floats
-) -> Callable[[int], float]:
-    """Return the function that visits the ratings of one block and returns its squared error."""
-    starts = schedule.block_starts.tolist()
-    rule = settings.rule
-    proximal = rule.nonnegative or any(settings.l1)
-    rows = state.P, state.Q, state.user_bias, state.item_bias
-
-    def visit(block: int) -> float:
-        return active.train(
-            schedule.users, schedule.items, schedule.ratings, starts[block], starts[block + 1],
-            *rows, steps, rule.fit_bias,
-        )  # fmt: skip
-
-    def visit_generally(block: int) -> float:
-        return active.train_generally(
-            schedule.users, schedule.items, schedule.ratings, schedule.weights,
-            starts[block], starts[block + 1], *rows, state.user_sums, state.item_sums, steps,
-            rule.code, rule.width, rule.least, proximal, rule.adagrad, rule.fit_bias,
-        )  # fmt: skip
-
-    return visit_generally if _is_general(schedule, settings) else visit
-
-
-def _is_general(schedule: Schedule, settings: Settings) -> bool:
-    rule = settings.rule
-    return (
-        rule.loss != "squared" or rule.adagrad or rule.nonnegative or any(settings.l1)
-        or len(schedule.weights) > 0
-    )  # fmt: skip
-
-
-def _steps(settings: Settings, share: float, dtype: np.dtype[Any]) -> Floats:
-    """Return rate, L2 and L1 of user factors, item factors, user biases and item biases.
-
-    AdaGrad sums squares over the K factors of a row and divides by the root of the sum, so its
-    rate carries √K.
-    """
-    rates = np.array(settings.rates) * share
-    if settings.rule.adagrad:
-        rates[:2] *= math.sqrt(settings.n_factors)
-    return np.stack([rates, settings.l2, settings.l1], axis=1).astype(dtype)
-
-
 def _diverged(settings: Settings, number: int) -> DivergenceError:
     rate = max(settings.rates)
     return DivergenceError(
@@ -264,11 +220,10 @@ def _validator(
 
 
 def _epochs(
-    schedule: Schedule,
+    passes: Passes,
     settings: Settings,
     state: State,
     begin: Callable[[], State],
-    run: Callable[[Callable[[int], float], list[int]], list[float]],
     validate: Callable[[State], Validation] | None,
     limit: float,
     history: list[Epoch],
@@ -284,10 +239,8 @@ def _epochs(
     while number <= settings.n_epochs:
         before.take(state, len(history))
         epoch_share = share(settings.schedule, number, settings.n_epochs) * damping
-        steps = _steps(settings, epoch_share, state.P.dtype)
-        order = visits(schedule.n_bands, settings.seed, number)
-        squared = sum(run(_visitor(schedule, state, settings, steps), order))
-        validation = validate(state) if validate else None
+        squared = passes.run_epoch(state, number, epoch_share)
+        validation = validate(passes.complete(state)) if validate else None
         # The error is measured before each visit, so nobody has seen what the last steps did.
         unseen = number == settings.n_epochs and not state_room.is_finite(state)
         if squared <= limit and not unseen and (not validation or math.isfinite(validation.loss)):
@@ -357,36 +310,29 @@ def train(
     history: list[Epoch] = []
     interruption = None
     before, best, least = _Kept(), _Kept(), math.inf
-    try:
-        with thread_pool(settings.n_threads) as pool:
-            schedule = make_schedule(
-                ratings.users, ratings.items, ratings.values, *shape, padded(n_factors),
-                settings.seed, _n_parts(ratings, settings), map if pool is None else pool.map,
-                weights,
-            )  # fmt: skip
-            scale = _standardize(schedule, settings, start)
-            width = _start_width(schedule, rule)
-            first_sum = float(n_factors) if _is_general(schedule, settings) else None
+    with thread_pool(settings.n_threads) as pool:
+        n, length = len(ratings.values), padded(n_factors)
+        schedule = make_schedule(
+            ratings.users, ratings.items, ratings.values, *shape, length, settings.seed,
+            _n_parts(ratings, settings), map if pool is None else pool.map, weights,
+            implicit.bands(n, length) if settings.implicit else None,
+        )  # fmt: skip
+        scale = _standardize(schedule, settings, start)
+        passes = make_passes(schedule, settings, pool)
 
-            def begin() -> State:
-                return state_room.begin(
-                    schedule, n_factors, width, settings.seed, first_sum, scale.scale, start
-                )
+        def begin() -> State:
+            return passes.begin(_start_width(schedule, rule), scale.scale, start)
 
-            def run(visit: Callable[[int], float], order: list[int]) -> list[float]:
-                if pool is None or min(schedule.n_bands) == 1:
-                    return [visit(block) for block in order]
-                return run_blocks(pool, settings.n_threads, order, schedule.n_bands[1], visit)
-
-            state = begin()
-            validate = None
-            if held is not None:
-                validate = _validator(held, schedule, shape, rule, scale, settings.n_threads)
-            limit = schedule.n_ratings * (EXPLODED * max(1.0, scale.spread)) ** 2
-            if rule.loss in losses.TWO_VALUED:
-                limit = sys.float_info.max  # margins may well grow
+        state = begin()
+        validate = None
+        if held is not None:
+            validate = _validator(held, schedule, shape, rule, scale, settings.n_threads)
+        limit = schedule.n_ratings * (EXPLODED * max(1.0, scale.spread)) ** 2
+        if rule.loss in losses.TWO_VALUED:
+            limit = sys.float_info.max  # margins may well grow
+        try:
             for number, rate, squared, validation in _epochs(
-                schedule, settings, state, begin, run, validate, limit, history, before
+                passes, settings, state, begin, validate, limit, history, before
             ):
                 train_rmse = scale.scale * math.sqrt(squared / schedule.n_ratings)
                 valid_rmse = validation.rmse if validation else math.nan
@@ -400,15 +346,16 @@ def train(
                     enough.append(number - best.after >= settings.patience)
                 if any(enough):
                     break
-    except KeyboardInterrupt as error:
-        if not history:
-            raise
-        interruption = error
-        # Within an epoch the state is neither here nor there.
-        if before.state is not None and before.after == len(history):
-            state = before.state
-    if best.state is not None and best.after > 0:
-        state = best.state
+        except KeyboardInterrupt as error:
+            if not history:
+                raise
+            interruption = error
+            # Within an epoch the state is neither here nor there.
+            if before.state is not None and before.after == len(history):
+                state = before.state
+        if best.state is not None and best.after > 0:
+            state = best.state
+        passes.complete(state)
     factors = state_room.to_factors(state, schedule, shape, n_factors, scale.centre, scale.scale)
     # Only the last of all epochs was checked for what its last steps did.
     if not state_room.is_finite(state):

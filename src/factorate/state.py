@@ -31,7 +31,8 @@ class State:
     """What the kernel moves, on the scale of training: a row for each place.
 
     Rows of factors are padded with zeros to whole vectors. The sums are those of the squared
-    gradients of a row's factors and of its bias; they have no rows where the rule needs none.
+    gradients of a row's factors and of its bias; they have no rows where the rule needs none, nor
+    have what implicit terms add: each user's own share of P, and the factors of what was rated.
     """
 
     P: Floats
@@ -40,6 +41,8 @@ class State:
     item_bias: Floats
     user_sums: Floats
     item_sums: Floats
+    own: Floats
+    implicit: Floats
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,8 @@ def begin(
                 sums[known] = start.sums[side][old]
         sides.append((rows, bias, sums))
     (P, user_bias, user_sums), (Q, item_bias, item_sums) = sides
-    return State(P, Q, user_bias, item_bias, user_sums, item_sums)
+    none = np.empty((0, P.shape[1]), dtype)
+    return State(P, Q, user_bias, item_bias, user_sums, item_sums, none, none)
 
 
 def copy(state: State, to: State | None) -> State:
@@ -148,7 +152,7 @@ def copy(state: State, to: State | None) -> State:
 
 def is_finite(state: State) -> bool:
     """Say whether no number has overflown."""
-    arrays = state.P, state.Q, state.user_bias, state.item_bias
+    arrays = state.P, state.Q, state.user_bias, state.item_bias, state.own, state.implicit
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
@@ -176,7 +180,11 @@ def to_factors(
         biases[order] = bias * dtype.type(scale)
         arrays.append((factors, biases))
     (P, user_bias), (Q, item_bias) = arrays
-    return Factors(P, Q, user_bias, item_bias, centre, scale)
+    implicit = None
+    if len(state.implicit):
+        implicit = np.zeros_like(Q)
+        implicit[schedule.item_order] = state.implicit[:, :n_factors] * dtype.type(math.sqrt(scale))
+    return Factors(P, Q, user_bias, item_bias, centre, scale, implicit)
 
 
 def to_sums(

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
+IMPLICIT = "implicit_factors"
 SUMS = ("user_sums", "item_sums")
-MAPPED = {*FACTORS, "seen_items"}  # where asked for; the rest is copied, and its checksum compared
+# Where asked for; the rest is copied, and its checksum compared.
+MAPPED = {*FACTORS, IMPLICIT, "seen_items"}
 
 # How ids that NumPy holds as objects become text, and come back.
 _TO_TEXT: dict[str, Callable[[Any], bytes]] = {
@@ -104,6 +106,8 @@ def save(
         raise ValueError(f"dtype is {dtype!r}; expected None, 'float32' or 'float16'")
     factors, user_index, item_index = fitted.factors, fitted.user_index, fitted.item_index
     arrays: Arrays = {name: getattr(factors, name) for name in FACTORS}
+    if factors.implicit is not None:
+        arrays[IMPLICIT] = factors.implicit
     if dtype is not None:
         arrays = {name: _narrow(array, dtype, name) for name, array in arrays.items()}
         parameters = parameters | {"dtype": "float32"}
@@ -177,11 +181,13 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
     parameters = dict(meta["parameters"])
     if parameters.get("columns") is not None:
         parameters["columns"] = tuple(parameters["columns"])
-    P, Q, user_bias, item_bias = (
+    P, Q, user_bias, item_bias, *implicit = (
         arrays[name].astype(np.float32) if arrays[name].dtype == np.float16 else arrays[name]
-        for name in FACTORS
+        for name in (*FACTORS, IMPLICIT)
+        if name in arrays or name in FACTORS
     )
-    factors = Factors(P, Q, user_bias, item_bias, float(meta["mean"]), float(meta["scale"]))
+    mean, scale = float(meta["mean"]), float(meta["scale"])
+    factors = Factors(P, Q, user_bias, item_bias, mean, scale, *implicit)
     indexes = (
         _unpack_ids(arrays, "user", meta["user_kind"]),
         _unpack_ids(arrays, "item", meta["item_kind"]),
@@ -192,6 +198,8 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
             raise ValueError("its factors do not fit together")
         if not len(index.ids) == len(rows) == len(bias):
             raise ValueError(f"it has {len(index.ids)} ids for {len(rows)} rows")
+    if any((y.shape, y.dtype) != (Q.shape, Q.dtype) for y in implicit):
+        raise ValueError("its implicit factors do not belong to its items")
     history = {name: arrays[f"history_{name}"] for name in HISTORY}
     seen = _seen(arrays, len(P), len(Q))
     sums = None
