@@ -53,6 +53,16 @@ def test_scores_are_the_predictions_bit_for_bit(columns: Any, dtype: str) -> Non
     np.testing.assert_array_equal(few_scores, scores[[7, 3, 7]])
 
 
+def test_ranking_never_clips(columns: Any) -> None:
+    users, items, ratings = columns
+    model = ft.MatrixFactorization(8, 20, random_state=0, clip=True)
+    model.fit((users, items, np.where(ratings > 4, 5.0, 1.0)))
+    found, scores = model.recommend(n=5, exclude_seen=False)
+    clipped = model.predict((np.repeat(model.users_, 5), found.ravel()))
+    assert scores.max() > clipped.max() == 5
+    np.testing.assert_array_equal(scores.ravel().clip(1, 5), clipped)
+
+
 def test_one_user_gives_one_list(model: ft.MatrixFactorization) -> None:
     every_item, every_score = model.recommend(n=4)
     for user in (7, np.int64(7), np.array(7)):

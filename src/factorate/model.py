@@ -544,9 +544,10 @@ class MatrixFactorization(Estimator):
             Ids, best first, shape (m, n), or (n,) for one user. Equal scores are in the order of
             `items_`.
         scores : ndarray
-            Their predictions, same shape, equal to those of `predict` bit for bit. Where fewer than
-            n items are left a score is NaN, and the id there means nothing: None, NaT, False, −1
-            or, of an unsigned type, 0. A DataFrame leaves these places out.
+            Their predictions, same shape, equal to those of `predict` bit for bit, but never
+            clipped. Where fewer than n items are left a score is NaN, and the id there means
+            nothing: None, NaT, False, −1 or, of an unsigned type, 0. A DataFrame leaves these
+            places out.
 
         Warns
         -----
