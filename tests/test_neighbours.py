@@ -6,6 +6,7 @@ import datetime as dt
 import sys
 import uuid
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -303,3 +304,13 @@ def test_nothing_warns_without_reason(model: ft.MatrixFactorization) -> None:
         warnings.simplefilter("error")
         model.recommend(n=2)
         model.similar_items(n=2)
+
+
+def test_what_is_read_for_every_recommendation_begins_on_a_cache_line(
+    columns: Any, tmp_path: Path
+) -> None:
+    """One user's recommendations read all item factors; aligned ones are read a fifth faster."""
+    model = ft.MatrixFactorization(16, 1, random_state=0).fit(columns)
+    model.save(tmp_path / "model.npz")
+    for serving in (model, ft.load(tmp_path / "model.npz")):
+        assert serving.item_factors_.ctypes.data % 64 == 0

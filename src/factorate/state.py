@@ -175,7 +175,7 @@ def to_factors(
         (shape[0], schedule.user_order, state.P, state.user_bias),
         (shape[1], schedule.item_order, state.Q, state.item_bias),
     ):
-        factors, biases = np.zeros((n, n_factors), dtype), np.zeros(n, dtype)
+        factors, biases = aligned_zeros((n, n_factors), dtype), np.zeros(n, dtype)
         factors[order] = rows[:, :n_factors] * dtype.type(math.sqrt(scale))
         biases[order] = bias * dtype.type(scale)
         arrays.append((factors, biases))
