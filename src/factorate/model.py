@@ -80,8 +80,9 @@ class MatrixFactorization(Estimator):
         Whether factors and biases stay ≥ 0; μ is 0 then.
     implicit
         Whether what a user has rated counts, whatever the ratings (SVD++; Koren, "Factorization
-        Meets the Neighborhood", KDD 2008, eq. 15): p_u becomes p_u + |N(u)|^-½ Σ y_j over the items
-        N(u) that u rated in training. It serves accuracy, at two to three times the seconds.
+        Meets the Neighborhood", KDD 2008, eq. 15): p_u becomes
+        ``p_u + |N(u)|^-½ Σ y_j`` over the items N(u) that u rated in training. It serves accuracy,
+        at two to three times the seconds.
     early_stopping
         Whether to hold out ratings (or use the `eval_set` of `fit`), to stop when their loss has
         not fallen for `patience` epochs, and to go back to the best epoch.

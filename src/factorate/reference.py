@@ -214,7 +214,7 @@ def train_epoch(
 
 
 def add_implicit(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np.float64]:
-    """Return p̃_u = p_u + |N(u)|^-½ Σ_{j ∈ N(u)} y_j, shape (n_users, K).
+    """Return ``p̃_u = p_u + |N(u)|^-½ Σ_{j ∈ N(u)} y_j``, shape (n_users, K).
 
     Implicit terms of SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15).
 
@@ -382,7 +382,7 @@ def fold_in(
         Whether users have biases.
     Y
         Implicit factors of the items, shape (n_items, K): then the result is p̃, and p' in the
-        penalty is what it has beyond |N|^-½ Σ_j y_j.
+        penalty is what it has beyond ``|N|^-½ Σ_j y_j``.
 
     Examples
     --------
