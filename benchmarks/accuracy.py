@@ -44,7 +44,32 @@ PLAIN: dict[str, tuple[Any, ...]] = {
     "regularization": (0.03, 0.036, 0.042),
     "clip": (True,),
 }
-PLAIN_SMALL = PLAIN | {"regularization": (0.036, 0.045, 0.055)}
+IMPLICIT: dict[str, tuple[Any, ...]] = {
+    "implicit": (True,),
+    "n_factors": (128, 256),
+    "n_epochs": (16,),
+    "learning_rate": ({"factors": 0.028, "biases": 0.009}, {"factors": 0.034, "biases": 0.009}),
+    "regularization": (0.025, 0.028, 0.032),
+    "clip": (True,),
+}
+SMALL: dict[str, dict[str, tuple[Any, ...]]] = {
+    "plain": PLAIN | {"regularization": (0.036, 0.045, 0.055)},
+    "implicit": IMPLICIT
+    | {
+        "n_factors": (64, 128),
+        "n_epochs": (20,),
+        "learning_rate": (
+            {"factors": 0.04, "biases": 0.007},
+            {"user_factors": 0.045, "item_factors": 0.065, "biases": 0.007},
+        ),
+        "regularization": (
+            0.05,
+            {"user_factors": 0.05, "item_factors": 0.1, "biases": 0.015},
+            {"user_factors": 0.045, "item_factors": 0.08, "biases": 0.02},
+        ),
+    },
+}
+LARGE = {"plain": PLAIN, "implicit": IMPLICIT}
 
 SURPRISE = """
 import sys, time
@@ -166,7 +191,8 @@ def movielens_1m(libmf_path: str | None) -> None:
         if libmf_path:
             libmf_row(training, test, libmf_path, n_factors)
         row(f"defaults, K={n_factors}", training, test, {"n_factors": n_factors})
-    row("chosen, plain", training, test, choose(training, PLAIN))
+    for name, choices in LARGE.items():
+        row(f"chosen, {name}", training, test, choose(training, choices))
 
 
 def folds(name: str, parts: list[tuple[Columns, Columns]], how: dict[str, Any]) -> None:
@@ -192,7 +218,7 @@ def cross_validation() -> None:
         columns = columns_of(read(name))
         splits = KFold(5, shuffle=True, random_state=0).split(columns[0])
         parts = [(take(columns, known), take(columns, test)) for known, test in splits]
-        folds(name, parts, {"defaults": None, "plain": PLAIN_SMALL if small else PLAIN})
+        folds(name, parts, {"defaults": None} | (SMALL if small else LARGE))
 
 
 def official_folds() -> None:
@@ -201,7 +227,7 @@ def official_folds() -> None:
     data = read("ml-100k")
     columns, fold = columns_of(data), data["fold"]
     parts = [(take(columns, fold != k), take(columns, fold == k)) for k in range(1, 6)]
-    how = {"defaults": None, "plain": PLAIN_SMALL}
+    how: dict[str, Any] = {"defaults": None} | SMALL
     folds("five folds", parts, how)
     folds("fold 3", parts[2:3], how)
 
