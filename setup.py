@@ -170,7 +170,8 @@ if __name__ == "__main__":
     setup(
         ext_modules=cythonize(
             extensions(),
-            build_dir="build/cython",
+            # The plugin of coverage.py looks for C beside its source.
+            build_dir=None if COVERAGE else "build/cython",
             compiler_directives=DIRECTIVES,
             include_path=["src/factorate"],
             force=changed,

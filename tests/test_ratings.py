@@ -254,6 +254,7 @@ def test_a_csv_line_that_does_not_parse_is_named(tmp_path: Path, text: str, mess
     ("text", "message"),
     [
         ("1,2,3\n4,5,6\n", "line 1: '1,2,3' looks like a rating; put a header line"),
+        (",,a\n1,2,3\n", "line 1: two columns are named ''; rename one"),
         ("\ufeffrating,user,item\n3,1,2\nx,1,3\n", "line 3: rating is 'x'"),
         ("user,item,rating\n1,2,3\n1,3,1_000\n", "line 3: rating is '1_000'"),
         ("user,item,rating\n1,2,3\n1,3,\n", "line 3: rating is missing"),

@@ -147,6 +147,9 @@ def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Ite
             f"such as user{delimiter}item{delimiter}rating before it"
         )
     chosen = choose(header)
+    for name in chosen:
+        if header.count(name) > 1:
+            raise ValueError(f"{path}, line 1: two columns are named {name!r}; rename one")
     types = (pyarrow.string(), pyarrow.string(), pyarrow.float64())
     options = {
         "parse_options": pyarrow.csv.ParseOptions(delimiter=delimiter),
