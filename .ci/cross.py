@@ -71,14 +71,20 @@ def headers(folder: Path, target: str) -> Path:
     return folder
 
 
-def compile_one(module: Extension, target: str, include: list[Path]) -> bool:
+def compile_one(
+    module: Extension,
+    target: str,
+    include: list[Path],
+    out: Path,
+    how: tuple[str, ...] = ("-c", "-O0"),
+) -> bool:
     """Compile one module for one target; False where it is not meant to be."""
     stem = module.name.rpartition(".")[2]
     if stem.endswith(tuple(setup.INSTRUCTION_SETS)) and "x86_64" not in target:
         return False
     command = [
-        sys.executable, "-m", "ziglang", "cc", "-c", module.sources[0], "-target", target,
-        "-o", str(include[0] / f"{stem}.o"), "-O1", *WARNINGS, *setup.compile_flags(stem, "gcc"),
+        sys.executable, "-m", "ziglang", "cc", module.sources[0], "-target", target,
+        "-o", str(out / f"{stem}.abi3.so"), *WARNINGS, *setup.compile_flags(stem, "gcc"), *how,
         *(f"-D{macro}={value}" for macro, value in module.define_macros),
         *(f"-isystem{folder}" for folder in include), "-Isrc/factorate",
     ]  # fmt: skip
@@ -86,28 +92,33 @@ def compile_one(module: Extension, target: str, include: list[Path]) -> bool:
     return True
 
 
+def prepare(folder: Path) -> tuple[list[Extension], Path]:
+    """Return every module as C, and the headers of Python without the pyconfig.h beside them."""
+    setup.X86_64 = True
+    modules: list[Extension] = cythonize(
+        setup.extensions(),
+        build_dir=str(folder / "c"),
+        compiler_directives=setup.DIRECTIVES,
+        include_path=["src/factorate"],
+        quiet=True,
+    )
+    python = folder / "python"
+    python.mkdir()
+    for header in Path(sysconfig.get_paths()["include"]).iterdir():
+        if header.name != "pyconfig.h":
+            (python / header.name).symlink_to(header)
+    return modules, python
+
+
 def main() -> None:
     """Compile all for all; stop at the first target that fails."""
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor() as pool:
         folder = Path(name)
-        setup.X86_64 = True
-        modules = cythonize(
-            setup.extensions(),
-            build_dir=str(folder / "c"),
-            compiler_directives=setup.DIRECTIVES,
-            include_path=["src/factorate"],
-            quiet=True,
-        )
-        # Beside the pyconfig.h of this machine, Python.h would not see that of the target.
-        python = folder / "python"
-        python.mkdir()
-        for header in Path(sysconfig.get_paths()["include"]).iterdir():
-            if header.name != "pyconfig.h":
-                (python / header.name).symlink_to(header)
+        modules, python = prepare(folder)
         for target in TARGETS:
-            include = [headers(folder / target, target), python]
-            done = pool.map(partial(compile_one, target=target, include=include), modules)
-            print(f"{target:<20} {sum(done)} modules, no warning", flush=True)
+            config = headers(folder / target, target)
+            one = partial(compile_one, target=target, include=[config, python], out=config)
+            print(f"{target:<20} {sum(pool.map(one, modules))} modules, no warning", flush=True)
 
 
 if __name__ == "__main__":

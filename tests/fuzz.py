@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found, unused-ignore]
+import atheris
 
 with atheris.instrument_imports(include=["factorate"]):
     import factorate as ft
