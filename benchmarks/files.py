@@ -17,6 +17,7 @@ import factorate as ft
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted
 from factorate.ids import make_index, read_ids
+from factorate.losses import Rule
 from factorate.storage import FACTORS
 
 N_USERS, N_ITEMS, K, RUNS = 1_900_000, 100_000, 64, 7
@@ -36,7 +37,9 @@ def model(text: bool) -> ft.MatrixFactorization:
     factors = Factors(P, Q, user_bias, item_bias, 3.5, 1.0)
     made = ft.MatrixFactorization(K)
     history = dict.fromkeys(HISTORY, np.empty(0))
-    made._fitted = Fitted(factors, users, items, history, None, None, None, 0, 0, 0, (1.0, 5.0))
+    made._fitted = Fitted(
+        factors, users, items, history, None, None, None, 0, 0, 0, (1.0, 5.0), Rule()
+    )
     return made
 
 

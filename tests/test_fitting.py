@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import factorate as ft
-from factorate.fitting import hold_out
+from factorate.fitting import check_settings, hold_out
 
 
 def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
@@ -41,6 +41,11 @@ def assert_same(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
         ({"early_stopping": True, "patience": 0}, ValueError, "patience is 0"),
         ({"early_stopping": True, "validation_fraction": 1.0}, ValueError, "> 0 and < 1"),
         ({"warm_start": None}, TypeError, "warm_start is None"),
+        ({"verbose": "no"}, TypeError, "verbose is 'no'"),
+        ({"patience": "x"}, TypeError, "patience is 'x'"),
+        ({"validation_fraction": 7}, ValueError, "validation_fraction is 7"),
+        ({"partial_learning_rate": 0}, ValueError, "partial_learning_rate is 0"),
+        ({"loss": "hinge", "nonnegative": True}, ValueError, "does not go with nonnegative=True"),
         ({"clip": 1}, TypeError, "clip is 1"),
     ],
 )
@@ -79,22 +84,56 @@ def test_clip_keeps_predictions_and_the_filled_matrix_in_range(columns: Any) -> 
 
 def test_a_weight_of_zero_is_no_rating(columns: Any) -> None:
     users, items, ratings = (np.asarray(column) for column in columns)
-    weights = (np.arange(len(users)) % 3 > 0).astype(float)
-    wild = np.where(weights > 0, ratings, 5 - ratings)
+    count = np.arange(len(users)) % 3 > 0
+    wild = np.where(count, ratings, 1e6)
+    model = ft.MatrixFactorization(5, 4, random_state=0, n_threads=1)
+    model.fit((users, items, wild), sample_weight=count.astype(float))
+    assert_same(model, fitted((users[count], items[count], ratings[count])))
+    assert model.global_mean_ == pytest.approx(ratings[count].mean())
+
+
+def test_weights_are_refused_by_place() -> None:
+    model = ft.MatrixFactorization(2)
+    for weights, message in (
+        ([1, -1], r"sample_weight\[1\] is -1\.0; expected ≥ 0"),
+        ([1, 1, 1], "sample_weight has 3 entries for 2 ratings"),
+        ([np.nan, 1], r"sample_weight\[0\] is nan"),
+        ([0, 0], "sample_weight is 0 for every rating"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.fit(([1, 2], [1, 2], [1.0, 2.0]), sample_weight=weights)
+
+
+def test_only_proportions_of_weights_matter(columns: Any) -> None:
+    """Weights of 1000 made training diverge, and weights of 0.001 made it stand still."""
+    weights = np.random.default_rng(0).integers(1, 4, len(columns[0])).astype(float)
     a, b = (
-        ft.MatrixFactorization(5, 4, random_state=0, fit_mean=False).fit(
-            (users, items, values), sample_weight=weights
+        ft.MatrixFactorization(5, 4, random_state=0, dtype="float64").fit(
+            columns, sample_weight=factor * weights
         )
-        for values in (wild, np.where(weights > 0, ratings, ratings[::-1]))
+        for factor in (1, 1024)
     )
-    # Centre and unit come from all ratings, so only nearly the same is learnt.
-    assert np.corrcoef(a.predict((users, items)), b.predict((users, items)))[0, 1] > 0.95
-    with pytest.raises(ValueError, match=r"sample_weight\[1\] is -1\.0; expected ≥ 0"):
-        a.fit((users[:2], items[:2], ratings[:2]), sample_weight=[1, -1])
-    with pytest.raises(ValueError, match="sample_weight has 3 entries for 2 ratings"):
-        a.fit((users[:2], items[:2], ratings[:2]), sample_weight=[1, 1, 1])
-    with pytest.raises(ValueError, match=r"sample_weight\[0\] is nan"):
-        a.fit((users[:2], items[:2], ratings[:2]), sample_weight=[np.nan, 1])
+    np.testing.assert_allclose(a.user_factors_, b.user_factors_, rtol=1e-9)
+
+
+def test_the_centre_heeds_weights() -> None:
+    users, items, ratings = [0, 0, 1, 1, 2], [0, 1, 0, 1, 1], [5, 1, 4, 2, 1000.0]
+    weights = [1, 1, 1, 2, 1e-9]
+    for loss, mean in (("squared", 2.8), ("absolute", 2.0)):
+        model = ft.MatrixFactorization(2, loss=loss, dtype="float64")
+        model.fit((users, items, ratings), sample_weight=weights)
+        assert model.global_mean_ == pytest.approx(mean, rel=1e-6)
+
+
+def test_ratings_held_out_keep_their_weights(columns: Any) -> None:
+    """Early stopping validated on ratings that were to count for nothing."""
+    users, items, ratings = (np.asarray(column) for column in columns)
+    count = np.arange(len(users)) % 2 > 0
+    wild = np.where(count, ratings, -ratings)
+    model = ft.MatrixFactorization(5, 4, random_state=0, early_stopping=True)
+    model.fit((users, items, wild), sample_weight=count.astype(float))
+    part = fitted((users[count], items[count], ratings[count]), early_stopping=True)
+    np.testing.assert_array_equal(model.history_["valid_rmse"], part.history_["valid_rmse"])
 
 
 def test_weights_of_one_are_no_weights(columns: Any) -> None:
@@ -144,6 +183,8 @@ def test_early_stopping_holds_out_the_same_whatever_the_order(columns: Any) -> N
         for rows in (first, first[::-1])
     )  # fmt: skip
     assert_same(a, b)
+    for name in ("train_rmse", "valid_rmse", "valid_loss"):
+        np.testing.assert_array_equal(a.history_[name], b.history_[name])
     assert a.best_epoch_ <= a.n_epochs_
     best = int(np.argmin(a.history_["valid_rmse"])) + 1
     assert a.best_epoch_ == best
@@ -312,3 +353,100 @@ def test_what_a_loss_cannot_take_is_named_by_its_place_in_the_input(columns: Any
     with pytest.raises(ValueError, match=r"ratings\[1\] is 3\.0 and others are 0\.0 and 1\.0"):
         model.partial_fit(([1, 2], [3, 4], [1, 3]))
     model.partial_fit(([1, 2], [3, 4], [1, 1]))
+
+
+def test_a_rating_far_from_its_prediction_can_be_learnt(columns: Any) -> None:
+    """partial_fit took a large first error for divergence, which no lower rate could mend."""
+    model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0)
+    filled = model.complete()
+    user, item = np.unravel_index(filled.argmax(), filled.shape)
+    before = filled.max()
+    model.partial_fit(([user], [item], [model.global_mean_ - 2]))
+    assert model.predict(([user], [item]))[0] < before
+
+
+def test_warm_start_goes_on_where_the_scale_of_ratings_falls(columns: Any) -> None:
+    users, items, ratings = columns
+    model = fitted((users, items, 20 * ratings), warm_start=True)
+    model.fit(columns)
+    assert model.evaluate(columns)["rmse"] < np.std(ratings)
+
+
+def test_what_diverges_is_named_as_the_user_calls_it(columns: Any) -> None:
+    model = fitted(columns, partial_learning_rate=1e30)
+    with pytest.raises(ft.DivergenceError, match=r"partial_learning_rate=1e\+30"):
+        model.partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
+
+
+def test_biases_that_are_switched_off_are_not_counted_by_a_warm_start(columns: Any) -> None:
+    model = fitted(columns)
+    model.set_params(fit_bias=False, warm_start=True).fit(columns)
+    assert not model.user_bias_.any()
+    assert not model.item_bias_.any()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"fit_bias": False}, {"nonnegative": True}, {"loss": "huber"}], ids=str
+)
+def test_a_model_goes_on_by_the_rule_it_was_fitted_with(
+    columns: Any, changes: dict[str, Any]
+) -> None:
+    model = fitted(columns).set_params(**changes)
+    (name,) = changes
+    for learn in (model.partial_fit, model.add_users):
+        with pytest.raises(ValueError, match=f"{name} is .*, but the model was fitted with"):
+            learn(([1], [2], [3.0]))
+
+
+def test_an_eval_set_is_checked_and_named(columns: Any) -> None:
+    users, items, ratings = columns
+    model = ft.MatrixFactorization(2, 1)
+    pairs = np.stack([users, items], axis=1)
+    for eval_set, error, message in (
+        (([1], [2], [np.nan]), ValueError, r"eval_set: ratings\[0\] is nan"),
+        ((["a"], ["b"], [1.0]), TypeError, "eval_set: users are str"),
+        ([(pairs, ratings)], TypeError, r"eval_set is a list; expected .* or \(X, y\)"),
+    ):
+        with pytest.raises(error, match=message):
+            model.fit(columns, eval_set=eval_set)
+    model.set_params(loss="logistic")
+    with pytest.raises(ValueError, match=r"ratings of eval_set\[0\] is 7\.0"):
+        model.fit((users, items, ratings > 3), eval_set=([1], [2], [7.0]))
+
+
+@pytest.mark.parametrize("callbacks", [print, None, [1]])
+def test_callbacks_are_functions_in_a_list(columns: Any, callbacks: Any) -> None:
+    with pytest.raises(TypeError, match=r"callbacks is .*; expected a list of functions"):
+        ft.MatrixFactorization(2, 1).fit(columns, callbacks=callbacks)
+
+
+def test_a_numpy_true_stops_training_too(columns: Any) -> None:
+    model = ft.MatrixFactorization(2, 5).fit(columns, callbacks=[lambda _: np.True_])
+    assert model.n_epochs_ == 1
+
+
+def test_ratings_too_large_to_be_squared_are_refused(columns: Any) -> None:
+    users, items, ratings = columns
+    with pytest.raises(ValueError, match=r"up to 5e\+200 in size, too large to be squared"):
+        fitted((users, items, np.asarray(ratings, float) * 1e200), dtype="float64")
+
+
+def test_ratings_that_float32_blurs_are_warned_of(
+    columns: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    users, items, ratings = columns
+    fitted((users, items, np.asarray(ratings, float) + 1e5))
+    assert "leaves few digits in float32" in caplog.text
+
+
+def test_a_mapping_of_regularization_leaves_the_rest_at_the_default() -> None:
+    parameters = ft.MatrixFactorization(regularization={"factors": 0.1}).get_params()
+    assert check_settings(parameters).l2 == (0.1, 0.1, 0.036, 0.036)
+
+
+def test_a_warm_start_holds_out_the_same_ratings_again(columns: Any) -> None:
+    """Other ratings were held out, which the model had learnt before."""
+    model = fitted(columns, early_stopping=True, warm_start=True, random_state=None, n_epochs=1)
+    first = vars(model)["_fitted"].seed
+    model.fit(columns)
+    assert vars(model)["_fitted"].seed == first

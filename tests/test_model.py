@@ -383,7 +383,8 @@ def test_attributes_have_the_promised_shapes(columns: Any, dtype: str) -> None:
     assert model.items_.tolist() == list(range(80))
     assert model.n_epochs_ == 4
     assert {name: len(column) for name, column in model.history_.items()} == {
-        "epoch": 4, "learning_rate": 4, "train_rmse": 4, "valid_rmse": 4, "seconds": 4,
+        "epoch": 4, "learning_rate": 4, "train_rmse": 4, "valid_rmse": 4, "valid_loss": 4,
+        "seconds": 4,
     }  # fmt: skip
     assert (np.diff(model.history_["seconds"]) > 0).all()
 

@@ -73,7 +73,9 @@ def test_ten_epochs_are_the_specification_in_block_order(
     if rule.nonnegative:
         ratings = dataclasses.replace(ratings, values=ratings.values - ratings.values.min())
     weights = np.random.default_rng(1).uniform(0, 2, len(ratings.values)) if weighted else None
-    factors = solver.train(ratings, dataclasses.replace(chosen, n_epochs=0)).factors
+    factors = solver.train(
+        ratings, dataclasses.replace(chosen, n_epochs=0), weights=weights
+    ).factors
     root = np.sqrt(factors.scale)
     P, Q = factors.user_factors / root, factors.item_factors / root
     biases = np.zeros(60), np.zeros(80)

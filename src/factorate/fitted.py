@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
     from factorate.factors import Factors
     from factorate.ids import IdIndex
+    from factorate.losses import Rule
     from factorate.seen import Seen
 
     Floats = NDArray[np.floating[Any]]
 
-HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse", "seconds")
+HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse", "valid_loss", "seconds")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Fitted:
         The epoch whose factors these are.
     bounds
         Least and largest rating in training.
+    rule
+        By which it was trained.
     """
 
     factors: Factors
@@ -59,6 +62,7 @@ class Fitted:
     n_updates: int
     best_epoch: int
     bounds: tuple[float, float]
+    rule: Rule
 
 
 def longer_sums(

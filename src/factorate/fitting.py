@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     Callbacks = Sequence[Callable[[Epoch], object]]
 
 MAX_FACTORS = 1 << 16
+DEFAULT_REGULARIZATION = {"factors": 0.036, "biases": 0.036}
 DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
 
 
@@ -94,11 +96,24 @@ def check_settings(parameters: Parameters) -> Settings:
         raise ValueError(
             "loss='kullback_leibler' needs predictions ≥ 0; set nonnegative=True as well"
         )
+    if rule.nonnegative and rule.loss in losses.TWO_VALUED:
+        raise ValueError(
+            f"loss={rule.loss!r} does not go with nonnegative=True: sums of numbers ≥ 0 only ever "
+            f"predict the higher rating; drop one of them"
+        )
     rates = check_each("learning_rate", parameters["learning_rate"], DEFAULTS[schedule], above=0)
-    zero = {"factors": 0.0, "biases": 0.0}
     l2, l1 = (
-        check_each(name, parameters[name], zero) for name in ("regularization", "l1_regularization")
+        check_each(name, parameters[name], default)
+        for name, default in (
+            ("regularization", DEFAULT_REGULARIZATION),
+            ("l1_regularization", {"factors": 0.0, "biases": 0.0}),
+        )
     )
+    patience = check_count("patience", parameters["patience"], 1)
+    check_number("validation_fraction", parameters["validation_fraction"], above=0, below=1)
+    check_partial_rates(parameters)
+    for name in ("clip", "keep_seen", "verbose", "warm_start"):
+        check_flag(name, parameters[name])
     implicit = check_flag("implicit", parameters["implicit"])
     if implicit:
         _check_goes_with_implicit(rule, l1)
@@ -114,10 +129,21 @@ def check_settings(parameters: Parameters) -> Settings:
         implicit=implicit,
         seed=draw_seed(parameters["random_state"]),
         n_threads=count_threads(parameters["n_threads"]),
-        patience=check_count("patience", parameters["patience"], 1)
-        if check_flag("early_stopping", parameters["early_stopping"])
-        else None,
+        patience=patience if check_flag("early_stopping", parameters["early_stopping"]) else None,
     )
+
+
+def check_partial_rates(parameters: Parameters) -> Each:
+    """Return the rates of `partial_fit`."""
+    value = parameters["partial_learning_rate"]
+    return check_each("partial_learning_rate", value, DEFAULT_PARTIAL_RATES, above=0)
+
+
+def check_callbacks(callbacks: object) -> Callbacks:
+    """Raise TypeError unless they are functions in a sequence."""
+    if not isinstance(callbacks, Iterable) or not all(callable(each) for each in callbacks):
+        raise TypeError(f"callbacks is {callbacks!r}; expected a list of functions")
+    return tuple(callbacks)
 
 
 def _check_goes_with_implicit(rule: losses.Rule, l1: Each) -> None:
@@ -151,7 +177,34 @@ def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Flo
     bad = np.flatnonzero(values < 0)
     if len(bad):
         raise ValueError(f"sample_weight[{bad[0]}] is {show(values[bad[0]])}; expected ≥ 0")
+    if n and not values.any():
+        raise ValueError("sample_weight is 0 for every rating; at least one must count")
     return values
+
+
+def _counted(values: Floats, weights: Floats | None) -> Floats:
+    """Return ratings with one that counts in place of those that don't."""
+    return values if weights is None else np.where(weights > 0, values, values[weights > 0][:1])
+
+
+def _that_count(ratings: Ratings, weights: Floats | None) -> tuple[Ratings, Floats | None]:
+    """Leave out the ratings of weight 0, and divide weights by their mean.
+
+    So it is the proportions of weights that matter, not their unit, which would be one of rates.
+    """
+    if weights is None:
+        return ratings, None
+    count = weights > 0
+    some, weights = _some(ratings, count), weights[count]
+    if (weights == weights[0]).all():
+        return some, None
+    return some, weights / weights.dtype.type(np.mean(weights, dtype=np.float64))
+
+
+def _some(ratings: Ratings, rows: Flags) -> Ratings:
+    return replace(
+        ratings, users=ratings.users[rows], items=ratings.items[rows], values=ratings.values[rows]
+    )
 
 
 def hold_out(users: Codes, items: Codes, fraction: float, seed: int) -> Flags:
@@ -185,23 +238,33 @@ def _split(
     ratings: Ratings, weights: Floats | None, fraction: float, seed: int
 ) -> tuple[Ratings, Floats | None, Held]:
     held = hold_out(ratings.users, ratings.items, fraction, seed)
-    users, items, values = ratings.users, ratings.items, ratings.values
-    training = replace(ratings, users=users[~held], items=items[~held], values=values[~held])
-    # A row without a rating in training is unknown to it.
-    validation = Held(users[held], items[held], values[held])
+    training, rest = _some(ratings, ~held), _some(ratings, held)
+    validation = Held(
+        rest.users, rest.items, rest.values, None if weights is None else weights[held]
+    )
     return training, None if weights is None else weights[~held], validation
 
 
 def _read_held(
-    eval_set: Any, user_index: IdIndex, item_index: IdIndex, names: Names | None
+    eval_set: Any,
+    ratings: Ratings,
+    rule: losses.Rule,
+    names: Names | None,
+    bounds: tuple[float, float],
 ) -> Held:
+    if isinstance(eval_set, list):
+        raise TypeError("eval_set is a list; expected ratings in any form fit takes, or (X, y)")
     X, y = eval_set if isinstance(eval_set, tuple) and len(eval_set) == 2 else (eval_set, None)
-    users, items, columns = read_pairs(
-        X, user_index, item_index, y=y, names=names, with_ratings=True
-    )
-    values = read_values(columns.ratings, np.dtype(np.float64))
+    try:
+        users, items, columns = read_pairs(
+            X, ratings.user_index, ratings.item_index, y=y, names=names, with_ratings=True
+        )
+        values = read_values(columns.ratings, np.dtype(np.float64))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"eval_set: {error}") from error
     if not len(values):
         raise ValueError("there are no ratings in eval_set; at least one is needed")
+    losses.check(values, rule, bounds, "ratings of eval_set")
     return Held(users, items, values)
 
 
@@ -230,7 +293,16 @@ def _warm(old: Fitted, ratings: Ratings, settings: Settings) -> Start:
             (old.item_index, ratings.item_index, "items"),
         )
     ]
-    return _take(old, rows[0], rows[1], keep_scale=False)
+    start = _take(old, rows[0], rows[1], keep_scale=False)
+    if settings.rule.fit_bias:
+        return start
+    factors = start.factors
+    none = np.zeros_like(factors.user_bias), np.zeros_like(factors.item_bias)
+    return replace(start, factors=replace(factors, user_bias=none[0], item_bias=none[1]))
+
+
+def _bounds(values: Floats) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
 
 
 def _take(old: Fitted, users: Codes, items: Codes, keep_scale: bool) -> Start:
@@ -259,22 +331,22 @@ def fit(
 ) -> tuple[Fitted, KeyboardInterrupt | None]:
     """Train on ratings; return what was learnt, and the interrupt that ended it, if one did."""
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
-    settings = check_settings(parameters)
-    keep_seen = check_flag("keep_seen", parameters["keep_seen"])
-    warm = check_flag("warm_start", parameters["warm_start"])
-    check_flag("clip", parameters["clip"])
+    settings, callbacks = check_settings(parameters), check_callbacks(callbacks)
+    warm = parameters["warm_start"]
+    # The same ratings are held out again: those learnt before say nothing of what is to come.
+    seed = old.seed if warm and old is not None else settings.seed
     ratings = read_ratings(X, y, dtype=dtype, names=names)
-    losses.check(ratings.values, settings.rule)
     weight_values = read_weights(weights, len(ratings.values), dtype)
+    losses.check(_counted(ratings.values, weight_values), settings.rule)
     indexes = ratings.user_index, ratings.item_index
-    training, training_weights, held = ratings, weight_values, None
+    training, training_weights = _that_count(ratings, weight_values)
+    bounds, held = _bounds(training.values), None
     if eval_set is not None:
-        held = _read_held(eval_set, *indexes, names)
+        held = _read_held(eval_set, ratings, settings.rule, names, bounds)
     elif settings.patience is not None:
-        fraction = check_number(
-            "validation_fraction", parameters["validation_fraction"], above=0, below=1
+        training, training_weights, held = _split(
+            training, training_weights, parameters["validation_fraction"], seed
         )
-        training, training_weights, held = _split(ratings, weight_values, fraction, settings.seed)
     start = _warm(old, ratings, settings) if warm and old is not None else None
     with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
         trained = solver.train(
@@ -282,13 +354,12 @@ def fit(
             weights=training_weights, held=held, start=start,
         )  # fmt: skip
     seen = None
-    if keep_seen:
+    if parameters["keep_seen"]:
         seen = find_seen(ratings.users, ratings.items, *(len(index.ids) for index in indexes))
     return (
         Fitted(
             trained.factors, *indexes, history_columns(trained.history), ratings.library, seen,
-            trained.sums, settings.seed, 0, trained.best,
-            (float(ratings.values.min()), float(ratings.values.max())),
+            trained.sums, seed, 0, trained.best, bounds, settings.rule,
         ),
         trained.interruption,
     )  # fmt: skip
@@ -304,20 +375,22 @@ def partial_fit(
             "partial_fit does not go with implicit=True: the implicit terms of a user are of all "
             "their ratings. Use fit with warm_start=True on all ratings, or add_users and add_items"
         )
-    rates = check_each(
-        "partial_learning_rate", parameters["partial_learning_rate"], DEFAULT_PARTIAL_RATES,
-        above=0,
-    )  # fmt: skip
+    settings.rule.check_same(old.rule)
     factors = old.factors
     dtype = factors.user_factors.dtype
     ratings, _ = read_further(
         X, y, old.user_index, old.item_index, dtype=dtype,
         names=check_columns(parameters["columns"]), new_users=True, new_items=True,
     )  # fmt: skip
-    users, items, values = ratings.users, ratings.items, ratings.values
     user_index, item_index = ratings.user_index, ratings.item_index
-    losses.check(values, settings.rule, old.bounds)
-    weight_values = read_weights(weights, len(values), dtype)
+    weight_values = read_weights(weights, len(ratings.values), dtype)
+    losses.check(_counted(ratings.values, weight_values), settings.rule, old.bounds)
+    users, items, values = ratings.users, ratings.items, ratings.values
+    if weight_values is not None:
+        count = weight_values > 0
+        users, items, values = users[count], items[count], values[count]
+        weight_values = weight_values[count]
+    bounds = _bounds(np.append(values, np.array(old.bounds, dtype)))
     touched_users, some_users = _renumber(users)
     touched_items, some_items = _renumber(items)
     n_old = len(old.user_index.ids), len(old.item_index.ids)
@@ -337,7 +410,8 @@ def partial_fit(
     sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
     seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
     settings = replace(
-        settings, n_epochs=1, rates=rates, seed=seed, patience=None,
+        settings, n_epochs=1, rates=check_partial_rates(parameters),
+        rates_name="partial_learning_rate", seed=seed, patience=None,
         n_factors=factors.user_factors.shape[1],
         schedule="adagrad" if settings.rule.adagrad else "constant",
     )  # fmt: skip
@@ -352,7 +426,6 @@ def partial_fit(
     seen = None
     if old.seen is not None:
         seen = add_seen(old.seen, users, items, *n_rows)
-    low, high = old.bounds
     return replace(
         old,
         factors=Factors(
@@ -368,7 +441,7 @@ def partial_fit(
         seen=seen,
         sums=sums,
         n_updates=n_updates,
-        bounds=(min(low, float(values.min())), max(high, float(values.max()))),
+        bounds=bounds,
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate import losses
 from factorate.factors import Factors
 from factorate.fitted import Fitted, longer_sums
 from factorate.ids import range_index, without
@@ -256,6 +257,8 @@ def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitt
     settings
         Those of training.
     """
+    settings.rule.check_same(fitted.rule)
+    losses.check(ratings.values, fitted.rule, fitted.bounds)
     old = fitted.factors
     rows, others = (ratings.users, ratings.items)[:: 1 if side == "user" else -1]
     known = others >= 0

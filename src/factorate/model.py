@@ -225,8 +225,9 @@ class MatrixFactorization(Estimator):
         y
             Ratings of the pairs, shape (n,).
         sample_weight
-            Weight of each rating, ≥ 0, shape (n,): one of weight 2 counts as if it were there
-            twice.
+            Weight of each rating, ≥ 0, shape (n,). It multiplies the rating's part of the
+            objective, regularization included; one of 0 is as if it were not there. Weights are
+            divided by their mean, so their unit is no matter (`partial_fit` takes them as given).
         eval_set
             Ratings to validate on after each epoch, in any form `X` takes, or (X, y).
         callbacks

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 RATINGS_PER_PART = 100_000  # that make another thread worth while when ratings are sorted
 MAX_HALVINGS = 5
-EXPLODED = 2.0  # error of an epoch, in those of predicting the centre, that is a step too far
+EXPLODED = 2.0  # error of an epoch, in those of the centre or the start, that went too far
 
 logger = logging.getLogger("factorate")
 
@@ -56,6 +56,7 @@ class Settings:
     seed: int
     n_threads: int
     implicit: bool = False
+    rates_name: str = "learning_rate"  # what the user calls them
     patience: int | None = None  # epochs without a better validation loss before training stops
 
 
@@ -73,6 +74,8 @@ class Epoch:
         Of the errors before each visit, on the user's scale.
     valid_rmse
         Of the ratings held out, after the epoch; NaN where there are none.
+    valid_loss
+        Their mean loss on the scale of training, which decides when to stop; likewise.
     seconds
         Since training began.
     """
@@ -81,6 +84,7 @@ class Epoch:
     learning_rate: float
     train_rmse: float
     valid_rmse: float
+    valid_loss: float
     seconds: float
 
 
@@ -120,11 +124,12 @@ class _Scale:
 
 @dataclass(frozen=True)
 class Held:
-    """Ratings held out: rows, −1 for those not in training, and values on the user's scale."""
+    """Ratings held out: rows, −1 for those not in training, values on the user's scale, weights."""
 
     users: NDArray[np.int32]
     items: NDArray[np.int32]
     values: Floats
+    weights: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,8 @@ def _standardize(schedule: Schedule, settings: Settings, start: Start | None) ->
     if start is not None and start.keep_scale:
         centre, scale = start.factors.mean, start.factors.scale
     else:
-        centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean)
+        weights = schedule.weights if len(schedule.weights) else None
+        centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean, weights)
     squares = 0.0
     for first in range(0, len(values), losses.CHUNK):
         part = values[first : first + losses.CHUNK]
@@ -168,9 +174,10 @@ def _start_width(schedule: Schedule, rule: Rule) -> float:
 def _diverged(settings: Settings, number: int) -> DivergenceError:
     rate = max(settings.rates)
     return DivergenceError(
-        f"training diverged in epoch {number} of {settings.n_epochs}, also after "
-        f"{MAX_HALVINGS} times halving learning_rate={rate:g}; give one far below "
-        f"{rate / 2**MAX_HALVINGS:.2g}, or check the ratings for values out of scale"
+        f"training diverged in epoch {number} of {settings.n_epochs}, also after up to "
+        f"{MAX_HALVINGS} times halving {settings.rates_name}={rate:g}; give one below "
+        f"{rate / 2**MAX_HALVINGS:.2g}, and see that regularization={max(settings.l2):g} times it "
+        f"is far below 1, and that no rating or sample_weight is out of scale"
     )
 
 
@@ -201,22 +208,37 @@ def _validator(
 ) -> Callable[[State], Validation]:
     """Return what measures a state on the ratings held out."""
     places = []
+    # Sums are rounded, so their order must not be that of the input.
+    sort = np.lexsort((held.values, held.items, held.users))
+    weights = None if held.weights is None else held.weights[sort].astype(np.float64)
     for codes, order, n in (
-        (held.users, schedule.user_order, shape[0]),
-        (held.items, schedule.item_order, shape[1]),
+        (held.users[sort], schedule.user_order, shape[0]),
+        (held.items[sort], schedule.item_order, shape[1]),
     ):
         place = np.full(n + 1, -1, np.int32)  # the last stands for −1, an unknown row
         place[order] = np.arange(len(order), dtype=np.int32)
         places.append(place[codes])
-    wanted = (held.values.astype(np.float64) - scale.centre) / scale.scale
+    wanted = (held.values[sort].astype(np.float64) - scale.centre) / scale.scale
 
     def validate(state: State) -> Validation:
         predicted = predict(state_room.view(state), places[0], places[1], n_threads)
-        error = wanted - predicted
-        rmse = scale.scale * math.sqrt(float(np.mean(np.square(error))))
-        return Validation(losses.mean_loss(rule, wanted, predicted), rmse)
+        squares = np.square(wanted - predicted)
+        rmse = scale.scale * math.sqrt(float(np.average(squares, weights=weights)))
+        return Validation(losses.mean_loss(rule, wanted, predicted, weights), rmse)
 
     return validate
+
+
+def _squared_error(state: State, schedule: Schedule, n_threads: int) -> float:
+    """Return the squared error of a state on the ratings of a schedule."""
+    n = schedule.n_ratings
+    predicted = predict(state_room.view(state), schedule.users[:n], schedule.items[:n], n_threads)
+    error = np.subtract(predicted, schedule.ratings[:n], dtype=np.float64)
+    return float(error @ error)
+
+
+def _is_true(answer: object) -> bool:
+    return isinstance(answer, bool | np.bool) and bool(answer)
 
 
 def _epochs(
@@ -327,7 +349,10 @@ def train(
         validate = None
         if held is not None:
             validate = _validator(held, schedule, shape, rule, scale, settings.n_threads)
-        limit = schedule.n_ratings * (EXPLODED * max(1.0, scale.spread)) ** 2
+        limit = schedule.n_ratings * max(1.0, scale.spread) ** 2
+        if start is not None:
+            limit = max(limit, _squared_error(state, schedule, settings.n_threads))
+        limit *= EXPLODED**2
         if rule.loss in losses.TWO_VALUED:
             limit = sys.float_info.max  # margins may well grow
         try:
@@ -335,10 +360,10 @@ def train(
                 passes, settings, state, begin, validate, limit, history, before
             ):
                 train_rmse = scale.scale * math.sqrt(squared / schedule.n_ratings)
-                valid_rmse = validation.rmse if validation else math.nan
+                valid = (validation.rmse, validation.loss) if validation else (math.nan, math.nan)
                 seconds = time.perf_counter() - began
-                history.append(Epoch(number, rate, train_rmse, valid_rmse, seconds))
-                enough = [callback(history[-1]) is True for callback in callbacks]
+                history.append(Epoch(number, rate, train_rmse, *valid, seconds))
+                enough = [_is_true(callback(history[-1])) for callback in callbacks]
                 if settings.patience is not None and validation:
                     if number == 1 or validation.loss < least:
                         least = validation.loss

@@ -6,6 +6,7 @@ Ids of text are UTF-8 bytes with the end of each. The file opens with
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
 import uuid
@@ -18,6 +19,7 @@ from factorate import archive
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted
 from factorate.ids import IdIndex
+from factorate.losses import Rule
 from factorate.seen import Seen
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ def save(
         "n_updates": fitted.n_updates,
         "best_epoch": fitted.best_epoch,
         "bounds": fitted.bounds,
+        "rule": dataclasses.asdict(fitted.rule),
     }
     archive.write(Path(path), meta, arrays)
 
@@ -212,6 +215,7 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
     return parameters, Fitted(
         factors, *indexes, history, meta["library"], seen, sums, int(meta["seed"]),
         int(meta["n_updates"]), int(meta["best_epoch"]), (low, high),
+        Rule(**meta["rule"]),
     )  # fmt: skip
 
 
