@@ -10,6 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
+import types
 import uuid
 import zipfile
 from fractions import Fraction
@@ -61,6 +62,36 @@ def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
         np.testing.assert_array_equal(again.history_[name], column)
     with pytest.raises(ValueError, match="read-only"):
         again.user_factors_[0] = 0
+
+
+def test_flags_of_numpy_are_saved_as_flags(tmp_path: Path) -> None:
+    """They became the text "bool", which is true."""
+    model = small(clip=np.bool_(False), keep_seen=np.bool_(True))
+    model.save(tmp_path / "model.npz")
+    again = ft.load(tmp_path / "model.npz")
+    assert again.clip is False
+    assert again.keep_seen is True
+
+
+def test_mappings_that_are_no_dicts_are_saved(tmp_path: Path) -> None:
+    """A model was fitted with them, and could not be saved."""
+    rates = types.MappingProxyType({"factors": np.float32(0.25), "biases": Fraction(1, 8)})
+    model = small(learning_rate=rates, regularization=types.MappingProxyType({"user_bias": 1}))
+    model.save(tmp_path / "model.npz")
+    again = ft.load(tmp_path / "model.npz")
+    assert again.learning_rate == {"factors": 0.25, "biases": 0.125}
+    assert again.regularization == {"user_bias": 1}
+
+
+@pytest.mark.parametrize("value", [np.datetime64("2020-01-01"), np.dtype("int8"), object(), b"no"])
+def test_a_parameter_that_no_file_can_hold_is_named(value: Any, tmp_path: Path) -> None:
+    model = small()
+    model.save(tmp_path / "model.npz")
+    before = (tmp_path / "model.npz").read_bytes()
+    model.set_params(learning_rate={"factors": value})
+    with pytest.raises(TypeError, match=r"learning_rate\['factors'\] is .*a file cannot hold"):
+        model.save(tmp_path / "model.npz")
+    assert (tmp_path / "model.npz").read_bytes() == before
 
 
 @pytest.mark.parametrize("schedule", ["linear", "adagrad"])

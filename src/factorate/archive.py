@@ -13,6 +13,7 @@ import os
 import secrets
 import struct
 import zipfile
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,7 +23,7 @@ from factorate.exceptions import ModelFileError
 from factorate.kernels import aligned_zeros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -53,11 +54,36 @@ def portable(array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
-def _plain(value: Any) -> Any:
-    """Turn other numbers, and dtypes, into what JSON has."""
+def plain(name: str, value: object) -> Any:
+    """Return a parameter as what JSON has; dtypes become their names.
+
+    Raises
+    ------
+    TypeError
+        If it is neither None, a number, a truth value, text, a dtype, nor a mapping or sequence of
+        these.
+
+    Examples
+    --------
+    >>> plain("clip", np.bool_(False)), plain("dtype", np.float32)
+    (False, 'float32')
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, np.bool):
+        return bool(value)
     if isinstance(value, Real):
         return int(value) if isinstance(value, Integral) else float(value)
-    return np.dtype(value).name
+    if isinstance(value, Mapping):
+        return {key: plain(f"{name}[{key!r}]", entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(f"{name}[{place}]", entry) for place, entry in enumerate(value)]
+    if isinstance(value, np.dtype | type) and np.dtype(value).kind == "f":
+        return np.dtype(value).name
+    raise TypeError(
+        f"{name} is {value!r}, which a file cannot hold; expected a number, True, False, None, "
+        f"text, a dtype of floats, or a mapping or list of these"
+    )
 
 
 def _padding(position: int, name: str) -> bytes:
@@ -107,7 +133,7 @@ def write(path: Path, meta: Meta, arrays: Mapping[str, NDArray[Any]]) -> None:
     path
         Where to.
     meta
-        What JSON can hold, other numbers and dtypes.
+        What JSON can hold.
     arrays
         Arrays without objects, by name.
 
@@ -118,7 +144,7 @@ def write(path: Path, meta: Meta, arrays: Mapping[str, NDArray[Any]]) -> None:
     """
     arrays = {name: portable(array) for name, array in arrays.items()}
     forms = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
-    text = json.dumps(meta | {"arrays": forms}, default=_plain, allow_nan=False, indent=1)
+    text = json.dumps(meta | {"arrays": forms}, allow_nan=False, indent=1)
     with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(META, EARLIEST), text)
         for name, array in arrays.items():

@@ -101,6 +101,8 @@ def save(
     ------
     OSError
         If it cannot be written.
+    TypeError
+        If a parameter is nothing that a file can hold.
     ValueError
         If `dtype` is another, or cannot hold the factors.
     """
@@ -121,7 +123,7 @@ def save(
     arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
     meta = {
         "format": FORMAT,
-        "parameters": parameters,
+        "parameters": {name: archive.plain(name, value) for name, value in parameters.items()},
         "mean": factors.mean,
         "scale": factors.scale,
         "user_kind": user_index.kind,
