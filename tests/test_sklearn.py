@@ -14,8 +14,10 @@ from optional import pandas as pd
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 import joblib
+from sklearn import config_context
 from sklearn.base import clone, is_regressor
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.metrics import r2_score
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
@@ -106,6 +108,39 @@ def test_grid_search_keeps_the_best_and_refits_it(pairs: tuple[Any, Any]) -> Non
     assert search.best_estimator_.n_epochs_ == search.best_params_["n_epochs"]
     alone = model().set_params(**search.best_params_).fit(X, y)
     np.testing.assert_array_equal(search.predict(X), alone.predict(X))
+
+
+def test_the_score_is_weighted_as_that_of_other_regressors(pairs: tuple[Any, Any]) -> None:
+    X, y = pairs
+    weights = np.random.default_rng(0).uniform(0, 2, len(y))
+    fitted = model().fit(X, y)
+    expected = r2_score(y, fitted.predict(X).astype(float), sample_weight=weights)
+    assert fitted.score(X, y, sample_weight=weights) == pytest.approx(expected)
+    assert fitted.score(X, y, np.ones(len(y))) == pytest.approx(fitted.score(X, y))
+    assert fitted.score(X, y) != pytest.approx(expected)
+
+
+def test_weights_are_routed_to_the_fit_and_the_score_of_a_search(pairs: tuple[Any, Any]) -> None:
+    X, y = pairs
+    weights = np.random.default_rng(0).uniform(0, 2, len(y))
+    expected = [
+        model().fit(X[train], y[train], weights[train]).score(X[test], y[test], weights[test])
+        for train, test in KFold(2).split(X)
+    ]
+    with config_context(enable_metadata_routing=True):
+        search = GridSearchCV(model(), {"n_factors": [4]}, cv=2, error_score="raise")
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            search.fit(X, y, sample_weight=weights)
+        asking = model().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        search = GridSearchCV(asking, {"n_factors": [4]}, cv=2).fit(X, y, sample_weight=weights)
+        scores = [search.cv_results_[f"split{fold}_test_score"][0] for fold in range(2)]
+        assert scores == pytest.approx(expected)
+        renamed = clone(asking).set_score_request(sample_weight="importance")
+        found = cross_validate(
+            renamed, X, y, cv=2, params={"sample_weight": weights, "importance": np.ones(len(y))}
+        )
+        assert found["test_score"] != pytest.approx(expected)
+        assert asking.set_partial_fit_request(sample_weight=False) is asking
 
 
 def test_a_bad_setting_fails_where_the_grid_is_searched(pairs: tuple[Any, Any]) -> None:

@@ -58,11 +58,11 @@ class MatrixFactorization(Estimator):
         None is what suits the schedule, ``{"factors": 0.07, "biases": 0.015}`` for "linear"; it
         also fills what a mapping leaves out.
     regularization
-        λ, likewise one number or a mapping.
+        λ, likewise one number or a mapping; 0.036 fills what a mapping leaves out.
     l1_regularization
-        Likewise, of the absolute values of factors and biases, which become exactly 0; by proximal
-        steps (Duchi and Singer, "Efficient Online and Batch Learning Using Forward Backward
-        Splitting", JMLR 10, 2009, eq. 19).
+        Likewise, of the absolute values of factors and biases, which become exactly 0; what a
+        mapping leaves out is 0. By proximal steps (Duchi and Singer, "Efficient Online and Batch
+        Learning Using Forward Backward Splitting", JMLR 10, 2009, eq. 19).
     learning_rate_schedule
         How η goes on: "linear" and "cosine" fall towards 0 over the epochs, "inverse" falls as
         1/√epoch, "constant" stays, and "adagrad" divides the rate of each row by the root of its
@@ -91,7 +91,9 @@ class MatrixFactorization(Estimator):
     patience
         Epochs.
     warm_start
-        Whether `fit` goes on from what was learnt before.
+        Whether `fit` goes on from what was learnt before: users and items of the new ratings keep
+        their factors and biases, and the sums of AdaGrad go on; those not in the new ratings are
+        dropped.
     partial_learning_rate
         η of `partial_fit`; None is ``{"factors": 0.03, "biases": 0.03}``.
     clip
@@ -100,7 +102,9 @@ class MatrixFactorization(Estimator):
     fit_bias
         Whether users and items have biases.
     fit_mean
-        Whether μ is the mean of the ratings; else it is 0.
+        Whether μ, the centre, is subtracted: the mean of the ratings for the squared loss, their
+        median for "absolute" and "huber". Else it is 0, as with `nonnegative` it always is; for the
+        losses of two values it always is their middle.
     random_state
         Seed: an int ≥ 0, a NumPy Generator or RandomState to draw one from, or None for a new one
         each time.
@@ -126,7 +130,7 @@ class MatrixFactorization(Estimator):
     user_bias_, item_bias_
         Shapes (n_users,) and (n_items,), read-only.
     global_mean_
-        μ.
+        μ, the centre: the mean of the training ratings, or what `fit_mean` says.
     users_, items_
         The ids of the rows, sorted.
     n_epochs_
@@ -334,7 +338,7 @@ class MatrixFactorization(Estimator):
 
     @property
     def global_mean_(self) -> float:
-        """Mean of the training ratings, 0 with ``fit_mean=False``."""
+        """The centre μ of predictions; which it is, and when it is 0, `fit_mean` says."""
         return self._require().factors.mean
 
     @property
@@ -435,10 +439,20 @@ class MatrixFactorization(Estimator):
             "n_unknown": n_unknown,
         }
 
-    def score(self, X: Any, y: ArrayLike | None = None) -> float:
-        """Return R², the coefficient of determination of the predictions, as scikit-learn does."""
+    def score(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return R², the coefficient of determination of the predictions, as scikit-learn does.
+
+        Parameters
+        ----------
+        X, y
+            Ratings, in any form `fit` takes.
+        sample_weight
+            Weight of each rating, ≥ 0, shape (n,); None for equal ones.
+        """
         values, predicted, _ = self._compare(X, y)
-        return metrics.r2(values, predicted)
+        return metrics.r2(values, predicted, sample_weight)
 
     def _compare(self, X: Any, y: ArrayLike | None) -> tuple[Floats, Floats, int]:
         fitted = self._require()
@@ -546,10 +560,10 @@ class MatrixFactorization(Estimator):
             Ids, best first, shape (m, n), or (n,) for one user. Equal scores are in the order of
             `items_`.
         scores : ndarray
-            Their predictions, same shape, equal to those of `predict` bit for bit, but never
-            clipped. Where fewer than n items are left a score is NaN, and the id there means
-            nothing: None, NaT, False, −1 or, of an unsigned type, 0. A DataFrame leaves these
-            places out.
+            Their predictions, same shape, equal to those of `predict` with ``clip=False`` bit for
+            bit: they are never clipped. Where fewer than n items are left a score is NaN, and the
+            id there means nothing: None, NaT, False, −1 or, of an unsigned type, 0. A DataFrame
+            leaves these places out.
 
         Warns
         -----
@@ -854,6 +868,8 @@ class MatrixFactorization(Estimator):
         OSError
             If it cannot be written; an old file stays. On Windows that is so, too, while a model
             is mapped from it.
+        TypeError
+            If a parameter was set to what a file cannot hold.
         ValueError
             If `dtype` is none of these, or its range is too narrow for the factors.
 
