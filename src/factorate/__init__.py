@@ -9,12 +9,14 @@ from factorate.exceptions import (
 )
 from factorate.kernels import show_config
 from factorate.model import MatrixFactorization, load
+from factorate.plotting import LearningCurveDisplay
 from factorate.textbook import matrix_factorization
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DivergenceError",
+    "LearningCurveDisplay",
     "MatrixFactorization",
     "ModelFileError",
     "NotFittedError",

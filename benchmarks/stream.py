@@ -1,0 +1,98 @@
+"""A stream of ratings: the last fifth of MovieLens 1M by time, predicted and then learnt.
+
+Every batch is predicted before it is learnt, by a model that goes on with `partial_fit`, by one
+that stays as it was, and by one that is fitted anew after every batch. Rates are chosen on the
+fifth before the last. Reads ml-1m.npz from the folder in FACTORATE_TEST_DATA, or ../shared/data.
+
+Run: python benchmarks/stream.py
+"""
+
+import os
+import statistics
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import factorate as ft
+
+DEFAULT_FOLDER = Path(__file__).parents[2] / "shared" / "data"
+N_BATCHES = 100
+RATES = (0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
+
+Columns = tuple[Any, Any, Any]
+
+
+def take(columns: Columns, rows: Any) -> Columns:
+    """Return some rows of every column."""
+    users, items, ratings = columns
+    return users[rows], items[rows], ratings[rows]
+
+
+def rmse(errors: list[Any]) -> float:
+    """Return the error over all batches."""
+    return float(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
+
+
+def error(model: ft.MatrixFactorization, batch: Columns) -> Any:
+    """Return the error of each rating of a batch."""
+    users, items, ratings = batch
+    return model.predict((users, items)) - ratings
+
+
+def stream(past: Columns, batches: list[Columns], **settings: Any) -> tuple[float, list[float]]:
+    """Predict and learn batch by batch; return the RMSE and the seconds of each `partial_fit`."""
+    model = ft.MatrixFactorization(random_state=0, n_threads=1, **settings).fit(past)
+    errors, seconds = [], []
+    for batch in batches:
+        errors.append(error(model, batch))
+        began = time.perf_counter()
+        model.partial_fit(batch)
+        seconds.append(time.perf_counter() - began)
+    return rmse(errors), seconds
+
+
+def main() -> None:
+    """Print the table."""
+    warnings.simplefilter("ignore", ft.UnknownIdWarning)
+    folder = Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_FOLDER))
+    data = np.load(folder / "ml-1m.npz")
+    order = np.argsort(data["timestamp"], kind="stable")
+    columns = take((data["user"], data["item"], data["rating"]), order)
+    n = len(order)
+    everything = np.arange(n)
+
+    before, earlier, last = np.split(everything, [6 * n // 10, 8 * n // 10])
+    batches = [take(columns, rows) for rows in np.array_split(earlier, N_BATCHES)]
+    past = take(columns, before)
+    chosen = {
+        rate: stream(past, batches, partial_learning_rate={"factors": rate, "biases": rate})[0]
+        for rate in RATES
+    }
+    best = min(chosen, key=lambda rate: chosen[rate])
+    print("rates on the fifth before the last: ", end="")
+    print(", ".join(f"{rate:g} {error:.4f}" for rate, error in chosen.items()))
+
+    past = take(columns, everything[: 8 * n // 10])
+    parts = np.array_split(last, N_BATCHES)
+    batches = [take(columns, rows) for rows in parts]
+    frozen = ft.MatrixFactorization(random_state=0).fit(past)
+    print(f"the last fifth, {N_BATCHES} batches of {len(parts[0]):,}, RMSE")
+    print(f"never learnt again     {rmse([error(frozen, batch) for batch in batches]):.4f}")
+    for name, rate in (("default", None), (f"{best:g}", {"factors": best, "biases": best})):
+        found, seconds = stream(past, batches, partial_learning_rate=rate)
+        print(
+            f"partial_fit, {name:<9} {found:.4f}  {1000 * statistics.median(seconds):.1f} ms "
+            f"({1000 * min(seconds):.1f} to {1000 * max(seconds):.1f}) a batch"
+        )
+    errors = []
+    for rows, batch in zip(parts, batches, strict=True):
+        model = ft.MatrixFactorization(random_state=0).fit(take(columns, everything[: rows[0]]))
+        errors.append(error(model, batch))
+    print(f"fitted anew each time  {rmse(errors):.4f}")
+
+
+if __name__ == "__main__":
+    main()

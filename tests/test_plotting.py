@@ -1,0 +1,126 @@
+"""Learning curves, as matplotlib was told to draw them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot
+
+import factorate as ft
+from factorate import LearningCurveDisplay
+
+
+@pytest.fixture(autouse=True)
+def canvas() -> Iterator[None]:
+    """Draw on no screen, and leave no figure open."""
+    before = mpl.get_backend()
+    pyplot.switch_backend("agg")
+    yield
+    pyplot.close("all")
+    pyplot.switch_backend(before)
+
+
+def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
+    parameters: dict[str, Any] = {"n_factors": 4, "n_epochs": 6, "random_state": 0}
+    return ft.MatrixFactorization(**(parameters | changes)).fit(columns)
+
+
+def labels(display: LearningCurveDisplay) -> list[str]:
+    legend = display.ax_.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_both_errors_are_drawn_and_the_best_epoch_is_marked(columns: Any) -> None:
+    model = fitted(columns, early_stopping=True, n_epochs=30, learning_rate=0.3)
+    assert model.best_epoch_ < model.n_epochs_
+    display = LearningCurveDisplay.from_estimator(model)
+    training, validation, best = display.lines_
+    history = model.history_
+    for line, name in ((training, "train_rmse"), (validation, "valid_rmse")):
+        np.testing.assert_array_equal(line.get_xdata(), history["epoch"])
+        np.testing.assert_array_equal(line.get_ydata(), history[name])
+    row = model.best_epoch_ - 1
+    np.testing.assert_array_equal(best.get_xdata(), [row + 1])
+    np.testing.assert_array_equal(best.get_ydata(), [history["valid_rmse"].min()])
+    assert labels(display)[:2] == ["training", "validation"]
+    assert labels(display)[2].startswith(f"epoch {row + 1}: {history['valid_rmse'][row]:.4f}")
+    assert display.figure_ is display.ax_.figure
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("epoch", "RMSE")
+    display.figure_.canvas.draw()
+
+
+def test_without_a_validation_set_there_is_the_training_alone(columns: Any) -> None:
+    model = fitted(columns)
+    display = LearningCurveDisplay.from_estimator(model, x="seconds", name="plain")
+    line, best = display.lines_
+    np.testing.assert_array_equal(line.get_xdata(), model.history_["seconds"])
+    np.testing.assert_array_equal(best.get_ydata(), model.history_["train_rmse"][-1:])
+    assert labels(display)[0] == "plain, training"
+    assert display.ax_.get_xlabel() == "seconds of training"
+
+
+def test_plot_draws_once_more_in_the_same_place(columns: Any) -> None:
+    display = LearningCurveDisplay.from_estimator(fitted(columns))
+    first, ax = display.lines_[0], display.ax_
+    assert display.plot(x="seconds") is display
+    assert display.ax_ is ax
+    assert ax.get_lines()[:] == display.lines_
+    assert display.lines_[0].get_color() == first.get_color()
+    _, other = pyplot.subplots()
+    display.plot(other)
+    assert display.ax_ is other
+    assert len(ax.get_lines()) == len(other.get_lines()) == 2
+    assert len(pyplot.get_fignums()) == 2
+
+
+def test_several_models_share_axes_in_colours_of_their_own(columns: Any) -> None:
+    one = LearningCurveDisplay.from_estimator(fitted(columns), name="one")
+    two = LearningCurveDisplay.from_estimator(
+        fitted(columns, learning_rate=0.01), name="two", ax=one.ax_
+    )
+    assert two.figure_ is one.figure_
+    assert len(one.ax_.get_lines()) == 4
+    colours = [{line.get_color() for line in display.lines_} for display in (one, two)]
+    assert [len(some) for some in colours] == [1, 1]
+    assert colours[0] != colours[1]
+
+
+def test_a_single_epoch_is_a_point(columns: Any) -> None:
+    display = LearningCurveDisplay.from_estimator(fitted(columns, n_epochs=1))
+    assert display.lines_[0].get_marker() == "."
+
+
+def test_a_part_of_a_figure_belongs_to_the_whole(columns: Any) -> None:
+    figure = pyplot.figure()
+    parts: Any = figure.subfigures(1, 2)
+    ax = parts[0].subplots()
+    assert LearningCurveDisplay.from_estimator(fitted(columns), ax=ax).figure_ is figure
+
+
+def test_what_cannot_be_drawn_is_said(columns: Any) -> None:
+    with pytest.raises(ft.NotFittedError):
+        LearningCurveDisplay.from_estimator(ft.MatrixFactorization())
+    with pytest.raises(ValueError, match="trained for 0 epochs; there is no curve"):
+        LearningCurveDisplay.from_estimator(fitted(columns, n_epochs=0))
+    with pytest.raises(ValueError, match="x is 'hours'; expected 'epoch' or 'seconds'"):
+        LearningCurveDisplay.from_estimator(fitted(columns), x="hours")
+    assert not pyplot.get_fignums()
+
+
+def test_without_matplotlib_the_extra_is_named() -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import factorate as ft\n"
+        "model = ft.MatrixFactorization(2).fit(([1], [1], [1.0]))\n"
+        "try: ft.LearningCurveDisplay.from_estimator(model)\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "plots need matplotlib: pip install 'factorate[plot]'\n"
