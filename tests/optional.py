@@ -47,6 +47,7 @@ def library(name: str, *parts: str) -> Any:
         return Missing(name)
 
 
+matplotlib = library("matplotlib", "pyplot")
 pandas = library("pandas")
 polars = library("polars")
 pyarrow = library("pyarrow", "parquet")

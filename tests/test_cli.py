@@ -264,3 +264,19 @@ def test_a_reader_who_has_enough_is_no_error(form: str, model: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_fit_takes_every_way_to_learn(ratings: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model.npz"
+    done = run(
+        "fit", ratings, "-o", output, "-q", "--loss", "huber", "--schedule", "cosine",
+        "--l1", "0.001", "--early-stopping", "--validation-fraction", "0.2", "--patience", "2",
+        "--clip", "--no-seen", "--epochs", "4",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    parameters = ft.load(output).get_params()
+    assert parameters | {
+        "loss": "huber", "learning_rate_schedule": "cosine", "l1_regularization": 0.001,
+        "early_stopping": True, "validation_fraction": 0.2, "patience": 2, "clip": True,
+        "keep_seen": False,
+    } == parameters  # fmt: skip

@@ -25,11 +25,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from optional import present, sklearn
+from optional import matplotlib, present, sklearn
 
 import factorate as ft
 
 COMPILED = "_"
+NEEDED = {"factorate.serving": sklearn, "factorate.plotting": matplotlib}  # by their examples
 MODULES = [
     f"factorate.{module.name}"
     for module in pkgutil.iter_modules(ft.__path__)
@@ -39,15 +40,14 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name: str) -> None:
-    if name == "factorate.model":
-        present(sklearn)  # finds groups in an example
+    present(NEEDED.get(name))
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
 
 
 def test_there_are_examples() -> None:
     finder = doctest.DocTestFinder()
-    assert sum(bool(test.examples) for test in finder.find(ft.MatrixFactorization)) > 2
+    assert sum(bool(test.examples) for test in finder.find(ft.serving)) > 2
 
 
 @pytest.mark.parametrize("name", ft.__all__)

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 import factorate as ft
 from factorate import LearningCurveDisplay
+
+mpl = pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not installed")
+pyplot = pytest.importorskip("matplotlib.pyplot")
 
 
 @pytest.fixture(autouse=True)

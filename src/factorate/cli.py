@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 import factorate as ft
-from factorate import files, frames, reference
+from factorate import files, frames, losses, rates, reference
 from factorate.checks import show
 from factorate.cores import available_cores
 from factorate.kernels import chosen
@@ -110,6 +110,16 @@ def fit(arguments: argparse.Namespace) -> None:
         n_epochs=arguments.epochs,
         learning_rate=arguments.learning_rate,
         regularization=arguments.regularization,
+        l1_regularization=arguments.l1,
+        learning_rate_schedule=arguments.schedule,
+        loss=arguments.loss,
+        nonnegative=arguments.nonnegative,
+        implicit=arguments.implicit,
+        early_stopping=arguments.early_stopping,
+        validation_fraction=arguments.validation_fraction,
+        patience=arguments.patience,
+        clip=arguments.clip,
+        keep_seen=not arguments.no_seen,
         fit_bias=not arguments.no_bias,
         fit_mean=not arguments.no_mean,
         random_state=arguments.seed,
@@ -291,6 +301,9 @@ def _parser() -> argparse.ArgumentParser:
         ("--epochs", "n_epochs", int, "passes over the ratings"),
         ("--learning-rate", "learning_rate", float, "step of an update"),
         ("--regularization", "regularization", float, "pull of factors and biases towards 0"),
+        ("--l1", "l1_regularization", float, "pull that makes factors exactly 0"),
+        ("--validation-fraction", "validation_fraction", float, "share held out"),
+        ("--patience", "patience", int, "epochs without a better validation before training stops"),
         ("--seed", "random_state", int, "same seed, same model"),
         ("--threads", "n_threads", int, "threads to train with; default: all cores"),
     ):
@@ -298,6 +311,20 @@ def _parser() -> argparse.ArgumentParser:
         shown = f"{text} (default: {default})" if default is not None else text
         sub.add_argument(flag, type=kind, default=default, metavar="N", help=shown)
     sub.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    for flag, name, choices in (
+        ("--loss", "loss", losses.NAMES),
+        ("--schedule", "learning_rate_schedule", tuple(rates.SCHEDULES)),
+    ):
+        shown = f"default: {defaults[name]}"
+        sub.add_argument(flag, choices=choices, default=defaults[name], help=shown)
+    for flag, text in (
+        ("--early-stopping", "hold out ratings, and stop when their loss no longer falls"),
+        ("--nonnegative", "keep factors and biases from falling below 0"),
+        ("--implicit", "learn from what was rated, too, whatever the rating (SVD++)"),
+        ("--clip", "keep predictions within the range of the ratings"),
+        ("--no-seen", "leave out what users have rated, which recommend needs"),
+    ):
+        sub.add_argument(flag, action="store_true", help=text)
     sub.add_argument("--no-bias", action="store_true", help="leave out the biases")
     sub.add_argument("--no-mean", action="store_true", help="leave out the mean")
     sub.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
