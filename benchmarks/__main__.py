@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import figures
 from factorate import _cpu, datasets, kernels
 
 if TYPE_CHECKING:
@@ -213,13 +214,7 @@ def curves(bench: Bench) -> dict[str, list[Any]]:
 
 def plot(found: dict[str, list[Any]], path: Path) -> None:
     """Draw test RMSE against seconds."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "factorate"
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    figure, axes = figures.subplots(figsize=(8, 4))
     for engine, points in found.items():
         _, seconds, errors = zip(*points, strict=True)
         width = 2.5 if engine == "factorate" else 1.2
@@ -231,9 +226,7 @@ def plot(found: dict[str, list[Any]], path: Path) -> None:
     axes.set_title("MovieLens 1M, a tenth held out, K = 64")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
-    figure.savefig(path, metadata={"Date": None})
-    lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("".join(f"{line.rstrip()}\n" for line in lines), encoding="utf-8")
+    figures.save(figure, path)
 
 
 def machine(bench: Bench) -> list[str]:

@@ -24,6 +24,7 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 import factorate as ft
+from benchmarks import figures
 from benchmarks.engines import Job, libmf
 from factorate.rates import SCHEDULES
 
@@ -284,14 +285,9 @@ def ten_folds(surprise: bool) -> None:
 
 def curves(libmf_path: str | None) -> None:
     """Draw test RMSE against seconds of whole fits, for each schedule and LIBMF."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt
-
     training, test = standard_split(columns_of(read("ml-1m")))
     numbers = (3, 4, 5, 6, 8, 10, 12, 15)
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = figures.subplots(figsize=(7, 4.5))
     for schedule in SCHEDULES:
         points = []
         for n_epochs in numbers:
@@ -313,7 +309,7 @@ def curves(libmf_path: str | None) -> None:
         title="MovieLens 1M, K = 64: 3 to 15 epochs", ylim=(0.83, 0.88), xlim=(0, None),
     )  # fmt: skip
     axes.legend(frameon=False)
-    figure.savefig(RESULTS / "rules.svg", metadata={"Date": None})
+    figures.save(figure, RESULTS / "rules.svg")
 
 
 def main() -> None:
