@@ -5,7 +5,7 @@ Environment switches, all off by default:
 FACTORATE_DEBUG=1            bounds checks in the kernels, no optimisation
 FACTORATE_SANITIZE=address   AddressSanitizer and UBSan (preload libasan to run), or
 FACTORATE_SANITIZE=thread    ThreadSanitizer (preload libtsan)
-FACTORATE_COVERAGE=1         line tracing of the .pyx files, for coverage.py
+FACTORATE_COVERAGE=1         counts of the lines of .pyx files that ran, for gcov
 FACTORATE_ABI3=0             build for this version of Python alone
 """
 
@@ -26,8 +26,8 @@ def switch(name: str, default: str = "") -> str:
 
 
 DEBUG, SANITIZE, COVERAGE = switch("DEBUG"), switch("SANITIZE"), switch("COVERAGE")
-# The stable ABI has neither a free-threaded Python nor frames to trace lines with.
-ABI3 = switch("ABI3", "1") and not (COVERAGE or sysconfig.get_config_var("Py_GIL_DISABLED"))
+# No stable ABI has a free-threaded Python.
+ABI3 = switch("ABI3", "1") and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 DIRECTIVES = {
     "language_level": 3,
@@ -37,11 +37,8 @@ DIRECTIVES = {
     "cdivision": True,
     "embedsignature": True,
     "freethreading_compatible": True,
-    "linetrace": bool(COVERAGE),
 }
 MACROS = [("Py_LIMITED_API", "0x030B0000")] if ABI3 else []  # 3.11: memoryviews need its buffers
-if COVERAGE:
-    MACROS += [("CYTHON_TRACE_NOGIL", "1")]
 
 SANITIZERS = {"address": ["-fsanitize=address,undefined"], "thread": ["-fsanitize=thread"]}
 OPTIMISED = {"gcc": ["-O3"], "msvc": ["/O2"]}
@@ -120,6 +117,9 @@ class build_extensions(build_ext):  # noqa: N801
         extension.extra_compile_args += compile_flags(module, family)
         if DEBUG:
             extension.extra_compile_args += ["/Od" if family == "msvc" else "-O0"]
+        if COVERAGE:
+            extension.extra_compile_args += ["--coverage", "-O0"]
+            extension.extra_link_args += ["--coverage"]
         if SANITIZE:
             sanitizers = [*SANITIZERS[SANITIZE], "-fno-omit-frame-pointer", "-g"]
             extension.extra_compile_args += sanitizers
@@ -170,8 +170,8 @@ if __name__ == "__main__":
     setup(
         ext_modules=cythonize(
             extensions(),
-            # The plugin of coverage.py looks for C beside its source.
-            build_dir=None if COVERAGE else "build/cython",
+            build_dir="build/cython",
+            emit_linenums=bool(COVERAGE),
             compiler_directives=DIRECTIVES,
             include_path=["src/factorate"],
             force=changed,

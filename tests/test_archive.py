@@ -66,6 +66,7 @@ def fitted(seed: int, n_factors: int = 4) -> ft.MatrixFactorization:
 # What is written is read
 
 
+@pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
 @pytest.mark.parametrize("choice", [copied, mapped])
 def test_arrays_and_meta_come_back(choice: Any, arrays: Any, tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
@@ -79,6 +80,7 @@ def test_arrays_and_meta_come_back(choice: Any, arrays: Any, tmp_path: Path) -> 
             assert again[name].ctypes.data % ALIGNMENT == 0
 
 
+@pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
 def test_numpy_and_unzip_read_it(arrays: Any, tmp_path: Path) -> None:
     write(tmp_path / "some.npz", {"format": 1}, arrays)
     with np.load(tmp_path / "some.npz", allow_pickle=False) as members:
@@ -161,6 +163,7 @@ def large(model: ft.MatrixFactorization) -> Iterator[NDArray[Any]]:
     yield model._fitted.seen.items
 
 
+@pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
 @pytest.mark.parametrize("mmap", [False, True])
 def test_a_flipped_bit_is_noticed_or_means_nothing(mmap: bool, tmp_path: Path) -> None:
     """Mapped, the large arrays themselves are not checked; all around them is."""
@@ -188,6 +191,7 @@ def test_a_flipped_bit_is_noticed_or_means_nothing(mmap: bool, tmp_path: Path) -
     assert n_refused > 300
 
 
+@pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
 def test_an_array_that_is_not_what_the_meta_says_is_refused(arrays: Any, tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     content = io.BytesIO()

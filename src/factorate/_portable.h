@@ -57,7 +57,7 @@ static inline uint64_t ft_xgetbv(void) { return 0; }
 /* How this was compiled. */
 #define FT_TEXT_(x) #x
 #define FT_TEXT(x) FT_TEXT_(x)
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(CYTHON_TRACE_NOGIL)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FT_BUILD ", instrumented"
 #elif defined(__GNUC__) && !defined(__OPTIMIZE__)
 #define FT_BUILD ", not optimised"
