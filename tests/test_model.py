@@ -196,7 +196,7 @@ def test_no_pairs_no_predictions(columns: Any) -> None:
 def test_evaluate_and_score_are_the_metrics(columns: Any) -> None:
     model = fitted(columns)
     users, items, ratings = columns
-    predicted = model.predict((users, items))
+    predicted = model.predict((users, items)).astype(np.float64)
     scores = model.evaluate(columns)
     assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((predicted - ratings) ** 2)))
     assert scores["mae"] == pytest.approx(np.abs(predicted - ratings).mean())

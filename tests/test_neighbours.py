@@ -165,7 +165,7 @@ def test_before_fit() -> None:
     [
         (["b", "a", "c"], None),
         ([uuid.UUID(int=n) for n in (3, 1, 2)], None),
-        ([dt.datetime(2020, 1, n) for n in (3, 1, 2)], np.datetime64("NaT")),
+        ([dt.datetime(2020, 1, n) for n in (3, 1, 2)], np.datetime64("NaT", "us")),
         ([True, False, True], False),
         ([2**63, 5, 6], 0),
         ([5, -1, 2], -1),
