@@ -158,7 +158,7 @@ class LearningCurveDisplay:
         # One epoch is a point, which a line without marks would not show.
         mark = "." if len(places) == 1 else ""
         style = {"marker": mark, "color": color}
-        lines = ax.plot(places, train, "--", label=label.format("training"), **style)
+        lines: list[Line2D] = ax.plot(places, train, "--", label=label.format("training"), **style)
         style["color"] = lines[0].get_color()
         followed = train
         if not np.isnan(valid).all():
