@@ -118,7 +118,7 @@ class build_extensions(build_ext):  # noqa: N801
         if DEBUG:
             extension.extra_compile_args += ["/Od" if family == "msvc" else "-O0"]
         if COVERAGE:
-            extension.extra_compile_args += ["--coverage", "-O0"]
+            extension.extra_compile_args += ["--coverage", "-fprofile-update=atomic", "-O0"]
             extension.extra_link_args += ["--coverage"]
         if SANITIZE:
             sanitizers = [*SANITIZERS[SANITIZE], "-fno-omit-frame-pointer", "-g"]
