@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from factorate.checks import check_count
 
@@ -42,7 +42,8 @@ def _quota() -> float:
             root, files = CGROUPS / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
         else:
             continue
-        for folder in [Path(group), *Path(group).parents]:
+        group_path = PurePosixPath(group)
+        for folder in [group_path, *group_path.parents]:
             here = root / str(folder).lstrip("/")
             words = " ".join(itertools.chain(*(_lines(here / name) for name in files))).split()
             # No limit is "max" in version 2 and -1 in version 1.
