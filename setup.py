@@ -26,7 +26,7 @@ def switch(name: str, default: str = "") -> str:
 
 
 DEBUG, SANITIZE, COVERAGE = switch("DEBUG"), switch("SANITIZE"), switch("COVERAGE")
-# No stable ABI has a free-threaded Python.
+# The stable ABI of free-threaded Pythons, abi3t, begins with 3.15 and is not used yet.
 ABI3 = switch("ABI3", "1") and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 DIRECTIVES = {
@@ -44,11 +44,12 @@ SANITIZERS = {"address": ["-fsanitize=address,undefined"], "thread": ["-fsanitiz
 OPTIMISED = {"gcc": ["-O3"], "msvc": ["/O2"]}
 # Only what a vectorised dot product needs, never -ffast-math: NaN must stay NaN. For the
 # compiler alone: on a link line such flags would change floating point for the whole process.
+REASSOCIATED = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math",
+                "-fno-math-errno", "-ffp-contract=fast"]  # fmt: skip
 LOOPS = {
-    "gcc": ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno",
-            "-ffp-contract=fast"],
-    "msvc": ["/fp:fast"],
-}  # fmt: skip
+    "_sgd": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},  # a NaN shows in the sum of errors
+    "_topk": {"gcc": REASSOCIATED, "msvc": ["/fp:contract"]},
+}
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},
     # Exactly what kernels.py asks CPUID for; -march=x86-64-v4 has more, and needs gcc 11.
@@ -68,7 +69,6 @@ INSTRUCTION_SETS = {
         "msvc": ["/arch:AVX512"],
     },
 }
-LOOPING = ("_sgd", "_topk")  # what LOOPS is for, on every instruction set
 
 target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
 X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
@@ -86,7 +86,7 @@ def compile_flags(module: str, family: str) -> list[str]:
     for name in INSTRUCTION_SETS:
         if module.endswith(f"_{name}"):
             base, isa = module.removesuffix(f"_{name}"), name
-    flags = OPTIMISED[family] + (LOOPS[family] if base in LOOPING else [])
+    flags = OPTIMISED[family] + (LOOPS[base][family] if base in LOOPS else [])
     return flags + (INSTRUCTION_SETS[isa][family] if isa else [])
 
 
@@ -104,7 +104,12 @@ class build_extensions(build_ext):  # noqa: N801
             "tests/**/*.py",
             "tests/models/*.npz",
             "tests/models/*.json",
-            "benchmarks/*.py",
+            "docs/**/*.py",
+            "docs/**/*.md",
+            "docs/**/*.css",
+            "benchmarks/**/*.py",
+            "benchmarks/**/*.md",
+            "benchmarks/**/*.svg",
             ".ci/*.py",
             "*.md",
         )
