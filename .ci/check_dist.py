@@ -5,6 +5,7 @@ Run: python .ci/check_dist.py FILES [--complete]; --complete asks for a wheel of
 
 import argparse
 import re
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -17,9 +18,9 @@ PLATFORMS = (
     "macosx_.*_x86_64", "macosx_.*_arm64", "win_amd64", "win_arm64",
 )  # fmt: skip
 KERNEL = re.compile(r"factorate/_\w+\.(\S+\.)?(so|pyd)$")
-NOT_IN_A_WHEEL = re.compile(r"\.(c|h|pyx|html|py[co])$|(^|/)(tests|benchmarks|build)/")
+NOT_IN_A_WHEEL = re.compile(r"\.(c|h|pyx|px[di]|html|py[co])$|(^|/)(tests|benchmarks|build)/")
 NOT_IN_AN_SDIST = re.compile(r"\.(c|so|pyd|html|py[co])$|/(build|shared)/")
-IN_AN_SDIST = ("pyproject.toml", "setup.py", "src/factorate/_portable.h", "tests/conftest.py")
+ONLY_IN_A_CLONE = re.compile(r"\.(git|pre-commit)|\.ci/\w+$")
 
 
 def faults_of_sdist(path: Path) -> list[str]:
@@ -28,8 +29,9 @@ def faults_of_sdist(path: Path) -> list[str]:
         names = archive.getnames()
     faults = [f"holds {name}" for name in names if NOT_IN_AN_SDIST.search(name)]
     inside = {name.partition("/")[2] for name in names}
-    kernels = [str(kernel) for kernel in Path("src/factorate").glob("*.pyx")]
-    return faults + [f"lacks {name}" for name in (*IN_AN_SDIST, *kernels) if name not in inside]
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True)
+    expected = {name for name in tracked.stdout.split() if not ONLY_IN_A_CLONE.match(name)}
+    return faults + [f"lacks {name}" for name in sorted(expected - inside)]
 
 
 def faults_of_wheel(path: Path) -> list[str]:
