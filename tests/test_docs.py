@@ -60,7 +60,8 @@ FENCE = re.compile(r"^```(?P<kind>\S+)\n(?P<code>.*?)^```$", re.MULTILINE | re.D
 PLOT = re.compile(r"\.\. plot::\n(?: +:[^\n]*\n)*")  # of matplotlib, drawn when pages are built
 NUMBER = re.compile(r"(-?\d+\.\d*)")
 PEERS = re.compile(r"^(?:from|import) (surprise|implicit)\b|^(mf-train)\b", re.MULTILINE)
-IMPORTS = re.compile(r"^(?:from|import) (pandas|polars|pyarrow|scipy|sklearn|matplotlib)\b", re.M)
+OPTIONAL = "pandas|polars|pyarrow|scipy|sklearn|matplotlib"
+IMPORTS = re.compile(rf"^(?:from|import) ({OPTIONAL})\b", re.MULTILINE)
 INSTALLS = re.compile(r"^(pip install|python3 -m venv|git clone)", re.MULTILINE)
 
 
