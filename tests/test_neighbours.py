@@ -219,7 +219,7 @@ def test_alike_is_the_cosine_of_the_factors(side: str, model: ft.MatrixFactoriza
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     expected = unit @ unit.T
     np.fill_diagonal(expected, -2)
-    similar = {"user": model.similar_users, "item": model.similar_items}[side]
+    similar = model.similar_users if side == "user" else model.similar_items
     ids, cosines = similar(n=6)
     np.testing.assert_array_equal(ids, np.argsort(-expected, axis=1)[:, :6])
     np.testing.assert_allclose(cosines, -np.sort(-expected, axis=1)[:, :6], atol=1e-6)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
+Found = tuple[NDArray[Any], Floats]
+RATINGS = ["a", "b"], ["x", "y"], [1.0, 2.0]
 
 
 def test_the_textbooks_loop() -> None:
@@ -26,26 +28,84 @@ def test_the_textbooks_loop() -> None:
 
 
 def test_a_model(tmp_path: Path) -> None:
-    ratings = ["a", "b"], ["x", "y"], [1.0, 2.0]
     model = assert_type(
-        ft.MatrixFactorization(2, 1, random_state=0).fit(ratings), ft.MatrixFactorization
+        ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS), ft.MatrixFactorization
     )
-    assert_type(model.partial_fit(ratings), ft.MatrixFactorization)
+    assert_type(model.partial_fit(RATINGS), ft.MatrixFactorization)
     assert assert_type(model.predict((["a"], ["x"])), Floats).dtype == np.float32
-    assert isinstance(assert_type(model.score(ratings), float), float)
-    assert isinstance(assert_type(model.evaluate(ratings), dict[str, float])["rmse"], float)
+    assert isinstance(assert_type(model.score(RATINGS), float), float)
+    assert isinstance(assert_type(model.evaluate(RATINGS), dict[str, float])["rmse"], float)
     assert assert_type(model.user_factors_, Floats).shape == (2, 2)
     assert assert_type(model.item_bias_, Floats).shape == (2,)
     assert isinstance(assert_type(model.global_mean_, float), float)
     assert isinstance(assert_type(model.n_epochs_, int), int)
     assert assert_type(model.users_, NDArray[Any]).tolist() == ["a", "b"]
-    assert (
-        len(assert_type(model.recommend_for((["x"], [1.0]), 1), tuple[NDArray[Any], Floats])) == 2
-    )
     model.save(tmp_path / "model.npz")
     again = assert_type(ft.load(tmp_path / "model.npz"), ft.MatrixFactorization)
     assert again.users_.tolist() == model.users_.tolist()
 
 
+def test_data() -> None:
+    columns = assert_type(
+        ft.datasets.synthetic(20, 9, 8),
+        tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]],
+    )
+    assert [column.dtype for column in columns] == [np.int32, np.int32, np.float32]
+
+
+def test_what_a_model_recommends_and_finds_alike() -> None:
+    model = ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS)
+    for ids, scores in (
+        assert_type(model.recommend(), Found),
+        assert_type(model.recommend("a", n=1, exclude_seen=False), Found),
+        assert_type(model.recommend_for({"x": 1.0}), Found),
+        assert_type(model.similar_items("x"), Found),
+        assert_type(model.similar_users(), Found),
+    ):
+        assert isinstance(ids, np.ndarray)
+        assert scores.dtype == np.float32
+    assert assert_type(model.user_vectors(), Floats).shape == (2, 2)
+    assert assert_type(model.item_vectors(augmented=True), Floats).shape == (2, 4)
+
+
+def test_a_frame_is_of_any_library() -> None:
+    if TYPE_CHECKING:
+        model = ft.MatrixFactorization()
+        assert_type(model.recommend(as_frame=True), Any)
+        assert_type(model.similar_items(as_frame=True), Any)
+        assert_type(model.similar_users(as_frame=True), Any)
+        assert_type(model.complete(), Any)
+        assert_type(model.group_users(2), NDArray[np.int32])
+        assert_type(model.group_items(2), NDArray[np.int32])
+        assert_type(ft.datasets.load_movielens("1m"), tuple[NDArray[Any], ...])
+        assert_type(ft.LearningCurveDisplay.from_estimator(model), ft.LearningCurveDisplay)
+
+
+def test_a_model_that_grows_and_shrinks() -> None:
+    model = ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS)
+    for again in (
+        assert_type(model.add_users((["c"], ["x"], [1.0])), ft.MatrixFactorization),
+        assert_type(model.add_items((["a"], ["z"], [1.0])), ft.MatrixFactorization),
+        assert_type(model.remove_users(["c"]), ft.MatrixFactorization),
+    ):
+        assert again is model
+    history = assert_type(model.history_, dict[str, NDArray[Any]])
+    assert "epoch" in history
+
+
 def test_metrics() -> None:
     assert isinstance(assert_type(ft.metrics.rmse([1.0], [2.0]), float), float)
+    assert isinstance(assert_type(ft.metrics.mae([1.0], [2.0]), float), float)
+    assert isinstance(assert_type(ft.metrics.r2([1.0, 2.0], [2.0, 2.0]), float), float)
+    model = ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS)
+    found = assert_type(ft.metrics.ranking(model, (["a"], ["y"], [2.0])), dict[str, float])
+    assert all(isinstance(value, float | int) for value in found.values())
+    relevant = ["a"], ["y"]
+    for metric in (
+        assert_type(ft.metrics.precision([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.recall([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.ndcg([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.mean_average_precision([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.hit_rate([["y"]], relevant, users=["a"]), float),
+    ):
+        assert metric == 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
+    Found = tuple[NDArray[Any], Floats]
 
 
 class Serving(Learnt):
@@ -27,6 +28,27 @@ class Serving(Learnt):
 
     # Neighbours
 
+    @overload
+    def recommend(
+        self,
+        users: Any = None,
+        n: int = 10,
+        exclude_seen: bool = True,
+        items: ArrayLike | None = None,
+        exclude: ArrayLike | None = None,
+        as_frame: Literal[False] = False,
+    ) -> Found: ...
+    @overload
+    def recommend(
+        self,
+        users: Any = None,
+        n: int = 10,
+        exclude_seen: bool = True,
+        items: ArrayLike | None = None,
+        exclude: ArrayLike | None = None,
+        *,
+        as_frame: bool,
+    ) -> Any: ...
     def recommend(
         self,
         users: Any = None,
@@ -101,7 +123,7 @@ class Serving(Learnt):
             self._require(), users, n, exclude_seen, items, exclude, as_frame, self.n_threads
         )
 
-    def recommend_for(self, ratings: Any, n: int = 10) -> tuple[NDArray[Any], Floats]:
+    def recommend_for(self, ratings: Any, n: int = 10) -> Found:
         """Recommend items to somebody the model does not know, by their ratings; nothing is kept.
 
         The recommendations are those that `add_users` and `recommend` would give.
@@ -140,11 +162,15 @@ class Serving(Learnt):
         )
         warn_unknown(neighbours.NOBODY, (items, rows), stacklevel=2)
         alone = fold_in.alone(fitted, rows, values, fitting.check_settings(self.get_params()))
-        found: tuple[NDArray[Any], Floats] = neighbours.recommend(
-            alone, 0, n, True, None, None, False, self.n_threads
-        )
+        found: Found = neighbours.recommend(alone, 0, n, True, None, None, False, self.n_threads)
         return found
 
+    @overload
+    def similar_items(
+        self, items: Any = None, n: int = 10, as_frame: Literal[False] = False
+    ) -> Found: ...
+    @overload
+    def similar_items(self, items: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
     def similar_items(self, items: Any = None, n: int = 10, as_frame: bool = False) -> Any:
         """Find the items whose factors point the same way.
 
@@ -175,6 +201,12 @@ class Serving(Learnt):
         """
         return neighbours.similar(self._require(), "item", items, n, as_frame, self.n_threads)
 
+    @overload
+    def similar_users(
+        self, users: Any = None, n: int = 10, as_frame: Literal[False] = False
+    ) -> Found: ...
+    @overload
+    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
     def similar_users(self, users: Any = None, n: int = 10, as_frame: bool = False) -> Any:
         """Find the users of like taste; as `similar_items`, with columns "user", "similar_user"."""
         return neighbours.similar(self._require(), "user", users, n, as_frame, self.n_threads)
