@@ -1,9 +1,9 @@
-"""Feed damaged files to load() and to the CSV reader, and look for surprises.
+"""Feed damaged files to load() and to the readers of CSV and JSON, and look for surprises.
 
 Anything but the errors they document fails, as does a crash, or an input that takes ten seconds; it
 is left in the working directory. Not collected by pytest; needs atheris:
 
-    python tests/fuzz.py model|member|csv [-max_total_time=60] [other options of libFuzzer]
+    python tests/fuzz.py model|member|csv|jsonl [-max_total_time=60] [other options of libFuzzer]
 
 ``model`` damages the whole file, ``member`` the content of one of its members, its CRC right.
 """
@@ -14,16 +14,24 @@ import contextlib
 import sys
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import atheris
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 with atheris.instrument_imports(include=["factorate"]):
     import factorate as ft
 
 FOLDER = Path(tempfile.mkdtemp())
 CORPUS = FOLDER / "corpus"
-CSV = b'user,item,rating\n1,2,3.5\n"a b",7,4\n\n1,3,5\n'
+TEXTS = {
+    "csv": b'user,item,rating\n1,2,3.5\n"a b",7,4\n\n1,3,5\n',
+    "jsonl": b'{"user":1,"item":"a","rating":3.5}\n{"item":"b\\n","rating":4,"user":2}\n',
+}
 IDS = [0, 1, 2], ["a", "bc", "d"]
 
 
@@ -58,23 +66,27 @@ def load_member(data: bytes) -> None:
     load_model(path.read_bytes())
 
 
-def read_csv(data: bytes) -> None:
+def read_text(kind: str, data: bytes) -> None:
     """A file is read, or the error says where it is wrong."""
-    path = FOLDER / "ratings.csv"
+    path = FOLDER / f"ratings.{kind}"
     path.write_bytes(data)
     with contextlib.suppress(ValueError):
         ft.MatrixFactorization(1, 0, random_state=0).fit(path)
 
 
 MODELS = [members(ids) for ids in range(len(IDS))]
-TARGETS = {"model": load_model, "member": load_member, "csv": read_csv}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "model": load_model,
+    "member": load_member,
+    **{kind: partial(read_text, kind) for kind in TEXTS},
+}
 
 
 def write_seeds(target: str) -> None:
     """Write what to begin with."""
     CORPUS.mkdir()
-    if target == "csv":
-        (CORPUS / "csv").write_bytes(CSV)
+    if target in TEXTS:
+        (CORPUS / target).write_bytes(TEXTS[target])
     for ids, parts in enumerate(MODELS):
         if target == "model":
             (CORPUS / str(ids)).write_bytes((FOLDER / f"good{ids}.npz").read_bytes())
