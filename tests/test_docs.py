@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import importlib
+import inspect
 import io
 import itertools
 import os
@@ -21,13 +22,16 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
 from optional import matplotlib, present, sklearn
 
 import factorate as ft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMPILED = "_"
 NEEDED = {"factorate.serving": sklearn, "factorate.plotting": matplotlib}  # by their examples
@@ -50,9 +54,31 @@ def test_there_are_examples() -> None:
     assert sum(bool(test.examples) for test in finder.find(ft.serving)) > 2
 
 
-@pytest.mark.parametrize("name", ft.__all__)
-def test_public_names_are_documented(name: str) -> None:
-    assert getattr(ft, name).__doc__
+def public_callables() -> dict[str, Callable[..., Any]]:
+    """Every public function, class and method that users call."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name in ft.__all__:
+        value = getattr(ft, name)
+        for part, member in inspect.getmembers(value, inspect.isroutine):
+            home = value.__name__ if inspect.ismodule(value) else "factorate"
+            if str(getattr(member, "__module__", "")).startswith(home) and part[0] != "_":
+                found[f"{name}.{part}"] = member
+        raised = inspect.isclass(value) and issubclass(value, Exception)
+        if not inspect.ismodule(value) and not raised:
+            found[name] = value
+    return found
+
+
+@pytest.mark.parametrize(("name", "value"), public_callables().items(), ids=public_callables())
+def test_every_parameter_is_documented(name: str, value: Callable[..., Any]) -> None:
+    text = inspect.getdoc(value) or ""
+    assert text, name
+    if "Parameters\n---" not in text and re.search(r"\b(as|see) `\w+`", text):
+        return  # there are the same ones
+    parameters = set(inspect.signature(value).parameters) - {"self", "params", "args", "kwargs"}
+    described = re.findall(r"^ {0,8}(\w[\w, ]*)$\n +\S", text, re.MULTILINE)
+    names = {name.strip() for line in described for name in line.split(",")}
+    assert parameters <= names
 
 
 ROOT = Path(__file__).parents[1]
