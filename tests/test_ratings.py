@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,47 @@ def test_categories_that_nobody_uses_are_no_ids() -> None:
     ratings = read(frame)
     assert ratings.user_index.ids.tolist() == ["a", "b"]
     assert ratings.users.tolist() == [1, 0, 1]
+
+
+DAYS = np.array(["2020-01-02", "2019-05-05", "2020-01-02"], "M8[us]")
+CATEGORIES: dict[str, tuple[list[Any], str]] = {
+    "integers": ([30, -10, 30], "integer"),
+    "bools": ([True, False, True], "bool"),
+    "datetimes": (DAYS.tolist(), "datetime"),
+    "zoned datetimes": ([day.replace(tzinfo=UTC) for day in DAYS.tolist()], "zoned datetime"),
+    "text": (["b", "a", "b"], "str"),
+}
+
+
+@pytest.mark.parametrize("case", CATEGORIES)
+def test_categories_of_any_kind_are_the_ids_they_stand_for(case: str, tmp_path: Path) -> None:
+    """Regression: categories that are no text became the text they are shown as."""
+    values, kind = CATEGORIES[case]
+    categorical = pd.Series(pd.Categorical(values))
+    dictionary = pa.array(values).dictionary_encode()
+    columns: list[Any] = [values, categorical, dictionary, pa.chunked_array([dictionary])]
+    forms: list[Any] = [(users, ITEMS[:3], VALUES[:3]) for users in columns]
+    forms.append(pd.DataFrame({"user": categorical, "item": ITEMS[:3], "rating": VALUES[:3]}))
+    forms.append(pa.table({"user": dictionary, "item": ITEMS[:3], "rating": VALUES[:3]}))
+    pa.parquet.write_table(forms[-1], tmp_path / "ratings.parquet")
+    forms.append(tmp_path / "ratings.parquet")
+    first = read(forms[0])
+    assert first.user_index.kind == kind
+    for form in forms[1:]:
+        ratings = read(form)
+        assert ratings.user_index.kind == kind
+        assert ratings.user_index.ids.tolist() == first.user_index.ids.tolist()
+        assert ratings.users.tolist() == [1, 0, 1]
+
+
+def test_categories_that_are_numbers_are_ratings() -> None:
+    """Regression: they became text, and were refused."""
+    for stars in (pd.Categorical([5, 3, 5]), pa.array([5, 3, 5]).dictionary_encode()):
+        library = pd.DataFrame if isinstance(stars, pd.Categorical) else pa.table
+        frame = library({"user": USERS[:3], "item": ITEMS[:3], "rating": stars})
+        assert read(frame).values.tolist() == [5, 3, 5]
+    with pytest.raises(TypeError, match=r"ratings\[0\] is 'good'; expected a real number"):
+        read(pl.DataFrame({"user": [1], "item": [1], "rating": ["good"]}))
 
 
 def test_text_of_a_frame_is_the_same_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:

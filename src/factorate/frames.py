@@ -116,9 +116,11 @@ def _to_numpy(series: nw.Series[Any], what: str) -> Any:
         raise ValueError(
             f"{what}[{where}] is {show(series[where])}, a missing value; drop that row"
         )
+    if isinstance(series.dtype, nw.Categorical):
+        series = _decode(series)
     if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
         return np.fromiter(series.to_list(), object, len(series))  # an array would lose the zone
-    if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum):
+    if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum) and what != "ratings":
         encoded = _encode(series)
         if encoded is not None:
             return encoded
@@ -126,6 +128,20 @@ def _to_numpy(series: nw.Series[Any], what: str) -> Any:
         return series.to_numpy()
     except Exception as error:  # of the DataFrame's library, for types NumPy does not have
         raise TypeError(f"{what} are {series.dtype}, which is no array: {error}") from None
+
+
+def _decode(series: nw.Series[Any]) -> nw.Series[Any]:
+    """Return a column of categories as one of their values, unless these are text."""
+    import narwhals as nw
+
+    native = series.to_native()
+    if series.implementation.is_pandas_like() and hasattr(native, "cat"):
+        categories = nw.from_native(native.cat.categories.to_series(), series_only=True)
+        if not isinstance(categories.dtype, nw.String):
+            return nw.from_native(native.astype(native.cat.categories.dtype), series_only=True)
+    elif series.implementation.is_pyarrow():
+        return nw.from_native(native.cast(native.type.value_type), series_only=True)
+    return series
 
 
 def _encode(series: nw.Series[Any]) -> Encoded | None:
@@ -145,6 +161,16 @@ def _encode(series: nw.Series[Any]) -> Encoded | None:
     return Encoded(
         np.fromiter(distinct, object, len(distinct)), text.indices.to_numpy().astype(np.int32)
     )
+
+
+def column(values: Any, what: str) -> Any:
+    """Return a Series of any library as the column of a DataFrame is; other objects as they are."""
+    import narwhals as nw
+
+    if hasattr(values, "__arrow_c_array__"):  # an Array of pyarrow; narwhals knows chunked ones
+        values = importlib.import_module("pyarrow").chunked_array([values])
+    series = nw.from_native(values, pass_through=True, allow_series=True)
+    return _to_numpy(series, what) if isinstance(series, nw.Series) else values
 
 
 def columns(

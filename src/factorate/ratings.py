@@ -148,10 +148,9 @@ def read_columns(
 
 
 def _tuple(data: tuple[Any, ...], y: object, with_rating: bool) -> Columns:
-    if len(data) == 3 and y is None:
-        return Columns(*data)
-    if len(data) == 2 and not with_rating:
-        return Columns(data[0], data[1], y)
+    if (len(data) == 3 and y is None) or (len(data) == 2 and not with_rating):
+        users, items, *rest = map(frames.column, data, frames.ROLES)
+        return Columns(users, items, rest[0] if rest else y)
     expected = "(users, items, ratings)" if with_rating else "(users, items)"
     raise ValueError(f"a tuple of {len(data)} was given; expected {expected}")
 
