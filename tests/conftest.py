@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 
 hypothesis.settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("brief", max_examples=5, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("deep", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
