@@ -119,6 +119,31 @@ def test_ratings_out_of_range_widen_what_predictions_are_clipped_to(columns: Any
 # Warm starts
 
 
+@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
+def test_a_model_whose_users_were_all_removed_goes_on(
+    columns: Any, schedule: str, tmp_path: Any
+) -> None:
+    """There were no rows to gather, not even for new users."""
+    empty = fitted(columns, learning_rate_schedule=schedule, dtype="float64")
+    items = empty.item_factors_
+    empty.remove_users(empty.users_)
+    empty.save(tmp_path / "empty.npz")
+
+    def model() -> ft.MatrixFactorization:
+        return ft.load(tmp_path / "empty.npz")
+
+    more = [900, 901], [6, 7], [5.0, 1.0]
+    assert model().partial_fit(more).users_.tolist() == [900, 901]
+    assert model().add_users(more).predict(more[:2]).shape == (2,)
+    assert model().complete().shape == (0, 80)
+    assert [found.shape for found in model().recommend(n=3)] == [(0, 3), (0, 3)]
+    with pytest.raises(ValueError, match="there are no users to group"):
+        model().group_users(1)
+    again = model().set_params(warm_start=True, n_epochs=0).fit(columns)
+    assert again.users_.tolist() == list(range(60))
+    np.testing.assert_allclose(again.item_factors_, items, rtol=1e-9)
+
+
 def test_a_warm_start_takes_the_mean_of_the_new_ratings(columns: Any) -> None:
     users, items, ratings = columns
     model = fitted(columns, dtype="float64", warm_start=True)

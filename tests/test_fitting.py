@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import factorate as ft
-from factorate.fitting import check_settings, hold_out
+from factorate import fitting
+from factorate.fitting import hold_out
 
 
 def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
@@ -23,43 +24,7 @@ def assert_same(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-# Parameters
-
-
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
-        ({"learning_rate_schedule": "slow"}, ValueError, "learning_rate_schedule is 'slow'; .*cos"),
-        ({"loss": "l2"}, ValueError, "loss is 'l2'; expected one of squared, absolute"),
-        ({"loss": ["squared"]}, ValueError, "loss is .*expected one of"),
-        ({"loss": "kullback_leibler"}, ValueError, "set nonnegative=True as well"),
-        ({"huber_width": 0}, ValueError, "huber_width is 0"),
-        ({"nonnegative": 1}, TypeError, "nonnegative is 1; expected True or False"),
-        ({"l1_regularization": -1}, ValueError, "l1_regularization is -1"),
-        ({"regularization": {"factors": -1}}, ValueError, r"regularization\['factors'\] is -1"),
-        ({"early_stopping": "yes"}, TypeError, "early_stopping is 'yes'"),
-        ({"early_stopping": True, "patience": 0}, ValueError, "patience is 0"),
-        ({"early_stopping": True, "validation_fraction": 1.0}, ValueError, "> 0 and < 1"),
-        ({"warm_start": None}, TypeError, "warm_start is None"),
-        ({"verbose": "no"}, TypeError, "verbose is 'no'"),
-        ({"patience": "x"}, TypeError, "patience is 'x'"),
-        ({"validation_fraction": 7}, ValueError, "validation_fraction is 7"),
-        ({"partial_learning_rate": 0}, ValueError, "partial_learning_rate is 0"),
-        ({"loss": "hinge", "nonnegative": True}, ValueError, "does not go with nonnegative=True"),
-        ({"clip": 1}, TypeError, "clip is 1"),
-    ],
-)
-def test_parameters_are_checked_and_named(
-    columns: Any, parameters: dict[str, Any], error: type[Exception], message: str
-) -> None:
-    model = fitted(columns)
-    before = model.user_factors_
-    with pytest.raises(error, match=message):
-        model.set_params(**parameters).fit(columns)
-    assert model.user_factors_ is before
-
-
-def test_the_scale_of_ratings_is_no_matter(columns: Any) -> None:
+def test_the_scale_of_ratings_changes_nothing_but_the_scale_of_predictions(columns: Any) -> None:
     users, items, ratings = columns
     plain = fitted(columns, dtype="float64").predict((users, items))
     shifted = fitted((users, items, 20 * np.asarray(ratings, float) - 50), dtype="float64")
@@ -90,6 +55,23 @@ def test_a_weight_of_zero_is_no_rating(columns: Any) -> None:
     model.fit((users, items, wild), sample_weight=count.astype(float))
     assert_same(model, fitted((users[count], items[count], ratings[count])))
     assert model.global_mean_ == pytest.approx(ratings[count].mean())
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_rating_of_weight_zero_is_not_seen(columns: Any, method: str) -> None:
+    """What weighed 0 in fit was left out of recommendations, as if it had been rated."""
+    users, items = np.append(columns[0], [0, 777]), np.append(columns[1], [999, 0])
+    ratings = np.append(columns[2], [4, 4])
+    weights = np.append(np.ones(3000), [0, 0])
+    model = ft.MatrixFactorization(5, 4, random_state=0)
+    if method == "partial_fit":
+        model.fit(columns)
+    getattr(model, method)((users, items, ratings), sample_weight=weights)
+    assert model.users_[-1] == 777
+    assert model.items_[-1] == 999
+    assert not model.user_factors_[-1].any()
+    assert 999 in model.recommend(0, n=81)[0]
+    assert 0 in model.recommend(777, n=81)[0]
 
 
 def test_weights_are_refused_by_place() -> None:
@@ -414,6 +396,19 @@ def test_an_eval_set_is_checked_and_named(columns: Any) -> None:
         model.fit((users, items, ratings > 3), eval_set=([1], [2], [7.0]))
 
 
+def test_an_eval_set_that_is_not_utf8_is_named(
+    columns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error was to be raised again by its message alone, which UnicodeDecodeError has not."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        b"\xff".decode()
+
+    monkeypatch.setattr(fitting, "read_pairs", fail)
+    with pytest.raises(ValueError, match="eval_set: 'utf-8' codec can't decode byte 0xff"):
+        ft.MatrixFactorization(2, 1).fit(columns, eval_set=columns)
+
+
 @pytest.mark.parametrize("callbacks", [print, None, [1]])
 def test_callbacks_are_functions_in_a_list(columns: Any, callbacks: Any) -> None:
     with pytest.raises(TypeError, match=r"callbacks is .*; expected a list of functions"):
@@ -437,11 +432,6 @@ def test_ratings_that_float32_blurs_are_warned_of(
     users, items, ratings = columns
     fitted((users, items, np.asarray(ratings, float) + 1e5))
     assert "leaves few digits in float32" in caplog.text
-
-
-def test_a_mapping_of_regularization_leaves_the_rest_at_the_default() -> None:
-    parameters = ft.MatrixFactorization(regularization={"factors": 0.1}).get_params()
-    assert check_settings(parameters).l2 == (0.1, 0.1, 0.036, 0.036)
 
 
 def test_a_warm_start_holds_out_the_same_ratings_again(columns: Any) -> None:

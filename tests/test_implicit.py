@@ -12,11 +12,11 @@ import pytest
 import factorate as ft
 from factorate import implicit, kernels, reference, solver
 from factorate import schedule as schedule_room
-from factorate.fitting import check_settings
 from factorate.implicit import Phase
 from factorate.kernels import aligned_zeros
 from factorate.ratings import read_ratings
 from factorate.schedule import make_schedule
+from factorate.settings import check_settings, draw_seed
 
 
 @pytest.fixture
@@ -56,8 +56,9 @@ def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None)
     """Train by the reference, in the order of the schedule."""
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
     n_users, n_items = (len(index.ids) for index in (ratings.user_index, ratings.item_index))
-    settings = check_settings(chosen.get_params())
-    none = check_settings({**chosen.get_params(), "n_epochs": 0})
+    seed = draw_seed(chosen.random_state)
+    settings = check_settings(chosen.get_params(), seed)
+    none = check_settings({**chosen.get_params(), "n_epochs": 0}, seed)
     factors = solver.train(ratings, none, weights=weights).factors
     root = np.sqrt(factors.scale)
     own, Q = factors.user_factors / root, factors.item_factors / root

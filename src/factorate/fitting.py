@@ -1,170 +1,43 @@
-"""From a model's parameters and any form of ratings to what a fit leaves behind."""
+"""From settings and any form of ratings to what a fit leaves behind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factorate import losses, solver
-from factorate.checks import check_count, check_flag, check_number, show
-from factorate.cores import count_threads
+from factorate.checks import show
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted, longer_sums
 from factorate.ids import IdColumn, IdIndex, look_up
 from factorate.progress import progress_bar
-from factorate.rates import DEFAULTS, SCHEDULES, check_each
 from factorate.ratings import Ratings, read_further, read_pairs, read_ratings, read_values
 from factorate.seen import add_seen, find_seen
-from factorate.solver import Held, Settings
+from factorate.settings import (
+    check_callbacks,
+    check_columns,
+    check_dtype,
+    check_partial_rates,
+    check_settings,
+    draw_seed,
+)
+from factorate.solver import Held
 from factorate.state import Start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from factorate.frames import Names
-    from factorate.rates import Each
-    from factorate.solver import Epoch
+    from factorate.settings import Callbacks, Parameters
+    from factorate.solver import Epoch, Settings
 
     Codes = NDArray[np.int32]
     Flags = NDArray[np.bool_]
     Floats = NDArray[np.floating[Any]]
-    Parameters = Mapping[str, Any]
-    Callbacks = Sequence[Callable[[Epoch], object]]
-
-MAX_FACTORS = 1 << 16
-DEFAULT_REGULARIZATION = {"factors": 0.036, "biases": 0.036}
-DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
-
-
-def check_dtype(dtype: object) -> np.dtype[Any]:
-    """Return float32 or float64, or raise ValueError."""
-    try:
-        found: np.dtype[Any] | None = None if dtype is None else np.dtype(cast("Any", dtype))
-    except TypeError:
-        found = None
-    if found is None or found not in (np.float32, np.float64) or not found.isnative:
-        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'")
-    return found
-
-
-def check_columns(names: object) -> Names | None:
-    """Return the names of columns, or raise ValueError."""
-    if names is None:
-        return None
-    if not isinstance(names, tuple | list) or len(names) not in (2, 3):
-        raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
-    return cast("Names", tuple(names))
-
-
-def draw_seed(random_state: object) -> int:
-    """Return the seed that a random_state means."""
-    if random_state is None:
-        entropy = np.random.SeedSequence().entropy
-        assert isinstance(entropy, int)  # noqa: S101  (for the type checker)
-        return entropy
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    return check_count("random_state", random_state, 0)
-
-
-def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
-    return value
-
-
-def check_settings(parameters: Parameters) -> Settings:
-    """Validate what a model was given; raise TypeError or ValueError naming what is wrong."""
-    schedule = _one_of(
-        "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
-    )
-    rule = losses.Rule(
-        loss=_one_of("loss", parameters["loss"], losses.NAMES),
-        huber_width=check_number("huber_width", parameters["huber_width"], above=0),
-        nonnegative=check_flag("nonnegative", parameters["nonnegative"]),
-        adagrad=schedule == "adagrad",
-        fit_bias=check_flag("fit_bias", parameters["fit_bias"]),
-    )
-    if rule.loss == "kullback_leibler" and not rule.nonnegative:
-        raise ValueError(
-            "loss='kullback_leibler' needs predictions ≥ 0; set nonnegative=True as well"
-        )
-    if rule.nonnegative and rule.loss in losses.TWO_VALUED:
-        raise ValueError(
-            f"loss={rule.loss!r} does not go with nonnegative=True: sums of numbers ≥ 0 only ever "
-            f"predict the higher rating; drop one of them"
-        )
-    rates = check_each("learning_rate", parameters["learning_rate"], DEFAULTS[schedule], above=0)
-    l2, l1 = (
-        check_each(name, parameters[name], default)
-        for name, default in (
-            ("regularization", DEFAULT_REGULARIZATION),
-            ("l1_regularization", {"factors": 0.0, "biases": 0.0}),
-        )
-    )
-    patience = check_count("patience", parameters["patience"], 1)
-    check_number("validation_fraction", parameters["validation_fraction"], above=0, below=1)
-    check_partial_rates(parameters)
-    for name in ("clip", "keep_seen", "verbose", "warm_start"):
-        check_flag(name, parameters[name])
-    implicit = check_flag("implicit", parameters["implicit"])
-    if implicit:
-        _check_goes_with_implicit(rule, l1)
-    return Settings(
-        n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
-        n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
-        rates=rates,
-        l2=l2,
-        l1=l1,
-        schedule=schedule,
-        rule=rule,
-        fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
-        implicit=implicit,
-        seed=draw_seed(parameters["random_state"]),
-        n_threads=count_threads(parameters["n_threads"]),
-        patience=patience if check_flag("early_stopping", parameters["early_stopping"]) else None,
-    )
-
-
-def check_partial_rates(parameters: Parameters) -> Each:
-    """Return the rates of `partial_fit`."""
-    value = parameters["partial_learning_rate"]
-    return check_each("partial_learning_rate", value, DEFAULT_PARTIAL_RATES, above=0)
-
-
-def check_callbacks(callbacks: object) -> Callbacks:
-    """Raise TypeError unless they are functions in a sequence."""
-    if not isinstance(callbacks, Iterable) or not all(callable(each) for each in callbacks):
-        raise TypeError(f"callbacks is {callbacks!r}; expected a list of functions")
-    return tuple(callbacks)
-
-
-def _check_goes_with_implicit(rule: losses.Rule, l1: Each) -> None:
-    """Raise ValueError for what acts on p̃, of which implicit terms are a part."""
-    if rule.nonnegative:
-        raise ValueError("implicit=True does not go with nonnegative=True; drop one of them")
-    if rule.loss in losses.TWO_VALUED:
-        raise ValueError(
-            f"implicit=True does not go with loss={rule.loss!r}; choose 'squared', 'absolute' or "
-            f"'huber'"
-        )
-    if rule.adagrad:
-        raise ValueError(
-            "implicit=True does not go with learning_rate_schedule='adagrad'; choose another, such "
-            "as 'linear'"
-        )
-    if l1[0]:
-        raise ValueError(
-            f"implicit=True does not go with l1_regularization={l1[0]:g} of user factors; give "
-            f"a mapping without them, such as {{'item_factors': {l1[0]:g}}}"
-        )
 
 
 def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Floats | None:
@@ -208,7 +81,7 @@ def _some(ratings: Ratings, rows: Flags) -> Ratings:
 
 
 def hold_out(users: Codes, items: Codes, fraction: float, seed: int) -> Flags:
-    """Choose which ratings to validate on, by a hash of user and item: the order is no matter.
+    """Choose which ratings to validate on, by a hash of user and item, so in any order the same.
 
     Two ratings of one pair go the same way. The mixing is that of SplitMix64 (Steele, Lea and
     Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, fig. 17).
@@ -260,8 +133,10 @@ def _read_held(
             X, ratings.user_index, ratings.item_index, y=y, names=names, with_ratings=True
         )
         values = read_values(columns.ratings, np.dtype(np.float64))
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"eval_set: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"eval_set: {error}") from error
+    except ValueError as error:  # or one that is made of more than a message: UnicodeDecodeError
+        raise ValueError(f"eval_set: {error}") from error
     if not len(values):
         raise ValueError("there are no ratings in eval_set; at least one is needed")
     losses.check(values, rule, bounds, "ratings of eval_set")
@@ -310,14 +185,19 @@ def _take(old: Fitted, users: Codes, items: Codes, keep_scale: bool) -> Start:
     factors, sums = old.factors, old.sums
     taken = replace(
         factors,
-        user_factors=factors.user_factors[users],
-        item_factors=factors.item_factors[items],
-        user_bias=factors.user_bias[users],
-        item_bias=factors.item_bias[items],
-        implicit=None if factors.implicit is None else factors.implicit[items],
+        user_factors=_gather(factors.user_factors, users),
+        item_factors=_gather(factors.item_factors, items),
+        user_bias=_gather(factors.user_bias, users),
+        item_bias=_gather(factors.item_bias, items),
+        implicit=None if factors.implicit is None else _gather(factors.implicit, items),
     )
-    taken_sums = None if sums is None else (sums[0][users], sums[1][items])
+    taken_sums = None if sums is None else (_gather(sums[0], users), _gather(sums[1], items))
     return Start(taken, users >= 0, items >= 0, taken_sums, keep_scale)
+
+
+def _gather(array: Floats, rows: Codes) -> Floats:
+    """Return rows of an array; at −1 any, or zeros where there is none."""
+    return array[rows] if len(array) else np.zeros((len(rows), *array.shape[1:]), array.dtype)
 
 
 def fit(
@@ -331,7 +211,8 @@ def fit(
 ) -> tuple[Fitted, KeyboardInterrupt | None]:
     """Train on ratings; return what was learnt, and the interrupt that ended it, if one did."""
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
-    settings, callbacks = check_settings(parameters), check_callbacks(callbacks)
+    settings = check_settings(parameters, draw_seed(parameters["random_state"]))
+    callbacks = check_callbacks(callbacks)
     warm = parameters["warm_start"]
     # The same ratings are held out again: those learnt before say nothing of what is to come.
     seed = old.seed if warm and old is not None else settings.seed
@@ -339,8 +220,8 @@ def fit(
     weight_values = read_weights(weights, len(ratings.values), dtype)
     losses.check(_counted(ratings.values, weight_values), settings.rule)
     indexes = ratings.user_index, ratings.item_index
-    training, training_weights = _that_count(ratings, weight_values)
-    bounds, held = _bounds(training.values), None
+    counted, training_weights = _that_count(ratings, weight_values)
+    training, bounds, held = counted, _bounds(counted.values), None
     if eval_set is not None:
         held = _read_held(eval_set, ratings, settings.rule, names, bounds)
     elif settings.patience is not None:
@@ -355,7 +236,7 @@ def fit(
         )  # fmt: skip
     seen = None
     if parameters["keep_seen"]:
-        seen = find_seen(ratings.users, ratings.items, *(len(index.ids) for index in indexes))
+        seen = find_seen(counted.users, counted.items, *(len(index.ids) for index in indexes))
     return (
         Fitted(
             trained.factors, *indexes, history_columns(trained.history), ratings.library, seen,
@@ -369,7 +250,10 @@ def partial_fit(
     parameters: Parameters, X: object, y: ArrayLike | None, weights: ArrayLike | None, old: Fitted
 ) -> Fitted:
     """Make one pass over more ratings; only the rows they touch move, and new ids are appended."""
-    settings = check_settings(parameters)
+    n_updates = old.n_updates + 1
+    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
+    seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
+    settings = check_settings(parameters, seed)
     if settings.implicit or old.factors.implicit is not None:
         raise ValueError(
             "partial_fit does not go with implicit=True: the implicit terms of a user are of all "
@@ -406,12 +290,9 @@ def partial_fit(
         IdIndex(user_index.ids[touched_users], user_index.kind),
         IdIndex(item_index.ids[touched_items], item_index.kind), None,
     )  # fmt: skip
-    n_updates = old.n_updates + 1
-    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
-    seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
     settings = replace(
         settings, n_epochs=1, rates=check_partial_rates(parameters),
-        rates_name="partial_learning_rate", seed=seed, patience=None,
+        rates_name="partial_learning_rate", patience=None,
         n_factors=factors.user_factors.shape[1],
         schedule="adagrad" if settings.rule.adagrad else "constant",
     )  # fmt: skip

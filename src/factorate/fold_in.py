@@ -281,7 +281,7 @@ def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitt
     if rule.loss == "squared" and not rule.nonnegative and not any(settings.l1):
         factors, bias = solve(*given, Penalty(settings.l2[place], settings.l2[2 + place]))
     else:
-        factors, bias = _approach(*given, place, dataclasses.replace(settings, seed=fitted.seed))
+        factors, bias = _approach(*given, place, settings)
     solved = prior + factors, bias
     changed: dict[str, Any] = {}
     if side == "item" and old.implicit is not None:

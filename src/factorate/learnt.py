@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate import factors as factors_room
-from factorate import fitting, metrics
+from factorate import metrics
 from factorate.estimator import Estimator
 from factorate.exceptions import not_fitted
 from factorate.frames import matrix_frame
 from factorate.lookup import rows_of, warn_unknown
 from factorate.ratings import read_pairs, read_values
+from factorate.settings import check_columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -39,7 +40,7 @@ class Learnt(Estimator):
         return "_fitted" in vars(self)
 
     def _checked_columns(self) -> Names | None:
-        return fitting.check_columns(self.columns)
+        return check_columns(self.columns)
 
     # What was learnt
 

@@ -218,8 +218,9 @@ class MatrixFactorization(Serving):
             Ratings of the pairs, shape (n,).
         sample_weight
             Weight of each rating, ≥ 0, shape (n,). It multiplies the rating's part of the
-            objective, regularization included; one of 0 is as if it were not there. Weights are
-            divided by their mean, so their unit is no matter (`partial_fit` takes them as given).
+            objective, regularization included. One of 0 is not a rating, and its item is not left
+            out of recommendations; yet its user and item become known. Weights are divided by
+            their mean, so only their proportions count (`partial_fit` takes them as given).
         eval_set
             Ratings to validate on after each epoch, in any form `X` takes, or (X, y).
         callbacks

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
-from factorate import fitting, fold_in, neighbours
+from factorate import fold_in, neighbours
 from factorate.checks import check_flag, show
 from factorate.ids import look_up, read_ids
 from factorate.learnt import Learnt
 from factorate.lookup import as_column, warn_unknown
 from factorate.ratings import read_further, read_ratings_of_one
+from factorate.settings import check_settings, draw_seed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -161,7 +162,8 @@ class Serving(Learnt):
             ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
         )
         warn_unknown(neighbours.NOBODY, (items, rows), stacklevel=2)
-        alone = fold_in.alone(fitted, rows, values, fitting.check_settings(self.get_params()))
+        settings = check_settings(self.get_params(), fitted.seed)
+        alone = fold_in.alone(fitted, rows, values, settings)
         found: Found = neighbours.recommend(alone, 0, n, True, None, None, False, self.n_threads)
         return found
 
@@ -229,6 +231,8 @@ class Serving(Learnt):
         ------
         ImportError
             If scikit-learn is not installed.
+        ValueError
+            If there are not as many users, or none at all.
 
         Examples
         --------
@@ -237,11 +241,13 @@ class Serving(Learnt):
         >>> sorted(set(model.group_users(2).tolist()))
         [0, 1]
         """
-        return neighbours.group(self.user_factors_, n_groups, fitting.draw_seed(self.random_state))
+        if not len(self.users_):
+            raise ValueError("there are no users to group: all were removed")
+        return neighbours.group(self.user_factors_, n_groups, draw_seed(self.random_state))
 
     def group_items(self, n_groups: int) -> Codes:
         """Sort items that are alike into groups; as `group_users`, for `items_`."""
-        return neighbours.group(self.item_factors_, n_groups, fitting.draw_seed(self.random_state))
+        return neighbours.group(self.item_factors_, n_groups, draw_seed(self.random_state))
 
     def user_vectors(self, augmented: bool = False) -> Floats:
         """Return a vector for each of `users_`, to query an index of `item_vectors` with.
@@ -331,7 +337,7 @@ class Serving(Learnt):
 
     def _add(self, side: str, X: Any, y: ArrayLike | None) -> Self:
         fitted = self._require()
-        settings = fitting.check_settings(self.get_params())
+        settings = check_settings(self.get_params(), fitted.seed)
         ratings, columns = read_further(
             X, y, fitted.user_index, fitted.item_index,
             dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
