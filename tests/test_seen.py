@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import factorate as ft
-from factorate.seen import find_seen, was_seen
+from factorate import seen as seen_room
+from factorate.seen import add_seen, find_seen, was_seen
 
 
 def rows_of(seen: Any) -> list[list[int]]:
@@ -44,6 +45,26 @@ def test_every_pair_is_found_again_and_no_other(
     rows, columns = (np.array([pair[side] for pair in asked], np.int32) for side in (0, 1))
     found = was_seen(find_seen(users, items, 7, 6), rows, columns)
     assert found.tolist() == [pair in pairs for pair in asked]
+
+
+@given(
+    before=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60),
+    more=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 8)), max_size=60),
+    few=st.sampled_from([0, 10**9]),  # insert always, or never
+)
+def test_what_is_added_is_as_if_it_had_been_there(
+    before: list[tuple[int, int]], more: list[tuple[int, int]], few: int
+) -> None:
+    (users, items), (more_users, more_items) = (
+        np.array(pairs, np.int32).reshape(-1, 2).T.copy() for pairs in (before, more)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seen_room, "FEW", few)
+        got = add_seen(find_seen(users, items, 7, 6), more_users, more_items, 10, 9)
+    expected = find_seen(np.append(users, more_users), np.append(items, more_items), 10, 9)
+    assert rows_of(got) == rows_of(expected)
+    assert got.starts.dtype == np.int64
+    assert got.items.dtype == np.int32
 
 
 def test_they_are_read_only() -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Codes = NDArray[np.int32]
 
 
+FEW = 32  # times as many pairs as are added, from which on it is faster to insert than to sort
+
+
 @dataclass(frozen=True)
 class Seen:
     """The items of each user, without repetition.
@@ -93,9 +96,29 @@ def add_seen(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int)
         later = find_seen(users - np.int32(n_before), items, n_users - n_before, n_items)
         starts = np.concatenate([seen.starts, seen.starts[-1] + later.starts[1:]])
         return Seen(starts, np.concatenate([seen.items, later.items]))
-    before = np.repeat(np.arange(n_before, dtype=np.int32), np.diff(seen.starts))
+    if FEW * len(users) <= len(seen.items):
+        return _insert(seen, users, items, n_users, n_items)
+    before = _users(seen)
     users, items = np.concatenate([before, users]), np.concatenate([seen.items, items])
     return find_seen(users, items, n_users, n_items)
+
+
+def _insert(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+    """Put a few pairs in their places: only they are sorted."""
+    more = find_seen(users, items, n_users, n_items)
+    users, items = _users(more), more.items
+    n_before = len(seen.starts) - 1
+    old = users < n_before
+    places, found = np.full(len(users), len(seen.items)), np.zeros(len(users), np.bool)
+    places[old], found[old] = _find(seen, users[old], items[old])
+    counts = np.bincount(users[~found], minlength=n_users)
+    counts[:n_before] += np.diff(seen.starts)
+    return Seen(_starts(counts), np.insert(seen.items, places[~found], items[~found]))
+
+
+def _users(seen: Seen) -> Codes:
+    """Return the user of each of the items."""
+    return np.repeat(np.arange(len(seen.starts) - 1, dtype=np.int32), np.diff(seen.starts))
 
 
 def without_users(seen: Seen, rows: Codes) -> Seen:
@@ -116,6 +139,11 @@ def was_seen(seen: Seen, users: Codes, items: Codes) -> NDArray[np.bool]:
     >>> was_seen(seen, *np.array([[0, 0, 1, -1], [2, 1, 1, 0]], np.int32)).tolist()
     [True, False, True, False]
     """
+    return _find(seen, users, items)[1]
+
+
+def _find(seen: Seen, users: Codes, items: Codes) -> tuple[NDArray[np.int64], NDArray[np.bool]]:
+    """Return where each item is, or would be, among those of its user, and whether it is there."""
     known = users >= 0
     low = np.where(known, seen.starts[users], 0)
     end = np.where(known, seen.starts[users + 1], 0)
@@ -128,7 +156,7 @@ def was_seen(seen: Seen, users: Codes, items: Codes) -> NDArray[np.bool]:
         high = np.where(open_ & ~below, middle, high)
     found = low < end
     found[found] = seen.items[low[found]] == items[found]
-    return found
+    return low, found
 
 
 def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
