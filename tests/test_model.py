@@ -362,6 +362,13 @@ def test_no_epochs_leave_the_start(columns: Any) -> None:
     assert not model.user_bias_.any()
 
 
+def test_the_history_is_read_only(columns: Any) -> None:
+    model = fitted(columns)
+    for each in (model, copy.deepcopy(model), model.partial_fit(columns)):
+        with pytest.raises(ValueError, match="read-only"):
+            each.history_["train_rmse"][0] = 0
+
+
 def test_what_was_learnt_is_read_only(columns: Any) -> None:
     model = fitted(columns)
     with pytest.raises(ValueError, match="read-only"):

@@ -64,6 +64,16 @@ class Fitted:
     bounds: tuple[float, float]
     rule: Rule
 
+    def __post_init__(self) -> None:
+        """Make the columns of the history read-only."""
+        for column in self.history.values():
+            column.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore, read-only again."""
+        vars(self).update(state)
+        self.__post_init__()
+
 
 def longer_sums(
     sums: tuple[Floats, Floats] | None, n_rows: tuple[int, int], n_factors: int

@@ -36,7 +36,7 @@ class MatrixFactorization(Serving):
 
     (Koren, Bell and Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE
     Computer 42(8), 2009, eq. 5). The same seed gives the same bits for any number of threads, any
-    form of the input and any order of its rows.
+    form of the input and any order of its rows, as long as no pair of user and item is there twice.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class MatrixFactorization(Serving):
     implicit
         Whether what a user has rated counts, whatever the ratings (SVD++; Koren, "Factorization
         Meets the Neighborhood", KDD 2008, eq. 15): p_u becomes
-        ``p_u + |N(u)|^-½ Σ y_j`` over the items N(u) that u rated in training. It serves accuracy,
-        at two to three times the seconds.
+        ``p_u + |N(u)|^-½ Σ y_j`` over the items N(u) that u rated in training. Predictions become
+        more accurate; training takes about twice as long.
     early_stopping
         Whether to hold out ratings (or use the `eval_set` of `fit`), to stop when their loss has
         not fallen for `patience` epochs, and to go back to the best epoch.
@@ -124,14 +124,16 @@ class MatrixFactorization(Serving):
     global_mean_
         μ, the centre: the mean of the training ratings, or what `fit_mean` says.
     users_, items_
-        The ids of the rows, sorted.
+        The ids of the rows: those of the training ratings, sorted; after them those that each later
+        call added, sorted likewise.
     n_epochs_
         Number of epochs trained.
     best_epoch_
         The epoch whose factors these are: the last one, unless training stopped early.
     history_
         Columns "epoch", "learning_rate" (of the users' factors), "train_rmse" (of the errors before
-        each visit), "valid_rmse" (NaN without a validation set) and "seconds".
+        each visit), "valid_rmse" and "valid_loss" (the mean loss on the scale of training; both NaN
+        without a validation set) and "seconds" since training began; read-only arrays.
 
     Examples
     --------
@@ -225,8 +227,8 @@ class MatrixFactorization(Serving):
             Ratings to validate on after each epoch, in any form `X` takes, or (X, y).
         callbacks
             Functions called after each epoch with an object that has the attributes ``number``,
-            ``learning_rate``, ``train_rmse``, ``valid_rmse`` and ``seconds``; training ends when
-            one returns True.
+            ``learning_rate``, ``train_rmse``, ``valid_rmse``, ``valid_loss`` and ``seconds``;
+            training ends when one returns True.
 
         Returns
         -------

@@ -98,7 +98,7 @@ def find_hits(recommended: Any, relevant: Relevant, who: IdColumn) -> Hits:
     recommended
         (items, scores) or items, shape (n_users, n).
     relevant
-        The held-out pairs; those of other users are of no account.
+        The held-out pairs; those of other users are left out.
     who
         The user of each list.
 

@@ -102,7 +102,7 @@ def save(
     OSError
         If it cannot be written.
     TypeError
-        If a parameter is nothing that a file can hold.
+        If a file cannot hold a parameter.
     ValueError
         If `dtype` is another, or cannot hold the factors.
     """
