@@ -298,7 +298,9 @@ def test_seen_items_come_along() -> None:
 
 def test_unknown_items_are_left_out_with_a_warning() -> None:
     model, other = fitted(), fitted()
-    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 4 items are unknown \(500, 600\)") as seen:
+    with pytest.warns(
+        ft.UnknownIdWarning, match=r"2 of 4 items .*\(500, 600\): their ratings are"
+    ) as seen:
         model.add_users(([1000, 1000, 1000, 1001], [3, 4, 500, 600], [1.0, 2.0, 3.0, 4.0]))
     assert seen[0].filename == __file__
     other.add_users(([1000, 1000], [3, 4], [1.0, 2.0]))

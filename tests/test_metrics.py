@@ -279,5 +279,10 @@ def test_names_of_columns_are_those_of_the_model(split: tuple[Any, Any]) -> None
 
 def test_a_model_that_keeps_no_seen_items_cannot_be_measured(split: tuple[Any, Any]) -> None:
     forgetful = ft.MatrixFactorization(2, n_epochs=1, random_state=0, keep_seen=False).fit(split[0])
-    with pytest.raises(ValueError, match="keep_seen=True"):
+    with pytest.raises(ValueError, match="left out of the lists; fit with keep_seen=True"):
         metrics.ranking(forgetful, split[1])
+
+
+def test_what_is_no_model_is_named(split: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match="model is 'x'; expected a MatrixFactorization"):
+        metrics.ranking("x", split[1])  # type: ignore[arg-type]

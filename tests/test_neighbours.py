@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import sys
 import uuid
 import warnings
@@ -94,7 +95,7 @@ def test_items_to_choose_from_and_items_to_leave_out(
     assert set(items[~np.isnan(scores)].tolist()) == {30, 4, 51, 70} - seen_by(columns, 3)
     items, scores = model.recommend(3, n=2, items=[])
     assert np.isnan(scores).all()
-    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 2 items are unknown \(999\)"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"\(999\): .*unknown items are left out"):
         items, scores = model.recommend(3, n=2, items=[999, 4], exclude_seen=False)
     assert items.tolist() == [4, -1]
     with pytest.raises(TypeError, match="exclude are str"):
@@ -108,6 +109,19 @@ def test_more_than_there_are(columns: Any, model: ft.MatrixFactorization) -> Non
         found = ~np.isnan(scores[user])
         assert set(items[user, found].tolist()) == set(range(80)) - seen_by(columns, user)
         assert found.sum() == found.argmin()
+
+
+def test_a_frame_of_more_than_there_are_needs_no_more_memory(model: ft.MatrixFactorization) -> None:
+    """Room was made for every place that was asked for, and then left out of the frame."""
+    for ask, kept in (
+        (model.recommend, 80),
+        (functools.partial(model.recommend, items=[3, 4]), 2),
+        (functools.partial(model.recommend, items=[]), 1),
+        (model.similar_items, 80),
+        (model.similar_users, 60),
+    ):
+        frame = ask(n=2**60, as_frame=True)
+        pd.testing.assert_frame_equal(frame, ask(n=kept, as_frame=True))
 
 
 def test_unknown_users_get_the_best_items_by_bias(model: ft.MatrixFactorization) -> None:
@@ -228,7 +242,7 @@ def test_alike_is_the_cosine_of_the_factors(side: str, model: ft.MatrixFactoriza
 
 
 def test_like_nothing_known(model: ft.MatrixFactorization) -> None:
-    with pytest.warns(ft.UnknownIdWarning, match="1 of 2 items are unknown"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 2 items .*: nothing is found for them"):
         items, cosines = model.similar_items([3, 999], n=3)
     assert items[1].tolist() == [-1] * 3
     assert np.isnan(cosines[1]).all()

@@ -155,6 +155,13 @@ def test_parameters_of_any_spelling_come_back(tmp_path: Path) -> None:
     assert ft.load(tmp_path / "model.npz").random_state is None
 
 
+def test_columns_that_load_would_refuse_are_not_saved(tmp_path: Path) -> None:
+    """They were, and made a file that was said to be damaged."""
+    with pytest.raises(ValueError, match="columns is 3; expected names"):
+        small().set_params(columns=3).save(tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_model_of_a_frame_still_completes_to_one(tmp_path: Path) -> None:
     frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0]})
     ft.MatrixFactorization(2, random_state=0).fit(frame).save(tmp_path / "model.npz")
@@ -188,8 +195,10 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_an_absent_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no file"):
         ft.load(tmp_path / "absent.npz")
-    with pytest.raises(FileNotFoundError):
-        small().save(tmp_path / "absent" / "model.npz")
+    path = tmp_path / "absent" / "model.npz"
+    with pytest.raises(FileNotFoundError) as caught:
+        small().save(path)
+    assert caught.value.filename == str(path)  # not that of a file on the side
     with pytest.raises(IsADirectoryError, match="is a folder"):
         small().save(tmp_path)
 

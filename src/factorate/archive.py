@@ -101,7 +101,11 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
         raise IsADirectoryError(f"{str(target)!r} is a folder; expected the path of a file")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
-        with temporary.open("xb") as file:
+        try:
+            file = temporary.open("xb")
+        except OSError as error:  # the user gave no name but that of the target
+            raise OSError(error.errno, error.strerror, str(target)) from None
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())

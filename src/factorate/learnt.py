@@ -11,7 +11,7 @@ from factorate import metrics
 from factorate.estimator import Estimator
 from factorate.exceptions import not_fitted
 from factorate.frames import matrix_frame
-from factorate.lookup import rows_of, warn_unknown
+from factorate.lookup import IN_PREDICTIONS, rows_of, warn_unknown
 from factorate.ratings import read_pairs, read_values
 from factorate.settings import check_columns
 
@@ -146,7 +146,7 @@ class Learnt(Estimator):
         users, items, columns = read_pairs(
             X, fitted.user_index, fitted.item_index, names=self._checked_columns()
         )
-        warn_unknown((columns.users, users), (columns.items, items), stacklevel=2)
+        warn_unknown((columns.users, users), (columns.items, items), IN_PREDICTIONS, stacklevel=2)
         predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
         return self._clipped(predicted, fitted)
 
@@ -205,7 +205,7 @@ class Learnt(Estimator):
         values = read_values(columns.ratings, np.dtype(np.float64))
         if not len(values):
             raise ValueError("there are no ratings; at least one is needed")
-        warn_unknown((columns.users, users), (columns.items, items), stacklevel=3)
+        warn_unknown((columns.users, users), (columns.items, items), IN_PREDICTIONS, stacklevel=3)
         n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
         predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
         return values, self._clipped(predicted, fitted), n_unknown
@@ -252,7 +252,7 @@ class Learnt(Estimator):
                 f"the filled matrix has {shape[0]} × {shape[1]} cells, more than {MAX_CELLS:,}; "
                 f"name the users or items that are wanted"
             )
-        warn_unknown((user_ids, user_codes), (item_ids, item_codes), stacklevel=2)
+        warn_unknown((user_ids, user_codes), (item_ids, item_codes), IN_PREDICTIONS, stacklevel=2)
         filled = np.empty(shape, fitted.factors.user_factors.dtype)
         rows = max(1, CELLS_AT_ONCE // max(1, shape[1]))
         for first in range(0, shape[0], rows):

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     Codes = NDArray[np.int32]
 
+IN_PREDICTIONS = "what is not known of them is left out of their predictions"
+IN_RECOMMENDATIONS = "unknown users get the best items by bias, unknown items are left out"
+IN_SIMILAR = "nothing is found for them"
+IN_RATINGS = "their ratings are left out"
+
 
 def is_scalar(ids: object) -> bool:
     """Say whether this is one id, not a column of them; None is neither.
@@ -75,10 +80,12 @@ def ids_of(index: IdIndex, rows: Codes) -> NDArray[Any]:
     return out
 
 
-def warn_unknown(users: tuple[Any, Codes], items: tuple[Any, Codes], stacklevel: int) -> None:
+def warn_unknown(
+    users: tuple[Any, Codes], items: tuple[Any, Codes], consequence: str, stacklevel: int
+) -> None:
     """Warn of the users and items, ids and rows of each, that are unknown.
 
-    The stack level is counted from the caller.
+    The consequence ends the message. The stack level is counted from the caller.
     """
     parts = []
     for what, (ids, rows) in (("users", users), ("items", items)):
@@ -88,7 +95,5 @@ def warn_unknown(users: tuple[Any, Codes], items: tuple[Any, Codes], stacklevel:
             parts.append(f"{len(unknown)} of {len(rows)} {what} are unknown ({', '.join(names)})")
     if parts:
         warnings.warn(
-            f"{'; '.join(parts)}: what is not known of them is left out of their predictions",
-            UnknownIdWarning,
-            stacklevel=stacklevel + 1,
+            f"{'; '.join(parts)}: {consequence}", UnknownIdWarning, stacklevel=stacklevel + 1
         )

@@ -148,8 +148,8 @@ def ranking(
     Raises
     ------
     TypeError, ValueError
-        If `held_out` is not ratings, or holds no relevant item; if the model has not kept which
-        items users have rated.
+        If `model` is not a model, or has not kept which items users have rated; if `held_out` is
+        not ratings, or holds no relevant item.
     NotFittedError
         If the model is not fitted.
 
@@ -169,21 +169,24 @@ def ranking(
     ['precision', 'recall', 'ndcg', 'map', 'hit_rate', 'n_users', 'n_seen']
     """
     check_count("n", n, 1)
+    if not hasattr(model, "_require"):
+        raise TypeError(f"model is {model!r}; expected a MatrixFactorization")
     fitted = model._require()
+    if fitted.seen is None:
+        raise ValueError(
+            "what users have rated was not kept (keep_seen=False), so it cannot be left out of the "
+            "lists; fit with keep_seen=True"
+        )
     relevant = read_relevant(held_out, threshold, model._checked_columns(), model.id_kinds_)
-    counts = relevant.counts
-    n_seen = 0
-    if fitted.seen is not None:
-        rows = look_up(fitted.user_index, relevant.users, "users")
-        columns = look_up(fitted.item_index, relevant.items, "items")
-        known = was_seen(fitted.seen, rows, columns)
-        n_seen = int(np.count_nonzero(known))
-        counts = counts & ~known
-        if not counts.any():
-            raise ValueError(
-                "every held-out rating was trained on, and what was cannot be recommended; hold "
-                "some out before fit"
-            )
+    rows = look_up(fitted.user_index, relevant.users, "users")
+    columns = look_up(fitted.item_index, relevant.items, "items")
+    known = was_seen(fitted.seen, rows, columns)
+    counts = relevant.counts & ~known
+    if not counts.any():
+        raise ValueError(
+            "every held-out rating was trained on, and what was cannot be recommended; hold some "
+            "out before fit"
+        )
     index, lists = make_index(relevant.users, "users")
     users = index.ids[np.unique(lists[counts])]
     recommended = model.recommend(users, n=n)
@@ -195,7 +198,7 @@ def ranking(
         "map": _mean_average_precision(hits),
         "hit_rate": _hit_rate(hits),
         "n_users": len(hits.n_relevant),
-        "n_seen": n_seen,
+        "n_seen": int(np.count_nonzero(known)),
     }
 
 

@@ -311,13 +311,15 @@ class MatrixFactorization(Serving):
         TypeError
             If a parameter was set to what a file cannot hold.
         ValueError
-            If `dtype` is none of these, or its range is too narrow for the factors.
+            If `columns` was set to what names no columns; if `dtype` is none of these, or its range
+            is too narrow for the factors.
 
         See Also
         --------
         factorate.load
         """
         fitted = self._require()
+        self._checked_columns()  # `load` would call the file damaged
         parameters = self.get_params()
         if not isinstance(parameters["random_state"], int | np.integer | None):
             parameters["random_state"] = None  # the state of a generator is not a parameter

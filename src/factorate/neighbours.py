@@ -9,7 +9,15 @@ import numpy as np
 from factorate.checks import check_count, check_flag
 from factorate.factors import predict
 from factorate.frames import table_frame
-from factorate.lookup import as_column, ids_of, is_scalar, rows_of, warn_unknown
+from factorate.lookup import (
+    IN_RECOMMENDATIONS,
+    IN_SIMILAR,
+    as_column,
+    ids_of,
+    is_scalar,
+    rows_of,
+    warn_unknown,
+)
 from factorate.topn import Hidden, Scoring, best, best_of_one, cosines, no_results
 
 if TYPE_CHECKING:
@@ -43,10 +51,12 @@ def recommend(
         NOBODY if ids is None else rows_of(ids, fitted.item_index, what)
         for what, ids in (("items", items), ("exclude", exclude))
     )
-    warn_unknown(asked, wanted, stacklevel=3)
+    warn_unknown(asked, wanted, IN_RECOMMENDATIONS, stacklevel=3)
     candidates = choose(
         len(fitted.item_index.ids), None if items is None else wanted[1], unwanted[1]
     )
+    if as_frame:  # which leaves out empty places: they need no memory either
+        n = min(n, max(1, len(candidates)))
     found = recommend_rows(fitted.factors, asked[1], candidates, seen, n, n_threads)
     titles = "user", "item", "score"
     return _present(
@@ -61,8 +71,11 @@ def similar(
     n, as_frame = check_count("n", n, 1), check_flag("as_frame", as_frame)
     index = {"user": fitted.user_index, "item": fitted.item_index}[side]
     asked = rows_of(as_column(ids), index, f"{side}s")
-    warn_unknown(*((asked, NOBODY) if side == "user" else (NOBODY, asked)), stacklevel=3)
+    sides = (asked, NOBODY) if side == "user" else (NOBODY, asked)
+    warn_unknown(*sides, IN_SIMILAR, stacklevel=3)
     factors = fitted.factors.user_factors if side == "user" else fitted.factors.item_factors
+    if as_frame:
+        n = min(n, max(1, len(factors)))
     found = similar_rows(factors, asked[1], n, n_threads)
     titles = side, f"similar_{side}", "score"
     return _present(titles, asked[0], index, *found, is_scalar(ids), as_frame, fitted.library)

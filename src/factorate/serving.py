@@ -10,7 +10,7 @@ from factorate import fold_in, neighbours
 from factorate.checks import check_flag, show
 from factorate.ids import look_up, read_ids
 from factorate.learnt import Learnt
-from factorate.lookup import as_column, warn_unknown
+from factorate.lookup import IN_RATINGS, as_column, warn_unknown
 from factorate.ratings import read_further, read_ratings_of_one
 from factorate.settings import check_settings, draw_seed
 
@@ -161,7 +161,7 @@ class Serving(Learnt):
         rows, values, items = read_ratings_of_one(
             ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
         )
-        warn_unknown(neighbours.NOBODY, (items, rows), stacklevel=2)
+        warn_unknown(neighbours.NOBODY, (items, rows), IN_RATINGS, stacklevel=2)
         settings = check_settings(self.get_params(), fitted.seed)
         alone = fold_in.alone(fitted, rows, values, settings)
         found: Found = neighbours.recommend(alone, 0, n, True, None, None, False, self.n_threads)
@@ -343,7 +343,9 @@ class Serving(Learnt):
             dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
             new_users=side == "user", new_items=side == "item",
         )  # fmt: skip
-        warn_unknown((columns.users, ratings.users), (columns.items, ratings.items), stacklevel=3)
+        warn_unknown(
+            (columns.users, ratings.users), (columns.items, ratings.items), IN_RATINGS, stacklevel=3
+        )
         self._fitted = fold_in.add(fitted, ratings, side, settings)
         return self
 
