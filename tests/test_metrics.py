@@ -189,7 +189,7 @@ def test_a_user_may_have_several_lists() -> None:
             [["a"], ["b"]], ([1], ["a"], [3]), {"threshold": 4},
             "there are no held-out ratings of at least 4",
         ),
-        ([["a"], ["b"]], ([1], ["a"], [3, 4]), {"threshold": 1}, "1 users, 2 ratings"),
+        ([["a"], ["b"]], ([1], ["a"], [3, 4]), {"threshold": 1}, "1 users, 1 items, 2 ratings"),
         ([["a"], ["b"]], ([1], ["a"], [3]), {"threshold": math.inf}, "threshold is inf; expected"),
         ([["a"], ["b"]], ([3], ["a"]), {}, "none of the users has a relevant item"),
     ],

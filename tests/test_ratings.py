@@ -75,6 +75,15 @@ def test_a_dense_matrix_has_its_entries_that_are_neither_0_nor_nan() -> None:
     assert content(read(np.nan_to_num(R).astype(np.int8))) == expected
 
 
+def test_nothing_in_a_matrix_of_objects_is_not_observed() -> None:
+    """Regression: None made it a matrix of objects, which was refused for its first entry."""
+    rows = [[5, None, 0.5, 0], [None, Decimal("1.5"), 0, np.nan]]
+    expected = [(0, 0, 5.0), (0, 2, 0.5), (1, 1, 1.5)]
+    assert content(read(rows)) == expected
+    assert content(read(np.array(rows))) == expected
+    assert content(read(pd.DataFrame(rows, dtype=object).to_numpy())) == expected
+
+
 def test_a_matrix_keeps_its_empty_rows() -> None:
     ratings = read(np.array([[5, 0, 0, 1], [0, 0, 0, 0]]))
     assert len(ratings.user_index.ids) == 2
@@ -251,6 +260,23 @@ def test_pairs_come_in_the_same_forms() -> None:
         assert items.tolist() == ITEMS
 
 
+def test_a_list_of_three_pairs_is_no_list_of_three_columns() -> None:
+    """Regression: any list of three rows was refused as ambiguous."""
+    pairs = [["ann", "tea"], ["bob", "rye"], ["cy", "jam"]]
+    ratings = read(pairs, [5, 3, 4])
+    assert content(ratings) == [("ann", "tea", 5.0), ("bob", "rye", 3.0), ("cy", "jam", 4.0)]
+    users, _, _ = read_pairs(pairs, ratings.user_index, ratings.item_index)
+    assert users.tolist() == [0, 1, 2]
+
+
+def test_a_dense_matrix_is_no_pairs() -> None:
+    """Regression: each of its entries was taken for a pair."""
+    ratings = read(SPARSE)
+    for matrix in (np.ones((3, 4)), np.ones((3, 1), int), [[1, 2, 3, 4]]):
+        with pytest.raises(ValueError, match=r"have shape \(n, 2\); got .*coo_array\(a\)"):
+            read_pairs(matrix, ratings.user_index, ratings.item_index)
+
+
 # Files
 
 
@@ -390,7 +416,7 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "NaN in y": ((np.ones((2, 2), int), [1, NAN]), ValueError, r"ratings\[1\] is nan"),
     "None rating": ((([1], [1], [None]),), ValueError, r"ratings\[0\] is None"),
     "three columns": ((np.ones((5, 3)),), ValueError, r"tuple\(a\.T\).*coo_array"),
-    "three columns as a list": (([[1, 2, 3]],), ValueError, r"tuple\(a\.T\)"),
+    "three columns as a list": (([[1, 2, 3]],), ValueError, r"tuple\(zip\(\*a\)\)"),
     "no y": ((np.ones((5, 2)),), ValueError, r"fit\(X, y\)"),
     "no y, list": (([[1, 2], [3, 4]],), ValueError, r"fit\(X, y\)"),
     "y with a matrix": ((np.ones((5, 4)), [1] * 5), ValueError, r"X has shape \(n, 2\)"),
@@ -489,7 +515,25 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "None": ((None,), TypeError, "got NoneType; expected a DataFrame"),
     "number": ((5,), TypeError, "got int; expected a DataFrame"),
     "dict": (({"user": [1]},), TypeError, "got dict"),
-    "scalars": (((1, 2, 3),), TypeError, "got 1; expected a column"),
+    "scalars": (((1, 2, 3),), TypeError, "users is 1; expected a column, a list or an array"),
+    "text for a column": ((("ann", [1], [1]),), TypeError, "users is 'ann'; expected a column"),
+    "array of one value": ((([1], np.array(7), [1]),), TypeError, r"items is array\(7\); expected"),
+    "set": ((([1, 2], {1, 2}, [1, 2]),), TypeError, "items is a set; pass a list or an array"),
+    "view": ((([1], [1], {1: 5}.values()),), TypeError, "ratings is a dict_values; pass a list"),
+    "iterator": (((iter([1]), [1], [1]),), TypeError, "users is a list_iterator; pass a list"),
+    "scalar y": ((np.ones((2, 2), int), 5), TypeError, "ratings is 5; expected a column"),
+    "ragged rows": (
+        ([[1, 2, 3, 4], [1, 2]],),
+        ValueError,
+        "row 1 has 2 entries where row 0 has 4; expected rows of one length",
+    ),
+    "rows and none": (([[1, 2], 3],), ValueError, "row 1 has 0 entries where row 0 has 2"),
+    "text in a matrix": (
+        ([[5, 4, 1, 2], [1, None, "x", 1]],),
+        TypeError,
+        r"R\[1, 2\] is 'x'; expected a real number",
+    ),
+    "list in a matrix": (([[1, 2, 3, [4]]],), TypeError, r"R\[0, 3\] is \[4\]"),
 }
 
 

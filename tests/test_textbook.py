@@ -187,6 +187,9 @@ def test_no_steps_and_no_ratings_return_the_start() -> None:
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "NaN": ({"R": [[1, np.nan]]}, ValueError, r"R\[0, 1\] is nan"),
+    "None": ({"R": [[1, None]]}, ValueError, r"R\[0, 1\] is nan"),
+    "object": ({"R": [[1, {}]]}, TypeError, r"R\[0, 1\] is \{\}; expected a real number"),
+    "ragged": ({"R": [[1, 2], [1]]}, ValueError, "row 1 has 1 entries where row 0 has 2"),
     "infinity": ({"R": [[1, np.inf]]}, ValueError, r"R\[0, 1\] is inf"),
     "sparse NaN": (
         {"R": scipy.sparse.coo_array([[1, np.nan]])}, ValueError, r"R\[0, 1\] is nan",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Set, ValuesView
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 MAX_ROWS = 2**31 - 1  # rows are int32 in the kernels
@@ -65,6 +68,67 @@ def check_numeric(array: NDArray[Any], what: str) -> None:
     if array.dtype.kind not in "biuf":
         example = f" (first value {show(array.flat[0])})" if array.size else ""
         raise TypeError(f"{what}{example} has dtype {array.dtype}; expected real numbers")
+
+
+def check_column(values: object, what: str) -> None:
+    """Raise TypeError for what NumPy makes no column of: one value, a set, a view of a dict."""
+    if isinstance(values, Iterator | Mapping | Set | ValuesView):
+        raise TypeError(f"{what} is a {type(values).__name__}; pass a list or an array")
+    scalar = isinstance(values, str | bytes) or not hasattr(values, "__len__")
+    if scalar or (isinstance(values, np.ndarray) and values.ndim == 0):
+        raise TypeError(f"{what} is {show(values)}; expected a column, a list or an array")
+
+
+def to_numbers(
+    objects: NDArray[Any], what: str, missing: float | None = None
+) -> NDArray[np.float64]:
+    """Turn objects, such as Decimal, into numbers.
+
+    Parameters
+    ----------
+    objects
+        Array of any shape.
+    what
+        Name of the array in errors.
+    missing
+        What None and NA become; None if they are errors.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or an integer too large for a float.
+    TypeError
+        If one is no real number.
+    """
+    numbers = np.empty(objects.size, np.float64)
+    for position, value in enumerate(objects.ravel().tolist()):
+        absent = value is None or type(value).__name__ == "NAType"
+        try:
+            if isinstance(value, str | bytes) or (absent and missing is None):
+                raise TypeError
+            numbers[position] = missing if absent else value
+        except (TypeError, ValueError, OverflowError) as error:
+            place = ", ".join(map(str, np.unravel_index(position, objects.shape)))
+            where = f"{what}[{place}]"
+            if absent:
+                raise ValueError(
+                    f"{where} is {value!r}; drop it or give it a finite value"
+                ) from None
+            if isinstance(error, OverflowError):
+                raise ValueError(f"{where} is an integer too large for a float") from None
+            raise TypeError(f"{where} is {value!r}; expected a real number") from None
+    return numbers.reshape(objects.shape)
+
+
+def check_rows(rows: Iterable[Any]) -> None:
+    """Raise ValueError unless nested lists have one length."""
+    lengths = [len(row) if isinstance(row, list | tuple | np.ndarray) else 0 for row in rows]
+    for position, length in enumerate(lengths):
+        if length != lengths[0]:
+            raise ValueError(
+                f"row {position} has {length} entries where row 0 has {lengths[0]}; expected rows "
+                f"of one length"
+            )
 
 
 def check_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:

@@ -144,7 +144,7 @@ def predict(arguments: argparse.Namespace) -> None:
     chosen_names: list[str] = []
 
     def choose(present: Sequence[str]) -> list[str]:
-        chosen_names[:] = frames.find_columns(present, names, with_rating=False)
+        chosen_names[:] = frames.find_columns(present, names, with_ratings=False)
         return chosen_names
 
     with _output(arguments, "pairs") as write:

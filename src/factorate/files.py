@@ -52,7 +52,7 @@ def _format(path: Path, also: str = "") -> str:
 
 
 def read_file(
-    path: Path, names: Names | None = None, with_rating: bool = True, kinds: Kinds = (None, None)
+    path: Path, names: Names | None = None, with_ratings: bool = True, kinds: Kinds = (None, None)
 ) -> Any:
     """Read a whole file of ratings or pairs into a pyarrow table.
 
@@ -63,7 +63,7 @@ def read_file(
         a Parquet file.
     names
         Names of the columns (user, item, rating), or None to find them.
-    with_rating
+    with_ratings
         Whether a rating is wanted.
     kinds
         Kinds of the ids of users and items that a model knows. The ids of a CSV file are integers
@@ -80,7 +80,7 @@ def read_file(
     """
     pyarrow = _pyarrow()
     batches = list(
-        _batches(path, lambda present: find_columns(present, names, with_rating), whole=True)
+        _batches(path, lambda present: find_columns(present, names, with_ratings), whole=True)
     )
     table = pyarrow.concat_tables(batches)
     return _integers(table, kinds) if _format(path, ".gz") in {"csv", "tsv"} else table

@@ -40,8 +40,8 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
-def find_columns(present: Sequence[str], names: Names | None, with_rating: bool) -> list[str]:
-    """Choose the columns of user, item and, if `with_rating`, rating.
+def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool) -> list[str]:
+    """Choose the columns of user, item and, if `with_ratings`, rating.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def find_columns(present: Sequence[str], names: Names | None, with_rating: bool)
     >>> find_columns(["timestamp", "movieId", "rating", "userId"], None, True)
     ['userId', 'movieId', 'rating']
     """
-    wanted = 3 if with_rating else 2
+    wanted = 3 if with_ratings else 2
     if names is not None:
         if len(names) < wanted:
             raise ValueError(f"columns={names!r} has no rating; expected (user, item, rating)")
@@ -76,7 +76,7 @@ def find_columns(present: Sequence[str], names: Names | None, with_rating: bool)
         return [name for (name,) in matches]
     # Else in their order, unless a name that is known stands in another's place.
     in_place = all(not found or present.index(found[0]) == k for k, found in enumerate(matches))
-    if in_place and len(present) in ((3,) if with_rating else (2, 3)):
+    if in_place and len(present) in ((3,) if with_ratings else (2, 3)):
         return list(present[:wanted])
     missing = [role for role, found in zip(ALIASES, matches, strict=False) if not found]
     raise ValueError(
@@ -174,10 +174,10 @@ def column(values: Any, what: str) -> Any:
 
 
 def columns(
-    frame: nw.DataFrame[Any], names: Names | None, with_rating: bool
+    frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool
 ) -> tuple[Any, Any, Any, str]:
     """Return the columns user, item and rating (or None) as arrays, and the library's name."""
-    chosen = find_columns(frame.columns, names, with_rating)
+    chosen = find_columns(frame.columns, names, with_ratings)
     arrays = [
         _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate.checks import MAX_ROWS, show
+from factorate.checks import MAX_ROWS, check_column, show
 
 if TYPE_CHECKING:
     from typing import Any
@@ -232,6 +232,7 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
     if isinstance(values, Encoded):
         distinct = read_ids(values.distinct, what)
         return IdColumn(distinct.values, distinct.kind, values.codes)
+    check_column(values, what)
     array = values if isinstance(values, np.ndarray) else _to_array(values)
     if array.ndim != 1:
         raise ValueError(f"{what} has shape {array.shape}; a column of ids has shape (n,)")

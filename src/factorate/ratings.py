@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factorate import files, frames
-from factorate.checks import check_numeric, check_shape, is_sparse
+from factorate.checks import (
+    check_column,
+    check_numeric,
+    check_rows,
+    check_shape,
+    is_sparse,
+    to_numbers,
+)
 from factorate.ids import IdIndex, extend, look_up, make_index, raise_masked, range_index, read_ids
 
 if TYPE_CHECKING:
@@ -74,11 +81,12 @@ def _sparse(matrix: Any) -> Columns:
     return Columns(stored.row, stored.col, stored.data, shape)
 
 
-def _dense(matrix: NDArray[Any]) -> Columns:
+def _dense(matrix: NDArray[Any], transposed: str) -> Columns:
     if matrix.shape[1] == 3:
         raise ValueError(
             f"an array of shape {matrix.shape} can be triples or a matrix of three items; for "
-            f"(user, item, rating) triples pass tuple(a.T), for a matrix scipy.sparse.coo_array(a)"
+            f"(user, item, rating) triples pass {transposed}, for a matrix "
+            f"scipy.sparse.coo_array(a)"
         )
     if matrix.shape[1] == 2:
         raise ValueError(
@@ -86,6 +94,8 @@ def _dense(matrix: NDArray[Any]) -> Columns:
             f"pass them too, as in fit(X, y); for a matrix of two items pass "
             f"scipy.sparse.coo_array(a)"
         )
+    if matrix.dtype.kind in "OUS":
+        matrix = to_numbers(matrix, "R", missing=np.nan)
     check_numeric(matrix, "the matrix")
     observed = (matrix != 0) & ~np.isnan(matrix)
     infinite = np.argwhere(np.isinf(matrix))
@@ -103,21 +113,21 @@ def read_columns(
     data: object,
     y: object,
     names: frames.Names | None,
-    pairs: bool,
+    with_ratings: bool = True,
     kinds: tuple[str | None, str | None] = (None, None),
 ) -> Columns:
-    """Bring any accepted form of input into columns.
+    """Bring any accepted form of input into columns of equal length.
 
     Parameters
     ----------
     data
-        One of `FORMS`; with `pairs`, the same without the ratings.
+        One of `FORMS`; without `with_ratings`, the same without the ratings.
     y
         Ratings of the pairs in `data`, or None.
     names
         Names of the columns (user, item, rating), or None to find them.
-    pairs
-        Whether ratings may be absent.
+    with_ratings
+        Whether there must be ratings.
     kinds
         Kinds of the ids that a model knows, which decide how those of a CSV file are read.
 
@@ -128,45 +138,64 @@ def read_columns(
     FileNotFoundError
         If `data` is a path where no file is.
     """
-    with_rating = not pairs and y is None
+    columns = _columns(data, y, names, with_ratings, kinds)
+    wanted = frames.ROLES if with_ratings or y is not None else frames.ROLES[:2]
+    _check_lengths(**dict(zip(wanted, columns, strict=False)))
+    return columns
+
+
+def _columns(
+    data: object,
+    y: object,
+    names: frames.Names | None,
+    with_ratings: bool,
+    kinds: tuple[str | None, str | None],
+) -> Columns:
+    inside = with_ratings and y is None  # where the ratings are
     if isinstance(data, tuple):
-        return _tuple(data, y, with_rating)
+        return _tuple(data, y, inside)
     if isinstance(data, list | np.ndarray):
-        return _array(_as_array(data), y, pairs)
+        return _array(data, y, inside)
     if is_sparse(data):
         if y is not None:
             raise ValueError("a sparse matrix holds its ratings; pass it without y")
         return _sparse(data)
     from_file = isinstance(data, str | os.PathLike)
     if isinstance(data, str | os.PathLike):
-        data = files.read_file(Path(data), names, with_rating, kinds)
+        data = files.read_file(Path(data), names, inside, kinds)
     frame = frames.to_frame(data)
     if frame is None:
         raise TypeError(f"got {type(data).__name__}; expected {FORMS}")
-    users, items, ratings, library = frames.columns(frame, names, with_rating)
+    users, items, ratings, library = frames.columns(frame, names, inside)
     return Columns(users, items, ratings if y is None else y, None, None if from_file else library)
 
 
-def _tuple(data: tuple[Any, ...], y: object, with_rating: bool) -> Columns:
-    if (len(data) == 3 and y is None) or (len(data) == 2 and not with_rating):
+def _tuple(data: tuple[Any, ...], y: object, with_ratings: bool) -> Columns:
+    if (len(data) == 3 and y is None) or (len(data) == 2 and not with_ratings):
         users, items, *rest = map(frames.column, data, frames.ROLES)
         return Columns(users, items, rest[0] if rest else y)
-    expected = "(users, items, ratings)" if with_rating else "(users, items)"
+    expected = "(users, items, ratings)" if with_ratings else "(users, items)"
     raise ValueError(f"a tuple of {len(data)} was given; expected {expected}")
 
 
-def _array(array: NDArray[Any], y: object, pairs: bool) -> Columns:
-    if pairs and array.size == 0:
-        return Columns([], [], None)
+def _array(data: list[Any] | NDArray[Any], y: object, with_ratings: bool) -> Columns:
+    array = _as_array(data)
+    if not with_ratings and array.size == 0:
+        return Columns([], [], y)
     if array.ndim != 2:
         raise ValueError(f"an array of shape {array.shape} was given; expected {FORMS}")
-    if array.shape[1] == 2 and (pairs or y is not None):
+    if not with_ratings and array.shape[1] == 2:
         return Columns(array[:, 0], array[:, 1], y)
     if y is not None:
         raise ValueError(f"with y, X has shape (n, 2), user and item; got {array.shape}")
-    if pairs and array.shape[1] == 3:
+    if not with_ratings and array.shape[1] == 3:
         raise ValueError(f"pairs of user and item have shape (n, 2); got {array.shape}")
-    return _dense(array)
+    if isinstance(data, list) and len(data) == 3:
+        raise ValueError(
+            "a list of three rows can be three columns or a matrix of three users; for columns "
+            "pass a tuple (users, items, ratings), for a matrix np.array(…)"
+        )
+    return _dense(array, "tuple(zip(*a))" if isinstance(data, list) else "tuple(a.T)")
 
 
 def _as_array(data: list[Any] | NDArray[Any]) -> NDArray[Any]:
@@ -176,13 +205,8 @@ def _as_array(data: list[Any] | NDArray[Any]) -> NDArray[Any]:
         return np.asarray(data.filled(0) if data.dtype.kind in "biuf" else data.data)
     if isinstance(data, np.ndarray):
         return np.asarray(data)  # a plain array, whatever its subclass
-    if len(data) == 3 and all(hasattr(row, "__len__") for row in data):
-        raise ValueError(
-            "a list of three rows can be three columns or a matrix of three users; for columns "
-            "pass a tuple (users, items, ratings), for a matrix np.array(…)"
-        )
-    objects = np.asarray(data, object)  # not yet text: [1, "a"] keeps its integer
-    return objects if objects.ndim == 2 and objects.shape[1] == 2 else np.asarray(data)
+    check_rows(data)
+    return np.asarray(data, object)  # not yet numbers or text: [1, "a"] keeps its integer
 
 
 def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings") -> Floats:
@@ -197,9 +221,10 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
     """
     if isinstance(ratings, np.ma.MaskedArray):
         raise_masked(ratings.ravel(), what)
+    check_column(ratings, what)
     array = np.asarray(ratings)
     if array.dtype.kind in "OUS":
-        array = _to_numbers(array, what)
+        array = to_numbers(array, what)
     check_numeric(array, what)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -218,34 +243,18 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
     return values
 
 
-def _to_numbers(objects: NDArray[Any], what: str) -> NDArray[np.float64]:
-    """Turn objects, such as Decimal, into numbers."""
-    numbers = np.empty(objects.size, np.float64)
-    for position, value in enumerate(objects.ravel().tolist()):
-        if value is None or type(value).__name__ == "NAType":
-            raise ValueError(f"{what}[{position}] is {value!r}; drop it or give it a finite value")
-        try:
-            if isinstance(value, str | bytes):
-                raise TypeError
-            numbers[position] = value
-        except OverflowError:
-            raise ValueError(f"{what}[{position}] is an integer too large for a float") from None
-        except (TypeError, ValueError):
-            raise TypeError(f"{what}[{position}] is {value!r}; expected a real number") from None
-    return numbers.reshape(objects.shape)
-
-
-def _check_lengths(**lengths: int) -> None:
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{n} {name}" for name, n in lengths.items())
+def _check_lengths(**columns: Any) -> None:
+    for what, column in columns.items():
+        check_column(column, what)
+    if len({len(column) for column in columns.values()}) > 1:
+        listed = ", ".join(f"{len(column)} {what}" for what, column in columns.items())
         raise ValueError(f"columns have different lengths: {listed}")
 
 
-def _length(column: Any) -> int:
-    try:
-        return len(column)
-    except TypeError:
-        raise TypeError(f"got {column!r}; expected a column of shape (n,)") from None
+def _values(columns: Columns, dtype: np.dtype[Any]) -> Floats:
+    if not len(columns.users):
+        raise ValueError("there are no ratings; at least one is needed")
+    return read_values(columns.ratings, dtype)
 
 
 def read_ratings(
@@ -274,22 +283,15 @@ def read_ratings(
     >>> ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist()
     ([0, 0, 1], [0, 1, 0], [5.0, 3.0, 4.0])
     """
-    columns = read_columns(data, y, names, pairs=False)
-    lengths = {"users": _length(columns.users), "items": _length(columns.items)}
-    _check_lengths(**lengths, ratings=_length(columns.ratings))
-    if not lengths["users"]:
-        raise ValueError("there are no ratings; at least one is needed")
-    values = read_values(columns.ratings, dtype)
-    sides = []
-    for position, what in enumerate(("users", "items")):
-        ids = (columns.users, columns.items)[position]
-        if columns.shape is None:
-            sides.append(make_index(read_ids(ids, what), what))
-        else:
-            codes = np.ascontiguousarray(ids, np.int32)
-            sides.append((range_index(columns.shape[position]), codes))
-    (user_index, users), (item_index, items) = sides
-    users, items = (np.ascontiguousarray(codes) for codes in (users, items))
+    columns = read_columns(data, y, names)
+    values = _values(columns, dtype)
+    if columns.shape is None:
+        user_index, users = make_index(read_ids(columns.users, "users"), "users")
+        item_index, items = make_index(read_ids(columns.items, "items"), "items")
+    else:
+        user_index, item_index = map(range_index, columns.shape)
+        users, items = columns.users, columns.items
+    users, items = (np.ascontiguousarray(codes, np.int32) for codes in (users, items))
     return Ratings(users, items, values, user_index, item_index, columns.library)
 
 
@@ -322,13 +324,8 @@ def read_further(
     TypeError, ValueError, FileNotFoundError
         As `read_ratings`, and if a column is of another type than the model's ids.
     """
-    kinds = user_index.kind, item_index.kind
-    columns = read_columns(data, y, names, pairs=False, kinds=kinds)
-    lengths = {"users": _length(columns.users), "items": _length(columns.items)}
-    _check_lengths(**lengths, ratings=_length(columns.ratings))
-    if not lengths["users"]:
-        raise ValueError("there are no ratings; at least one is needed")
-    values = read_values(columns.ratings, dtype)
+    columns = read_columns(data, y, names, kinds=(user_index.kind, item_index.kind))
+    values = _values(columns, dtype)
     sides = []
     for index, ids, grows, what in (
         (user_index, columns.users, new_users, "users"),
@@ -340,7 +337,6 @@ def read_further(
         )
         sides.append((longer, np.ascontiguousarray(codes)))
     (user_index, users), (item_index, items) = sides
-    users, items = np.ascontiguousarray(users), np.ascontiguousarray(items)
     return Ratings(users, items, values, user_index, item_index, columns.library), columns
 
 
@@ -376,7 +372,7 @@ def read_ratings_of_one(
             f"{{item: rating}} or a tuple (items, ratings)"
         )
     items, values = ratings
-    _check_lengths(items=_length(items), ratings=_length(values))
+    _check_lengths(items=items, ratings=values)
     rows = look_up(item_index, read_ids(items, "items"), "items")
     return np.ascontiguousarray(rows), read_values(values, dtype), items
 
@@ -398,11 +394,12 @@ def read_pairs(
         As `read_ratings`, and if a whole column is of another type than the model's ids.
     """
     kinds = user_index.kind, item_index.kind
-    columns = read_columns(data, y, names, pairs=not with_ratings, kinds=kinds)
-    lengths = {"users": _length(columns.users), "items": _length(columns.items)}
-    if with_ratings or y is not None:
-        lengths["ratings"] = _length(columns.ratings)
-    _check_lengths(**lengths)
+    columns = read_columns(data, y, names, with_ratings, kinds)
+    if not with_ratings and columns.shape is not None and not is_sparse(data):
+        raise ValueError(
+            f"pairs of user and item have shape (n, 2); got {columns.shape}; for those of the "
+            f"entries of a matrix pass scipy.sparse.coo_array(a)"
+        )
     users = look_up(user_index, read_ids(columns.users, "users"), "users")
     items = look_up(item_index, read_ids(columns.items, "items"), "items")
     return np.ascontiguousarray(users), np.ascontiguousarray(items), columns

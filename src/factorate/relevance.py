@@ -56,19 +56,11 @@ def read_relevant(
     TypeError, ValueError
         If these are not ratings, or none is relevant.
     """
-    columns = read_columns(held_out, None, names, pairs=threshold is None, kinds=kinds)
-    n_users, n_items = len(columns.users), len(columns.items)
-    if n_users != n_items:
-        raise ValueError(f"columns have different lengths: {n_users} users, {n_items} items")
-    relevant = np.ones(n_users, np.bool)
+    columns = read_columns(held_out, None, names, threshold is not None, kinds)
+    relevant = np.ones(len(columns.users), np.bool)
     if threshold is not None:
         least = check_number("threshold", threshold)
-        values = read_values(columns.ratings, np.dtype(np.float64))
-        if len(values) != n_users:
-            raise ValueError(
-                f"columns have different lengths: {n_users} users, {len(values)} ratings"
-            )
-        relevant = values >= least
+        relevant = read_values(columns.ratings, np.dtype(np.float64)) >= least
     if not relevant.any():
         at_least = "" if threshold is None else f" of at least {threshold}"
         raise ValueError(f"there are no held-out ratings{at_least}; at least one is needed")

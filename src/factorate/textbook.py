@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate import frames
-from factorate.checks import check_count, check_number, check_numeric, check_shape, is_sparse
+from factorate.checks import (
+    check_count,
+    check_number,
+    check_numeric,
+    check_rows,
+    check_shape,
+    is_sparse,
+    to_numbers,
+)
 from factorate.exceptions import DivergenceError
 from factorate.kernels import active
 from factorate.schedule import count
@@ -161,9 +169,13 @@ def _matrix(R: Any) -> NDArray[Any]:
     if not isinstance(R, np.ndarray | list | tuple):
         frame = frames.to_frame(R)
         R = R if frame is None else frame.to_numpy()
+    else:
+        check_rows(R)
     if np.ma.isMaskedArray(R):
         R = R.filled(0)
     matrix = np.asarray(R)
+    if matrix.dtype == object:
+        matrix = to_numbers(matrix, "R", missing=np.nan)
     check_numeric(matrix, "R")
     check_shape(matrix.shape, "R")
     _check_finite(matrix, "R")
