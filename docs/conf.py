@@ -19,7 +19,7 @@ exclude_patterns = ["build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-default_role = "py:obj" # `fit` in a docstring is a link
+default_role = "py:obj"  # `fit` in a docstring is a link
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,88 +14,40 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 import factorate as ft
-from factorate import files, frames, losses, rates, reference
+from factorate import files, frames, losses, rates
 from factorate.checks import show
-from factorate.cores import available_cores
-from factorate.kernels import chosen
+from factorate.demo import million, textbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from factorate.frames import Names
 
-DEMO_RATINGS, DEMO_TEST = 1_000_000, 100_000
-DEMO_NOISE = 0.5
-REFERENCE_SLICE = 20_000
-QUERIES_AT_ONCE = 1 << 13
+QUERIES_AT_ONCE, RESULTS_AT_ONCE = 1 << 13, 1 << 20
 INTERRUPTED = 130
 COLUMNS_HELP = "names of the columns, separated by commas: user,item,rating"
+ADVICE = {  # what errors advise in Python, and on the command line
+    r", or for a wide table of users × items pass frame\.to_numpy\(\)": "",
+    r"columns=\(…\)": "--columns user,item,rating",
+    r"columns=\('([^']*)', '([^']*)'\)": r"--columns \1,\2",
+    r"columns=\('([^']*)', '([^']*)', '([^']*)'\)": r"--columns \1,\2,\3",
+    r"exclude_seen=False, or fit with keep_seen=True": "--with-seen, or fit without --no-seen",
+    r"keep_seen=False": "--no-seen",
+    r", or an eval_set": "",
+    r"\b(nonnegative|implicit)=True": r"--\1",
+    r"\b(?:learning_rate_)?(schedule|loss)='(\w+)'": r"--\1 \2",
+}
 
 
 def demo(_: argparse.Namespace) -> None:
     """Show the textbook's example, then a million ratings."""
-    _demo_textbook()
-    _demo_million()
+    textbook()
+    million(_shows_progress())
 
 
-def _demo_textbook() -> None:
-    R, P, Q = ft.datasets.textbook()
-    print("1. The textbook's 6 × 4 matrix of ratings, · where one is missing\n")
-    began = time.perf_counter()
-    P, Q = ft.matrix_factorization(R, P, Q, K=3)
-    seconds = time.perf_counter() - began
-    filled = P @ Q.T
-    print("      given            filled by P Qᵀ, K = 3")
-    for given, row in zip(R, filled, strict=True):
-        cells = "  ".join(f"{r:.0f}" if r > 0 else "·" for r in given)
-        print(f"   {cells}      {'  '.join(f'{x:4.2f}' for x in row)}")
-    furthest = np.abs(filled - R)[R > 0].max()
-    visits = 5000 * np.count_nonzero(R)
-    print(
-        f"\n   5000 steps, {visits:,} updates in {seconds * 1e3:.1f} ms; every given rating comes "
-        f"back to within {furthest:.2f}\n"
-    )
-
-
-def _demo_million() -> None:
-    print(f"2. A million synthetic ratings with a noise of {DEMO_NOISE}: no model can do better\n")
-    users, items, ratings = ft.datasets.synthetic(
-        DEMO_RATINGS + DEMO_TEST, n_factors=8, noise=DEMO_NOISE
-    )
-    known, held_out = slice(DEMO_RATINGS), slice(DEMO_RATINGS, None)
-    training = users[known], items[known], ratings[known]
-    model = ft.MatrixFactorization(
-        n_factors=32, n_epochs=20, regularization=0.02, random_state=0, verbose=True
-    )  # fmt: skip
-    model.fit(training)
-    scores = model.evaluate((users[held_out], items[held_out], ratings[held_out]))
-    print(f"   test RMSE {scores['rmse']:.3f}, noise floor {DEMO_NOISE:.3f}")
-
-    epochs = np.diff(model.history_["seconds"])
-    fast = DEMO_RATINGS / float(np.median(epochs))
-    slow = _reference_speed(training, model)
-    print(
-        f"   {fast / 1e6:.0f} million ratings/s on {available_cores()} threads ({chosen()}), "
-        f"{slow / 1e6:.3f} by the\n   same loop in NumPy on one: {fast / slow:.0f} times as fast\n"
-    )
-
-    user = int(users[0])
-    print(f"3. The best ten items that user {user} has not rated\n")
-    unseen = np.setdiff1d(model.items_, training[1][training[0] == user])
-    predicted = model.complete(users=[user], items=unseen)[0]
-    for place in np.argsort(-predicted, kind="stable")[:10]:
-        print(f"   item {unseen[place]:>4}   {predicted[place]:.2f}")
-
-
-def _reference_speed(ratings: tuple[Any, Any, Any], model: ft.MatrixFactorization) -> float:
-    users, items, values = (column[:REFERENCE_SLICE] for column in ratings)
-    P, Q = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
-    biases = model.user_bias_.astype(np.float64), model.item_bias_.astype(np.float64)
-    began = time.perf_counter()
-    reference.train_epoch(
-        users, items, values - model.global_mean_, P, Q, *biases, 0.01, 0.02
-    )  # fmt: skip
-    return len(values) / (time.perf_counter() - began)
+def _shows_progress() -> bool:
+    """Say whether somebody may be watching; a log would keep every step of a bar."""
+    return sys.stderr.isatty()
 
 
 def fit(arguments: argparse.Namespace) -> None:
@@ -126,7 +78,7 @@ def fit(arguments: argparse.Namespace) -> None:
         n_threads=arguments.threads,
         dtype=arguments.dtype,
         columns=arguments.columns,
-        verbose=not arguments.quiet,
+        verbose=not arguments.quiet and _shows_progress(),
     )
     model.fit(arguments.ratings)
     model.save(output)
@@ -158,10 +110,10 @@ def recommend(arguments: argparse.Namespace) -> None:
     """Recommend items to the users in a file, or to all."""
     model = ft.load(arguments.model)
 
-    def answer(users: Any) -> Any:
-        return model.recommend(users, arguments.n, exclude_seen=not arguments.with_seen)
+    def answer(users: Any, n: int) -> Any:
+        return model.recommend(users, n, exclude_seen=not arguments.with_seen)
 
-    _neighbours(arguments, model, "user", "item", answer)
+    _neighbours(arguments, model, ("user", "item"), "item", answer)
 
 
 def similar(arguments: argparse.Namespace) -> None:
@@ -169,47 +121,56 @@ def similar(arguments: argparse.Namespace) -> None:
     model = ft.load(arguments.model)
     side = "user" if arguments.users else "item"
     method = model.similar_users if arguments.users else model.similar_items
-    _neighbours(arguments, model, side, f"similar_{side}", lambda ids: method(ids, arguments.n))
+    _neighbours(arguments, model, (side, side), f"similar_{side}", method)
 
 
 def _neighbours(
-    arguments: argparse.Namespace, model: ft.MatrixFactorization, side: str, found_title: str,
-    answer: Callable[[Any], tuple[Any, Any]],
+    arguments: argparse.Namespace, model: ft.MatrixFactorization, sides: tuple[str, str],
+    found_title: str, answer: Callable[[Any, int], tuple[Any, Any]],
 ) -> None:  # fmt: skip
-    """Write what is found for each id, a line for each pair, best first."""
-    with _output(arguments, f"{side}s") as write:
-        for ids in _asked(arguments, model, side):
-            found, scores = answer(ids)
-            there = ~np.isnan(scores)
-            columns = np.repeat(ids, there.sum(axis=1)), found[there], scores[there]
-            titles = side, found_title, "score"
-            write(dict(zip(titles, columns, strict=True)), len(ids))
+    """Write what is found, of one side for each id of the other, a line for each, best first."""
+    known = {"user": model.users_, "item": model.items_}
+    kinds = dict(zip(known, model.id_kinds_, strict=True))
+    asked, wanted = sides
+    n = min(arguments.n, max(1, len(known[wanted])))
+    at_once = max(1, min(QUERIES_AT_ONCE, RESULTS_AT_ONCE // max(1, n)))
+    with _output(arguments, f"{asked}s") as write:
+        for column in _asked(arguments, known[asked], asked, kinds[asked]):
+            for first in range(0, max(1, len(column)), at_once):  # of none, the names of columns
+                ids = column[first : first + at_once] if len(column) else known[asked][:0]
+                found, scores = answer(ids, n)
+                there = ~np.isnan(scores)
+                columns = {
+                    asked: _typed(np.repeat(ids, there.sum(axis=1)), kinds[asked]),
+                    found_title: _typed(found[there], kinds[wanted]),
+                    "score": scores[there],
+                }
+                write(columns, len(ids))
 
 
-def _asked(
-    arguments: argparse.Namespace, model: ft.MatrixFactorization, side: str
-) -> Iterator[Any]:
-    """Yield the ids that are asked about: of the command line, of a file, or all."""
-    place = ("user", "item").index(side)
-    kind = model.id_kinds_[place]
+def _typed(ids: Any, kind: str) -> Any:
+    """Return ids as an array whose type is that of others, also where there are none."""
+    text = {"str": "U1", "UUID": "U1", "bytes": "S1"}
+    return ids.astype(text[kind]) if not len(ids) and kind in text else ids
+
+
+def _asked(arguments: argparse.Namespace, known: Any, side: str, kind: str) -> Iterator[Any]:
+    """Yield columns of the ids that are asked about: of the command line, of a file, or all."""
     if arguments.id:
         ids: Any = np.array(arguments.id, object)
         if kind != "str":
             with contextlib.suppress(ValueError):
                 ids = np.array([int(text) for text in arguments.id])
         yield ids
-        return
-    if arguments.ids is None:
-        columns: Iterator[Any] = iter([(model.users_, model.items_)[place]])
+    elif arguments.ids is None:
+        yield known
     else:
-        path = Path(arguments.ids)
         batches = files.read_batches(
-            path, lambda present: frames.find_ids(present, side, arguments.column), (kind,)
+            Path(arguments.ids),
+            lambda present: frames.find_ids(present, side, arguments.columns),
+            (kind,),
         )
-        columns = (table.column(0).to_numpy() for table in batches)
-    for column in columns:
-        for first in range(0, len(column), QUERIES_AT_ONCE):
-            yield column[first : first + QUERIES_AT_ONCE]
+        yield from (table.column(0).to_numpy() for table in batches)
 
 
 @contextlib.contextmanager
@@ -219,6 +180,11 @@ def _output(
     """Give what writes columns, and shows progress where standard error is a terminal."""
     from tqdm import tqdm
 
+    ending = files.FORMATS.get(Path(arguments.output or "").suffix.lower())
+    if ending and arguments.format not in (None, ending):
+        arguments.parser.error(
+            f"--format {arguments.format} contradicts the ending of {arguments.output}"
+        )
     with (
         files.writing(arguments.output, arguments.format) as write,
         tqdm(unit=f" {unit}", disable=True if arguments.quiet else None) as bar,
@@ -248,15 +214,20 @@ def info(arguments: argparse.Namespace) -> None:
     errors = model.history_["train_rmse"]
     rows = {
         "file": f"{arguments.model} ({Path(arguments.model).stat().st_size / 1e6:.1f} MB)",
-        "users": f"{len(model.users_):,} ({show(model.users_[0])} … {show(model.users_[-1])})",
-        "items": f"{len(model.items_):,} ({show(model.items_[0])} … {show(model.items_[-1])})",
+        "users": _extent(model.users_),
+        "items": _extent(model.items_),
         "mean": f"{model.global_mean_:.4f}",
         "epochs": f"{model.n_epochs_}",
         "train rmse": f"{errors[-1]:.4f}" if len(errors) else "not trained",
     }
     rows |= {name: f"{value!r}" for name, value in model.get_params().items()}
+    width = max(map(len, rows))
     for name, value in rows.items():
-        print(f"{name:<15} {value}")
+        print(f"{name:<{width}}  {value}")
+
+
+def _extent(ids: Any) -> str:
+    return f"{len(ids):,} ({show(ids[0])} … {show(ids[-1])})" if len(ids) else "0"
 
 
 def _names(text: str) -> Names:
@@ -277,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(function: Any, description: str, *positional: tuple[str, str]) -> Any:
         sub = commands.add_parser(function.__name__, help=description, description=description)
-        sub.set_defaults(function=function)
+        sub.set_defaults(function=function, parser=sub)
         for name, text in positional:
             sub.add_argument(name.lower(), metavar=name, help=text)
         return sub
@@ -339,9 +310,10 @@ def _parser() -> argparse.ArgumentParser:
         (similar, "find the items, or users, that are alike", "items"),
     ):
         sub = command(function, text, model)
-        sub.add_argument("ids", metavar="IDS", nargs="?", help=f"file of {what}; default: all")
-        sub.add_argument("--id", action="append", help=f"one of the {what}; can be repeated")
-        sub.add_argument("--column", metavar="NAME", help="name of the column of ids in the file")
+        either = sub.add_mutually_exclusive_group()
+        either.add_argument("ids", metavar="IDS", nargs="?", help=f"file of {what}; default: all")
+        either.add_argument("--id", action="append", help=f"one of the {what}; can be repeated")
+        sub.add_argument("--columns", metavar="NAME", help="name of the column of ids in the file")
         sub.add_argument("-n", type=int, default=10, help="how many for each (default: 10)")
         output_options(sub)
         if function is recommend:
@@ -387,7 +359,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("factorate: interrupted", file=sys.stderr)
             return INTERRUPTED
+        except MemoryError as error:
+            print(f"factorate: error: {str(error) or 'not enough memory'}", file=sys.stderr)
+            return 1
         except (ValueError, TypeError, ArithmeticError, OSError, ImportError) as error:
-            print(f"factorate: error: {error}", file=sys.stderr)
+            print(f"factorate: error: {_advise(str(error))}", file=sys.stderr)
             return 1
     return 0
+
+
+def _advise(message: str) -> str:
+    """Say an error in the words of the command line."""
+    for python, option in ADVICE.items():
+        message = re.sub(python, option, message)
+    return message

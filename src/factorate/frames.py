@@ -104,7 +104,7 @@ def find_ids(present: Sequence[str], side: str, name: str | None = None) -> list
     if len(present) == 1:
         return list(present)
     raise ValueError(
-        f"cannot tell the column of {side} among {list(present)[:12]}; name it with --column"
+        f"cannot tell the column of {side} among {list(present)[:12]}; name it with --columns"
     )
 
 
