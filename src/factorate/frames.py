@@ -165,7 +165,9 @@ def _encode(series: nw.Series[Any]) -> Encoded | None:
 
 def column(values: Any, what: str) -> Any:
     """Return a Series of any library as the column of a DataFrame is; other objects as they are."""
-    import narwhals as nw
+    if isinstance(values, np.ndarray | list | tuple):
+        return values
+    import narwhals as nw  # only now: it takes a while
 
     if hasattr(values, "__arrow_c_array__"):  # an Array of pyarrow; narwhals knows chunked ones
         values = importlib.import_module("pyarrow").chunked_array([values])
