@@ -122,6 +122,17 @@ def test_parquet_in_and_out(columns: Any, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    """Regression: the message named a temporary file."""
+    with (
+        pytest.raises(FileNotFoundError, match=r"'[^']*absent.o\.csv'"),
+        files.writing(str(tmp_path / "absent" / "o.csv")),
+    ):
+        pass
+    with pytest.raises(IsADirectoryError, match="is a folder"), files.writing(str(tmp_path), "csv"):
+        pass
+
+
 def test_recommend_to_all_to_some_and_to_one(
     model: Path, tmp_path: Path, capfdbinary: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

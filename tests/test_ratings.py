@@ -16,6 +16,7 @@ from optional import polars as pl
 from optional import present, scipy
 from optional import pyarrow as pa
 
+from factorate import files
 from factorate.ratings import Ratings, read_pairs, read_ratings
 
 FLOAT = np.dtype(np.float32)
@@ -326,7 +327,10 @@ def test_a_csv_line_that_does_not_parse_is_named(tmp_path: Path, text: str, mess
         ("\ufeffrating,user,item\n3,1,2\nx,1,3\n", "line 3: rating is 'x'"),
         ("user,item,rating\n1,2,3\n1,3,1_000\n", "line 3: rating is '1_000'"),
         ("user,item,rating\n1,2,3\n1,3,\n", "line 3: rating is missing"),
-        ("user,item,rating\n1,2,3\n1,3,nan\n", r"ratings\[1\] is nan"),
+        ("user,item,rating\n1,2,3\n1,3,nan\n", "line 3: rating is 'nan', which is no finite"),
+        ("user,item,rating\n1,2,3\n1,3,1e999\n", "line 3: rating is '1e999', which is no finite"),
+        ("ann,tea,5\nbob,rye,3\n", "bad.csv, line 1: .*'5'.* look like a rating; put a header"),
+        ("a,b,c,d\n1,2,3,4\n", "bad.csv, line 1: cannot tell the column of user"),
     ],
 )
 def test_csv_files_as_people_have_them(tmp_path: Path, text: str, message: str) -> None:
@@ -336,10 +340,117 @@ def test_csv_files_as_people_have_them(tmp_path: Path, text: str, message: str) 
         read(path)
 
 
-def test_a_csv_file_of_another_encoding_is_named(tmp_path: Path) -> None:
-    (tmp_path / "bad.csv").write_bytes("user,item,rating\na,b,1\nä,b,1\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="line 3 is not UTF-8"):
-        read(tmp_path / "bad.csv")
+def test_a_header_that_is_a_rating_is_no_header(tmp_path: Path) -> None:
+    """Regression: the first of ratings without a header was lost unless all of it was numbers."""
+    path = tmp_path / "pairs.csv"
+    path.write_text("ann,tea,5\nbob,rye,3\n")
+    index = read((["ann"], ["tea"], [5])).user_index
+    with pytest.raises(ValueError, match=r"line 1: .*\['ann', 'tea', '5'\], look like a rating"):
+        read_pairs(path, index, index)
+    with pytest.raises(ValueError, match="put a header line"):
+        read(pd.read_csv(path))
+    assert len(read(pd.read_csv(path, header=None)).values) == 2
+    assert len(read(path, names=("ann", "tea", "5")).values) == 1
+
+
+TEXTS = {
+    "csv": ["user,item,rating", "a,b,1", "ä,b,1"],
+    "jsonl": ['{"user": "a", "item": 1, "rating": 1}', '{"user": "ä", "item": 1, "rating": 1}'],
+}
+
+
+@pytest.mark.parametrize("ending", TEXTS)
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_a_file_of_another_encoding_is_named(tmp_path: Path, ending: str, encoding: str) -> None:
+    """Regression: of UTF-16, and of JSON in Latin-1, the message was Python's own."""
+    lines = TEXTS[ending]
+    path = tmp_path / f"bad.{ending}"
+    path.write_bytes("\n".join(lines).encode(encoding))
+    number = len(lines) if encoding == "latin-1" else 1
+    with pytest.raises(ValueError, match=f"bad.{ending}, line {number} is not UTF-8, which is exp"):
+        read(path)
+
+
+def test_other_columns_of_another_encoding_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_bytes("user,item,rating,title\na,b,1,Ä\n".encode("latin-1"))
+    assert content(read(path)) == [("a", "b", 1.0)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_compressed_file_that_is_cut_short_is_named(tmp_path: Path, ending: str) -> None:
+    """Regression: the message was that of the library which decompresses, without the file."""
+    lines = {
+        "csv": ["user,item,rating", *(f"u{n},{n % 7},{n % 5}" for n in range(5000))],
+        "jsonl": [f'{{"user": {n}, "item": {n % 7}, "rating": 1}}' for n in range(5000)],
+    }
+    whole = gzip.compress("\n".join(lines[ending]).encode())
+    path = tmp_path / f"ratings.{ending}.gz"
+    damaged = whole[:300] + b"xxxx" + whole[304:]
+    for content in (whole[: len(whole) // 2], whole[:12], damaged, b"user,item,rating\n1,2,3\n"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"{path.name} is cut short or damaged: "):
+            read(path)
+
+
+def test_blanks_around_integers_and_names_are_no_part_of_them(tmp_path: Path) -> None:
+    """Regression: after a blank, an integer was text."""
+    (tmp_path / "ratings.csv").write_text("rating, user, item\n3, 1,tea\n4 , 2, rye\n")
+    assert content(read(tmp_path / "ratings.csv")) == [(1, "tea", 3.0), (2, " rye", 4.0)]
+
+
+# JSON lines
+
+
+def test_ratings_of_json_lines_are_whole_and_broken_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: batches of whole numbers did not join those of others."""
+    monkeypatch.setattr(files, "ROWS", 2)
+    lines = [
+        f'{{"user": {user}, "item": {item}, "rating": {value:g}}}\n'
+        for user, item, value in zip(USERS, ITEMS, VALUES, strict=True)
+    ]
+    (tmp_path / "ratings.jsonl").write_text("".join(lines))
+    assert content(read(tmp_path / "ratings.jsonl")) == EXPECTED
+
+
+def test_large_integers_of_json_lines_are_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: an id of more than 64 bits was refused by the library that holds columns."""
+    monkeypatch.setattr(files, "ROWS", 1)
+    ids = [1, 2**64 - 1, 10**20, -(10**30)]
+    lines = [f'{{"user": {user}, "item": 1, "rating": 1}}\n' for user in ids]
+    path = tmp_path / "ratings.jsonl"
+    path.write_text("".join(lines))
+    ratings = read(path)
+    assert ratings.user_index.ids.tolist() == sorted(ids)
+    assert read_pairs(path, ratings.user_index, ratings.item_index)[0].tolist() == [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('"item": 1, "rating": "4"', "line 2: rating is '4', which is no finite number"),
+        ('"item": 1, "rating": NaN', "line 2: rating is nan, which is no finite number"),
+        ('"item": 1, "rating": 1e999', "line 2: rating is inf, which is no finite number"),
+        ('"item": 1, "rating": 1' + "0" * 400, "line 2: rating is 10+, which is no finite"),
+        ('"item": "a", "rating": 1', "mixes types of ids: .*Field item .*int64 vs string"),
+        ('"item": 1' + "0" * 40 + ', "rating": 1', "an integer has more than 38 digits"),
+    ],
+)
+def test_a_json_line_that_is_no_rating_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.setattr(files, "ROWS", 1)
+    path = tmp_path / "bad.jsonl"
+    path.write_text(f'{{"user": 1, "item": 1, "rating": 1}}\n{{"user": 1, {text}}}\n')
+    with pytest.raises(ValueError, match=f"bad.jsonl.*{message}"):
+        read(path)
+
+
+# Any file
 
 
 @pytest.mark.parametrize(
@@ -378,11 +489,18 @@ def test_a_file_of_pairs_needs_no_ratings(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no file '.*absent\.csv'"):
         read(tmp_path / "absent.csv")
+    with pytest.raises(IsADirectoryError, match="is a folder; expected the path of a file"):
+        read(tmp_path)
     (tmp_path / "ratings.xlsx").write_bytes(b"")
     with pytest.raises(ValueError, match=r"ends in '\.xlsx'; expected \.csv"):
         read(tmp_path / "ratings.xlsx")
     (tmp_path / "ratings.parquet").write_bytes(b"no parquet here")
     with pytest.raises(ValueError, match="is not a Parquet file"):
+        read(tmp_path / "ratings.parquet")
+    one = pa.array([1])
+    twice = pa.Table.from_arrays([one] * 4, names=["user", "item", "rating", "user"])
+    pa.parquet.write_table(twice, tmp_path / "ratings.parquet")
+    with pytest.raises(ValueError, match="two columns are named 'user'; rename one"):
         read(tmp_path / "ratings.parquet")
 
 

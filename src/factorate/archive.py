@@ -95,7 +95,7 @@ def _padding(position: int, name: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
+def replacing(target: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of another once it is whole and on the disk."""
     if target.is_dir():
         raise IsADirectoryError(f"{str(target)!r} is a folder; expected the path of a file")
@@ -149,7 +149,7 @@ def write(path: Path, meta: Meta, arrays: Mapping[str, NDArray[Any]]) -> None:
     arrays = {name: portable(array) for name, array in arrays.items()}
     forms = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
     text = json.dumps(meta | {"arrays": forms}, allow_nan=False, indent=1)
-    with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(META, EARLIEST), text)
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy", EARLIEST)

@@ -6,13 +6,15 @@ import csv
 import gzip
 import itertools
 import json
-import secrets
+import math
 import sys
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factorate.frames import ROLES, find_columns
+from factorate.archive import replacing
+from factorate.frames import ROLES, find_columns, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +84,10 @@ def read_file(
     batches = list(
         _batches(path, lambda present: find_columns(present, names, with_ratings), whole=True)
     )
-    table = pyarrow.concat_tables(batches)
+    try:
+        table = pyarrow.concat_tables(batches, promote_options="permissive")
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+        raise ValueError(f"{path} mixes types of ids: {error}") from None
     return _integers(table, kinds) if _format(path, ".gz") in {"csv", "tsv"} else table
 
 
@@ -109,27 +114,44 @@ def read_batches(path: Path, choose: Choose, kinds: Kinds) -> Iterator[Any]:
 
 
 def _batches(path: Path, choose: Choose, whole: bool) -> Iterator[Any]:
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder; expected the path of a file")
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}")
     form = _format(path, ".gz")
-    if form == "parquet":
-        yield from _parquet_batches(path, choose, whole)
-    elif form == "jsonl":
-        yield from _json_batches(path, choose)
-    else:
-        yield from _csv_batches(path, "\t" if form == "tsv" else ",", choose, whole)
+    try:
+        if form == "parquet":
+            yield from _parquet_batches(path, choose, whole)
+        elif form == "jsonl":
+            yield from _json_batches(path, choose)
+        else:
+            yield from _csv_batches(path, "\t" if form == "tsv" else ",", choose, whole)
+    except (EOFError, OSError, zlib.error, csv.Error) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, not the content
+            raise
+        raise ValueError(f"{path} is cut short or damaged: {error}") from None
+
+
+def _choose(path: Path, choose: Choose, present: list[str], where: str = "") -> list[str]:
+    """Choose columns of a file; ``where`` in it their names are."""
+    try:
+        chosen = choose(present)
+    except ValueError as error:
+        raise ValueError(f"{path}{where}: {error}") from None
+    for name in chosen:
+        if present.count(name) > 1:
+            raise ValueError(f"{path}{where}: two columns are named {name!r}; rename one")
+    return chosen
 
 
 def _parquet_batches(path: Path, choose: Choose, whole: bool) -> Iterator[Any]:
     pyarrow = _pyarrow()
     try:
-        if whole:
-            yield pyarrow.parquet.read_table(path)
-            return
         with pyarrow.parquet.ParquetFile(path) as file:
-            chosen = choose(file.schema_arrow.names)
-            if not file.metadata.num_rows:
-                yield file.read(chosen)
+            chosen = _choose(path, choose, file.schema_arrow.names)
+            if whole or not file.metadata.num_rows:
+                yield file.read(chosen).select(chosen)
+                return
             for batch in file.iter_batches(ROWS, columns=chosen):
                 yield pyarrow.Table.from_batches([batch]).select(chosen)
     except pyarrow.ArrowInvalid as error:
@@ -141,15 +163,13 @@ def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Ite
     _, header = next(_lines(path, delimiter), (0, []))
     if not header:
         raise ValueError(f"{path} is empty; expected a header line and ratings")
-    if all(map(_is_number, header)):
+    _check_utf8("".join(header), f"{path}, line 1")
+    if all(map(is_number, header)):
         raise ValueError(
             f"{path}, line 1: {delimiter.join(header)!r} looks like a rating; put a header line "
             f"such as user{delimiter}item{delimiter}rating before it"
         )
-    chosen = choose(header)
-    for name in chosen:
-        if header.count(name) > 1:
-            raise ValueError(f"{path}, line 1: two columns are named {name!r}; rename one")
+    chosen = _choose(path, choose, header, ", line 1")
     types = (pyarrow.string(), pyarrow.string(), pyarrow.float64())
     options = {
         "parse_options": pyarrow.csv.ParseOptions(delimiter=delimiter),
@@ -170,7 +190,9 @@ def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Ite
             batches = (pyarrow.Table.from_batches([batch]) for batch in reader)
             tables = itertools.chain([next(batches, empty)], batches)
         for table in tables:
-            if any(table[name].null_count for name in chosen):
+            finite = pyarrow.compute.is_finite(table[chosen[2]]) if len(chosen) == 3 else None
+            absent = any(table[name].null_count for name in chosen)
+            if absent or (finite is not None and pyarrow.compute.all(finite).as_py() is False):
                 _raise_line(path, delimiter, chosen)
             yield table
     except pyarrow.ArrowInvalid as error:
@@ -180,13 +202,14 @@ def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Ite
 
 def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
     pyarrow = _pyarrow()
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
     chosen: list[str] | None = None
-    with opened(path, "rt", encoding="utf-8-sig") as file:
+    with _opened(path) as file:
         lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
         while some := list(itertools.islice(lines, ROWS)):
             records = []
             for number, line in some:
+                if "\0" in line or not line.isascii():
+                    _check_utf8(line, f"{path}, line {number}")
                 try:
                     record = json.loads(line)
                 except ValueError as error:
@@ -194,23 +217,45 @@ def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
                 if not isinstance(record, dict):
                     raise ValueError(f"{path}, line {number} is no JSON object: {line.strip()!r}")
                 if chosen is None:
-                    chosen = choose(list(record))
+                    chosen = _choose(path, choose, list(record), f", line {number}")
                 missing = [name for name in chosen if record.get(name) is None]
                 if missing:
                     raise ValueError(
                         f"{path}, line {number}: {missing[0]} is missing; drop the line"
                     )
-                records.append([record[name] for name in chosen])
+                values = [record[name] for name in chosen]
+                if len(values) == len(ROLES):
+                    values[2] = _rating(values[2], f"{path}, line {number}: {chosen[2]}")
+                records.append(values)
             columns = zip(*records, strict=True)
             try:
-                arrays = [pyarrow.array(column) for column in columns]
+                arrays = [_json_array(column) for column in columns]
             except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
                 raise ValueError(
-                    f"{path}, lines {some[0][0]} to {some[-1][0]} mix types: {error}"
+                    f"{path}, lines {some[0][0]} to {some[-1][0]} mix types of ids, or an integer "
+                    f"has more than 38 digits: {error}"
                 ) from None
             yield pyarrow.table(dict(zip(chosen or [], arrays, strict=True)))
     if chosen is None:
         raise ValueError(f"{path} is empty; expected a JSON object in each line")
+
+
+def _rating(value: object, what: str) -> float:
+    """Return a rating as a float; whole numbers, too, so that all batches have one type."""
+    try:
+        if isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass
+    raise ValueError(f"{what} is {value!r}, which is no finite number")
+
+
+def _json_array(values: tuple[Any, ...]) -> Any:
+    pyarrow = _pyarrow()
+    try:
+        return pyarrow.array(values)
+    except OverflowError:  # an integer of more than 64 bits
+        return pyarrow.array(values, pyarrow.decimal128(38, 0))
 
 
 def _integers(table: Any, kinds: Kinds) -> Any:
@@ -223,30 +268,33 @@ def _integers(table: Any, kinds: Kinds) -> Any:
 def _integers_if_written_so(texts: Any) -> Any:
     """Return a column of texts as integers if each reads back as it was written."""
     pyarrow = _pyarrow()
+    written = pyarrow.compute.ascii_trim_whitespace(texts)  # as in "1, 2, 3"
     try:
-        integers = texts.cast(pyarrow.int64())
+        integers = written.cast(pyarrow.int64())
     except pyarrow.ArrowInvalid:
         return texts
-    same = pyarrow.compute.all(pyarrow.compute.equal(integers.cast(pyarrow.string()), texts))
+    same = pyarrow.compute.all(pyarrow.compute.equal(integers.cast(pyarrow.string()), written))
     return integers if same.as_py() is not False else texts
+
+
+def _opened(path: Path, newline: str | None = None) -> Any:
+    """Open a file of text; its bytes that are no UTF-8 become surrogates."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    return opened(path, "rt", newline=newline, encoding="utf-8-sig", errors="surrogateescape")
+
+
+def _check_utf8(text: str, said: str) -> None:
+    if any("\udc80" <= letter <= "\udcff" or letter == "\0" for letter in text):
+        raise ValueError(f"{said} is not UTF-8, which is expected; convert the file")
 
 
 def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the fields of each line that is not empty."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with _opened(path, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter)
         for fields in reader:
             if fields:
                 yield reader.line_num, fields
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
 
 
 def _raise_line(path: Path, delimiter: str, chosen: list[str]) -> None:
@@ -257,8 +305,7 @@ def _raise_line(path: Path, delimiter: str, chosen: list[str]) -> None:
     for number, fields in lines:
         said = f"{path}, line {number}"
         text = delimiter.join(fields)
-        if any("\udc80" <= letter <= "\udcff" for letter in text):
-            raise ValueError(f"{said} is not UTF-8; convert the file")
+        _check_utf8(text, said)
         if len(fields) != len(header):
             raise ValueError(
                 f"{said}: {len(fields)} fields where the header has {len(header)}: {text!r}"
@@ -266,8 +313,12 @@ def _raise_line(path: Path, delimiter: str, chosen: list[str]) -> None:
         for place, name in zip(places, chosen, strict=True):
             if not fields[place]:
                 raise ValueError(f"{said}: {name} is missing; drop the line")
-        if len(chosen) == len(ROLES) and not _is_number(fields[places[2]]):
-            raise ValueError(f"{said}: {chosen[2]} is {fields[places[2]]!r}, which is no number")
+        if len(chosen) < len(ROLES):
+            continue
+        rating = fields[places[2]]
+        if not is_number(rating) or not math.isfinite(float(rating)):
+            kind = "finite number" if is_number(rating) else "number"
+            raise ValueError(f"{said}: {chosen[2]} is {rating!r}, which is no {kind}")
 
 
 @contextmanager
@@ -293,16 +344,10 @@ def writing(path: str | None, form: str | None = None) -> Iterator[Write]:
         yield writer.write
         writer.close()
         return
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
-    try:
-        with temporary.open("xb") as file:
-            writer = _Writer(file, form)
-            yield writer.write
-            writer.close()
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(Path(path)) as file:
+        writer = _Writer(file, form)
+        yield writer.write
+        writer.close()
 
 
 class _Writer:

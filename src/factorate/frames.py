@@ -66,10 +66,12 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
             )
         return chosen
     matches = [
-        [name for name in present if str(name).lower() in aliases]
+        [name for name in present if str(name).strip().lower() in aliases]
         for aliases in list(ALIASES.values())[:wanted]
     ]
     for several in matches:
+        if len(set(several)) < len(several):
+            raise ValueError(f"two columns are named {several[0]!r}; rename one")
         if len(several) > 1:
             raise ValueError(f"columns {several} could each be meant; say which with columns=(…)")
     if all(matches):
@@ -77,6 +79,7 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     # Else in their order, unless a name that is known stands in another's place.
     in_place = all(not found or present.index(found[0]) == k for k, found in enumerate(matches))
     if in_place and len(present) in ((3,) if with_ratings else (2, 3)):
+        _check_names(present)
         return list(present[:wanted])
     missing = [role for role, found in zip(ALIASES, matches, strict=False) if not found]
     raise ValueError(
@@ -84,6 +87,29 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
         f"with columns=('user', 'item', 'rating'), or for a wide table of users × items pass "
         f"frame.to_numpy()"
     )
+
+
+def _check_names(names: Sequence[Any]) -> None:
+    if len(names) == len(ROLES) and isinstance(names[2], str) and is_number(names[2]):
+        raise ValueError(
+            f"the names of the columns, {list(names)}, look like a rating; put a header line such "
+            f"as user,item,rating before it, or name the columns with columns=(…)"
+        )
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is a number, as files write them.
+
+    Examples
+    --------
+    >>> is_number("4.5"), is_number("tea"), is_number("1_000")
+    (True, False, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
 
 
 def find_ids(present: Sequence[str], side: str, name: str | None = None) -> list[str]:
@@ -124,6 +150,10 @@ def _to_numpy(series: nw.Series[Any], what: str) -> Any:
         encoded = _encode(series)
         if encoded is not None:
             return encoded
+    if isinstance(series.dtype, nw.Decimal) and what != "ratings":
+        numbers = series.to_list()
+        if all(number == int(number) for number in numbers):
+            return np.fromiter(map(int, numbers), object, len(numbers))
     try:
         return series.to_numpy()
     except Exception as error:  # of the DataFrame's library, for types NumPy does not have
