@@ -42,8 +42,8 @@ def ratings(columns: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def model(ratings: Path, tmp_path: Path) -> Path:
     path = tmp_path / "model.npz"
-    done = run("fit", ratings, "-o", path, "--factors", "4", "--epochs", "3", "--seed", "1", "-q")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    how = "--factors", "4", "--epochs", "3", "--seed", "1", "-q"
+    assert cli.main(["fit", str(ratings), "-o", str(path), *how]) == 0
     return path
 
 
@@ -109,7 +109,8 @@ def test_an_interrupted_fit_leaves_the_old_file(
 def test_parquet_in_and_out(columns: Any, tmp_path: Path) -> None:
     path = tmp_path / "ratings.parquet"
     pd.DataFrame(dict(zip(("user", "item", "stars"), columns, strict=True))).to_parquet(path)
-    assert run("fit", path, "-o", tmp_path / "m.npz", "-q").returncode == 0
+    done = run("fit", path, "-o", tmp_path / "m.npz", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     out = tmp_path / "predictions.parquet"
     assert run("predict", tmp_path / "m.npz", path, "-o", out).returncode == 0
     assert pd.read_parquet(out).columns.tolist() == ["user", "item", "prediction"]

@@ -6,7 +6,7 @@ import sys
 
 
 class UnknownIdWarning(UserWarning):
-    """Some ids were not in the training ratings; their predictions leave out what is unknown."""
+    """Some ids are unknown to the model; the message says what that means for the result."""
 
 
 class DivergenceError(ArithmeticError):

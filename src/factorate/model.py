@@ -98,8 +98,9 @@ class MatrixFactorization(Serving):
         median for "absolute" and "huber". Else it is 0, as with `nonnegative` it always is; for the
         losses of two values it always is their middle.
     random_state
-        Seed: an int ≥ 0, a NumPy Generator or RandomState to draw one from, or None for a new one
-        each time.
+        Seed: an int ≥ 0, a NumPy Generator or RandomState that each `fit` and each grouping draws
+        one from, or None for a new one each time. `partial_fit`, `add_users` and the like take
+        that of the fit.
     n_threads
         Threads to train, predict and recommend with; None for all the cores this process may use.
     dtype
