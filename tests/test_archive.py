@@ -19,7 +19,7 @@ import pytest
 
 import factorate as ft
 from factorate import archive, storage
-from factorate.archive import ALIGNMENT, META, portable, read, write
+from factorate.archive import ALIGNMENT, META, native, portable, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +78,15 @@ def test_arrays_and_meta_come_back(choice: Any, arrays: Any, tmp_path: Path) -> 
         np.testing.assert_array_equal(again[name], array, strict=True)
         if choice is mapped:
             assert again[name].ctypes.data % ALIGNMENT == 0
+
+
+def test_another_byte_order_is_turned_in_place_so_that_arrays_stay_on_their_cache_line() -> None:
+    numbers = np.arange(5, dtype=np.float32)
+    foreign = numbers.astype(numbers.dtype.newbyteorder("S"))
+    turned = native(foreign)
+    np.testing.assert_array_equal(turned, numbers, strict=True)
+    assert turned.ctypes.data == foreign.ctypes.data
+    assert native(numbers) is numbers
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")

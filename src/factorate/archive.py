@@ -45,8 +45,10 @@ PADDING_FIELD = 0xD935  # the identifier that zipalign gives to padding
 
 
 def native(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array in the byte order of this machine."""
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    """Return an array in the byte order of this machine, turned where it is in memory."""
+    if array.dtype.isnative:
+        return array
+    return array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
 
 
 def portable(array: NDArray[Any]) -> NDArray[Any]:
