@@ -16,7 +16,8 @@ import numpy as np
 import factorate as ft
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted
-from factorate.ids import make_index, read_ids
+from factorate.id_columns import read_ids
+from factorate.ids import make_index
 from factorate.losses import Rule
 from factorate.storage import FACTORS
 

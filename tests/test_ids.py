@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optional import pandas as pd
-from optional import present
 
-from factorate.ids import Encoded, extend, look_up, make_index, range_index, read_ids, without
+from factorate.id_columns import Encoded, read_ids
+from factorate.ids import extend, look_up, make_index, range_index, without
 
 UTC = dt.UTC
 ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -236,48 +236,9 @@ def test_an_index_that_everyone_left_knows_nobody() -> None:
     assert extend(empty, read_ids([5, 3], "users"), "users")[0].ids.tolist() == [3, 5]
 
 
-MISSING: dict[str, tuple[Any, str]] = {
-    "None": (["a", None], r"users\[1\] is None"),
-    "NaN among text": (["a", float("nan")], r"users\[1\] is nan"),
-    "NaN among numbers": ([1.0, float("nan")], r"users\[1\] is"),
-    "pandas NA": ([1, pd.NA], r"users\[1\] is <NA>"),
-    "NaT": ([dt.datetime(2020, 1, 1), pd.NaT], r"users\[1\] is NaT"),
-    "datetime64 NaT": (np.array(["2020", "NaT"], "M8[D]"), r"users\[1\] is"),
-}
-
-
-@pytest.mark.parametrize("case", MISSING)
-def test_a_missing_id_is_named(case: str) -> None:
-    values, message = present(MISSING[case])
-    with pytest.raises(ValueError, match=message):
-        read_ids(values, "users")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ([1, "a"], r"users mix integer \(users\[0\] is 1\) and str \(users\[1\] is 'a'\)"),
-        ([True, 2], "mix bool .* and integer"),
-        ([(1, 2), (3, 4)], "ids must be bool, integer"),
-        ([1.0, 2.0], r"users are float64.*astype\('int64'\)"),
-        ([1 + 2j], "ids must be"),
-        (np.array([1], "m8[s]"), "ids must be"),
-        ([dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=UTC)], "do not sort"),
-    ],
-)
-def test_ids_that_do_not_sort_or_are_no_ids(values: Any, message: str) -> None:
-    with pytest.raises(TypeError, match=message):
-        index(values)
-
-
 def test_a_column_of_another_type_is_an_error() -> None:
     found, _ = index([1, 2])
     with pytest.raises(TypeError, match=r"users are str \(users\[0\] is '1'\).*integer \(.*1.*\)"):
         look_up(found, read_ids(["1"], "users"), "users")
     with pytest.raises(TypeError, match="users are bool"):
         look_up(found, read_ids([True], "users"), "users")
-
-
-def test_a_column_has_one_dimension() -> None:
-    with pytest.raises(ValueError, match=r"shape \(1, 2\)"):
-        read_ids(np.array([[1, 2]]), "users")

@@ -202,8 +202,11 @@ def test_what_does_not_fit_is_named(
 
 
 def test_ids_of_another_type_are_refused() -> None:
-    with pytest.raises(TypeError, match="recommended items are integer"):
+    """Regression: the message spoke of a model, where there is none."""
+    with pytest.raises(TypeError, match=r"items are integer .* those held out are str \('1'\)"):
         metrics.recall([[1], [2]], ([1, 2], ["1", "2"]), [1, 2])
+    with pytest.raises(TypeError, match=r"held-out users are str .* the lists are integer \(1\)"):
+        metrics.recall([[1], [2]], (["1", "2"], [1, 2]), [1, 2])
 
 
 def test_lists_without_any_item_find_nothing() -> None:

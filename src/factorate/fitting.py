@@ -11,7 +11,8 @@ from factorate import losses, solver
 from factorate.checks import show
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted, longer_sums
-from factorate.ids import IdColumn, IdIndex, look_up
+from factorate.id_columns import IdColumn
+from factorate.ids import IdIndex, look_up
 from factorate.progress import progress_bar
 from factorate.ratings import Ratings, read_further, read_pairs, read_ratings, read_values
 from factorate.seen import add_seen, find_seen

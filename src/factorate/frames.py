@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate.checks import show
-from factorate.ids import Encoded
+from factorate.id_columns import Encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,69 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate.checks import MAX_ROWS, check_column, show
+from factorate.checks import MAX_ROWS, show
+from factorate.id_columns import IdColumn, integers
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     Codes = NDArray[np.int32]
 
 TABLE_SLACK = 4  # a lookup table may have this many entries for each id or rating
 SMALLEST_TABLE = 1 << 16
-
-_KINDS: dict[type, str] = {
-    bool: "bool",
-    np.bool: "bool",
-    int: "integer",
-    str: "str",
-    np.str_: "str",
-    bytes: "bytes",
-    np.bytes_: "bytes",
-    uuid.UUID: "UUID",
-    datetime.datetime: "datetime",
-    datetime.date: "date",
-    np.datetime64: "datetime",
-}
-_ALLOWED = "bool, integer, str, bytes, UUID, datetime or date"
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A column as its distinct values and, for each entry, the place of its value among them."""
-
-    distinct: NDArray[Any]
-    codes: Codes
-
-    def __len__(self) -> int:
-        """Return the number of entries."""
-        return len(self.codes)
-
-    def __getitem__(self, position: int) -> Any:
-        """Return one entry."""
-        return self.distinct[self.codes[position]]
-
-
-@dataclass(frozen=True)
-class IdColumn:
-    """Ids of one kind, without gaps.
-
-    ``values`` is a bool, int32, int64, uint64 or datetime64 array, or an object array of the other
-    kinds.
-    """
-
-    values: NDArray[Any]
-    kind: str
-    codes: Codes | None = None  # if not None, values are distinct and entries are values[codes]
 
 
 @dataclass(frozen=True)
@@ -122,179 +77,12 @@ def _offsets(values: NDArray[Any], first: int) -> NDArray[Any]:
     return values.astype(wide, copy=False) - wide(first)
 
 
-def _missing(value: object) -> bool:
-    return (
-        value is None
-        or (isinstance(value, float | np.floating) and value != value)
-        or type(value).__name__ in {"NAType", "NaTType"}
-        or (isinstance(value, np.datetime64) and np.isnat(value))
-    )
-
-
-def _raise_missing(value: object, position: int, what: str) -> None:
-    raise ValueError(
-        f"{what}[{position}] is {show(value)}, a missing id; drop that row or give it an id"
-    )
-
-
-def _kind_of(value: object) -> str | None:
-    for base in type(value).__mro__:
-        if base in _KINDS:
-            return _KINDS[base]
-    return "integer" if isinstance(value, np.integer) else None
-
-
-def _objects(values: NDArray[Any], what: str) -> IdColumn:
-    """Find the one kind of an object array."""
-    listed = values.tolist()
-    first_of_kind: dict[str, int] = {}
-    kind_of_type: dict[type, str] = {}
-    for position, value in enumerate(listed):
-        kind = kind_of_type.get(type(value))
-        if kind is None:
-            if _missing(value):
-                _raise_missing(value, position, what)
-            kind = _kind_of(value)
-            if kind is None:
-                raise TypeError(
-                    f"{what}[{position}] is {show(value)} of type {type(value).__name__}; "
-                    f"ids must be {_ALLOWED}"
-                )
-            kind_of_type[type(value)] = kind
-            first_of_kind.setdefault(kind, position)
-    if len(first_of_kind) > 1:
-        (one, here), (other, there) = list(first_of_kind.items())[:2]
-        raise TypeError(
-            f"{what} mix {one} ({what}[{here}] is {show(listed[here])}) and {other} "
-            f"({what}[{there}] is {show(listed[there])}), which do not sort; convert them to one "
-            f"type"
-        )
-    (kind,) = first_of_kind
-    if kind == "integer":
-        return _integers(listed)
-    if kind == "bool":
-        return IdColumn(values.astype(np.bool), kind)
-    if kind == "date":
-        return IdColumn(np.array(listed, "datetime64[D]"), "datetime")
-    if kind == "datetime":
-        return _datetimes(listed, what)
-    return IdColumn(values, kind)
-
-
-def _datetimes(listed: list[Any], what: str) -> IdColumn:
-    zoned = [getattr(value, "tzinfo", None) is not None for value in listed]
-    if all(zoned):
-        return IdColumn(np.fromiter(listed, object, len(listed)), "zoned datetime")
-    if any(zoned):
-        raise TypeError(f"{what} mix datetimes with and without a zone, which do not sort")
-    # A Timestamp of pandas has nanoseconds, which NumPy drops unless asked like this.
-    exact = [v.to_datetime64() if hasattr(v, "to_datetime64") else v for v in listed]
-    return read_ids(np.array([np.datetime64(value) for value in exact]), what)
-
-
-def _integers(listed: list[Any]) -> IdColumn:
-    listed = [int(value) for value in listed]  # a NumPy integer would wrap, not overflow
-    for dtype in (np.int64, np.uint64):
-        try:
-            return IdColumn(np.array(listed, dtype), "integer")
-        except OverflowError:
-            continue
-    return IdColumn(np.fromiter(listed, object, len(listed)), "integer")
-
-
-def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
-    """Check one column of ids.
-
-    Parameters
-    ----------
-    values
-        Array or sequence, shape (n,).
-    what
-        Name of the column in errors.
-
-    Returns
-    -------
-    IdColumn
-        The ids in one of few dtypes.
-
-    Raises
-    ------
-    ValueError
-        If an id is missing (None, NaN, NA, NaT) or the shape is not (n,).
-    TypeError
-        If ids are of another type, or of types that do not sort.
-
-    Examples
-    --------
-    >>> read_ids(["b", "a"], "users").kind
-    'str'
-    """
-    if isinstance(values, Encoded):
-        distinct = read_ids(values.distinct, what)
-        return IdColumn(distinct.values, distinct.kind, values.codes)
-    check_column(values, what)
-    array = values if isinstance(values, np.ndarray) else _to_array(values)
-    if array.ndim != 1:
-        raise ValueError(f"{what} has shape {array.shape}; a column of ids has shape (n,)")
-    if not len(array):
-        return IdColumn(np.empty(0, object), "str")
-    if np.ma.isMaskedArray(array):
-        raise_masked(array, what)
-        array = array.data
-    kind = array.dtype.kind
-    if kind == "b":
-        return IdColumn(array, "bool")
-    if kind in "iu":
-        return IdColumn(_integer_array(array), "integer")
-    if kind == "M":
-        gaps = np.flatnonzero(np.isnat(array))
-        if len(gaps):
-            _raise_missing(array[gaps[0]], int(gaps[0]), what)
-        return IdColumn(array, "datetime")
-    if kind == "f":
-        gaps = np.flatnonzero(np.isnan(array))
-        if len(gaps):
-            _raise_missing(array[gaps[0]], int(gaps[0]), what)
-        raise TypeError(
-            f"{what} are {array.dtype}; ids must be {_ALLOWED}. If they are whole numbers, convert "
-            f"them with astype('int64')"
-        )
-    if kind in "USTO":
-        return _objects(array.astype(object), what)
-    raise TypeError(f"{what} are {array.dtype}; ids must be {_ALLOWED}")
-
-
-def raise_masked(array: Any, what: str) -> None:
-    """Raise ValueError if an entry of a masked array is masked."""
-    where = np.flatnonzero(np.ma.getmaskarray(array))
-    if len(where):
-        raise ValueError(f"{what}[{where[0]}] is masked, a missing value; drop that row")
-
-
-def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
-    """Return int32 as it is, and other integers as int64 if they fit."""
-    if array.dtype == np.int32 and array.dtype.isnative:
-        return array
-    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and len(array):
-        beyond = int(array.max()) > np.iinfo(np.int64).max
-        return array.astype(np.uint64 if beyond else np.int64, copy=False)
-    return array.astype(np.int64, copy=False)
-
-
-def _to_array(values: ArrayLike) -> NDArray[Any]:
-    """Turn a sequence into an array without mixing its types: NumPy would make True, 2 integers."""
-    if not isinstance(values, list | tuple):
-        return np.asarray(values)
-    if values and all(type(value) is float for value in values):
-        return np.array(values)
-    return np.fromiter(values, object, len(values))
-
-
 def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
     """Give each distinct id a row, its rank, and return the row of every entry.
 
     Examples
     --------
+    >>> from factorate.id_columns import read_ids
     >>> index, codes = make_index(read_ids([30, 10, 30], "users"), "users")
     >>> index.ids.tolist(), codes.tolist()
     ([10, 30], [1, 0, 1])
@@ -349,8 +137,17 @@ def _cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return out
 
 
-def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
+def look_up(
+    index: IdIndex, column: IdColumn, what: str, known: str = "the model knows them as"
+) -> Codes:
     """Return the row of each id, −1 where it is unknown.
+
+    Parameters
+    ----------
+    index, column
+        The ids that have rows, and those wanted.
+    what, known
+        What the column and the ids of the index are called in errors.
 
     Raises
     ------
@@ -361,22 +158,22 @@ def look_up(index: IdIndex, column: IdColumn, what: str) -> Codes:
     if not len(values):
         return np.empty(0, np.int32)
     if column.codes is not None:
-        rows: Codes = look_up(index, IdColumn(values, column.kind), what)[column.codes]
+        rows: Codes = look_up(index, IdColumn(values, column.kind), what, known)[column.codes]
         return rows
     if column.kind != index.kind:
         example = f" ({show(index.ids[0])})" if len(index.ids) else ""
         raise TypeError(
-            f"{what} are {column.kind} ({what}[0] is {show(values[0])}), but the model knows them "
-            f"as {index.kind}{example}; convert them"
+            f"{what} are {column.kind} ({what}[0] is {show(values[0])}), but {known} "
+            f"{index.kind}{example}; convert them"
         )
     if not len(index.ids):
         return np.full(len(values), -1, np.int32)
     # NumPy compares int64 with uint64 as float64, which joins neighbours; Python does not.
     signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)
     if values.dtype == object or index.ids.dtype == object or signs_differ:
-        known = index._rows
+        rows_of = index._rows
         return np.fromiter(
-            (known.get(value, -1) for value in values.tolist()), np.int32, len(values)
+            (rows_of.get(value, -1) for value in values.tolist()), np.int32, len(values)
         )
     if column.kind == "integer" and index._table is not None:
         first, table = index._table
@@ -408,6 +205,7 @@ def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Codes]
 
     Examples
     --------
+    >>> from factorate.id_columns import read_ids
     >>> index, _ = make_index(read_ids([10, 30], "users"), "users")
     >>> longer, codes = extend(index, read_ids([25, 30, 20, 25], "users"), "users")
     >>> longer.ids.tolist(), codes.tolist()
@@ -431,7 +229,7 @@ def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Codes]
 def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:
     """Concatenate ids in a dtype that holds them all exactly."""
     if old.dtype.kind in "iu" and old.dtype != new.dtype:
-        return _integers([*old.tolist(), *new.tolist()]).values  # NumPy would make them float64
+        return integers([*old.tolist(), *new.tolist()]).values  # NumPy would make them float64
     if old.dtype == new.dtype or old.dtype.kind != "M":
         return np.concatenate([old, new])
     unit = np.result_type(old, new)
@@ -452,6 +250,7 @@ def without(index: IdIndex, rows: Codes) -> IdIndex:
     Examples
     --------
     >>> import numpy as np
+    >>> from factorate.id_columns import read_ids
     >>> index, _ = make_index(read_ids([10, 20, 30], "users"), "users")
     >>> without(index, np.array([1], np.int32)).ids.tolist()
     [10, 30]

@@ -9,7 +9,8 @@ import numpy as np
 
 from factorate.checks import show
 from factorate.exceptions import UnknownIdWarning
-from factorate.ids import look_up, read_ids
+from factorate.id_columns import read_ids
+from factorate.ids import look_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +66,7 @@ def ids_of(index: IdIndex, rows: Codes) -> NDArray[Any]:
 
     Examples
     --------
+    >>> from factorate.id_columns import read_ids
     >>> from factorate.ids import make_index
     >>> index, _ = make_index(read_ids(["b", "a"], "items"), "items")
     >>> ids_of(index, np.array([[1, -1]], np.int32)).tolist()

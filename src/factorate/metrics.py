@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate.checks import check_count
-from factorate.ids import look_up, make_index, read_ids
+from factorate.id_columns import read_ids
+from factorate.ids import look_up, make_index
 from factorate.relevance import find_hits, read_lists, read_relevant
 from factorate.seen import was_seen
 

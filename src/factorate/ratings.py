@@ -19,7 +19,8 @@ from factorate.checks import (
     is_sparse,
     to_numbers,
 )
-from factorate.ids import IdIndex, extend, look_up, make_index, raise_masked, range_index, read_ids
+from factorate.id_columns import raise_masked, read_ids
+from factorate.ids import IdIndex, extend, look_up, make_index, range_index
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factorate.checks import check_number, show
-from factorate.ids import look_up, make_index, read_ids
+from factorate.id_columns import read_ids
+from factorate.ids import look_up, make_index
 from factorate.ratings import read_columns, read_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate.frames import Names
-    from factorate.ids import IdColumn
+    from factorate.id_columns import IdColumn
 
 
 class Hits(NamedTuple):
@@ -108,7 +109,7 @@ def find_hits(recommended: Any, relevant: Relevant, who: IdColumn) -> Hits:
     user_index, lists = make_index(who, "users")
     item_index, item_rows = make_index(relevant.items, "items")
     n_items = np.int64(len(item_index.ids))
-    user_rows = look_up(user_index, relevant.users, "users")
+    user_rows = look_up(user_index, relevant.users, "held-out users", "those of the lists are")
     counts = relevant.counts & (user_rows >= 0)
     pairs = np.unique(user_rows[counts] * n_items + item_rows[counts])
     n_relevant = np.bincount(pairs // n_items, minlength=len(user_index.ids))[lists]
@@ -117,7 +118,7 @@ def find_hits(recommended: Any, relevant: Relevant, who: IdColumn) -> Hits:
 
     _check_distinct(items, filled, what)
     places = np.full(items.shape, -1, np.int64)
-    places[filled] = look_up(item_index, what, "recommended items")
+    places[filled] = look_up(item_index, what, "recommended items", "those held out are")
     matrix = (places >= 0) & np.isin(lists[:, None] * n_items + places, pairs)
     counted = n_relevant > 0
     return Hits(matrix[counted], n_relevant[counted])

@@ -8,7 +8,8 @@ import numpy as np
 
 from factorate import fold_in, neighbours
 from factorate.checks import check_flag, show
-from factorate.ids import look_up, read_ids
+from factorate.id_columns import read_ids
+from factorate.ids import look_up
 from factorate.learnt import Learnt
 from factorate.lookup import IN_RATINGS, as_column, warn_unknown
 from factorate.ratings import read_further, read_ratings_of_one
