@@ -256,7 +256,8 @@ def _parser() -> argparse.ArgumentParser:
     def output_options(sub: Any) -> None:
         text = "file to write: .csv, .tsv, .jsonl or .parquet; default: print"
         sub.add_argument("-o", "--output", metavar="FILE", help=text)
-        sub.add_argument("--format", choices=["csv", "jsonl", "parquet"], help="default: csv")
+        text = "default: by the ending of the file, or csv"
+        sub.add_argument("--format", choices=["csv", "jsonl", "parquet"], help=text)
         sub.add_argument("-q", "--quiet", action="store_true", help="no progress")
 
     command(demo, "show what it does, in a few seconds")
