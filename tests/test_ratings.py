@@ -122,6 +122,26 @@ def test_exactly_three_other_columns_are_taken_in_order() -> None:
     assert content(read(frame)) == EXPECTED
 
 
+def test_a_wide_table_of_three_items_is_not_taken_for_columns() -> None:
+    """Regression: the ratings of three items were taken for users, items and ratings."""
+    long = pd.DataFrame({"who": USERS, "what": [0, 1, 2, 0], "stars": VALUES})
+    wide = long.pivot(index="who", columns="what", values="stars")
+    unnamed = wide.rename_axis(index=None, columns=None).set_axis(["ann", "bob", "cy"])
+    for frame in (wide, unnamed):
+        with pytest.raises(ValueError, match=r"labelled index.*columns=\(…\).*coo_array"):
+            read(frame)
+    table = scipy.sparse.coo_array(wide.fillna(0).to_numpy())
+    assert [rating for _, _, rating in content(read(table))] == [2.5, 3.0, -1.0, 5.0]
+
+
+def test_the_index_that_a_filter_leaves_is_no_label() -> None:
+    frame = pd.DataFrame({"x": USERS, "y": ITEMS, "z": VALUES})
+    assert content(read(frame.sample(frac=1, random_state=0))) == EXPECTED
+    assert len(read(frame[frame.z > 0]).values) == 3
+    named = frame.set_index(pd.Index(list("abcd"), name="review"))
+    assert content(read(named, names=("x", "y", "z"))) == EXPECTED
+
+
 def test_three_columns_of_which_some_are_known_are_taken_in_order() -> None:
     frame = pl.DataFrame({"user": USERS, "product": ITEMS, "rating": VALUES})
     assert content(read(frame)) == EXPECTED

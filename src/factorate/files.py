@@ -69,14 +69,16 @@ def read_file(
         Whether a rating is wanted.
     kinds
         Kinds of the ids of users and items that a model knows. The ids of a CSV file are integers
-        if every one is written as an integer is ("7", not "007"), and the model knows no text.
+        if every one is written as an integer is ("7", not "007"; blanks around it are no part of
+        it), and the model knows no text.
 
     Raises
     ------
-    FileNotFoundError
+    FileNotFoundError, IsADirectoryError
         If no file is there.
     ValueError
-        If the ending is none of these, or a line does not parse (with its number).
+        If the ending is none of these, the file is damaged, or a line does not parse, is not UTF-8
+        or has a rating that is not finite (with its number).
     ImportError
         If pyarrow is not installed.
     """
@@ -105,7 +107,7 @@ def read_batches(path: Path, choose: Choose, kinds: Kinds) -> Iterator[Any]:
 
     Raises
     ------
-    FileNotFoundError, ValueError, ImportError
+    FileNotFoundError, IsADirectoryError, ValueError, ImportError
         As `read_file`.
     """
     is_text = _format(path, ".gz") in {"csv", "tsv"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
             )
         return chosen
     matches = [
-        [name for name in present if str(name).strip().lower() in aliases]
+        [name for name in present if _plain(name) in aliases]
         for aliases in list(ALIASES.values())[:wanted]
     ]
     for several in matches:
@@ -87,6 +88,10 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
         f"with columns=('user', 'item', 'rating'), or for a wide table of users × items pass "
         f"frame.to_numpy()"
     )
+
+
+def _plain(name: object) -> str:
+    return str(name).strip().lower()
 
 
 def _check_names(names: Sequence[Any]) -> None:
@@ -124,7 +129,7 @@ def find_ids(present: Sequence[str], side: str, name: str | None = None) -> list
         if name not in present:
             raise ValueError(f"there is no column {name!r} among {list(present)}")
         return [name]
-    found = [column for column in present if str(column).lower() in ALIASES[side]]
+    found = [column for column in present if _plain(column) in ALIASES[side]]
     if len(found) == 1:
         return found
     if len(present) == 1:
@@ -210,11 +215,27 @@ def columns(
 ) -> tuple[Any, Any, Any, str]:
     """Return the columns user, item and rating (or None) as arrays, and the library's name."""
     chosen = find_columns(frame.columns, names, with_ratings)
+    if names is None and len(frame.columns) == len(ROLES) and _has_labels(frame):
+        known = set(itertools.chain.from_iterable(ALIASES.values()))
+        if not any(_plain(name) in known for name in chosen):
+            raise ValueError(
+                f"the columns {frame.columns} beside a labelled index can be ratings or a wide "
+                f"table of users × items; for ratings name them with columns=(…), for a table pass "
+                f"scipy.sparse.coo_array(frame.fillna(0).to_numpy())"
+            )
     arrays = [
         _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
     ]
     users, items, *rest = arrays
     return users, items, rest[0] if rest else None, frame.implementation.name.lower()
+
+
+def _has_labels(frame: nw.DataFrame[Any]) -> bool:
+    """Say whether the rows of pandas have names: more than the numbers that a filter leaves."""
+    index = getattr(frame.to_native(), "index", None)
+    if index is None or not len(index):
+        return False
+    return index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu"
 
 
 def matrix_frame(values: Any, users: Any, items: Any, library: str) -> Any:

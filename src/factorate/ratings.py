@@ -193,8 +193,9 @@ def _array(data: list[Any] | NDArray[Any], y: object, with_ratings: bool) -> Col
         raise ValueError(f"pairs of user and item have shape (n, 2); got {array.shape}")
     if isinstance(data, list) and len(data) == 3:
         raise ValueError(
-            "a list of three rows can be three columns or a matrix of three users; for columns "
-            "pass a tuple (users, items, ratings), for a matrix np.array(…)"
+            "a list of three rows can be three columns, three ratings or a matrix of three users; "
+            "for columns pass a tuple (users, items, ratings), for (user, item, rating) triples "
+            "tuple(zip(*a)), for a matrix scipy.sparse.coo_array(a)"
         )
     return _dense(array, "tuple(zip(*a))" if isinstance(data, list) else "tuple(a.T)")
 
