@@ -113,6 +113,7 @@ def test_more_than_there_are(columns: Any, model: ft.MatrixFactorization) -> Non
 
 def test_a_frame_of_more_than_there_are_needs_no_more_memory(model: ft.MatrixFactorization) -> None:
     """Room was made for every place that was asked for, and then left out of the frame."""
+    present(pd)
     for ask, kept in (
         (model.recommend, 80),
         (functools.partial(model.recommend, items=[3, 4]), 2),
