@@ -345,6 +345,7 @@ def test_errors_advise_what_the_command_line_has(
     case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They advised arguments of Python."""
+    present(pa)
     arguments, message = OPTIONS[case]
     monkeypatch.chdir(tmp_path)
     Path("r.csv").write_text("user,item,rating\n1,2,3\n1,2,4\n")

@@ -292,7 +292,7 @@ def test_a_list_of_three_pairs_is_no_list_of_three_columns() -> None:
 
 def test_a_dense_matrix_is_no_pairs() -> None:
     """Regression: each of its entries was taken for a pair."""
-    ratings = read(SPARSE)
+    ratings = read(present(SPARSE))
     for matrix in (np.ones((3, 4)), np.ones((3, 1), int), [[1, 2, 3, 4]]):
         with pytest.raises(ValueError, match=r"have shape \(n, 2\); got .*coo_array\(a\)"):
             read_pairs(matrix, ratings.user_index, ratings.item_index)
