@@ -210,11 +210,12 @@ def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
         while some := list(itertools.islice(lines, ROWS)):
             records = []
             for number, line in some:
-                if "\0" in line or not line.isascii():
+                if not line.isascii():
                     _check_utf8(line, f"{path}, line {number}")
                 try:
                     record = json.loads(line)
                 except ValueError as error:
+                    _check_utf8(line, f"{path}, line {number}")
                     raise ValueError(f"{path}, line {number} is not JSON: {error}") from None
                 if not isinstance(record, dict):
                     raise ValueError(f"{path}, line {number} is no JSON object: {line.strip()!r}")
@@ -225,11 +226,11 @@ def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
                     raise ValueError(
                         f"{path}, line {number}: {missing[0]} is missing; drop the line"
                     )
-                values = [record[name] for name in chosen]
-                if len(values) == len(ROLES):
-                    values[2] = _rating(values[2], f"{path}, line {number}: {chosen[2]}")
-                records.append(values)
-            columns = zip(*records, strict=True)
+                records.append([record[name] for name in chosen])
+            names = chosen or []
+            columns: list[Any] = list(zip(*records, strict=True))
+            if len(columns) == len(ROLES):
+                columns[2] = _ratings(columns[2], path, [number for number, _ in some], names[2])
             try:
                 arrays = [_json_array(column) for column in columns]
             except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
@@ -237,22 +238,26 @@ def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
                     f"{path}, lines {some[0][0]} to {some[-1][0]} mix types of ids, or an integer "
                     f"has more than 38 digits: {error}"
                 ) from None
-            yield pyarrow.table(dict(zip(chosen or [], arrays, strict=True)))
+            yield pyarrow.table(dict(zip(names, arrays, strict=True)))
     if chosen is None:
         raise ValueError(f"{path} is empty; expected a JSON object in each line")
 
 
-def _rating(value: object, what: str) -> float:
-    """Return a rating as a float; whole numbers, too, so that all batches have one type."""
-    try:
-        if isinstance(value, int | float) and math.isfinite(value):
-            return float(value)
-    except OverflowError:
-        pass
-    raise ValueError(f"{what} is {value!r}, which is no finite number")
+def _ratings(values: Sequence[object], path: Path, lines: Sequence[int], name: str) -> list[float]:
+    """Return ratings as floats; whole numbers, too, so that all batches have one type."""
+    ratings = []
+    for value, line in zip(values, lines, strict=True):
+        try:
+            number = float(value) if isinstance(value, int | float) else math.nan
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise ValueError(f"{path}, line {line}: {name} is {value!r}, which is no finite number")
+        ratings.append(number)
+    return ratings
 
 
-def _json_array(values: tuple[Any, ...]) -> Any:
+def _json_array(values: Sequence[Any]) -> Any:
     pyarrow = _pyarrow()
     try:
         return pyarrow.array(values)
@@ -268,15 +273,22 @@ def _integers(table: Any, kinds: Kinds) -> Any:
 
 
 def _integers_if_written_so(texts: Any) -> Any:
-    """Return a column of texts as integers if each reads back as it was written."""
+    """Return a column of texts as integers if each reads back as it was written, but for blanks."""
+    trim = _pyarrow().compute.ascii_trim_whitespace
+    integers = _as_integers(texts)
+    if integers is None and _as_integers(trim(texts[:1])) is not None:  # most texts end here
+        integers = _as_integers(trim(texts))
+    return texts if integers is None else integers
+
+
+def _as_integers(texts: Any) -> Any | None:
     pyarrow = _pyarrow()
-    written = pyarrow.compute.ascii_trim_whitespace(texts)  # as in "1, 2, 3"
     try:
-        integers = written.cast(pyarrow.int64())
+        integers = texts.cast(pyarrow.int64())
     except pyarrow.ArrowInvalid:
-        return texts
-    same = pyarrow.compute.all(pyarrow.compute.equal(integers.cast(pyarrow.string()), written))
-    return integers if same.as_py() is not False else texts
+        return None
+    same = pyarrow.compute.all(pyarrow.compute.equal(integers.cast(pyarrow.string()), texts))
+    return integers if same.as_py() is not False else None
 
 
 def _opened(path: Path, newline: str | None = None) -> Any:
