@@ -130,17 +130,25 @@ class Learnt(Estimator):
         ndarray
             Shape (n,). An unknown id adds nothing: μ + b_i, μ + b_u or μ.
 
-        Warns
-        -----
-        UnknownIdWarning
-            If users or items were not in the training ratings.
-
         Raises
         ------
         TypeError, ValueError
             If `X` is not pairs, or a whole column has another type than the ids in training.
         NotFittedError
             Before `fit`.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ratings = [1, 1, 2, 3], ["tea", "jam", "tea", "rye"], [5, 2, 4, 1]
+        >>> model = ft.MatrixFactorization(2, n_epochs=500, random_state=0).fit(ratings)
+        >>> model.predict(([1, 3], ["tea", "rye"])).round()
+        array([5., 1.], dtype=float32)
         """
         fitted = self._require()
         users, items, columns = read_pairs(

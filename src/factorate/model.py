@@ -245,6 +245,18 @@ class MatrixFactorization(Serving):
         KeyboardInterrupt
             The epochs finished so far are kept; before the first, and after any other error, the
             model is as it was.
+
+        Examples
+        --------
+        Three columns, or pairs and their ratings:
+
+        >>> import factorate as ft
+        >>> users, items, ratings = [1, 1, 2, 3], ["tea", "jam", "tea", "rye"], [5, 2, 4, 1]
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((users, items, ratings))
+        >>> X = [[1, 10], [1, 20], [2, 10], [3, 30]]
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit(X, ratings)
+        >>> model.users_, model.items_
+        (array([1, 2, 3]), array([10, 20, 30]))
         """
         self._fitted, interruption = fitting.fit(
             self.get_params(), X, y, sample_weight, eval_set, callbacks, vars(self).get("_fitted")

@@ -92,17 +92,17 @@ class Serving(Learnt):
             id there means nothing: None, NaT, False, −1 or, of an unsigned type, 0. A DataFrame
             leaves these places out.
 
-        Warns
-        -----
-        UnknownIdWarning
-            If users or items were not in the training ratings.
-
         Raises
         ------
         TypeError, ValueError
             If an argument is not what it should be, or what users have seen was not kept.
         NotFittedError
             Before `fit`.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
 
         Notes
         -----
@@ -303,16 +303,16 @@ class Serving(Learnt):
             This model. Other threads may read it meanwhile, and go on with what it was until all
             is done; only one at a time may change it.
 
-        Warns
-        -----
-        UnknownIdWarning
-            If items are unknown.
-
         Raises
         ------
         TypeError, ValueError, FileNotFoundError
             If they are not ratings, or ids are of another type than in training; the model is as
             it was.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If items are unknown.
 
         Examples
         --------
