@@ -260,7 +260,7 @@ JSON_ERRORS = {
     '{"user": 1, "item": 2}\n{"user": 1}\n': "line 2: item is missing",
     '{"user": 1, "item": 2}\n\n[1, 2]\n': "line 3 is no JSON object",
     '{"user": 1, "item": 2}\n{"user"\n': "line 2 is not JSON",
-    '{"user": 1, "item": 2}\n{"user": "a", "item": 2}\n': "lines 1 to 2 mix types",
+    '{"user": 1, "item": 2}\n{"user": "a", "item": 2}\n': "lines 1 to 2: user mixes types",
     "\n": "is empty",
 }
 

@@ -231,14 +231,12 @@ def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
             columns: list[Any] = list(zip(*records, strict=True))
             if len(columns) == len(ROLES):
                 columns[2] = _ratings(columns[2], path, [number for number, _ in some], names[2])
-            try:
-                arrays = [_json_array(column) for column in columns]
-            except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-                raise ValueError(
-                    f"{path}, lines {some[0][0]} to {some[-1][0]} mix types of ids, or an integer "
-                    f"has more than 38 digits: {error}"
-                ) from None
-            yield pyarrow.table(dict(zip(names, arrays, strict=True)))
+            said = f"{path}, lines {some[0][0]} to {some[-1][0]}"
+            arrays = {
+                name: _json_array(column, f"{said}: {name}")
+                for name, column in zip(names, columns, strict=True)
+            }
+            yield pyarrow.table(arrays)
     if chosen is None:
         raise ValueError(f"{path} is empty; expected a JSON object in each line")
 
@@ -257,12 +255,17 @@ def _ratings(values: Sequence[object], path: Path, lines: Sequence[int], name: s
     return ratings
 
 
-def _json_array(values: Sequence[Any]) -> Any:
+def _json_array(values: Sequence[Any], what: str) -> Any:
     pyarrow = _pyarrow()
     try:
-        return pyarrow.array(values)
-    except OverflowError:  # an integer of more than 64 bits
-        return pyarrow.array(values, pyarrow.decimal128(38, 0))
+        try:
+            return pyarrow.array(values)
+        except OverflowError:  # an integer of more than 64 bits
+            return pyarrow.array(values, pyarrow.decimal128(38, 0))
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+        raise ValueError(
+            f"{what} mixes types, or has an integer of more than 38 digits: {error}"
+        ) from None
 
 
 def _integers(table: Any, kinds: Kinds) -> Any:
