@@ -456,6 +456,7 @@ def test_large_integers_of_json_lines_are_ids(
         ('"item": 1, "rating": NaN', "line 2: rating is nan, which is no finite number"),
         ('"item": 1, "rating": 1e999', "line 2: rating is inf, which is no finite number"),
         ('"item": 1, "rating": 1' + "0" * 400, "line 2: rating is 10+, which is no finite"),
+        (r'"item": "\ud800", "rating": 1', r"item has '\\ud800', which is no character"),
         ('"item": "a", "rating": 1', "mixes types of ids: .*Field item .*int64 vs string"),
         (
             '"item": 1' + "0" * 40 + ', "rating": 1',

@@ -262,6 +262,10 @@ def _json_array(values: Sequence[Any], what: str) -> Any:
             return pyarrow.array(values)
         except OverflowError:  # an integer of more than 64 bits
             return pyarrow.array(values, pyarrow.decimal128(38, 0))
+    except UnicodeEncodeError as error:  # JSON can write half of a pair of surrogates
+        raise ValueError(
+            f"{what} has {error.object[error.start]!r}, which is no character"
+        ) from None
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
         raise ValueError(
             f"{what} mixes types, or has an integer of more than 38 digits: {error}"
