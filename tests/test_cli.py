@@ -261,6 +261,8 @@ JSON_ERRORS = {
     '{"user": 1, "item": 2}\n\n[1, 2]\n': "line 3 is no JSON object",
     '{"user": 1, "item": 2}\n{"user"\n': "line 2 is not JSON",
     '{"user": 1, "item": 2}\n{"user": "a", "item": 2}\n': "lines 1 to 2: user mixes types",
+    '{"user": 1.5, "item": 2}\n': "user is of type double; ids are integers, text, true or false",
+    '{"user": [], "item": 2}\n': "user is of type list<item: null>; ids are integers, text",
     "\n": "is empty",
 }
 

@@ -229,13 +229,14 @@ def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
                 records.append([record[name] for name in chosen])
             names = chosen or []
             columns: list[Any] = list(zip(*records, strict=True))
-            if len(columns) == len(ROLES):
-                columns[2] = _ratings(columns[2], path, [number for number, _ in some], names[2])
             said = f"{path}, lines {some[0][0]} to {some[-1][0]}"
             arrays = {
-                name: _json_array(column, f"{said}: {name}")
-                for name, column in zip(names, columns, strict=True)
+                name: _json_ids(column, f"{said}: {name}")
+                for name, column in zip(names[:2], columns[:2], strict=True)
             }
+            if len(columns) == len(ROLES):
+                numbers = [number for number, _ in some]
+                arrays[names[2]] = pyarrow.array(_ratings(columns[2], path, numbers, names[2]))
             yield pyarrow.table(arrays)
     if chosen is None:
         raise ValueError(f"{path} is empty; expected a JSON object in each line")
@@ -255,13 +256,13 @@ def _ratings(values: Sequence[object], path: Path, lines: Sequence[int], name: s
     return ratings
 
 
-def _json_array(values: Sequence[Any], what: str) -> Any:
+def _json_ids(values: Sequence[Any], what: str) -> Any:
     pyarrow = _pyarrow()
     try:
         try:
-            return pyarrow.array(values)
+            ids = pyarrow.array(values)
         except OverflowError:  # an integer of more than 64 bits
-            return pyarrow.array(values, pyarrow.decimal128(38, 0))
+            ids = pyarrow.array(values, pyarrow.decimal128(38, 0))
     except UnicodeEncodeError as error:  # JSON can write half of a pair of surrogates
         raise ValueError(
             f"{what} has {error.object[error.start]!r}, which is no character"
@@ -270,6 +271,11 @@ def _json_array(values: Sequence[Any], what: str) -> Any:
         raise ValueError(
             f"{what} mixes types, or has an integer of more than 38 digits: {error}"
         ) from None
+    types = pyarrow.types
+    usable = types.is_integer, types.is_decimal, types.is_string, types.is_boolean
+    if not any(is_one(ids.type) for is_one in usable):
+        raise ValueError(f"{what} is of type {ids.type}; ids are integers, text, true or false")
+    return ids
 
 
 def _integers(table: Any, kinds: Kinds) -> Any:
