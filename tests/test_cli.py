@@ -338,6 +338,8 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
                 "--columns user,item,much names 'much', which is not among the columns"),
     "seen": (["recommend", "s.npz"],
              "(--no-seen), so it cannot be left out; pass --with-seen, or fit without --no-seen"),
+    "penalty": (["fit", "r.csv", "-o", "m.npz", "--implicit", "--l1", "0.1"],
+                "--implicit does not go with --l1 0.1; drop one of them\n"),
     "held out": (["fit", "r.csv", "-o", "m.npz", "--early-stopping"], "give more ratings\n"),
 }  # fmt: skip
 
@@ -354,6 +356,25 @@ def test_errors_advise_what_the_command_line_has(
     ft.MatrixFactorization(2, 1, keep_seen=False).fit(([1], [2], [3.0])).save("s.npz")
     assert cli.main(arguments) == 1
     assert message in capsys.readouterr().err
+
+
+def test_integers_of_more_than_64_bits_go_all_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a model was fitted on them, and could not be asked."""
+    present(pa)
+    monkeypatch.chdir(tmp_path)
+    large = 10**20
+    lines = [{"user": u, "item": i, "rating": 3} for u, i in ((1, 1), (large, 2), (large, 1))]
+    Path("r.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert cli.main(["fit", "r.jsonl", "-o", "m.npz", "-q"]) == 0
+    asks = [["r.jsonl"], ["--id", str(large)], []]
+    for ask in asks:
+        assert cli.main(["recommend", "m.npz", *ask, "--with-seen", "--format", "jsonl"]) == 0
+        found = [json.loads(line)["user"] for line in capsys.readouterr().out.splitlines()]
+        assert set(found) == ({large} if "--id" in ask else {1, large})
+    assert cli.main(["similar", "m.npz", "--users", "--id", "1"]) == 0
+    assert str(large) in capsys.readouterr().out
 
 
 def test_a_format_that_contradicts_the_ending_is_wrong_usage(

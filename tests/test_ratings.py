@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import gzip
 import sys
 from datetime import UTC
@@ -216,7 +217,10 @@ def test_categories_of_any_kind_are_the_ids_they_stand_for(case: str, tmp_path: 
     values, kind = CATEGORIES[case]
     categorical = pd.Series(pd.Categorical(values))
     dictionary = pa.array(values).dictionary_encode()
-    columns: list[Any] = [values, categorical, dictionary, pa.chunked_array([dictionary])]
+    in_pandas = pd.Series(dictionary, dtype=pd.ArrowDtype(dictionary.type))
+    columns: list[Any] = [
+        values, categorical, dictionary, pa.chunked_array([dictionary]), in_pandas
+    ]  # fmt: skip
     forms: list[Any] = [(users, ITEMS[:3], VALUES[:3]) for users in columns]
     forms.append(pd.DataFrame({"user": categorical, "item": ITEMS[:3], "rating": VALUES[:3]}))
     forms.append(pa.table({"user": dictionary, "item": ITEMS[:3], "rating": VALUES[:3]}))
@@ -290,6 +294,28 @@ def test_a_list_of_three_pairs_is_no_list_of_three_columns() -> None:
     assert users.tolist() == [0, 1, 2]
 
 
+def test_rows_may_be_of_any_sequence() -> None:
+    """Regression: only lists, tuples and arrays had a length."""
+    for rows in ([range(1, 5), [1, 2, 3, 4]], [array.array("i", [1, 2, 3, 4]), (1, 2, 3, 4)]):
+        assert read(rows).values.tolist() == [1, 2, 3, 4, 1, 2, 3, 4]
+
+
+def test_masked_entries_of_a_matrix_of_objects_are_missing() -> None:
+    """Regression: the mask was dropped, and what it hid was trained on."""
+    entries = np.array([[5, 3, 0, 1], [4, 0, 0, 1]], object)
+    hidden = np.array([[True, False, False, False], [False] * 4])
+    assert read(np.ma.MaskedArray(entries, hidden)).values.tolist() == [3, 1, 4, 1]
+
+
+def test_pairs_beside_a_labelled_index_are_pairs() -> None:
+    """Regression: they were taken for what might be a wide table."""
+    frame = present(pd).DataFrame({"who": [1, 2], "what": [3, 4], "when": [0, 0]}, index=["a", "b"])
+    ratings = read(frame, [1, 2])
+    assert content(ratings) == [(1, 3, 1.0), (2, 4, 2.0)]
+    users, items, _ = read_pairs(frame, ratings.user_index, ratings.item_index)
+    assert (users.tolist(), items.tolist()) == ([0, 1], [0, 1])
+
+
 def test_a_dense_matrix_is_no_pairs() -> None:
     """Regression: each of its entries was taken for a pair."""
     ratings = read(present(SPARSE))
@@ -317,6 +343,13 @@ def test_csv_and_parquet_are_read(csv: Path, tmp_path: Path) -> None:
     assert content(read(tmp_path / "ratings.csv.gz")) == EXPECTED
     (tmp_path / "ratings.tsv").write_text(csv.read_text().replace(",", "\t"))
     assert content(read(tmp_path / "ratings.tsv")) == EXPECTED
+
+
+def test_a_line_with_a_nul_is_not_the_line_at_fault(tmp_path: Path) -> None:
+    """Regression: it was called no UTF-8, which it is."""
+    (tmp_path / "r.csv").write_bytes(b"user,item,rating\na\0b,1,3\nc,1,\n")
+    with pytest.raises(ValueError, match=r"r\.csv, line 3"):
+        read(tmp_path / "r.csv")
 
 
 @pytest.mark.parametrize(
@@ -456,6 +489,7 @@ def test_large_integers_of_json_lines_are_ids(
         ('"item": 1, "rating": NaN', "line 2: rating is nan, which is no finite number"),
         ('"item": 1, "rating": 1e999', "line 2: rating is inf, which is no finite number"),
         ('"item": 1, "rating": 1' + "0" * 400, "line 2: rating is 10+, which is no finite"),
+        ('"item": ' + "[" * 100_000, "line 2 is not JSON"),
         (r'"item": "\ud800", "rating": 1', r"item has '\\ud800', which is no character"),
         ('"item": "a", "rating": 1', "mixes types of ids: .*Field item .*int64 vs string"),
         (

@@ -60,3 +60,17 @@ def test_only_what_trains_anew_draws_from_a_generator(columns: Any) -> None:
     assert generator.bit_generator.state == before
     model.fit(columns)
     assert generator.bit_generator.state != before
+
+
+def test_a_fit_that_refuses_its_parameters_draws_nothing() -> None:
+    """Regression: the seed was drawn before the parameters were checked."""
+    generator = np.random.default_rng(0)
+    before = generator.bit_generator.state
+    with pytest.raises(ValueError, match="huber_width"):
+        ft.MatrixFactorization(huber_width=-1, random_state=generator).fit(([1], [1], [1.0]))
+    assert generator.bit_generator.state == before
+
+
+def test_no_column_is_named_twice() -> None:
+    with pytest.raises(ValueError, match=r"columns names 'a' twice"):
+        ft.MatrixFactorization(columns=("a", "a", "c")).fit(([1], [1], [1.0]))

@@ -197,6 +197,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "sparse in three dimensions": (
         {"R": scipy.sparse.coo_array(np.ones((1, 2, 2)))}, ValueError, r"shape \(1, 2, 2\)",
     ),
+    "no dimension": ({"R": np.array(5)}, ValueError, r"shape \(\); expected \(n_users, n_items\)"),
     "one dimension": ({"R": [1, 2]}, ValueError, r"shape \(2,\); expected \(n_users, n_items\)"),
     "complex": ({"R": [[1j, 2]]}, TypeError, "complex128; expected real numbers"),
     "text": ({"R": [["a", "b"]]}, TypeError, "expected real numbers"),

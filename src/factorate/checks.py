@@ -122,13 +122,20 @@ def to_numbers(
 
 def check_rows(rows: Iterable[Any]) -> None:
     """Raise ValueError unless nested lists have one length."""
-    lengths = [len(row) if isinstance(row, list | tuple | np.ndarray) else 0 for row in rows]
+    lengths = [0 if isinstance(row, str | bytes) else _length(row) for row in rows]
     for position, length in enumerate(lengths):
         if length != lengths[0]:
             raise ValueError(
                 f"row {position} has {length} entries where row 0 has {lengths[0]}; expected rows "
                 f"of one length"
             )
+
+
+def _length(row: Any) -> int:
+    try:
+        return len(row)
+    except TypeError:  # a number
+        return 0
 
 
 def check_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:

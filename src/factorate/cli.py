@@ -17,6 +17,7 @@ import factorate as ft
 from factorate import files, frames, losses, rates
 from factorate.checks import show
 from factorate.demo import million, textbook
+from factorate.id_columns import Encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ ADVICE = {  # what errors advise in Python, and on the command line
     r"exclude_seen=False, or fit with keep_seen=True": "--with-seen, or fit without --no-seen",
     r"keep_seen=False": "--no-seen",
     r", or an eval_set": "",
+    r"l1_regularization=(\S+) of user factors; give a mapping .*": r"--l1 \1; drop one of them",
     r"\b(nonnegative|implicit)=True": r"--\1",
     r"\b(?:learning_rate_)?(schedule|loss)='(\w+)'": r"--\1 \2",
 }
@@ -170,7 +172,9 @@ def _asked(arguments: argparse.Namespace, known: Any, side: str, kind: str) -> I
             lambda present: frames.find_ids(present, side, arguments.columns),
             (kind,),
         )
-        yield from (table.column(0).to_numpy() for table in batches)
+        for table in batches:
+            column = frames.column(table.column(0), f"{side}s")
+            yield column.distinct[column.codes] if isinstance(column, Encoded) else column
 
 
 @contextlib.contextmanager
@@ -232,7 +236,7 @@ def _extent(ids: Any) -> str:
 
 def _names(text: str) -> Names:
     names = tuple(text.split(","))
-    if len(names) not in (2, 3):
+    if len(names) not in (2, 3) or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{text!r} is not user,item,rating")
     return cast("Names", names)
 
@@ -364,7 +368,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"factorate: error: {str(error) or 'not enough memory'}", file=sys.stderr)
             return 1
         except (ValueError, TypeError, ArithmeticError, OSError, ImportError) as error:
-            print(f"factorate: error: {_advise(str(error))}", file=sys.stderr)
+            print(f"factorate: error: {_advise(' '.join(str(error).split()))}", file=sys.stderr)
             return 1
     return 0
 

@@ -7,9 +7,11 @@ import gzip
 import itertools
 import json
 import math
+import re
 import sys
 import zlib
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 ROWS = 1 << 16  # of a batch
 CSV_BYTES = 1 << 22  # of a batch
+NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of other bytes
+UTF16 = re.compile("[\0\udc80-\udcff]")  # every other byte of plain text is 0 there
 FORMATS = {
     ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -165,7 +169,7 @@ def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Ite
     _, header = next(_lines(path, delimiter), (0, []))
     if not header:
         raise ValueError(f"{path} is empty; expected a header line and ratings")
-    _check_utf8("".join(header), f"{path}, line 1")
+    _check_utf8("".join(header), f"{path}, line 1", UTF16)
     if all(map(is_number, header)):
         raise ValueError(
             f"{path}, line 1: {delimiter.join(header)!r} looks like a rating; put a header line "
@@ -214,8 +218,8 @@ def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
                     _check_utf8(line, f"{path}, line {number}")
                 try:
                     record = json.loads(line)
-                except ValueError as error:
-                    _check_utf8(line, f"{path}, line {number}")
+                except (ValueError, RecursionError) as error:
+                    _check_utf8(line, f"{path}, line {number}", UTF16)
                     raise ValueError(f"{path}, line {number} is not JSON: {error}") from None
                 if not isinstance(record, dict):
                     raise ValueError(f"{path}, line {number} is no JSON object: {line.strip()!r}")
@@ -310,8 +314,8 @@ def _opened(path: Path, newline: str | None = None) -> Any:
     return opened(path, "rt", newline=newline, encoding="utf-8-sig", errors="surrogateescape")
 
 
-def _check_utf8(text: str, said: str) -> None:
-    if any("\udc80" <= letter <= "\udcff" or letter == "\0" for letter in text):
+def _check_utf8(text: str, said: str, wrong: re.Pattern[str] = NOT_UTF8) -> None:
+    if wrong.search(text):
         raise ValueError(f"{said} is not UTF-8, which is expected; convert the file")
 
 
@@ -388,7 +392,9 @@ class _Writer:
         pyarrow = _pyarrow()
         table = pyarrow.table({name: _plain(values) for name, values in columns.items()})
         if self.form == "jsonl":
-            lines = (json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist())
+            lines = (
+                json.dumps(row, ensure_ascii=False, default=_as_json) for row in table.to_pylist()
+            )
             self.sink.write("".join(f"{line}\n" for line in lines).encode())
         elif self.form == "parquet":
             self.opened = self.opened or pyarrow.parquet.ParquetWriter(self.sink, table.schema)
@@ -414,5 +420,12 @@ def _plain(values: Any) -> Any:
     pyarrow = _pyarrow()
     try:
         return pyarrow.array(values) if not isinstance(values, pyarrow.ChunkedArray) else values
+    except OverflowError:  # an integer of more than 64 bits
+        return pyarrow.array(values, pyarrow.decimal128(38, 0))
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
         return pyarrow.array([str(value) for value in values])
+
+
+def _as_json(value: object) -> int | str:
+    """Return what JSON does not have: large integers as such, all else as text."""
+    return int(value) if isinstance(value, Decimal) else str(value)

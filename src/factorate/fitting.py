@@ -212,7 +212,8 @@ def fit(
 ) -> tuple[Fitted, KeyboardInterrupt | None]:
     """Train on ratings; return what was learnt, and the interrupt that ended it, if one did."""
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
-    settings = check_settings(parameters, draw_seed(parameters["random_state"]))
+    settings = check_settings(parameters, 0)
+    settings = replace(settings, seed=draw_seed(parameters["random_state"]))
     callbacks = check_callbacks(callbacks)
     warm = parameters["warm_start"]
     # The same ratings are held out again: those learnt before say nothing of what is to come.

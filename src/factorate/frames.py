@@ -170,7 +170,10 @@ def _decode(series: nw.Series[Any]) -> nw.Series[Any]:
     import narwhals as nw
 
     native = series.to_native()
-    if series.implementation.is_pandas_like() and hasattr(native, "cat"):
+    if series.implementation.is_pandas_like():
+        if not hasattr(native, "cat"):  # a dictionary of pyarrow in pandas
+            values = type(native.dtype)(native.dtype.pyarrow_dtype.value_type)
+            return nw.from_native(native.astype(values), series_only=True)
         categories = nw.from_native(native.cat.categories.to_series(), series_only=True)
         if not isinstance(categories.dtype, nw.String):
             return nw.from_native(native.astype(native.cat.categories.dtype), series_only=True)
@@ -215,7 +218,8 @@ def columns(
 ) -> tuple[Any, Any, Any, str]:
     """Return the columns user, item and rating (or None) as arrays, and the library's name."""
     chosen = find_columns(frame.columns, names, with_ratings)
-    if names is None and len(frame.columns) == len(ROLES) and _has_labels(frame):
+    may_be_wide = with_ratings and names is None and len(frame.columns) == len(ROLES)
+    if may_be_wide and _has_labels(frame):
         known = set(itertools.chain.from_iterable(ALIASES.values()))
         if not any(_plain(name) in known for name in chosen):
             raise ValueError(

@@ -204,7 +204,7 @@ def _as_array(data: list[Any] | NDArray[Any]) -> NDArray[Any]:
     if isinstance(data, np.ma.MaskedArray):
         if data.ndim == 2 and data.shape[1] == 2:
             raise_masked(data.ravel(), "X")
-        return np.asarray(data.filled(0) if data.dtype.kind in "biuf" else data.data)
+        return np.asarray(data.filled(0) if data.dtype.kind in "biufO" else data.data)
     if isinstance(data, np.ndarray):
         return np.asarray(data)  # a plain array, whatever its subclass
     check_rows(data)

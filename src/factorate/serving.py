@@ -38,6 +38,7 @@ class Serving(Learnt):
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
         exclude: ArrayLike | None = None,
+        *,
         as_frame: Literal[False] = False,
     ) -> Found: ...
     @overload
@@ -58,6 +59,7 @@ class Serving(Learnt):
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
         exclude: ArrayLike | None = None,
+        *,
         as_frame: bool = False,
     ) -> Any:
         """Recommend the items with the highest predictions.
@@ -170,11 +172,11 @@ class Serving(Learnt):
 
     @overload
     def similar_items(
-        self, items: Any = None, n: int = 10, as_frame: Literal[False] = False
+        self, items: Any = None, n: int = 10, *, as_frame: Literal[False] = False
     ) -> Found: ...
     @overload
     def similar_items(self, items: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
-    def similar_items(self, items: Any = None, n: int = 10, as_frame: bool = False) -> Any:
+    def similar_items(self, items: Any = None, n: int = 10, *, as_frame: bool = False) -> Any:
         """Find the items whose factors point the same way.
 
         Parameters
@@ -206,11 +208,11 @@ class Serving(Learnt):
 
     @overload
     def similar_users(
-        self, users: Any = None, n: int = 10, as_frame: Literal[False] = False
+        self, users: Any = None, n: int = 10, *, as_frame: Literal[False] = False
     ) -> Found: ...
     @overload
     def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
-    def similar_users(self, users: Any = None, n: int = 10, as_frame: bool = False) -> Any:
+    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool = False) -> Any:
         """Find the users of like taste; as `similar_items`, with columns "user", "similar_user"."""
         return neighbours.similar(self._require(), "user", users, n, as_frame, self.n_threads)
 

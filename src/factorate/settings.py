@@ -45,6 +45,9 @@ def check_columns(names: object) -> Names | None:
         return None
     if not isinstance(names, tuple | list) or len(names) not in (2, 3):
         raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"columns names {name!r} twice; expected names (user, item, rating)")
     return cast("Names", tuple(names))
 
 

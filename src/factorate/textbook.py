@@ -169,7 +169,7 @@ def _matrix(R: Any) -> NDArray[Any]:
     if not isinstance(R, np.ndarray | list | tuple):
         frame = frames.to_frame(R)
         R = R if frame is None else frame.to_numpy()
-    else:
+    elif not isinstance(R, np.ndarray):
         check_rows(R)
     if np.ma.isMaskedArray(R):
         R = R.filled(0)
