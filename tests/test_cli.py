@@ -19,7 +19,7 @@ from optional import present
 from optional import pyarrow as pa
 
 import factorate as ft
-from factorate import cli, files
+from factorate import cli, files, tables
 
 EXECUTABLE = str(shutil.which("factorate", path=sysconfig.get_path("scripts")))
 
@@ -127,10 +127,13 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     """Regression: the message named a temporary file."""
     with (
         pytest.raises(FileNotFoundError, match=r"'[^']*absent.o\.csv'"),
-        files.writing(str(tmp_path / "absent" / "o.csv")),
+        tables.writing(str(tmp_path / "absent" / "o.csv")),
     ):
         pass
-    with pytest.raises(IsADirectoryError, match="is a folder"), files.writing(str(tmp_path), "csv"):
+    with (
+        pytest.raises(IsADirectoryError, match="is a folder"),
+        tables.writing(str(tmp_path), "csv"),
+    ):
         pass
 
 

@@ -9,15 +9,16 @@ import re
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import factorate as ft
-from factorate import files, frames, losses, rates
+from factorate import files, frames, losses, rates, tables
 from factorate.checks import show
 from factorate.demo import million, textbook
 from factorate.id_columns import Encoded
+from factorate.settings import check_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -190,7 +191,7 @@ def _output(
             f"--format {arguments.format} contradicts the ending of {arguments.output}"
         )
     with (
-        files.writing(arguments.output, arguments.format) as write,
+        tables.writing(arguments.output, arguments.format) as write,
         tqdm(unit=f" {unit}", disable=True if arguments.quiet else None) as bar,
     ):
 
@@ -234,11 +235,11 @@ def _extent(ids: Any) -> str:
     return f"{len(ids):,} ({show(ids[0])} … {show(ids[-1])})" if len(ids) else "0"
 
 
-def _names(text: str) -> Names:
-    names = tuple(text.split(","))
-    if len(names) not in (2, 3) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"{text!r} is not user,item,rating")
-    return cast("Names", names)
+def _names(text: str) -> Names | None:
+    try:
+        return check_columns(text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not user,item,rating") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Files of ratings, pairs and ids: CSV, Parquet and JSON lines, whole or batch by batch."""
+"""Read files of ratings, pairs and ids: CSV, Parquet and JSON lines, whole or batch by batch."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ import itertools
 import json
 import math
 import re
-import sys
 import zlib
-from contextlib import contextmanager
-from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factorate.archive import replacing
 from factorate.frames import ROLES, find_columns, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from factorate.frames import Names
 
     Kinds = tuple[str | None, ...]
-    Write = Callable[[dict[str, Any]], None]
     Choose = Callable[[Sequence[str]], list[str]]
 
 ROWS = 1 << 16  # of a batch
@@ -37,7 +32,8 @@ FORMATS = {
 }  # fmt: skip
 
 
-def _pyarrow() -> Any:
+def arrow() -> Any:
+    """Return pyarrow with the parts used here; raise ImportError that names the extra."""
     try:
         import pyarrow
         import pyarrow.compute
@@ -50,7 +46,14 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-def _format(path: Path, also: str = "") -> str:
+def format_of(path: Path, also: str = "") -> str:
+    """Return "csv", "tsv", "jsonl" or "parquet" by the ending; `also` may stand after it.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
     endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != also]
     if endings and endings[-1] in FORMATS:
         return FORMATS[endings[-1]]
@@ -86,7 +89,7 @@ def read_file(
     ImportError
         If pyarrow is not installed.
     """
-    pyarrow = _pyarrow()
+    pyarrow = arrow()
     batches = list(
         _batches(path, lambda present: find_columns(present, names, with_ratings), whole=True)
     )
@@ -94,7 +97,7 @@ def read_file(
         table = pyarrow.concat_tables(batches, promote_options="permissive")
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
         raise ValueError(f"{path} mixes types of ids: {error}") from None
-    return _integers(table, kinds) if _format(path, ".gz") in {"csv", "tsv"} else table
+    return _integers(table, kinds) if format_of(path, ".gz") in {"csv", "tsv"} else table
 
 
 def read_batches(path: Path, choose: Choose, kinds: Kinds) -> Iterator[Any]:
@@ -114,7 +117,7 @@ def read_batches(path: Path, choose: Choose, kinds: Kinds) -> Iterator[Any]:
     FileNotFoundError, IsADirectoryError, ValueError, ImportError
         As `read_file`.
     """
-    is_text = _format(path, ".gz") in {"csv", "tsv"}
+    is_text = format_of(path, ".gz") in {"csv", "tsv"}
     for table in _batches(path, choose, whole=False):
         yield _integers(table, kinds) if is_text else table
 
@@ -124,7 +127,7 @@ def _batches(path: Path, choose: Choose, whole: bool) -> Iterator[Any]:
         raise IsADirectoryError(f"{str(path)!r} is a folder; expected the path of a file")
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}")
-    form = _format(path, ".gz")
+    form = format_of(path, ".gz")
     try:
         if form == "parquet":
             yield from _parquet_batches(path, choose, whole)
@@ -151,7 +154,7 @@ def _choose(path: Path, choose: Choose, present: list[str], where: str = "") -> 
 
 
 def _parquet_batches(path: Path, choose: Choose, whole: bool) -> Iterator[Any]:
-    pyarrow = _pyarrow()
+    pyarrow = arrow()
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             chosen = _choose(path, choose, file.schema_arrow.names)
@@ -165,7 +168,7 @@ def _parquet_batches(path: Path, choose: Choose, whole: bool) -> Iterator[Any]:
 
 
 def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Iterator[Any]:
-    pyarrow = _pyarrow()
+    pyarrow = arrow()
     _, header = next(_lines(path, delimiter), (0, []))
     if not header:
         raise ValueError(f"{path} is empty; expected a header line and ratings")
@@ -207,7 +210,7 @@ def _csv_batches(path: Path, delimiter: str, choose: Choose, whole: bool) -> Ite
 
 
 def _json_batches(path: Path, choose: Choose) -> Iterator[Any]:
-    pyarrow = _pyarrow()
+    pyarrow = arrow()
     chosen: list[str] | None = None
     with _opened(path) as file:
         lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
@@ -260,13 +263,19 @@ def _ratings(values: Sequence[object], path: Path, lines: Sequence[int], name: s
     return ratings
 
 
-def _json_ids(values: Sequence[Any], what: str) -> Any:
-    pyarrow = _pyarrow()
+def to_arrow(values: Any) -> Any:
+    """Return an array of pyarrow; integers of more than 64 bits become decimals."""
+    pyarrow = arrow()
     try:
-        try:
-            ids = pyarrow.array(values)
-        except OverflowError:  # an integer of more than 64 bits
-            ids = pyarrow.array(values, pyarrow.decimal128(38, 0))
+        return pyarrow.array(values)
+    except OverflowError:
+        return pyarrow.array(values, pyarrow.decimal128(38, 0))
+
+
+def _json_ids(values: Sequence[Any], what: str) -> Any:
+    pyarrow = arrow()
+    try:
+        ids = to_arrow(values)
     except UnicodeEncodeError as error:  # JSON can write half of a pair of surrogates
         raise ValueError(
             f"{what} has {error.object[error.start]!r}, which is no character"
@@ -291,7 +300,7 @@ def _integers(table: Any, kinds: Kinds) -> Any:
 
 def _integers_if_written_so(texts: Any) -> Any:
     """Return a column of texts as integers if each reads back as it was written, but for blanks."""
-    trim = _pyarrow().compute.ascii_trim_whitespace
+    trim = arrow().compute.ascii_trim_whitespace
     integers = _as_integers(texts)
     if integers is None and _as_integers(trim(texts[:1])) is not None:  # most texts end here
         integers = _as_integers(trim(texts))
@@ -299,7 +308,7 @@ def _integers_if_written_so(texts: Any) -> Any:
 
 
 def _as_integers(texts: Any) -> Any | None:
-    pyarrow = _pyarrow()
+    pyarrow = arrow()
     try:
         integers = texts.cast(pyarrow.int64())
     except pyarrow.ArrowInvalid:
@@ -350,82 +359,3 @@ def _raise_line(path: Path, delimiter: str, chosen: list[str]) -> None:
         if not is_number(rating) or not math.isfinite(float(rating)):
             kind = "finite number" if is_number(rating) else "number"
             raise ValueError(f"{said}: {chosen[2]} is {rating!r}, which is no {kind}")
-
-
-@contextmanager
-def writing(path: str | None, form: str | None = None) -> Iterator[Write]:
-    """Give a function that writes columns, batch by batch; a file appears when all is written.
-
-    Parameters
-    ----------
-    path
-        Where to; None is standard output.
-    form
-        "csv", "jsonl" or "parquet"; None is by the ending of `path`, and CSV without one.
-
-    Raises
-    ------
-    ValueError
-        If the ending is none of .csv, .tsv, .jsonl and .parquet.
-    """
-    _pyarrow()
-    form = form or ("csv" if path is None else _format(Path(path)))
-    if path is None:
-        writer = _Writer(sys.stdout.buffer, form)
-        yield writer.write
-        writer.close()
-        return
-    with replacing(Path(path)) as file:
-        writer = _Writer(file, form)
-        yield writer.write
-        writer.close()
-
-
-class _Writer:
-    """Writes tables of one schema, that of the first."""
-
-    def __init__(self, sink: Any, form: str) -> None:
-        self.sink, self.form = sink, form
-        self.opened: Any = None
-
-    def write(self, columns: dict[str, Any]) -> None:
-        pyarrow = _pyarrow()
-        table = pyarrow.table({name: _plain(values) for name, values in columns.items()})
-        if self.form == "jsonl":
-            lines = (
-                json.dumps(row, ensure_ascii=False, default=_as_json) for row in table.to_pylist()
-            )
-            self.sink.write("".join(f"{line}\n" for line in lines).encode())
-        elif self.form == "parquet":
-            self.opened = self.opened or pyarrow.parquet.ParquetWriter(self.sink, table.schema)
-            self.opened.write_table(table)
-        else:
-            text = pyarrow.BufferOutputStream()
-            delimiter = "\t" if self.form == "tsv" else ","
-            options = pyarrow.csv.WriteOptions(
-                include_header=self.opened is None, delimiter=delimiter
-            )
-            pyarrow.csv.write_csv(table, text, options)
-            self.opened = True
-            self.sink.write(text.getvalue())
-
-    def close(self) -> None:
-        if self.form == "parquet" and self.opened is not None:
-            self.opened.close()
-        self.sink.flush()
-
-
-def _plain(values: Any) -> Any:
-    """Return a column as pyarrow takes it: a UUID becomes text."""
-    pyarrow = _pyarrow()
-    try:
-        return pyarrow.array(values) if not isinstance(values, pyarrow.ChunkedArray) else values
-    except OverflowError:  # an integer of more than 64 bits
-        return pyarrow.array(values, pyarrow.decimal128(38, 0))
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-        return pyarrow.array([str(value) for value in values])
-
-
-def _as_json(value: object) -> int | str:
-    """Return what JSON does not have: large integers as such, all else as text."""
-    return int(value) if isinstance(value, Decimal) else str(value)

@@ -271,11 +271,10 @@ def partial_fit(
     user_index, item_index = ratings.user_index, ratings.item_index
     weight_values = read_weights(weights, len(ratings.values), dtype)
     losses.check(_counted(ratings.values, weight_values), settings.rule, old.bounds)
-    users, items, values = ratings.users, ratings.items, ratings.values
     if weight_values is not None:
         count = weight_values > 0
-        users, items, values = users[count], items[count], values[count]
-        weight_values = weight_values[count]
+        ratings, weight_values = _some(ratings, count), weight_values[count]
+    users, items, values = ratings.users, ratings.items, ratings.values
     bounds = _bounds(np.append(values, np.array(old.bounds, dtype)))
     touched_users, some_users = _renumber(users)
     touched_items, some_items = _renumber(items)
