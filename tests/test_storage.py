@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import io
 import json
 import mmap
 import os
@@ -342,3 +343,60 @@ def test_other_ways_to_carry_a_model(way: str, kept: str, tmp_path: Path) -> Non
     again.save(tmp_path / "again.npz")
     model.save(tmp_path / "model again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "model again.npz").read_bytes()
+
+
+# Hostile files
+
+
+def forge(path: Path, meta: dict[str, Any], members: dict[str, bytes]) -> None:
+    """Write a file as `save` does, every member aligned, with any content."""
+    with path.open("wb") as file, zipfile.ZipFile(file, "w") as target:
+        target.writestr(zipfile.ZipInfo(archive.META, archive.EARLIEST), json.dumps(meta))
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name, archive.EARLIEST)
+            member.extra = archive._padding(file.tell(), name)
+            with target.open(member, "w", force_zip64=True) as out:
+                out.write(content)
+
+
+def members_of(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    with zipfile.ZipFile(path) as source:
+        parts = {name: source.read(name) for name in source.namelist()}
+    return json.loads(parts.pop(archive.META)), parts
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("descr", ["|O", "|V0", "|S0", "<U0", "<c8", "|V4"])
+def test_arrays_in_a_file_are_numbers(descr: str, mapped: bool, tmp_path: Path) -> None:
+    """Regression: an object array that header and metadata agreed on was mapped over the file, so
+    that its bytes were followed as pointers.
+    """
+    path = tmp_path / "model.npz"
+    small().save(path)
+    meta, members = members_of(path)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": descr, "fortran_order": False, "shape": (3, 3)}
+    )
+    size = np.dtype(descr).itemsize
+    meta["arrays"]["user_factors"] = [descr, [3, 3]]
+    members["user_factors.npy"] = header.getvalue() + b"A" * 9 * size
+    forge(path, meta, members)
+    with pytest.raises(ft.ModelFileError, match="user_factors has dtype"):
+        ft.load(path, mmap=mapped)
+
+
+def test_no_module_is_imported_that_a_file_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: `complete` imported whatever the file called the library of DataFrames."""
+    (tmp_path / "evil.py").write_text("raise SystemExit('code ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "model.npz"
+    small().save(path)
+    meta, members = members_of(path)
+    meta["library"] = "evil"
+    forge(path, meta, members)
+    with pytest.raises(ft.ModelFileError, match="'evil' is not a library of DataFrames"):
+        ft.load(path)
+    assert "evil" not in sys.modules

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 META = "factorate.json"
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip: the same arrays give the same bytes
 ALIGNMENT = 64  # bytes of a cache line
+PLAIN_KINDS = "biufM"  # dtypes without pointers: an object array over a file would follow its bytes
 CHUNK = 1 << 20  # bytes read at a time: they are still in the cache when they are checked
 
 # A local header, and what zipfile adds to its extra field for sizes of 64 bits (APPNOTE.TXT of
@@ -231,6 +232,8 @@ def _read(
     arrays: Arrays = {}
     for name, (type_name, sizes) in meta.pop("arrays").items():
         dtype, shape = np.dtype(type_name), tuple(sizes)
+        if dtype.kind not in PLAIN_KINDS or dtype.itemsize == 0:
+            raise ValueError(f"{name} has dtype {dtype}; expected numbers, bools or datetimes")
         member = archive.getinfo(f"{name}.npy")
         if mapped(name, dtype) and dtype.isnative and member.compress_type == zipfile.ZIP_STORED:
             start = _content(file, member)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Names = tuple[str, str] | tuple[str, str, str]
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
+FRAME_LIBRARIES = frozenset({*LIBRARIES, "modin", "cudf"})  # the eager ones that narwhals reads
 ROLES = ("users", "items", "ratings")
 ALIASES = {
     "user": ("user", "user_id", "userid"),
@@ -291,6 +292,16 @@ def table_frame(columns: dict[str, Any], library: str | None) -> Any:
     }
     backend: Any = library
     return nw.from_dict(plain, backend=backend).to_native()
+
+
+def check_library(library: object) -> str | None:
+    """Return the name of a library of DataFrames, or None; raise ValueError for any other name.
+
+    A model file names the library that its DataFrames are made with, and that library is imported.
+    """
+    if library is None or (isinstance(library, str) and library in FRAME_LIBRARIES):
+        return library
+    raise ValueError(f"{library!r} is not a library of DataFrames")
 
 
 def _optional(library: str) -> Any:

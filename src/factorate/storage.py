@@ -18,6 +18,7 @@ import numpy as np
 from factorate import archive
 from factorate.factors import Factors
 from factorate.fitted import HISTORY, Fitted
+from factorate.frames import check_library
 from factorate.ids import IdIndex
 from factorate.losses import Rule
 from factorate.seen import Seen
@@ -215,7 +216,7 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
         sums = user_sums.astype(P.dtype, copy=False), item_sums.astype(P.dtype, copy=False)
     low, high = map(float, meta["bounds"])
     return parameters, Fitted(
-        factors, *indexes, history, meta["library"], seen, sums, int(meta["seed"]),
+        factors, *indexes, history, check_library(meta["library"]), seen, sums, int(meta["seed"]),
         int(meta["n_updates"]), int(meta["best_epoch"]), (low, high),
         Rule(**meta["rule"]),
     )  # fmt: skip
