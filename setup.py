@@ -9,6 +9,7 @@ FACTORATE_COVERAGE=1         counts of the lines of .pyx files that ran, for gco
 FACTORATE_ABI3=0             build for this version of Python alone
 """
 
+import itertools
 import os
 import sys
 import sysconfig
@@ -47,8 +48,8 @@ OPTIMISED = {"gcc": ["-O3"], "msvc": ["/O2"]}
 REASSOCIATED = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math",
                 "-fno-math-errno", "-ffp-contract=fast"]  # fmt: skip
 LOOPS = {
-    "_sgd": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},  # a NaN shows in the sum of errors
-    "_topk": {"gcc": REASSOCIATED, "msvc": ["/fp:contract"]},
+    "sgd": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},  # a NaN shows in the sum of errors
+    "topn": {"gcc": REASSOCIATED, "msvc": ["/fp:contract"]},
 }
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},
@@ -73,11 +74,8 @@ INSTRUCTION_SETS = {
 target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
 X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
 
-HEADERS = {".h", ".pxd", ".pxi"}
-SOURCES = sorted(Path("src/factorate").glob("*.pyx"))
-VARIANTS = [
-    path for path in SOURCES if path.stem.endswith(tuple(f"_{isa}" for isa in INSTRUCTION_SETS))
-]
+KERNELS = Path("src/factorate/_kernels")
+VARIANTS = Path("build/variants")  # a kernel once more for each instruction set, by inclusion
 
 
 def compile_flags(module: str, family: str) -> list[str]:
@@ -92,28 +90,6 @@ def compile_flags(module: str, family: str) -> list[str]:
 
 class build_extensions(build_ext):  # noqa: N801
     """Choose the flags when the compiler is known, and ship sources, not generated C."""
-
-    def get_source_files(self) -> list[str]:
-        """Return what the sdist holds beside the Python modules."""
-        kinds = (
-            "src/**/*.pyx",
-            "src/**/*.pxd",
-            "src/**/*.pxi",
-            "src/**/*.pyi",
-            "src/**/*.h",
-            "tests/**/*.py",
-            "tests/models/*.npz",
-            "tests/models/*.json",
-            "docs/**/*.py",
-            "docs/**/*.md",
-            "docs/**/*.css",
-            "benchmarks/**/*.py",
-            "benchmarks/**/*.md",
-            "benchmarks/**/*.svg",
-            ".ci/*.py",
-            "*.md",
-        )
-        return [str(path) for kind in kinds for path in Path().glob(kind)]
 
     def build_extension(self, extension: Extension) -> None:
         """Build one extension with the flags of its compiler and its instruction set."""
@@ -146,27 +122,37 @@ def forget_other_builds() -> bool:
     stamp = Path("build/mode.txt")
     if stamp.is_file() and stamp.read_text() == mode:
         return False
-    for stale in stamp.parent.glob("lib*/factorate/_*.*"):
+    for stale in stamp.parent.glob("lib*/factorate/_kernels/*.*"):
         stale.unlink()
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text(mode)
     return True
 
 
+def sources() -> list[Path]:
+    """Return the kernels, and what includes them for each instruction set that may be there."""
+    paths = sorted(KERNELS.glob("*.pyx"))
+    VARIANTS.mkdir(parents=True, exist_ok=True)
+    for isa, name in itertools.product(INSTRUCTION_SETS if X86_64 else (), LOOPS):
+        path = VARIANTS / f"{name}_{isa}.pyx"
+        path.write_text(f'include "{name}.pyx"\n')
+        paths.append(path)
+    return paths
+
+
 def extensions() -> list[Extension]:
     """Return every kernel, in the variants that may run on the target."""
-    included = [path for path in SOURCES if path not in VARIANTS]
-    included += [path for path in Path("src/factorate").iterdir() if path.suffix in HEADERS]
+    included = [str(path) for path in KERNELS.iterdir() if path.suffix in {".h", ".pxd", ".pyx"}]
     return [
         Extension(
-            f"factorate.{path.stem}",
+            f"factorate._kernels.{path.stem}",
             [str(path)],
-            depends=[str(path) for path in included],
+            depends=included,
+            include_dirs=[str(KERNELS)],
             define_macros=MACROS,
             py_limited_api=bool(ABI3),
         )
-        for path in SOURCES
-        if X86_64 or path not in VARIANTS
+        for path in sources()
     ]
 
 
@@ -178,7 +164,7 @@ if __name__ == "__main__":
             build_dir="build/cython",
             emit_linenums=bool(COVERAGE),
             compiler_directives=DIRECTIVES,
-            include_path=["src/factorate"],
+            include_path=["src", str(KERNELS)],
             force=changed,
             quiet="-v" not in sys.argv,
         ),

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from benchmarks import figures
-from factorate import _cpu, datasets, kernels
+from factorate import datasets
+from factorate._kernels import cpu as _cpu
+from factorate._kernels import dispatch as kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

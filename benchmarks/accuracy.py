@@ -26,7 +26,7 @@ from sklearn.model_selection import KFold
 import factorate as ft
 from benchmarks import figures
 from benchmarks.engines import Job, libmf
-from factorate.rates import SCHEDULES
+from factorate._training.learning_rates import SCHEDULES
 
 SEEDS = range(5)
 RESULTS = Path(__file__).parent / "results"

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 import factorate as ft
-from factorate.factors import Factors
-from factorate.fitted import HISTORY, Fitted
-from factorate.id_columns import read_ids
-from factorate.ids import make_index
-from factorate.losses import Rule
-from factorate.storage import FACTORS
+from factorate._fitted.fitted_state import HISTORY, Fitted
+from factorate._fitted.model_file import FACTORS
+from factorate._input.id_columns import read_ids
+from factorate._input.id_index import make_index
+from factorate._training.factors import Factors
+from factorate._training.losses import Rule
 
 N_USERS, N_ITEMS, K, RUNS = 1_900_000, 100_000, 64, 7
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import factorate as ft
-from factorate.fold_in import Fixed, Penalty, solve
+from factorate._fitted.fold_in import Fixed, Penalty, solve
 
 SEEDS, RUNS = range(5), 7
 N_USERS, N_RATINGS, N_ITEMS, K = 10_000, 50, 10_677, 64

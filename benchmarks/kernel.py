@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from factorate import datasets, kernels
-from factorate.kernels import aligned_zeros
-from factorate.schedule import Schedule, make_schedule, visits
+from factorate import datasets
+from factorate._kernels import dispatch as kernels
+from factorate._kernels.dispatch import aligned_zeros
+from factorate._training.schedule import Schedule, make_schedule, visits
 
 N_USERS, N_ITEMS = 69_878, 10_677
 CACHED = 64

@@ -14,7 +14,7 @@ import polars as pl
 
 import factorate as ft
 from factorate import datasets
-from factorate.ratings import read_ratings
+from factorate._input.ratings import read_ratings
 
 RUNS = 5
 N, N_USERS, N_ITEMS, K = 10_000_000, 69_878, 10_677, 64

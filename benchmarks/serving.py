@@ -173,9 +173,9 @@ def predict_einsum(folder: Path, _: int) -> tuple[Any, Any]:
 def large(_: Path, n_threads: int) -> tuple[Any, Any]:
     """Measure recommendations for a sample of the users of a large model of random factors."""
     import factorate as ft
-    from factorate.factors import Factors
-    from factorate.ids import range_index
-    from factorate.seen import Seen
+    from factorate._fitted.seen import Seen
+    from factorate._input.id_index import range_index
+    from factorate._training.factors import Factors
 
     generator = np.random.default_rng(0)
     shapes = (LARGE_USERS, N_FACTORS), (LARGE_ITEMS, N_FACTORS), (LARGE_USERS,), (LARGE_ITEMS,)

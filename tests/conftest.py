@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from optional import present, pyarrow, sklearn
 
-from factorate import kernels
+from factorate._kernels import dispatch as kernels
 
 if TYPE_CHECKING:
     from collections.abc import Generator

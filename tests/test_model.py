@@ -467,7 +467,7 @@ def test_threads_change_no_prediction(columns: Any, monkeypatch: pytest.MonkeyPa
     pairs = np.append(columns[0], 999), np.append(columns[1], 3)
     with pytest.warns(ft.UnknownIdWarning):
         one = model.predict(pairs)
-    monkeypatch.setattr("factorate.factors.PAIRS_PER_PART", 700)
+    monkeypatch.setattr("factorate._training.factors.PAIRS_PER_PART", 700)
     with pytest.warns(ft.UnknownIdWarning):
         three = model.set_params(n_threads=3).predict(pairs)
     np.testing.assert_array_equal(three, one)

@@ -17,7 +17,8 @@ from optional import polars as pl
 from optional import present, scipy
 
 import factorate as ft
-from factorate import kernels, reference
+from factorate import reference
+from factorate._kernels import dispatch as kernels
 
 
 def small() -> tuple[Any, Any, Any]:

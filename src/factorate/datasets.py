@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate.checks import check_count, check_flag, check_number
-from factorate.schedule import stream, uniform
+from factorate._training.schedule import stream, uniform
+from factorate._utils.validation import check_count, check_flag, check_number
 
 if TYPE_CHECKING:
     import os

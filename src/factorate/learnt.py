@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate import factors as factors_room
 from factorate import metrics
+from factorate._input.frames import matrix_frame
+from factorate._input.id_queries import IN_PREDICTIONS, rows_of, warn_unknown
+from factorate._input.ratings import read_pairs, read_values
+from factorate._training import factors as factors_room
+from factorate._training.settings import check_columns
 from factorate.estimator import Estimator
 from factorate.exceptions import not_fitted
-from factorate.frames import matrix_frame
-from factorate.lookup import IN_PREDICTIONS, rows_of, warn_unknown
-from factorate.ratings import read_pairs, read_values
-from factorate.settings import check_columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate.fitted import Fitted
-    from factorate.frames import Names
+    from factorate._fitted.fitted_state import Fitted
+    from factorate._input.frames import Names
 
     Floats = NDArray[np.floating[Any]]
 

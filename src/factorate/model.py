@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from factorate import fitting, storage
-from factorate.checks import check_flag
+from factorate._fitted import fitting
+from factorate._fitted import model_file as storage
+from factorate._utils.validation import check_flag
 from factorate.exceptions import ModelFileError
 from factorate.serving import Serving
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate.fitted import Fitted
-    from factorate.frames import Names
-    from factorate.solver import Epoch
+    from factorate._fitted.fitted_state import Fitted
+    from factorate._input.frames import Names
+    from factorate._training.trainer import Epoch
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]

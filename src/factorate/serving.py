@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
-from factorate import fold_in, neighbours
-from factorate.checks import check_flag, show
-from factorate.id_columns import read_ids
-from factorate.ids import look_up
+from factorate._fitted import fold_in
+from factorate._input.id_columns import read_ids
+from factorate._input.id_index import look_up
+from factorate._input.id_queries import IN_RATINGS, as_column, warn_unknown
+from factorate._input.ratings import read_further, read_ratings_of_one
+from factorate._serving import neighbours
+from factorate._training.settings import check_settings, draw_seed
+from factorate._utils.validation import check_flag, show
 from factorate.learnt import Learnt
-from factorate.lookup import IN_RATINGS, as_column, warn_unknown
-from factorate.ratings import read_further, read_ratings_of_one
-from factorate.settings import check_settings, draw_seed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate import frames
-from factorate.checks import (
+from factorate._input import frames
+from factorate._kernels.dispatch import active
+from factorate._training.schedule import count
+from factorate._utils.validation import (
     check_count,
     check_number,
     check_numeric,
@@ -17,8 +19,6 @@ from factorate.checks import (
     to_numbers,
 )
 from factorate.exceptions import DivergenceError
-from factorate.kernels import active
-from factorate.schedule import count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -1,0 +1,1 @@
+"""What a fit leaves behind, how it is saved, and how it is kept up to date."""

@@ -1,0 +1,163 @@
+"""Seen: which items each user has rated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._kernels import scatter as _scatter
+from factorate._training.schedule import count
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Codes = NDArray[np.int32]
+
+
+FEW = 32  # times as many pairs as are added, from which on it is faster to insert than to sort
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The items of each user, without repetition.
+
+    Attributes
+    ----------
+    starts
+        Where the items of each user begin, and the end: int64, shape (n_users + 1,), read-only.
+    items
+        Rows of items, int32, those of one user ascending; read-only.
+    """
+
+    starts: NDArray[np.int64]
+    items: Codes
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only."""
+        for array in (self.starts, self.items):
+            array.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore, read-only again."""
+        vars(self).update(state)
+        self.__post_init__()
+
+
+def find_seen(users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+    """Collect the items of each user from the rows of ratings, in any order.
+
+    Two counting sorts, by item and then by user, in time linear in the ratings.
+
+    Raises
+    ------
+    ValueError
+        If a row is outside its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> users, items = np.array([[1, 0, 1, 1], [2, 0, 0, 2]], np.int32)
+    >>> seen = find_seen(users, items, n_users=2, n_items=3)
+    >>> seen.starts.tolist(), seen.items.tolist()
+    ([0, 1, 3], [0, 0, 2])
+    """
+    item_starts = _starts(count(items, n_items, "item"))
+    users_by_item = np.empty(len(users), np.int32)
+    _scatter.group(items, users, item_starts[:-1].copy(), users_by_item)
+    starts = _starts(count(users, n_users, "user"))
+    ends = starts[:-1].copy()
+    out = np.empty(len(items), np.int32)
+    _scatter.regroup(users_by_item, item_starts, starts, ends, out)
+    if np.array_equal(ends, starts[1:]):
+        return Seen(starts, out)
+    packed = _starts(ends - starts[:-1])
+    kept = np.empty(packed[-1], np.int32)
+    _scatter.pack(starts, packed, out, kept)
+    return Seen(packed, kept)
+
+
+def add_seen(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+    """Add the pairs of more ratings; the rows of users may go on after those of `seen`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> seen = find_seen(*np.array([[0, 1], [1, 0]], np.int32), n_users=2, n_items=2)
+    >>> more = add_seen(seen, *np.array([[0, 2], [0, 1]], np.int32), n_users=3, n_items=2)
+    >>> more.starts.tolist(), more.items.tolist()
+    ([0, 2, 3, 4], [0, 1, 0, 1])
+    """
+    n_before = len(seen.starts) - 1
+    if not len(users) or users.min() >= n_before:  # all new: the old are left as they are
+        later = find_seen(users - np.int32(n_before), items, n_users - n_before, n_items)
+        starts = np.concatenate([seen.starts, seen.starts[-1] + later.starts[1:]])
+        return Seen(starts, np.concatenate([seen.items, later.items]))
+    if FEW * len(users) <= len(seen.items):
+        return _insert(seen, users, items, n_users, n_items)
+    before = _users(seen)
+    users, items = np.concatenate([before, users]), np.concatenate([seen.items, items])
+    return find_seen(users, items, n_users, n_items)
+
+
+def _insert(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+    """Put a few pairs in their places: only they are sorted."""
+    more = find_seen(users, items, n_users, n_items)
+    users, items = _users(more), more.items
+    n_before = len(seen.starts) - 1
+    old = users < n_before
+    places, found = np.full(len(users), len(seen.items)), np.zeros(len(users), np.bool)
+    places[old], found[old] = _find(seen, users[old], items[old])
+    counts = np.bincount(users[~found], minlength=n_users)
+    counts[:n_before] += np.diff(seen.starts)
+    return Seen(_starts(counts), np.insert(seen.items, places[~found], items[~found]))
+
+
+def _users(seen: Seen) -> Codes:
+    """Return the user of each of the items."""
+    return np.repeat(np.arange(len(seen.starts) - 1, dtype=np.int32), np.diff(seen.starts))
+
+
+def without_users(seen: Seen, rows: Codes) -> Seen:
+    """Forget some users; those after them move up."""
+    counts = np.diff(seen.starts)
+    stays = np.ones(len(counts), np.bool)
+    stays[rows] = False
+    return Seen(_starts(counts[stays]), seen.items[np.repeat(stays, counts)])
+
+
+def was_seen(seen: Seen, users: Codes, items: Codes) -> NDArray[np.bool]:
+    """Say of each pair of rows whether it was rated; −1 is an unknown user or item.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> seen = find_seen(*np.array([[0, 0, 1], [0, 2, 1]], np.int32), n_users=2, n_items=3)
+    >>> was_seen(seen, *np.array([[0, 0, 1, -1], [2, 1, 1, 0]], np.int32)).tolist()
+    [True, False, True, False]
+    """
+    return _find(seen, users, items)[1]
+
+
+def _find(seen: Seen, users: Codes, items: Codes) -> tuple[NDArray[np.int64], NDArray[np.bool]]:
+    """Return where each item is, or would be, among those of its user, and whether it is there."""
+    known = users >= 0
+    low = np.where(known, seen.starts[users], 0)
+    end = np.where(known, seen.starts[users + 1], 0)
+    high = end.copy()
+    while (open_ := low < high).any():  # a binary search for all pairs at once
+        middle = (low + high) // 2
+        below = open_.copy()
+        below[open_] = seen.items[middle[open_]] < items[open_]
+        low = np.where(below, middle + 1, low)
+        high = np.where(open_ & ~below, middle, high)
+    found = low < end
+    found[found] = seen.items[low[found]] == items[found]
+    return low, found
+
+
+def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)], dtype=np.int64)

@@ -1,0 +1,232 @@
+"""Columns of ids: any sequence -> ids of one kind, without gaps."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._utils.validation import check_column, show
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Codes = NDArray[np.int32]
+
+_KINDS: dict[type, str] = {
+    bool: "bool",
+    np.bool: "bool",
+    int: "integer",
+    str: "str",
+    np.str_: "str",
+    bytes: "bytes",
+    np.bytes_: "bytes",
+    uuid.UUID: "UUID",
+    datetime.datetime: "datetime",
+    datetime.date: "date",
+    np.datetime64: "datetime",
+}
+_ALLOWED = "bool, integer, str, bytes, UUID, datetime or date"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A column as its distinct values and, for each entry, the place of its value among them."""
+
+    distinct: NDArray[Any]
+    codes: Codes
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self.codes)
+
+    def __getitem__(self, position: int) -> Any:
+        """Return one entry."""
+        return self.distinct[self.codes[position]]
+
+
+@dataclass(frozen=True)
+class IdColumn:
+    """Ids of one kind, without gaps.
+
+    ``values`` is a bool, int32, int64, uint64 or datetime64 array, or an object array of the other
+    kinds.
+    """
+
+    values: NDArray[Any]
+    kind: str
+    codes: Codes | None = None  # if not None, values are distinct and entries are values[codes]
+
+
+def _missing(value: object) -> bool:
+    return (
+        value is None
+        or (isinstance(value, float | np.floating) and value != value)
+        or type(value).__name__ in {"NAType", "NaTType"}
+        or (isinstance(value, np.datetime64) and np.isnat(value))
+    )
+
+
+def _raise_missing(value: object, position: int, what: str) -> None:
+    raise ValueError(
+        f"{what}[{position}] is {show(value)}, a missing id; drop that row or give it an id"
+    )
+
+
+def _kind_of(value: object) -> str | None:
+    for base in type(value).__mro__:
+        if base in _KINDS:
+            return _KINDS[base]
+    return "integer" if isinstance(value, np.integer) else None
+
+
+def _objects(values: NDArray[Any], what: str) -> IdColumn:
+    """Find the one kind of an object array."""
+    listed = values.tolist()
+    first_of_kind: dict[str, int] = {}
+    kind_of_type: dict[type, str] = {}
+    for position, value in enumerate(listed):
+        kind = kind_of_type.get(type(value))
+        if kind is None:
+            if _missing(value):
+                _raise_missing(value, position, what)
+            kind = _kind_of(value)
+            if kind is None:
+                raise TypeError(
+                    f"{what}[{position}] is {show(value)} of type {type(value).__name__}; "
+                    f"ids must be {_ALLOWED}"
+                )
+            kind_of_type[type(value)] = kind
+            first_of_kind.setdefault(kind, position)
+    if len(first_of_kind) > 1:
+        (one, here), (other, there) = list(first_of_kind.items())[:2]
+        raise TypeError(
+            f"{what} mix {one} ({what}[{here}] is {show(listed[here])}) and {other} "
+            f"({what}[{there}] is {show(listed[there])}), which do not sort; convert them to one "
+            f"type"
+        )
+    (kind,) = first_of_kind
+    if kind == "integer":
+        return integers(listed)
+    if kind == "bool":
+        return IdColumn(values.astype(np.bool), kind)
+    if kind == "date":
+        return IdColumn(np.array(listed, "datetime64[D]"), "datetime")
+    if kind == "datetime":
+        return _datetimes(listed, what)
+    return IdColumn(values, kind)
+
+
+def _datetimes(listed: list[Any], what: str) -> IdColumn:
+    zoned = [getattr(value, "tzinfo", None) is not None for value in listed]
+    if all(zoned):
+        return IdColumn(np.fromiter(listed, object, len(listed)), "zoned datetime")
+    if any(zoned):
+        raise TypeError(f"{what} mix datetimes with and without a zone, which do not sort")
+    # A Timestamp of pandas has nanoseconds, which NumPy drops unless asked like this.
+    exact = [v.to_datetime64() if hasattr(v, "to_datetime64") else v for v in listed]
+    return read_ids(np.array([np.datetime64(value) for value in exact]), what)
+
+
+def integers(listed: list[Any]) -> IdColumn:
+    """Return integers of any size in the smallest dtype that holds them all exactly."""
+    listed = [int(value) for value in listed]  # a NumPy integer would wrap, not overflow
+    for dtype in (np.int64, np.uint64):
+        try:
+            return IdColumn(np.array(listed, dtype), "integer")
+        except OverflowError:
+            continue
+    return IdColumn(np.fromiter(listed, object, len(listed)), "integer")
+
+
+def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
+    """Check one column of ids.
+
+    Parameters
+    ----------
+    values
+        Array or sequence, shape (n,).
+    what
+        Name of the column in errors.
+
+    Returns
+    -------
+    IdColumn
+        The ids in one of few dtypes.
+
+    Raises
+    ------
+    ValueError
+        If an id is missing (None, NaN, NA, NaT) or the shape is not (n,).
+    TypeError
+        If ids are of another type, or of types that do not sort.
+
+    Examples
+    --------
+    >>> read_ids(["b", "a"], "users").kind
+    'str'
+    """
+    if isinstance(values, Encoded):
+        distinct = read_ids(values.distinct, what)
+        return IdColumn(distinct.values, distinct.kind, values.codes)
+    check_column(values, what)
+    array = values if isinstance(values, np.ndarray) else _to_array(values)
+    if array.ndim != 1:
+        raise ValueError(f"{what} has shape {array.shape}; a column of ids has shape (n,)")
+    if not len(array):
+        return IdColumn(np.empty(0, object), "str")
+    if np.ma.isMaskedArray(array):
+        raise_masked(array, what)
+        array = array.data
+    kind = array.dtype.kind
+    if kind == "b":
+        return IdColumn(array, "bool")
+    if kind in "iu":
+        return IdColumn(_integer_array(array), "integer")
+    if kind == "M":
+        gaps = np.flatnonzero(np.isnat(array))
+        if len(gaps):
+            _raise_missing(array[gaps[0]], int(gaps[0]), what)
+        return IdColumn(array, "datetime")
+    if kind == "f":
+        gaps = np.flatnonzero(np.isnan(array))
+        if len(gaps):
+            _raise_missing(array[gaps[0]], int(gaps[0]), what)
+        raise TypeError(
+            f"{what} are {array.dtype}; ids must be {_ALLOWED}. If they are whole numbers, convert "
+            f"them with astype('int64')"
+        )
+    if kind in "USTO":
+        return _objects(array.astype(object), what)
+    raise TypeError(f"{what} are {array.dtype}; ids must be {_ALLOWED}")
+
+
+def raise_masked(array: Any, what: str) -> None:
+    """Raise ValueError if an entry of a masked array is masked."""
+    where = np.flatnonzero(np.ma.getmaskarray(array))
+    if len(where):
+        raise ValueError(f"{what}[{where[0]}] is masked, a missing value; drop that row")
+
+
+def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
+    """Return int32 as it is, and other integers as int64 if they fit."""
+    if array.dtype == np.int32 and array.dtype.isnative:
+        return array
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and len(array):
+        beyond = int(array.max()) > np.iinfo(np.int64).max
+        return array.astype(np.uint64 if beyond else np.int64, copy=False)
+    return array.astype(np.int64, copy=False)
+
+
+def _to_array(values: ArrayLike) -> NDArray[Any]:
+    """Turn a sequence into an array without mixing its types: NumPy would make True, 2 integers."""
+    if not isinstance(values, list | tuple):
+        return np.asarray(values)
+    if values and all(type(value) is float for value in values):
+        return np.array(values)
+    return np.fromiter(values, object, len(values))

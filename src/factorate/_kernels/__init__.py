@@ -1,0 +1,1 @@
+"""The compiled loops, and the choice among their instruction sets."""

@@ -1,0 +1,1 @@
+"""From factors to answers: recommendations, neighbours and tables."""

@@ -1,1 +1,0 @@
-include "_sgd.pyx"

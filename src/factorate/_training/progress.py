@@ -1,0 +1,37 @@
+"""A progress bar of epochs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from factorate._training.trainer import Epoch
+
+
+@contextmanager
+def progress_bar(
+    n_epochs: int, n_ratings: int, shown: bool
+) -> Iterator[tuple[Callable[[Epoch], None], ...]]:
+    """Show a tqdm bar with the epoch, the training RMSE and ratings/s; give the callbacks for it.
+
+    Nothing is shown, and nothing imported, unless `shown`.
+    """
+    if not shown:
+        yield ()
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=n_epochs, unit="epoch", desc="training") as bar:
+        seconds = 0.0
+
+        def report(epoch: Epoch) -> None:
+            nonlocal seconds
+            rate = n_ratings / max(epoch.seconds - seconds, 1e-9) / 1e6
+            seconds = epoch.seconds
+            bar.set_postfix_str(f"rmse {epoch.train_rmse:.4f}, {rate:.1f} M ratings/s", False)
+            bar.update()
+
+        yield (report,)

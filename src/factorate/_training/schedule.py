@@ -1,0 +1,309 @@
+"""Which rating is visited when: blocks, tiles, strata and seeds. Pure functions.
+
+Rows of users and items are given *places* in a random order, so that every part of the matrix is
+equally dense. Places are cut into at most 64 bands with equally many ratings; a row band crossed
+with a column band is a block, the unit of scheduling. Bands are cut into ranges of places whose
+factors fit the cache together; their crossings are tiles, and the ratings of a block are stored
+tile by tile, shuffled within each. Everything depends on the ratings, the number of factors and
+the seed alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._kernels import scatter as _scatter
+from factorate._kernels.dispatch import LOOKAHEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Codes = NDArray[np.int32]
+    Run = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
+
+MAX_BANDS = 64
+BLOCK_WORK = 1 << 22  # ratings × factors of a block: a millisecond
+TILE_BYTES = 1 << 19  # factors of the users and items of a tile
+TILE_RATINGS = 2048  # a tile with fewer ratings, on average, is made larger instead
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Ratings in the order of their visits.
+
+    Attributes
+    ----------
+    user_order, item_order
+        Row (int32) that stands at each place; rows without ratings have no place.
+    users, items
+        Places (int32) of each rating, blocks in row-major order, followed by `LOOKAHEAD` zeros.
+    ratings
+        Values in the same order, likewise padded.
+    weights
+        Weights in the same order, without padding; empty if there are none.
+    block_starts
+        Shape (row bands, column bands) + 1 entry in flat order: where each block begins.
+    user_edges
+        First place (int64) of each row band, and the end.
+    n_bands
+        Number of row bands and of column bands.
+    """
+
+    user_order: Codes
+    item_order: Codes
+    users: Codes
+    items: Codes
+    ratings: Floats
+    weights: Floats
+    block_starts: NDArray[np.int64]
+    user_edges: NDArray[np.int64]
+    n_bands: tuple[int, int]
+
+    @property
+    def n_ratings(self) -> int:
+        """Number of ratings, without the padding."""
+        return int(self.block_starts[-1])
+
+
+@dataclass(frozen=True)
+class _Side:
+    """How the rows of one side, users or items, are placed and cut."""
+
+    order: Codes  # row at each place
+    place: Codes  # place of each row, 0 for those without ratings
+    tile: Codes  # tile range of each row
+    edges: NDArray[np.int64]  # first place of each tile range, and the end
+    band: NDArray[np.int64]  # band of each tile range
+    bands: NDArray[np.int64]  # first place of each band, and the end
+
+    @property
+    def n_bands(self) -> int:
+        return len(self.bands) - 1
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """The crossings of the tile ranges of both sides."""
+
+    number: Codes  # of each crossing: its place in the order of visits, shape (rows, columns)
+    row: NDArray[np.intp]  # range of users of each tile, by number
+    column: NDArray[np.intp]  # range of items
+    first_of_block: NDArray[np.intp]  # number of each block's first tile, and the end
+
+
+def stream(seed: int, *purpose: int) -> np.random.PCG64:
+    """Return a bit generator of its own for each seed and purpose."""
+    return np.random.PCG64(np.random.SeedSequence(seed, spawn_key=purpose))
+
+
+def permutation(n: int, bits: np.random.PCG64) -> NDArray[np.intp]:
+    """Return a random order of ``range(n)`` from raw output, the same under any NumPy."""
+    return np.argsort(bits.random_raw(n), kind="stable")
+
+
+def uniform(n: int, bits: np.random.PCG64) -> NDArray[np.float64]:
+    """Return `n` numbers in [0, 1) from raw output, the same under any NumPy."""
+    return np.asarray((bits.random_raw(n) >> np.uint64(11)) * 2.0**-53, np.float64)
+
+
+def count(codes: Codes, n: int, what: str) -> NDArray[np.int64]:
+    """Count the ratings of each row and prove that every code is one of ``range(n)``."""
+    counts = np.zeros(n, np.int64)
+    bad = _scatter.count(codes, counts)
+    if bad >= 0:
+        raise ValueError(
+            f"{what} row {codes[bad]} of rating {bad} is outside 0…{n - 1}; codes must be rows"
+        )
+    return counts
+
+
+def _cut(weights: NDArray[np.int64], n_bands: int) -> NDArray[np.int64]:
+    """Return the edges of at most `n_bands` non-empty ranges of nearly equal weight."""
+    total = np.cumsum(weights)
+    inner = np.searchsorted(total, total[-1] * np.arange(1, n_bands) / n_bands) + 1
+    return np.unique(np.concatenate([[0], inner, [len(weights)]])).astype(np.int64)
+
+
+def _side(counts: NDArray[np.int64], n_bands: int, tile_rows: int, bits: np.random.PCG64) -> _Side:
+    rated = np.flatnonzero(counts)
+    order = rated[permutation(len(rated), bits)].astype(np.int32)
+    bands = _cut(counts[order], n_bands)
+    edges, band = [], []
+    for number, (low, high) in enumerate(itertools.pairwise(bands)):
+        n_tiles = -(-int(high - low) // tile_rows)
+        edges.append(low + np.arange(n_tiles) * (high - low) // n_tiles)
+        band.append(np.full(n_tiles, number))
+    edges.append(bands[-1:])
+    place = np.zeros(len(counts), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    tile = np.zeros(len(counts), np.int32)
+    all_edges = np.concatenate(edges)
+    tile[order] = np.repeat(np.arange(len(all_edges) - 1), np.diff(all_edges))
+    return _Side(order, place, tile, all_edges, np.concatenate(band), bands)
+
+
+def _bands(n_ratings: int, n_factors: int) -> tuple[int, int]:
+    n_bands = min(MAX_BANDS, max(1, int((n_ratings * n_factors / BLOCK_WORK) ** 0.5)))
+    return n_bands, n_bands
+
+
+def _tile_rows(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> int:
+    """Return how many users, and items, a tile spans."""
+    cached = TILE_BYTES // 2 // row_bytes
+    dense_enough = (TILE_RATINGS * n_users * n_items / n_ratings) ** 0.5
+    return max(1, cached, int(dense_enough))
+
+
+def _number_tiles(row: _Side, column: _Side) -> _Tiles:
+    """Give tiles numbers block by block, and by row and column within their block."""
+    shape = len(row.band), len(column.band)
+    tile_row, tile_column = (index.ravel() for index in np.indices(shape))
+    block = row.band[tile_row] * column.n_bands + column.band[tile_column]
+    by_block = np.argsort(block, kind="stable")
+    number = np.empty(len(block), np.int32)
+    number[by_block] = np.arange(len(block), dtype=np.int32)
+    first = np.searchsorted(block[by_block], np.arange(row.n_bands * column.n_bands + 1))
+    return _Tiles(number.reshape(shape), tile_row[by_block], tile_column[by_block], first)
+
+
+def make_schedule(
+    users: Codes,
+    items: Codes,
+    ratings: Floats,
+    n_users: int,
+    n_items: int,
+    n_factors: int,
+    seed: int,
+    n_parts: int = 1,
+    run: Run = map,
+    weights: Floats | None = None,
+    n_bands: tuple[int, int] | None = None,
+) -> Schedule:
+    """Bring ratings into the order of their visits.
+
+    Parameters
+    ----------
+    users, items
+        Row of each rating, shape (n,).
+    ratings
+        Values, shape (n,), float32 or float64.
+    n_users, n_items
+        Number of rows of each side; rows without ratings are allowed.
+    n_factors
+        Length of a row of factors in memory.
+    seed
+        Seeds the places.
+    n_parts, run
+        Into how many parts the work is cut, and what maps a function over them: that of a thread
+        pool runs them side by side. Neither changes the result.
+    weights
+        Weight of each rating, shape (n,), in the dtype of the ratings; None for equal ones.
+    n_bands
+        At most how many row bands and column bands; None for as many as the work is worth.
+
+    Raises
+    ------
+    ValueError
+        If a row is outside its range.
+    """
+    n = len(ratings)
+    user_counts, item_counts = count(users, n_users, "user"), count(items, n_items, "item")
+    n_row_bands, n_column_bands = n_bands or _bands(n, n_factors)
+    n_rated = int(np.count_nonzero(user_counts)), int(np.count_nonzero(item_counts))
+    tile_rows = _tile_rows(n, *n_rated, n_factors * ratings.itemsize)
+    row = _side(user_counts, n_row_bands, tile_rows, stream(seed, 0))
+    column = _side(item_counts, n_column_bands, tile_rows, stream(seed, 1))
+    tiles = _number_tiles(row, column)
+
+    # Each part of the input gets its own counts, so that parts are placed side by side in a tile
+    # in their order, whatever their number.
+    parts = list(itertools.pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist()))
+    counts = np.zeros((n_parts, len(tiles.row)), np.int64)
+    lookups = row.tile, column.tile, tiles.number
+
+    def count_part(part: int) -> None:
+        begin, end = parts[part]
+        _scatter.count_tiles(users, items, begin, end, *lookups, counts[part])
+
+    list(run(count_part, range(n_parts)))
+    starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    cursors = starts[:-1] + np.cumsum(counts, axis=0) - counts
+
+    out_users, out_items = np.zeros(n + LOOKAHEAD, np.int32), np.zeros(n + LOOKAHEAD, np.int32)
+    out_ratings = np.zeros(n + LOOKAHEAD, ratings.dtype)
+    if weights is None:
+        weights = np.empty(0, ratings.dtype)
+    out_weights = np.empty_like(weights)
+
+    def scatter_part(part: int) -> None:
+        begin, end = parts[part]
+        _scatter.scatter(
+            users, items, ratings, weights, begin, end, row.place, column.place, *lookups,
+            cursors[part], out_users, out_items, out_ratings, out_weights,
+        )  # fmt: skip
+
+    list(run(scatter_part, range(n_parts)))
+    widest = int(np.diff(row.edges).max()) * int(np.diff(column.edges).max())
+    n_bits = max(2, (widest - 1).bit_length())
+    first_user = row.edges[tiles.row].astype(np.int32)
+    first_item = column.edges[tiles.column].astype(np.int32)
+    tile_items = np.diff(column.edges)[tiles.column].astype(np.int32)
+
+    def shuffle_part(part: tuple[int, int]) -> None:
+        begin, end = part
+        largest = int(np.diff(starts[begin : end + 1]).max(initial=0))
+        _scatter.shuffle_tiles(
+            starts, begin, end, first_user, first_item, tile_items, n_bits,
+            out_users, out_items, out_ratings, out_weights,
+            np.empty((2, largest), np.uint64), np.empty((2, largest), np.int32),
+            np.empty((2, largest), np.int32), np.empty((2, largest), ratings.dtype),
+        )  # fmt: skip
+
+    shares = np.searchsorted(starts, np.linspace(0, n, n_parts + 1))
+    shares[-1] = len(tiles.row)
+    list(run(shuffle_part, itertools.pairwise(shares.tolist())))
+    return Schedule(
+        row.order, column.order, out_users, out_items, out_ratings, out_weights,
+        starts[tiles.first_of_block], row.bands, (row.n_bands, column.n_bands),
+    )  # fmt: skip
+
+
+def visits(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
+    """Return the blocks (row-major numbers) in the order one epoch visits them.
+
+    The order is a sequence of strata: diagonals of a Latin square laid over shuffled bands, so
+    blocks of a stratum share neither a row band nor a column band.
+
+    Examples
+    --------
+    >>> sorted(visits((2, 3), seed=0, epoch=0))
+    [0, 1, 2, 3, 4, 5]
+    """
+    bits = stream(seed, 2, epoch)
+    rows, columns = (permutation(n, bits).tolist() for n in n_bands)
+    return [row * n_bands[1] + column for row, column in strata(rows, columns)]
+
+
+def strata(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+    """Return the crossings of bands along the diagonals of a Latin square.
+
+    Examples
+    --------
+    >>> strata([0, 1], [5, 6])
+    [(0, 5), (1, 6), (0, 6), (1, 5)]
+    """
+    n_strata = max(len(rows), len(columns))
+    return [
+        (row, columns[(place + stratum) % n_strata])
+        for stratum in range(n_strata)
+        for place, row in enumerate(rows)
+        if (place + stratum) % n_strata < len(columns)
+    ]

@@ -1,0 +1,160 @@
+"""From a model's parameters, checked, to the settings of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from factorate._training import losses
+from factorate._training.learning_rates import DEFAULTS, SCHEDULES, check_each
+from factorate._training.trainer import Settings
+from factorate._utils.threads import count_threads
+from factorate._utils.validation import check_count, check_flag, check_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from factorate._input.frames import Names
+    from factorate._training.learning_rates import Each
+    from factorate._training.trainer import Epoch
+
+    Parameters = Mapping[str, Any]
+    Callbacks = Sequence[Callable[[Epoch], object]]
+
+MAX_FACTORS = 1 << 16
+DEFAULT_REGULARIZATION = {"factors": 0.036, "biases": 0.036}
+DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
+
+
+def check_dtype(dtype: object) -> np.dtype[Any]:
+    """Return float32 or float64, or raise ValueError."""
+    try:
+        found: np.dtype[Any] | None = None if dtype is None else np.dtype(cast("Any", dtype))
+    except TypeError:
+        found = None
+    if found is None or found not in (np.float32, np.float64) or not found.isnative:
+        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'")
+    return found
+
+
+def check_columns(names: object) -> Names | None:
+    """Return the names of columns, or raise ValueError."""
+    if names is None:
+        return None
+    if not isinstance(names, tuple | list) or len(names) not in (2, 3):
+        raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"columns names {name!r} twice; expected names (user, item, rating)")
+    return cast("Names", tuple(names))
+
+
+def draw_seed(random_state: object) -> int:
+    """Return the seed that a random_state means."""
+    if random_state is None:
+        entropy = np.random.SeedSequence().entropy
+        assert isinstance(entropy, int)  # noqa: S101  (for the type checker)
+        return entropy
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    return check_count("random_state", random_state, 0)
+
+
+def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
+    return value
+
+
+def check_settings(parameters: Parameters, seed: int) -> Settings:
+    """Validate what a model was given; raise TypeError or ValueError naming what is wrong.
+
+    The seed is given, for `draw_seed` changes a generator: only what needs a new one may call it.
+    """
+    schedule = _one_of(
+        "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
+    )
+    rule = losses.Rule(
+        loss=_one_of("loss", parameters["loss"], losses.NAMES),
+        huber_width=check_number("huber_width", parameters["huber_width"], above=0),
+        nonnegative=check_flag("nonnegative", parameters["nonnegative"]),
+        adagrad=schedule == "adagrad",
+        fit_bias=check_flag("fit_bias", parameters["fit_bias"]),
+    )
+    if rule.loss == "kullback_leibler" and not rule.nonnegative:
+        raise ValueError(
+            "loss='kullback_leibler' needs predictions ≥ 0; set nonnegative=True as well"
+        )
+    if rule.nonnegative and rule.loss in losses.TWO_VALUED:
+        raise ValueError(
+            f"loss={rule.loss!r} does not go with nonnegative=True: sums of numbers ≥ 0 only ever "
+            f"predict the higher rating; drop one of them"
+        )
+    rates = check_each("learning_rate", parameters["learning_rate"], DEFAULTS[schedule], above=0)
+    l2, l1 = (
+        check_each(name, parameters[name], default)
+        for name, default in (
+            ("regularization", DEFAULT_REGULARIZATION),
+            ("l1_regularization", {"factors": 0.0, "biases": 0.0}),
+        )
+    )
+    patience = check_count("patience", parameters["patience"], 1)
+    check_number("validation_fraction", parameters["validation_fraction"], above=0, below=1)
+    check_partial_rates(parameters)
+    for name in ("clip", "keep_seen", "verbose", "warm_start"):
+        check_flag(name, parameters[name])
+    implicit = check_flag("implicit", parameters["implicit"])
+    if implicit:
+        _check_goes_with_implicit(rule, l1)
+    return Settings(
+        n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
+        n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
+        rates=rates,
+        l2=l2,
+        l1=l1,
+        schedule=schedule,
+        rule=rule,
+        fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
+        implicit=implicit,
+        seed=seed,
+        n_threads=count_threads(parameters["n_threads"]),
+        patience=patience if check_flag("early_stopping", parameters["early_stopping"]) else None,
+    )
+
+
+def check_partial_rates(parameters: Parameters) -> Each:
+    """Return the rates of `partial_fit`."""
+    value = parameters["partial_learning_rate"]
+    return check_each("partial_learning_rate", value, DEFAULT_PARTIAL_RATES, above=0)
+
+
+def check_callbacks(callbacks: object) -> Callbacks:
+    """Raise TypeError unless they are functions in a sequence."""
+    if not isinstance(callbacks, Iterable) or not all(callable(each) for each in callbacks):
+        raise TypeError(f"callbacks is {callbacks!r}; expected a list of functions")
+    return tuple(callbacks)
+
+
+def _check_goes_with_implicit(rule: losses.Rule, l1: Each) -> None:
+    """Raise ValueError for what acts on p̃, of which implicit terms are a part."""
+    if rule.nonnegative:
+        raise ValueError("implicit=True does not go with nonnegative=True; drop one of them")
+    if rule.loss in losses.TWO_VALUED:
+        raise ValueError(
+            f"implicit=True does not go with loss={rule.loss!r}; choose 'squared', 'absolute' or "
+            f"'huber'"
+        )
+    if rule.adagrad:
+        raise ValueError(
+            "implicit=True does not go with learning_rate_schedule='adagrad'; choose another, such "
+            "as 'linear'"
+        )
+    if l1[0]:
+        raise ValueError(
+            f"implicit=True does not go with l1_regularization={l1[0]:g} of user factors; give "
+            f"a mapping without them, such as {{'item_factors': {l1[0]:g}}}"
+        )

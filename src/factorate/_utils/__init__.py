@@ -1,0 +1,1 @@
+"""Types, validation, random streams, threads and files: what every layer uses."""

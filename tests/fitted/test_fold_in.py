@@ -1,0 +1,447 @@
+"""People and things that come after training get the factors that minimize its objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from optional import pandas as pd
+from optional import scipy
+
+import factorate as ft
+from factorate import reference
+from factorate._fitted import fold_in
+from factorate._fitted.fold_in import Fixed, Penalty, solve
+from factorate._training import epochs as passes
+from factorate._training.losses import Rule, mean_loss
+
+REGULARIZATION = 0.05
+PARAMETERS: dict[str, Any] = {
+    "n_factors": 6, "n_epochs": 5, "regularization": REGULARIZATION, "random_state": 0,
+}  # fmt: skip
+
+
+def fitted(**changes: Any) -> ft.MatrixFactorization:
+    users, items, ratings = ft.datasets.synthetic(2000, 90, 60, random_state=1)
+    return ft.MatrixFactorization(**(PARAMETERS | changes)).fit((users, items, 10 * ratings))
+
+
+def newcomers(n_users: int = 7, first: int = 1000) -> Any:
+    """Ratings of few and of many items by users the model does not know."""
+    generator = np.random.default_rng(2)
+    items = [generator.choice(60, size, replace=False) for size in (1, 3, 3, 6, 7, 20, 60)][
+        :n_users
+    ]
+    users = np.repeat(np.arange(first, first + n_users), [len(some) for some in items])
+    return users, np.concatenate(items), generator.normal(30, 12, len(users))
+
+
+def state(model: ft.MatrixFactorization) -> Any:
+    return vars(model)["_fitted"]
+
+
+def row_by_reference(model: ft.MatrixFactorization, items: Any, ratings: Any) -> Any:
+    factors = state(model).factors
+    return reference.fold_in(
+        items, ratings, factors.item_factors.astype(np.float64), factors.item_bias, factors.mean,
+        factors.scale, REGULARIZATION, model.fit_bias,
+    )  # fmt: skip
+
+
+# Exactness
+
+
+@pytest.mark.parametrize("fit_bias", [True, False])
+def test_the_reference_minimizes_the_objective_of_training(fit_bias: bool) -> None:
+    model = fitted(fit_bias=fit_bias, dtype="float64")
+    factors = state(model).factors
+    users, items, ratings = newcomers()
+    items, ratings = items[users == 1004], ratings[users == 1004]
+    Q, s = factors.item_factors / np.sqrt(factors.scale), factors.scale
+    z = (ratings - factors.mean - factors.item_bias[items]) / s
+
+    def objective(w: Any) -> float:
+        p, b = w[:-1], w[-1] if fit_bias else 0.0
+        errors = z - b - Q[items] @ p
+        return float(np.sum(errors**2 + REGULARIZATION * (p @ p + b * b)) / 2)
+
+    found = scipy.optimize.minimize(objective, np.zeros(7), tol=1e-12)
+    p, b = row_by_reference(model, items, ratings)
+    np.testing.assert_allclose(p / np.sqrt(s), found.x[:-1], atol=1e-5)
+    assert b / s == pytest.approx(found.x[-1] if fit_bias else 0, abs=1e-5)
+
+
+@pytest.mark.parametrize("fit_bias", [True, False])
+@pytest.mark.parametrize("fit_mean", [True, False])
+def test_users_are_those_of_the_reference(fit_bias: bool, fit_mean: bool, dtype: str) -> None:
+    model = fitted(fit_bias=fit_bias, fit_mean=fit_mean, dtype=dtype)
+    users, items, ratings = newcomers()
+    model.add_users((users, items, ratings))
+    tolerance = 1e-5 if dtype == "float32" else 1e-10
+    for user in np.unique(users):
+        p, b = row_by_reference(model, items[users == user], ratings[users == user])
+        row = model.users_.tolist().index(user)
+        np.testing.assert_allclose(model.user_factors_[row], p, tolerance, tolerance)
+        assert model.user_bias_[row] == pytest.approx(b, tolerance, tolerance)
+
+
+def test_items_are_those_of_the_reference_with_sides_exchanged() -> None:
+    model = fitted(dtype="float64")
+    items, users, ratings = newcomers()
+    model.add_items((users, items, ratings))
+    factors = state(model).factors
+    for item in np.unique(items):
+        p, b = reference.fold_in(
+            users[items == item], ratings[items == item], factors.user_factors, factors.user_bias,
+            factors.mean, factors.scale, REGULARIZATION,
+        )  # fmt: skip
+        row = model.items_.tolist().index(item)
+        np.testing.assert_allclose(model.item_factors_[row], p, 1e-9, 1e-12)
+        assert model.item_bias_[row] == pytest.approx(b)
+
+
+def test_blocks_and_slabs_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted(dtype="float64")
+    users, items, ratings = newcomers()
+    expected = row_by_reference(model, items[users == 1006], ratings[users == 1006])[0]
+    monkeypatch.setattr(fold_in, "CELLS", 1)
+    monkeypatch.setattr(fold_in, "SLAB", 7)
+    model.add_users((users, items, ratings))
+    np.testing.assert_allclose(model.user_factors_[-1], expected, 1e-9)
+
+
+def test_a_row_depends_on_nobody_else_and_on_no_order() -> None:
+    columns = newcomers()
+    together = fitted().add_users(columns)
+    order = np.random.default_rng(0).permutation(len(columns[0]))
+    shuffled = fitted().add_users(tuple(column[order] for column in columns))
+    np.testing.assert_array_equal(together.user_factors_, shuffled.user_factors_)
+    for user in np.unique(columns[0]):
+        alone = fitted().add_users(tuple(column[columns[0] == user] for column in columns))
+        row = together.users_.tolist().index(user)
+        np.testing.assert_array_equal(alone.user_factors_[-1], together.user_factors_[row])
+
+
+@pytest.mark.parametrize("regularization", [0.0, 1e-30])
+@pytest.mark.parametrize("n", [2, 30])
+def test_without_regularization_the_shortest_is_taken(n: int, regularization: float) -> None:
+    generator = np.random.default_rng(0)
+    Q, ratings = generator.normal(size=(40, 5)), generator.normal(size=n)
+    rows, items = np.zeros(n, np.int32), generator.permutation(40)[:n].astype(np.int32)
+    fixed = Fixed(Q, np.zeros(40), 0.0, 1.0, fit_bias=False)
+    penalty = Penalty(regularization, regularization)
+    found, _ = solve(fixed, rows, items, ratings, 1, penalty)
+    np.testing.assert_allclose(found[0], np.linalg.pinv(Q[items]) @ ratings, 1e-8)
+    twice = np.tile(rows, 2), np.tile(items, 2), np.tile(ratings, 2)
+    np.testing.assert_allclose(solve(fixed, *twice, 1, penalty)[0], found, 1e-8)
+
+
+def test_the_penalties_of_factors_and_bias_are_two() -> None:
+    fixed = Fixed(np.ones((2, 1)), np.zeros(2), 0.0, 1.0, fit_bias=True)
+    rows, items, ratings = np.zeros(2, np.int32), np.arange(2, dtype=np.int32), np.ones(2)
+    (factor,), bias = solve(fixed, rows, items, ratings, 1, Penalty(1e9, 1.0))
+    assert abs(factor[0]) < 1e-6
+    assert bias[0] == pytest.approx(0.5)
+
+
+def test_groups_of_every_size_are_solved_apart() -> None:
+    """Also where some rows have no ratings, and where none has."""
+    generator = np.random.default_rng(0)
+    fixed = Fixed(generator.normal(size=(40, 3)), np.zeros(40), 0.0, 1.0, fit_bias=True)
+    counts = generator.permutation(np.repeat([0, 1, 4, 9], 5))
+    rows = np.repeat(np.arange(20, dtype=np.int32), counts)
+    items = generator.integers(0, 40, len(rows), np.int32)
+    ratings = generator.normal(size=len(rows))
+    P, bias = solve(fixed, rows, items, ratings, 20, Penalty(0.1, 0.1))
+    for row in range(20):
+        mine = rows == row
+        p, b = np.zeros(3), 0.0
+        if mine.any():
+            p, b = reference.fold_in(
+                items[mine], ratings[mine], fixed.factors, fixed.bias, 0.0, 1.0, 0.1
+            )
+        np.testing.assert_allclose([*P[row], bias[row]], [*p, b], 1e-9)
+    nothing = rows[:0], items[:0], ratings[:0]
+    assert not solve(fixed, *nothing, 4, Penalty(0.1, 0.1))[0].any()
+
+
+# Other rules than the squared loss with L2
+
+
+OTHER_RULES: dict[str, dict[str, Any]] = {
+    "absolute": {"loss": "absolute"},
+    "huber": {"loss": "huber", "huber_width": 0.5},
+    "logistic": {"loss": "logistic"},
+    "squared hinge": {"loss": "squared_hinge"},
+    "L1": {"l1_regularization": 0.05},
+    "nonnegative": {"nonnegative": True},
+    "Kullback–Leibler": {"loss": "kullback_leibler", "nonnegative": True},
+    "AdaGrad": {"loss": "huber", "learning_rate_schedule": "adagrad"},
+}
+
+
+@pytest.mark.parametrize(("name", "side"), [*zip(OTHER_RULES, [0, 1] * 4, strict=True)])
+def test_other_rules_come_near_their_minimum(name: str, side: int) -> None:
+    chosen = OTHER_RULES[name]
+    two_valued = chosen.get("loss") in {"logistic", "squared_hinge"}
+    columns = list(ft.datasets.synthetic(2000, 90, 60, random_state=1))
+    columns[2] = np.abs(columns[2])
+    if two_valued:
+        columns[2] = np.where(columns[2] > columns[2].mean(), 1.0, 0.0)
+    model = ft.MatrixFactorization(**(PARAMETERS | chosen), dtype="float64").fit(tuple(columns))
+    old = state(model).factors
+    rows, others, ratings = newcomers()
+    ratings = np.where(ratings > 30, 1.0, 0.0) if two_valued else np.abs(ratings) / 8
+    pairs = (rows, others) if side == 0 else (others, rows)
+    (model.add_users if side == 0 else model.add_items)((*pairs, ratings))
+    new = state(model).factors
+    fixed = [(new.item_factors, new.item_bias), (new.user_factors, new.user_bias)][side]
+    found = [(new.user_factors, new.user_bias), (new.item_factors, new.item_bias)][side]
+    np.testing.assert_array_equal(fixed[0], (old.item_factors, old.user_factors)[side])
+    rule = Rule(**{key: value for key, value in chosen.items() if key in vars(Rule())})
+    l1 = chosen.get("l1_regularization", 0.0)
+    for number in range(7):
+        mine = rows == 1000 + number
+        Q, b = fixed[0][others[mine]] / np.sqrt(old.scale), fixed[1][others[mine]] / old.scale
+        z = (ratings[mine] - old.mean) / old.scale
+
+        def objective(w: Any, Q: Any = Q, b: Any = b, z: Any = z) -> float:
+            penalty = REGULARIZATION * w @ w / 2 + l1 * np.abs(w).sum()
+            return mean_loss(rule, z, Q @ w[:-1] + w[-1] + b) + float(penalty)
+
+        got = np.append(
+            found[0][-7 + number] / np.sqrt(old.scale), found[1][-7 + number] / old.scale
+        )
+        bounds = [(0, None)] * 7 if rule.nonnegative else None
+        assert not rule.nonnegative or (got >= 0).all()
+        least = min(
+            scipy.optimize.minimize(objective, start, bounds=bounds, method="L-BFGS-B").fun
+            for start in (got, np.full(7, 0.1))
+        )
+        assert objective(got) < 1.03 * least + 0.01
+
+
+def test_a_batch_of_unknown_items_alone_has_zeros_under_any_rule() -> None:
+    with pytest.warns(ft.UnknownIdWarning):
+        model = fitted(loss="huber").add_users(([1000], [500], [3.0]))
+    assert not model.user_factors_[-1].any()
+
+
+def test_an_interrupt_leaves_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted(loss="huber")
+    before = state(model)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(passes, "_visitor", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.add_users(newcomers())
+    assert state(model) is before
+
+
+# What a model does with them
+
+
+def test_old_rows_stay_and_new_ones_follow_sorted() -> None:
+    model, old = fitted(), fitted()
+    model.add_users(([2000, 1000, 2000], [0, 1, 2], [1.0, 2.0, 3.0]))
+    assert model.users_.tolist() == [*old.users_.tolist(), 1000, 2000]
+    np.testing.assert_array_equal(model.user_factors_[:-2], old.user_factors_)
+    np.testing.assert_array_equal(model.item_factors_, old.item_factors_)
+    np.testing.assert_array_equal(model.history_["train_rmse"], old.history_["train_rmse"])
+    assert model.predict(([1000], [1])).shape == (1,)
+    np.testing.assert_array_equal(model.predict(([5, 80], [3, 4])), old.predict(([5, 80], [3, 4])))
+
+
+def test_newcomers_are_predicted_better_than_by_the_items_alone() -> None:
+    users, items, ratings = ft.datasets.synthetic(20_000, 300, 200, n_factors=3, noise=0.3)
+    late, shown = users >= 250, np.arange(len(users)) % 2 == 0
+    model = ft.MatrixFactorization(6, 40, regularization=0.02, random_state=0)
+    model.fit((users[~late], items[~late], ratings[~late]))
+    model.add_users(tuple(column[late & shown] for column in (users, items, ratings)))
+    asked = late & ~shown
+    error = model.evaluate((users[asked], items[asked], ratings[asked]))["rmse"]
+    model.remove_users(np.unique(users[late]))
+    with pytest.warns(ft.UnknownIdWarning):
+        without = model.evaluate((users[asked], items[asked], ratings[asked]))["rmse"]
+    assert error < 0.6 * without
+
+
+def test_a_known_user_is_solved_anew_in_place() -> None:
+    model, fresh = fitted(), fitted()
+    columns = newcomers(1, first=5)
+    model.add_users(columns)
+    fresh.add_users(newcomers(1, first=1000))
+    assert model.users_.tolist() == list(range(90))
+    np.testing.assert_array_equal(model.user_factors_[5], fresh.user_factors_[-1])
+    seen, before = state(model).seen, state(fitted()).seen
+    assert set(items_of(before, 5)) | {int(columns[1][0])} == set(items_of(seen, 5))
+
+
+def items_of(seen: Any, row: int) -> list[int]:
+    return [int(item) for item in seen.items[seen.starts[row] : seen.starts[row + 1]]]
+
+
+def test_seen_items_come_along() -> None:
+    model = fitted()
+    before = state(model).seen
+    model.add_users(([1000, 1000, 1000], [7, 3, 7], [1.0, 2.0, 3.0]))
+    assert items_of(state(model).seen, 90) == [3, 7]
+    assert items_of(state(model).seen, 11) == items_of(before, 11)
+    model.add_items(([1000, 4, 4], [99, 98, 99], [1.0, 2.0, 3.0]))
+    assert model.items_.tolist()[-2:] == [98, 99]
+    assert items_of(state(model).seen, 90) == [3, 7, 61]
+    assert items_of(state(model).seen, 4) == [*items_of(before, 4), 60, 61]
+    without = fitted(keep_seen=False).add_users(([1000], [7], [1.0])).remove_users([3])
+    assert state(without).seen is None
+
+
+def test_unknown_items_are_left_out_with_a_warning() -> None:
+    model, other = fitted(), fitted()
+    with pytest.warns(
+        ft.UnknownIdWarning, match=r"2 of 4 items .*\(500, 600\): their ratings are"
+    ) as seen:
+        model.add_users(([1000, 1000, 1000, 1001], [3, 4, 500, 600], [1.0, 2.0, 3.0, 4.0]))
+    assert seen[0].filename == __file__
+    other.add_users(([1000, 1000], [3, 4], [1.0, 2.0]))
+    np.testing.assert_array_equal(model.user_factors_[90], other.user_factors_[90])
+    assert not model.user_factors_[91].any()
+    assert model.predict(([1001], [3]))[0] == pytest.approx(
+        model.global_mean_ + model.item_bias_[3], rel=1e-6
+    )
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 users are unknown"):
+        model.add_items(([4000], [3000], [1.0]))
+    assert model.items_[-1] == 3000
+
+
+def test_frames_and_y_are_taken_too() -> None:
+    users, items, ratings = newcomers()
+    model = fitted().add_users((users, items, ratings))
+    frame = pd.DataFrame({"user": users, "item": items, "rating": ratings})
+    for other in (
+        fitted().add_users(frame),
+        fitted().add_users(np.stack([users, items], 1), ratings),
+    ):
+        np.testing.assert_array_equal(other.user_factors_, model.user_factors_)
+        assert other.users_.tolist() == model.users_.tolist()
+
+
+def test_who_is_removed_is_forgotten() -> None:
+    model, old = fitted(), fitted()
+    model.remove_users([89, 3, 3])
+    np.testing.assert_array_equal(
+        fitted().remove_users(3).remove_users(89).user_factors_, model.user_factors_
+    )
+    assert model.users_.tolist() == [user for user in range(90) if user not in (3, 89)]
+    np.testing.assert_array_equal(model.user_factors_, np.delete(old.user_factors_, [3, 89], 0))
+    np.testing.assert_array_equal(model.user_bias_, np.delete(old.user_bias_, [3, 89]))
+    assert len(state(model).seen.starts) == 89
+    for user in (2, 4, 88):
+        row = model.users_.tolist().index(user)
+        assert items_of(state(model).seen, row) == items_of(state(old).seen, user)
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 users are unknown \(3\)"):
+        model.predict(([3], [0]))
+
+
+def test_everyone_can_be_removed_and_others_can_come() -> None:
+    model = fitted()
+    model.remove_users(model.users_)
+    assert model.user_factors_.shape == (0, 6)
+    with pytest.warns(ft.UnknownIdWarning):
+        assert np.isfinite(model.predict(([3], [0]))).all()
+    assert model.add_users(newcomers()).users_.tolist() == list(range(1000, 1007))
+
+
+def test_an_error_leaves_the_model() -> None:
+    model = fitted()
+    before = state(model)
+    with pytest.raises(ValueError, match=r"users\[1\] is 777, whom the model does not know"):
+        model.remove_users([3, 777])
+    with pytest.raises(TypeError, match=r"users are str .* the model knows them as integer"):
+        model.remove_users(["3"])
+    with pytest.raises(TypeError, match="users are str"):
+        model.add_users((["a"], [1], [1.0]))
+    with pytest.raises(ValueError, match=r"ratings\[0\] is nan"):
+        model.add_users(([1000], [1], [float("nan")]))
+    with pytest.raises(ValueError, match=r"a user (factors|bias) too large for float32"):
+        model.set_params(regularization=0.0).add_users(
+            ([1000] * 7, range(7), [3e38, -3e38] * 3 + [0])
+        )
+    with pytest.raises(TypeError, match="users is None; expected a column"):
+        model.remove_users(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="there are no ratings"):
+        model.add_users(([], [], []))
+    with pytest.raises(ValueError, match="regularization is -1"):
+        model.set_params(regularization=-1).add_users(newcomers())
+    assert state(model) is before
+    empty = ft.MatrixFactorization()
+    for use in (empty.add_users, empty.add_items, empty.remove_users):
+        with pytest.raises(ft.NotFittedError):
+            use(([1], [1], [1.0]))
+
+
+# Without keeping anything
+
+
+def test_recommendations_for_a_newcomer_are_those_after_taking_them_in() -> None:
+    users, items, ratings = newcomers()
+    taken_in = fitted().add_users((users, items, ratings))
+    for user in np.unique(users):
+        mine, model = users == user, fitted()
+        before = state(model)
+        expected = taken_in.recommend(user, n=20)
+        for given in (
+            (items[mine], ratings[mine]),
+            dict(zip(items[mine].tolist(), ratings[mine].tolist(), strict=True)),
+            (pd.Series(items[mine]), pd.Series(ratings[mine])),
+        ):
+            for got, wanted in zip(model.recommend_for(given, n=20), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+        assert state(model) is before
+    without_seen = fitted(keep_seen=False).recommend_for({7: 30.0}, n=60)
+    assert 7 not in without_seen[0]
+    assert np.isnan(without_seen[1][-1])
+
+
+def test_recommendations_without_ratings_are_by_the_items_biases() -> None:
+    model = fitted()
+    expected = np.sort(np.float32(model.global_mean_) + model.item_bias_)[::-1]
+    np.testing.assert_array_equal(model.recommend_for({}, n=60)[1], expected)
+    np.testing.assert_array_equal(model.recommend_for(([], []), n=60)[1], expected)
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 items are unknown \(500\)") as seen:
+        np.testing.assert_array_equal(model.recommend_for({500: 4.0}, n=60)[1], expected)
+    assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("ratings", "error", "message"),
+    [
+        ([1, 2], TypeError, r"got list; expected .* mapping \{item: rating\} or a tuple"),
+        (([1], [2], [3]), TypeError, "got tuple; expected the ratings of one user"),
+        (([1, 2], [3.0]), ValueError, "columns have different lengths: 2 items, 1 ratings"),
+        ({1: float("nan")}, ValueError, r"ratings\[0\] is nan"),
+        ({"a": 1.0}, TypeError, "items are str .* the model knows them as integer"),
+    ],
+)
+def test_what_are_no_ratings_of_one_is_refused(
+    ratings: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        fitted().recommend_for(ratings)
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_a_file_keeps_those_who_came_later(mmap: bool, tmp_path: Any) -> None:
+    model = fitted().add_users(newcomers()).add_items(([1000, 1], [70, 65], [1.0, 2.0]))
+    model.remove_users([3]).save(tmp_path / "model.npz")
+    again = ft.load(tmp_path / "model.npz", mmap=mmap)
+    assert again.users_.tolist() == model.users_.tolist()
+    assert again.items_.tolist() == model.items_.tolist()
+    pairs = [1003, 5, 1000], [70, 65, 0]
+    np.testing.assert_array_equal(again.predict(pairs), model.predict(pairs))
+    more = [1000, 2000], [65, 1], [4.0, 5.0]
+    np.testing.assert_array_equal(
+        again.add_users(more).user_factors_, model.add_users(more).user_factors_
+    )

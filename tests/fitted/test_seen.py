@@ -1,0 +1,89 @@
+"""Which items each user has rated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import factorate as ft
+from factorate._fitted import seen as seen_room
+from factorate._fitted.seen import add_seen, find_seen, was_seen
+
+
+def rows_of(seen: Any) -> list[list[int]]:
+    return [part.tolist() for part in np.split(seen.items, seen.starts[1:-1])]
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60),
+    n_users=st.integers(7, 9),
+    n_items=st.integers(6, 8),
+)
+def test_each_user_gets_the_distinct_items_in_order(
+    pairs: list[tuple[int, int]], n_users: int, n_items: int
+) -> None:
+    users, items = (np.array([pair[side] for pair in pairs], np.int32) for side in (0, 1))
+    seen = find_seen(users, items, n_users, n_items)
+    expected = [sorted({i for u, i in pairs if u == user}) for user in range(n_users)]
+    assert rows_of(seen) == expected
+    assert seen.starts.dtype == np.int64
+    assert seen.items.dtype == np.int32
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60),
+    asked=st.lists(st.tuples(st.integers(-1, 6), st.integers(-1, 5)), max_size=20),
+)
+def test_every_pair_is_found_again_and_no_other(
+    pairs: list[tuple[int, int]], asked: list[tuple[int, int]]
+) -> None:
+    users, items = (np.array([pair[side] for pair in pairs], np.int32) for side in (0, 1))
+    rows, columns = (np.array([pair[side] for pair in asked], np.int32) for side in (0, 1))
+    found = was_seen(find_seen(users, items, 7, 6), rows, columns)
+    assert found.tolist() == [pair in pairs for pair in asked]
+
+
+@given(
+    before=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60),
+    more=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 8)), max_size=60),
+    few=st.sampled_from([0, 10**9]),  # insert always, or never
+)
+def test_what_is_added_is_as_if_it_had_been_there(
+    before: list[tuple[int, int]], more: list[tuple[int, int]], few: int
+) -> None:
+    (users, items), (more_users, more_items) = (
+        np.array(pairs, np.int32).reshape(-1, 2).T.copy() for pairs in (before, more)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seen_room, "FEW", few)
+        got = add_seen(find_seen(users, items, 7, 6), more_users, more_items, 10, 9)
+    expected = find_seen(np.append(users, more_users), np.append(items, more_items), 10, 9)
+    assert rows_of(got) == rows_of(expected)
+    assert got.starts.dtype == np.int64
+    assert got.items.dtype == np.int32
+
+
+def test_they_are_read_only() -> None:
+    seen = find_seen(np.zeros(1, np.int32), np.zeros(1, np.int32), 1, 1)
+    for array in (seen.starts, seen.items):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def test_a_row_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="item row 3 of rating 1 is outside 0…2"):
+        find_seen(np.zeros(2, np.int32), np.array([0, 3], np.int32), 1, 3)
+
+
+def test_a_fit_keeps_them_unless_told_not_to(columns: Any) -> None:
+    users, items, _ = columns
+    model = ft.MatrixFactorization(2, 1, random_state=0).fit(columns)
+    assert rows_of(model._fitted.seen) == [sorted(items[users == u].tolist()) for u in range(60)]
+    without = ft.MatrixFactorization(2, 1, random_state=0, keep_seen=False).fit(columns)
+    assert without._fitted.seen is None
+    with pytest.raises(TypeError, match="keep_seen is 1; expected True or False"):
+        ft.MatrixFactorization(keep_seen=1).fit(columns)  # type: ignore[arg-type]

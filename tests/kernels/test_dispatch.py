@@ -1,0 +1,87 @@
+"""The choice of an instruction set."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import factorate as ft
+from factorate._kernels import dispatch as kernels
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_baseline_is_always_there() -> None:
+    assert kernels.available()[-1] == "baseline"
+
+
+def test_each_one_can_be_forced(isa: str) -> None:
+    done = run("import factorate; factorate.show_config()", FACTORATE_ISA=isa)
+    assert f"instruction set  {isa}\n" in done.stdout
+
+
+def test_one_that_cannot_run_is_an_error_on_import() -> None:
+    done = run("import factorate", FACTORATE_ISA="sse9")
+    assert done.returncode == 1
+    assert "FACTORATE_ISA is 'sse9'; on this machine it can be one of" in done.stderr
+
+
+def test_a_module_that_cannot_run_is_never_imported() -> None:
+    code = "import sys, factorate; print([m for m in sys.modules if '.sgd_' in m])"
+    assert run(code, FACTORATE_ISA="baseline").stdout == "[]\n"
+
+
+def test_an_old_processor_gets_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("factorate._kernels.cpu.cpuid", lambda _leaf: (1, 0, 0, 0))
+        assert kernels._processor_supports() == set()
+
+
+AVX2 = {0: (7, 0, 0, 0), 1: (0, 0, 1 << 12 | 1 << 27 | 1 << 28, 0)}
+AVX512_EBX = 1 << 3 | 1 << 5 | 1 << 8 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31
+
+
+@pytest.mark.parametrize(
+    ("saved", "expected"),
+    [(0b1, set()), (0b110, {"avx2"}), (0b11100110, {"avx2", "avx512"})],
+)
+def test_registers_the_system_does_not_save_are_not_used(
+    saved: int, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("factorate._kernels.cpu.is_x86_64", lambda: True)
+    monkeypatch.setattr(
+        "factorate._kernels.cpu.cpuid", (AVX2 | {7: (0, AVX512_EBX, 0, 0)}).__getitem__
+    )
+    monkeypatch.setattr("factorate._kernels.cpu.xgetbv", lambda: saved)
+    assert kernels._processor_supports() == expected
+
+
+def test_show_config_names_versions_and_instruction_sets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ft.show_config()
+    shown = capsys.readouterr().out
+    assert ft.__version__ in shown
+    assert kernels.chosen() in shown
+
+
+def test_instruction_sets_agree_closely() -> None:
+    code = (
+        "import factorate as ft; d = ft.datasets.synthetic(5000, 200, 100);"
+        "print(ft.MatrixFactorization(8, random_state=0).fit(d).evaluate(d)['rmse'])"
+    )
+    scores = [float(run(code, FACTORATE_ISA=isa).stdout) for isa in kernels.available()]
+    assert max(scores) == pytest.approx(min(scores), rel=1e-4)
+
+
+def test_setting_the_variable_after_the_import_changes_nothing() -> None:
+    code = "import os, factorate; os.environ['FACTORATE_ISA'] = 'none'; factorate.show_config()"
+    assert "instruction set  baseline" in run(code, FACTORATE_ISA="baseline").stdout

@@ -1,0 +1,83 @@
+"""Losses: what they ask of ratings, where the centre is, and how large they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import factorate as ft
+from factorate._training.losses import NAMES, TWO_VALUED, Rule, centre_and_scale, check, mean_loss
+
+ONES_AND_FIVES = np.array([1.0, 5.0, 5.0, 1.0])
+STARS = np.array([1.0, 2.0, 2.0, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("squared", (0.5 + 0.125) / 2),
+        ("absolute", 0.75),
+        ("huber", ((1 - 0.3) * 0.6 + 0.5**2 / 2) / 2),
+        ("logistic", (np.log1p(np.exp(-2)) + np.log1p(np.exp(0.5))) / 2),
+        ("hinge", (0 + 1.5) / 2),
+        ("squared_hinge", (0 + 1.5**2 / 2) / 2),
+    ],
+)
+def test_mean_losses_by_hand(loss: str, expected: float) -> None:
+    ratings, predicted = np.array([1.0, -1.0]), np.array([2.0, 0.5])
+    if loss not in TWO_VALUED:
+        ratings = np.array([1.0, 1.0])
+    got = mean_loss(Rule(loss, huber_width=0.6), ratings, predicted)
+    assert got == pytest.approx(expected)
+
+
+def test_kullback_leibler_is_zero_at_the_ratings_and_knows_zeros() -> None:
+    rule = Rule("kullback_leibler", nonnegative=True)
+    assert mean_loss(rule, STARS, STARS) == 0
+    assert mean_loss(rule, np.array([0.0]), np.array([2.0])) == 2
+    assert np.isfinite(mean_loss(rule, STARS, np.zeros(4)))
+
+
+def test_the_centre_is_the_number_of_least_loss() -> None:
+    assert centre_and_scale(STARS, Rule(), True) == pytest.approx((2.5, STARS.std()))
+    for loss in ("absolute", "huber"):
+        assert centre_and_scale(STARS, Rule(loss), True) == pytest.approx((2, STARS.std()))
+    assert centre_and_scale(STARS, Rule(), False) == pytest.approx((0, STARS.std()))
+    assert centre_and_scale(STARS, Rule(nonnegative=True), True)[0] == 0
+    kl = Rule("kullback_leibler", nonnegative=True)
+    assert centre_and_scale(STARS, kl, True) == (0, 2.5)
+    for loss in TWO_VALUED:
+        assert centre_and_scale(ONES_AND_FIVES, Rule(loss), True) == (3, 2)
+
+
+def test_what_a_loss_cannot_take_is_named() -> None:
+    for loss in TWO_VALUED:
+        with pytest.raises(ValueError, match=r"ratings\[1\] is 2\.0 and others are 1\.0 and 5\.0"):
+            check(STARS, Rule(loss))
+        with pytest.raises(ValueError, match=r"ratings\[0\] is 3\.0 and all are equal"):
+            check(np.full(4, 3.0), Rule(loss))
+    with pytest.raises(ValueError, match=r"ratings\[2\] is -3\.0; nonnegative=True"):
+        check(np.array([0.0, 1.0, -3.0]), Rule(nonnegative=True))
+    with pytest.raises(ValueError, match="all ratings are 0"):
+        check(np.zeros(3), Rule("kullback_leibler", nonnegative=True))
+
+
+@pytest.mark.parametrize("loss", NAMES)
+def test_every_loss_learns_the_synthetic_ratings(loss: str) -> None:
+    """A rank-3 truth: each loss predicts ratings it has not seen better than one number does."""
+    users, items, ratings = ft.datasets.synthetic(30_000, 300, 200, n_factors=3, noise=0.3)
+    values: Any = ratings - ratings.min()
+    if loss in TWO_VALUED:
+        values = ratings > np.median(ratings)
+    training = users[:27_000], items[:27_000], values[:27_000]
+    model = ft.MatrixFactorization(
+        8, 20, loss=loss, nonnegative=loss == "kullback_leibler", random_state=0
+    ).fit(training)
+    predicted = model.predict((users[27_000:], items[27_000:]))
+    truth = values[27_000:]
+    if loss in TWO_VALUED:
+        assert ((predicted > 0.5) == truth).mean() > 0.85
+    else:
+        assert np.sqrt(np.mean((predicted - truth) ** 2)) < 0.75 * truth.std()

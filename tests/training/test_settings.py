@@ -1,0 +1,76 @@
+"""The parameters of a model, checked and named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import factorate as ft
+from factorate._training.settings import check_settings
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"learning_rate_schedule": "slow"}, ValueError, "learning_rate_schedule is 'slow'; .*cos"),
+        ({"loss": "l2"}, ValueError, "loss is 'l2'; expected one of squared, absolute"),
+        ({"loss": ["squared"]}, ValueError, "loss is .*expected one of"),
+        ({"loss": "kullback_leibler"}, ValueError, "set nonnegative=True as well"),
+        ({"huber_width": 0}, ValueError, "huber_width is 0"),
+        ({"nonnegative": 1}, TypeError, "nonnegative is 1; expected True or False"),
+        ({"l1_regularization": -1}, ValueError, "l1_regularization is -1"),
+        ({"regularization": {"factors": -1}}, ValueError, r"regularization\['factors'\] is -1"),
+        ({"early_stopping": "yes"}, TypeError, "early_stopping is 'yes'"),
+        ({"early_stopping": True, "patience": 0}, ValueError, "patience is 0"),
+        ({"early_stopping": True, "validation_fraction": 1.0}, ValueError, "> 0 and < 1"),
+        ({"warm_start": None}, TypeError, "warm_start is None"),
+        ({"verbose": "no"}, TypeError, "verbose is 'no'"),
+        ({"patience": "x"}, TypeError, "patience is 'x'"),
+        ({"validation_fraction": 7}, ValueError, "validation_fraction is 7"),
+        ({"partial_learning_rate": 0}, ValueError, "partial_learning_rate is 0"),
+        ({"loss": "hinge", "nonnegative": True}, ValueError, "does not go with nonnegative=True"),
+        ({"clip": 1}, TypeError, "clip is 1"),
+    ],
+)
+def test_parameters_are_checked_and_named(
+    columns: Any, parameters: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    model = ft.MatrixFactorization(5, 4, random_state=0).fit(columns)
+    before = model.user_factors_
+    with pytest.raises(error, match=message):
+        model.set_params(**parameters).fit(columns)
+    assert model.user_factors_ is before
+
+
+def test_a_mapping_of_regularization_leaves_the_rest_at_the_default() -> None:
+    parameters = ft.MatrixFactorization(regularization={"factors": 0.1}).get_params()
+    assert check_settings(parameters, 0).l2 == (0.1, 0.1, 0.036, 0.036)
+
+
+def test_only_what_trains_anew_draws_from_a_generator(columns: Any) -> None:
+    """Others advanced the generator, so that a later fit gave other factors."""
+    generator = np.random.default_rng(0)
+    model = ft.MatrixFactorization(2, 1, random_state=generator).fit(columns)
+    before = generator.bit_generator.state
+    model.recommend_for({3: 5.0})
+    model.add_users(([777], [3], [5.0])).add_items(([7], [888], [5.0]))
+    model.partial_fit(([7], [3], [5.0]))
+    assert generator.bit_generator.state == before
+    model.fit(columns)
+    assert generator.bit_generator.state != before
+
+
+def test_a_fit_that_refuses_its_parameters_draws_nothing() -> None:
+    """Regression: the seed was drawn before the parameters were checked."""
+    generator = np.random.default_rng(0)
+    before = generator.bit_generator.state
+    with pytest.raises(ValueError, match="huber_width"):
+        ft.MatrixFactorization(huber_width=-1, random_state=generator).fit(([1], [1], [1.0]))
+    assert generator.bit_generator.state == before
+
+
+def test_no_column_is_named_twice() -> None:
+    with pytest.raises(ValueError, match=r"columns names 'a' twice"):
+        ft.MatrixFactorization(columns=("a", "a", "c")).fit(([1], [1], [1.0]))

@@ -1,0 +1,442 @@
+"""Implicit terms: the specification group by group, and the same life as other factors."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import factorate as ft
+from factorate import reference
+from factorate._input.ratings import read_ratings
+from factorate._kernels import dispatch as kernels
+from factorate._kernels.dispatch import aligned_zeros
+from factorate._training import schedule as schedule_room
+from factorate._training import svdpp as implicit
+from factorate._training import trainer as solver
+from factorate._training.schedule import make_schedule
+from factorate._training.settings import check_settings, draw_seed
+from factorate._training.svdpp import Phase
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut small data into groups of three row bands, and these into tiles."""
+    monkeypatch.setattr(implicit, "N_GROUPS", 5)
+    monkeypatch.setattr(implicit, "GROUP_BLOCK_WORK", 600)
+    monkeypatch.setattr(schedule_room, "TILE_BYTES", 1024)
+    monkeypatch.setattr(schedule_room, "TILE_RATINGS", 4)
+
+
+def model(**changes: Any) -> ft.MatrixFactorization:
+    values: dict[str, Any] = {
+        "n_factors": 6, "n_epochs": 10, "learning_rate": 0.05, "regularization": 0.04,
+        "implicit": True, "random_state": 5, "n_threads": 1,
+    }  # fmt: skip
+    return ft.MatrixFactorization(**(values | changes))
+
+
+def state(fitted: ft.MatrixFactorization) -> Any:
+    return vars(fitted)["_fitted"]
+
+
+def arrays(fitted: ft.MatrixFactorization) -> list[Any]:
+    return [
+        fitted.user_factors_, fitted.item_factors_, fitted.implicit_factors_,
+        fitted.user_bias_, fitted.item_bias_,
+    ]  # fmt: skip
+
+
+def assert_equal(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
+    for left, right in zip(arrays(a), arrays(b), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None) -> list[Any]:
+    """Train by the reference, in the order of the schedule."""
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    n_users, n_items = (len(index.ids) for index in (ratings.user_index, ratings.item_index))
+    seed = draw_seed(chosen.random_state)
+    settings = check_settings(chosen.get_params(), seed)
+    none = check_settings({**chosen.get_params(), "n_epochs": 0}, seed)
+    factors = solver.train(ratings, none, weights=weights).factors
+    root = np.sqrt(factors.scale)
+    own, Q = factors.user_factors / root, factors.item_factors / root
+    Y, biases = np.zeros_like(Q), (np.zeros(n_users), np.zeros(n_items))
+    K = 16  # with padding
+    n = len(ratings.values)
+    schedule = make_schedule(
+        ratings.users, ratings.items, ratings.values, n_users, n_items, K, settings.seed,
+        weights=weights, n_bands=implicit.bands(n, K),
+    )  # fmt: skip
+    terms = implicit.make_terms(schedule, K)
+    assert terms.width > 1
+    assert len(terms.shares) > 2
+    for epoch in range(1, settings.n_epochs + 1):
+        order = implicit.tasks(terms, schedule.n_bands, settings.seed, epoch)
+        everything: list[int] = []
+        groups, shares = [], []
+        for group, visits in itertools.groupby(
+            [task for task in order if task.phase == Phase.VISIT],
+            lambda task: task.row // terms.width,
+        ):
+            blocks = [task.row * schedule.n_bands[1] + (task.column or 0) for task in visits]
+            places = [np.arange(*schedule.block_starts[block : block + 2]) for block in blocks]
+            groups.append(slice(len(everything), len(everything) + sum(map(len, places))))
+            shares.append(terms.shares[group])
+            everything += np.concatenate(places).tolist()
+        reference.train_implicit_epoch(
+            schedule.user_order[schedule.users[everything]],
+            schedule.item_order[schedule.items[everything]],
+            (schedule.ratings[everything] - factors.mean) / factors.scale,
+            groups, shares, own, Q, Y, *biases,
+            np.array(settings.rates) * (1 - (epoch - 1) / settings.n_epochs), settings.l2,
+            settings.rule.fit_bias, l1=settings.l1,
+            weights=None if weights is None else schedule.weights[everything],
+            loss=settings.rule.loss, width=settings.rule.width,
+        )  # fmt: skip
+    P = reference.add_implicit(ratings.users, ratings.items, own, Y)
+    return [P * root, Q * root, Y * root, *(bias * factors.scale for bias in biases)]
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"fit_bias": False, "fit_mean": False},
+        {"regularization": {"user_factors": 0.1, "item_factors": 0.02}},
+        {"loss": "huber", "l1_regularization": {"item_factors": 0.01}},
+    ],
+    ids=str,
+)
+def test_ten_epochs_are_the_specification_group_by_group(columns: Any, changes: Any) -> None:
+    chosen = model(dtype="float64", **changes)
+    expected = specified(chosen, columns)
+    assert np.abs(expected[2]).max() > 0.001
+    for got, wanted in zip(arrays(chosen.fit(columns)), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_weights_are_those_of_the_specification(columns: Any) -> None:
+    chosen = model(dtype="float64")
+    weights = np.random.default_rng(3).uniform(0.1, 2, len(columns[0]))
+    weights /= weights.mean()
+    expected = specified(chosen, columns, weights)
+    for got, wanted in zip(
+        arrays(chosen.fit(columns, sample_weight=weights)), expected, strict=True
+    ):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-10)
+
+
+# The kernels
+
+
+def rows(n: int, dtype: str, seed: int) -> Any:
+    out = aligned_zeros((n, 32), np.dtype(dtype))
+    out[:] = np.random.default_rng(seed).standard_normal(out.shape)
+    return out
+
+
+def test_rows_are_added_in_their_order_and_no_more(isa: str, dtype: str) -> None:
+    generator = np.random.default_rng(0)
+    targets, sources = (generator.integers(0, n, 90 + kernels.LOOKAHEAD, np.int32) for n in (5, 7))
+    T, S = rows(5, dtype, 1), rows(7, dtype, 2)
+    expected = T.copy()
+    for target, source in zip(targets[20:90], sources[20:90], strict=True):
+        expected[target] += S[source]
+    kernels.kernel(isa).add_rows(targets, sources, 20, 90, T, S)
+    np.testing.assert_array_equal(T, expected)
+
+
+def test_lifting_and_settling_by_hand(isa: str, dtype: str) -> None:
+    P, own, sums = (rows(5, dtype, seed) for seed in range(3))
+    norm, keep = np.linspace(0.1, 1, 5).astype(dtype), np.linspace(0.9, 1, 5).astype(dtype)
+    before = [array.copy() for array in (P, own, sums)]
+    kernel = kernels.kernel(isa)
+    kernel.lift(P, own, sums, norm, 1, 4)
+    some = slice(1, 4)
+    lifted = (before[1] + norm[:, None] * before[2])[some]
+    np.testing.assert_allclose(P[some], lifted, 1e-6, 1e-6)
+    P[some] += 0.5
+    kernel.settle(P, own, sums, norm, keep, 0.25, 1, 4)
+    np.testing.assert_allclose(own[some], (keep[:, None] * (before[1] + 0.375))[some], 1e-6, 1e-6)
+    np.testing.assert_allclose(sums[some], np.tile(0.125 * norm[some, None], 32), 1e-6, 1e-6)
+    for now, then in zip((P, own, sums), before, strict=True):
+        np.testing.assert_array_equal(now[[0, 4]], then[[0, 4]])
+
+
+# The schedule
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_the_share_falls_with_what_the_users_of_a_group_have_in_common(columns: Any) -> None:
+    users, items, ratings = columns
+    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=implicit.bands(3000, 16))
+    terms = implicit.make_terms(schedule, 16)
+    vectors = np.zeros((60, 80))
+    vectors[schedule.users[:3000], schedule.items[:3000]] = 1
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    edges = np.unique([*schedule.user_edges[:: terms.width], 60])
+    for share, (first, end) in zip(terms.shares, itertools.pairwise(edges), strict=True):
+        together = vectors[first:end].sum(axis=0)
+        largest = implicit.LARGEST_STEP / (together @ together / (end - first))
+        assert share == pytest.approx(min(implicit.SHARE, largest))
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_an_epoch_takes_groups_one_by_one_and_phases_in_order(columns: Any) -> None:
+    users, items, ratings = columns
+    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=implicit.bands(3000, 16))
+    terms = implicit.make_terms(schedule, 16)
+    order = implicit.tasks(terms, schedule.n_bands, 0, 1)
+    assert len(set(order)) == len(order) == 3 * np.prod(schedule.n_bands) + 2 * schedule.n_bands[0]
+    groups = [task.row // terms.width for task in order]
+    visited = [group for group, _ in itertools.groupby(groups)]
+    assert sorted(visited) == list(range(len(terms.shares)))
+    assert visited != sorted(visited)
+    for group in visited:
+        phases = [task.phase for task in order if task.row // terms.width == group]
+        assert phases == sorted(phases)
+
+
+DATA: dict[str, Any] = {
+    "one user": (np.zeros(300, int), np.arange(300), np.linspace(1, 5, 300)),
+    "one item": (np.arange(300), np.zeros(300, int), np.linspace(1, 5, 300)),
+    "one rating": ([1], [1], [3.0]),
+    "a pair twice": ([1, 1, 2], [1, 1, 1], [3.0, 4.0, 5.0]),
+}
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("data", ["columns", *DATA])
+def test_any_number_of_threads_gives_the_same_bits(columns: Any, data: str, dtype: str) -> None:
+    ratings = DATA.get(data, columns)
+    expected = model(dtype=dtype).fit(ratings)
+    assert all(np.isfinite(array).all() for array in arrays(expected))
+    for n_threads in (2, 3, 8):
+        assert_equal(model(dtype=dtype, n_threads=n_threads).fit(ratings), expected)
+
+
+# What training promises of any model
+
+
+def test_unseen_ratings_take_no_part(columns: Any) -> None:
+    """N(u) is of the training ratings, not of those held out or given to validate on."""
+    users, items, ratings = columns
+    some = np.arange(3000) % 10 > 0
+    training = users[some], items[some], ratings[some]
+    held = users[~some], items[~some], ratings[~some]
+    assert_equal(model().fit(training, eval_set=held), model().fit(training))
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_the_best_epoch_is_restored_whole(columns: Any) -> None:
+    chosen = model(
+        n_epochs=60, learning_rate=0.1, regularization=0.001, early_stopping=True, patience=2,
+        learning_rate_schedule="constant", validation_fraction=0.2,
+    )  # fmt: skip
+    stopped = chosen.fit(columns)
+    assert stopped.best_epoch_ == stopped.n_epochs_ - 2 < 58
+    expected = model(**(chosen.get_params() | {"n_epochs": stopped.best_epoch_})).fit(columns)
+    assert_equal(stopped, expected)
+
+
+class Interrupting:
+    """A kernel that is interrupted when it settles for the n-th time."""
+
+    def __init__(self, at: int) -> None:
+        self.count, self.at = itertools.count(1), at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(kernels.active, name)
+
+    def settle(self, P: Any, own: Any, *arguments: Any) -> None:
+        if next(self.count) == self.at:
+            own[:] = np.nan
+            raise KeyboardInterrupt
+        kernels.active.settle(P, own, *arguments)
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_interrupt_keeps_the_epochs_that_finished(
+    columns: Any, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_rows = implicit.bands(3000, 16)[0]
+    monkeypatch.setattr(implicit, "active", Interrupting(3 * n_rows + n_rows // 2))
+    interrupted = model(n_threads=n_threads, learning_rate_schedule="constant")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(columns)
+    assert interrupted.n_epochs_ == 3
+    monkeypatch.setattr(implicit, "active", kernels.active)
+    assert_equal(interrupted, model(n_epochs=3, learning_rate_schedule="constant").fit(columns))
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1.0, 30.0, 1e3])
+def test_any_rate_ends_finite_or_says_so(columns: Any, rate: float) -> None:
+    chosen = model(learning_rate=rate)
+    try:
+        chosen.fit(columns)
+    except ft.DivergenceError:
+        assert not hasattr(chosen, "user_factors_")
+    else:
+        assert all(np.isfinite(array).all() for array in arrays(chosen))
+
+
+def test_warm_start_goes_on_where_it_was(columns: Any) -> None:
+    first = model(dtype="float64").fit(columns)
+    again = model(dtype="float64", warm_start=True)
+    again._fitted = state(first)
+    again.set_params(n_epochs=0).fit(columns)
+    for got, wanted in zip(arrays(again), arrays(first), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
+    again.set_params(n_epochs=3, learning_rate=0.01).fit(columns)
+    assert again.evaluate(columns)["rmse"] < first.evaluate(columns)["rmse"]
+
+
+def test_warm_start_takes_new_users_and_items_in(columns: Any) -> None:
+    users, items, ratings = columns
+    some = (users < 50) & (items < 70)
+    grown = model(warm_start=True).fit((users[some], items[some], ratings[some])).fit(columns)
+    assert grown.implicit_factors_.shape == (80, 6)
+    anew = model(n_epochs=1).fit(columns)
+    assert grown.evaluate(columns)["rmse"] < anew.evaluate(columns)["rmse"]
+
+
+def test_it_learns_what_ratings_alone_do_not_say() -> None:
+    """Who rated what tells the taste of users with few ratings."""
+    generator = np.random.default_rng(0)
+    tastes = generator.integers(0, 2, 3000)
+    users = np.repeat(np.arange(3000), 8)
+    kinds = np.where(generator.random(len(users)) < 0.9, tastes[users], 1 - tastes[users])
+    items = 2 * generator.integers(0, 60, len(users)) + kinds
+    ratings = np.where(tastes[users] == items // 2 % 2, 1.0, -1.0)
+    ratings += generator.normal(0, 1, len(users))
+    first = np.arange(len(users)) % 8 > 1
+    training = users[first], items[first], ratings[first]
+    test = users[~first], items[~first], ratings[~first]
+    how: dict[str, Any] = {"n_factors": 8, "n_epochs": 20, "regularization": 0.1}
+    rmse = [
+        model(**how, implicit=implicit).fit(training).evaluate(test)["rmse"]
+        for implicit in (False, True)
+    ]
+    assert rmse[1] < 0.97 * rmse[0]
+
+
+# Files, and what goes together
+
+
+def test_a_file_keeps_the_implicit_factors(columns: Any, tmp_path: Any) -> None:
+    fitted = model().fit(columns)
+    fitted.save(tmp_path / "model.npz")
+    loaded = ft.load(tmp_path / "model.npz")
+    assert_equal(loaded, fitted)
+    assert loaded.implicit is True
+    plain = model(implicit=False).fit(columns)
+    plain.save(tmp_path / "model.npz")
+    assert not hasattr(ft.load(tmp_path / "model.npz"), "implicit_factors_")
+
+
+def test_a_refit_without_implicit_terms_forgets_them(columns: Any) -> None:
+    fitted = model().fit(columns)
+    assert fitted.implicit_factors_.shape == fitted.item_factors_.shape
+    assert not fitted.implicit_factors_.flags.writeable
+    fitted.set_params(implicit=False).fit(columns)
+    assert not hasattr(fitted, "implicit_factors_")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"implicit": 1}, "implicit is 1"),
+        ({"nonnegative": True}, "nonnegative=True; drop one"),
+        ({"loss": "hinge"}, "loss='hinge'; choose"),
+        ({"learning_rate_schedule": "adagrad"}, "choose another, such as 'linear'"),
+        ({"l1_regularization": 0.1}, "l1_regularization=0.1 of user factors"),
+    ],
+)
+def test_what_does_not_go_together_says_so(columns: Any, changes: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        model(**changes).fit(columns)
+
+
+def test_partial_fit_says_what_to_do_instead(columns: Any) -> None:
+    fitted = model().fit(columns)
+    before = state(fitted)
+    with pytest.raises(ValueError, match="warm_start=True"):
+        fitted.partial_fit(columns)
+    assert state(fitted) is before
+
+
+# Users and items that come later
+
+
+def newcomers() -> Any:
+    generator = np.random.default_rng(2)
+    items = [generator.choice(80, size, replace=False) for size in (1, 3, 3, 20, 80)]
+    users = np.repeat(np.arange(1000, 1005), [len(some) for some in items])
+    return users, np.concatenate(items), generator.normal(3, 1, len(users))
+
+
+@pytest.mark.parametrize("fit_bias", [True, False])
+def test_new_users_are_those_of_the_reference(columns: Any, fit_bias: bool, dtype: str) -> None:
+    fitted = model(dtype=dtype, fit_bias=fit_bias).fit(columns)
+    users, items, ratings = newcomers()
+    factors = state(fitted).factors
+    shuffled = np.random.default_rng(0).permutation(len(users))
+    fitted.add_users((users[shuffled], items[shuffled], ratings[shuffled]))
+    tolerance = 1e-5 if dtype == "float32" else 1e-10
+    for user in np.unique(users):
+        p, b = reference.fold_in(
+            items[users == user], ratings[users == user], factors.item_factors.astype(np.float64),
+            factors.item_bias, factors.mean, factors.scale, 0.04, fit_bias,
+            factors.implicit.astype(np.float64),
+        )  # fmt: skip
+        row = fitted.users_.tolist().index(user)
+        np.testing.assert_allclose(fitted.user_factors_[row], p, tolerance, tolerance)
+        assert fitted.user_bias_[row] == pytest.approx(b, tolerance, tolerance)
+
+
+def test_regularization_pulls_new_users_to_what_their_items_say(columns: Any) -> None:
+    fitted = model().fit(columns)
+    items = np.array([3, 5, 8])
+    fitted.set_params(regularization=1e6).add_users(([1000] * 3, items, [1.0, 5.0, 2.0]))
+    expected = fitted.implicit_factors_[items].sum(axis=0) / np.sqrt(3)
+    np.testing.assert_allclose(fitted.user_factors_[-1], expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_new_users_have_what_their_items_say_and_a_solution_for_the_rest(
+    columns: Any, loss: str
+) -> None:
+    fitted = model(loss=loss, dtype="float64").fit(columns)
+    plain = model(loss=loss, dtype="float64", implicit=False)
+    plain._fitted = replace(state(fitted), factors=replace(state(fitted).factors, implicit=None))
+    items = np.arange(0, 80, 7)
+    ratings = np.random.default_rng(4).normal(3, 1, len(items))
+    terms = fitted.implicit_factors_[items].sum(axis=0) / np.sqrt(len(items))
+    user = np.full(len(items), 1000)
+    fitted.add_users((user, items, ratings))
+    plain.add_users((user, items, ratings - fitted.item_factors_[items] @ terms))
+    np.testing.assert_allclose(fitted.user_factors_[-1], terms + plain.user_factors_[-1])
+    assert np.abs(terms).max() > 0.01
+
+
+def test_new_items_have_no_implicit_factors_yet(columns: Any) -> None:
+    fitted = model().fit(columns)
+    before = fitted.implicit_factors_
+    fitted.add_items((np.arange(5), np.full(5, 500), np.arange(5.0)))
+    np.testing.assert_array_equal(fitted.implicit_factors_[:80], before)
+    assert not fitted.implicit_factors_[80].any()
+
+
+def test_removing_users_leaves_the_implicit_factors(columns: Any) -> None:
+    fitted = model().fit(columns)
+    before = fitted.implicit_factors_
+    fitted.remove_users([3, 4])
+    np.testing.assert_array_equal(fitted.implicit_factors_, before)
