@@ -26,6 +26,7 @@ from sklearn.model_selection import KFold
 import factorate as ft
 from benchmarks import figures
 from benchmarks.engines import Job, libmf
+from factorate._kernels import dispatch
 from factorate._training.learning_rates import SCHEDULES
 
 SEEDS = range(5)
@@ -319,7 +320,7 @@ def main() -> None:
     parser.add_argument("--surprise", action="store_true", help="time scikit-surprise as well")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ft.UnknownIdWarning)
-    print(f"{platform.machine()}, {ft.kernels.chosen()}, one thread, float32, seeds 0 to 4")
+    print(f"{platform.machine()}, {dispatch.chosen()}, one thread, float32, seeds 0 to 4")
     movielens_1m(arguments.libmf)
     cross_validation()
     official_folds()

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 import factorate as ft
-from factorate._fitted.fitted_state import HISTORY, Fitted
+from factorate._fitted.fitted_state import HISTORY, FittedState
 from factorate._fitted.model_file import FACTORS
 from factorate._input.id_columns import read_ids
 from factorate._input.id_index import make_index
 from factorate._training.factors import Factors
-from factorate._training.losses import Rule
+from factorate._training.losses import UpdateRule
 
 N_USERS, N_ITEMS, K, RUNS = 1_900_000, 100_000, 64, 7
 
@@ -38,8 +38,8 @@ def model(text: bool) -> ft.MatrixFactorization:
     factors = Factors(P, Q, user_bias, item_bias, 3.5, 1.0)
     made = ft.MatrixFactorization(K)
     history = dict.fromkeys(HISTORY, np.empty(0))
-    made._fitted = Fitted(
-        factors, users, items, history, None, None, None, 0, 0, 0, (1.0, 5.0), Rule()
+    made._fitted = FittedState(
+        factors, users, items, history, None, None, None, 0, 0, 0, (1.0, 5.0), UpdateRule()
     )
     return made
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from factorate import datasets
 from factorate._kernels import dispatch as kernels
-from factorate._kernels.dispatch import aligned_zeros
 from factorate._training.schedule import Schedule, make_schedule, visits
+from factorate._utils.aligned import aligned_zeros
 
 N_USERS, N_ITEMS = 69_878, 10_677
 CACHED = 64

@@ -33,12 +33,11 @@ import factorate as ft
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMPILED = "_"
-NEEDED = {"factorate.serving": sklearn, "factorate.plotting": matplotlib}  # by their examples
+NEEDED = {"factorate.base": sklearn, "factorate.plotting": matplotlib}  # by their examples
 MODULES = [
-    f"factorate.{module.name}"
-    for module in pkgutil.iter_modules(ft.__path__)
-    if not module.name.startswith(COMPILED)
+    module.name
+    for module in pkgutil.walk_packages(ft.__path__, "factorate.")
+    if not module.name.startswith("factorate._kernels") and not module.name.endswith("__main__")
 ]
 
 
@@ -51,7 +50,7 @@ def test_examples_run(name: str) -> None:
 
 def test_there_are_examples() -> None:
     finder = doctest.DocTestFinder()
-    assert sum(bool(test.examples) for test in finder.find(ft.serving)) > 2
+    assert sum(bool(test.examples) for test in finder.find(ft.base)) > 2
 
 
 def public_callables() -> dict[str, Callable[..., Any]]:

@@ -17,7 +17,7 @@ from optional import pyarrow as pa
 from optional import scipy
 
 import factorate as ft
-from factorate import learnt as room
+from factorate import base as room
 
 SMALL: dict[str, Any] = {"n_factors": 5, "n_epochs": 4, "random_state": 3, "n_threads": 1}
 

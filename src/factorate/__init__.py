@@ -1,13 +1,8 @@
 """Ratings in, factors out: matrix factorization by stochastic gradient descent, compiled."""
 
 from factorate import datasets, metrics
-from factorate._kernels.dispatch import show_config
-from factorate.exceptions import (
-    DivergenceError,
-    ModelFileError,
-    NotFittedError,
-    UnknownIdWarning,
-)
+from factorate.config import show_config
+from factorate.exceptions import DivergenceError, ModelFileError, NotFittedError, UnknownIdWarning
 from factorate.model import MatrixFactorization, load
 from factorate.plotting import LearningCurveDisplay
 from factorate.textbook import matrix_factorization

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate._training.schedule import stream, uniform
+from factorate._utils.random_streams import stream, uniform
 from factorate._utils.validation import check_count, check_flag, check_number
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def synthetic(
         check_count(name, value, 1)
     check_count("n_ratings", n_ratings, 1)
     check_count("random_state", random_state, 0)
-    check_number("noise", noise, least=0)
+    check_number("noise", noise, minimum=0)
     if 2 * n_ratings > n_users * n_items:
         raise ValueError(
             f"n_ratings is {n_ratings}, more than half of the {n_users} × {n_items} pairs; ask for "

@@ -9,25 +9,23 @@ import numpy as np
 from factorate._fitted import fitting
 from factorate._fitted import model_file as storage
 from factorate._utils.validation import check_flag
+from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
-from factorate.serving import Serving
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    from factorate._fitted.fitted_state import Fitted
+    from factorate._fitted.fitted_state import FittedState
     from factorate._input.frames import Names
     from factorate._training.trainer import Epoch
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
     Rates = float | Mapping[str, float]
 
 
-class MatrixFactorization(Serving):
+class MatrixFactorization(FactorModel):
     """Matrix factorization of ratings with biases, by stochastic gradient descent.
 
     A rating is predicted as μ + b_u + b_i + p_u·q_i. Training minimizes, over the observed ratings
@@ -67,11 +65,11 @@ class MatrixFactorization(Serving):
         "squared_hinge"; with ``nonnegative=True`` also "kullback_leibler" (generalized). The two
         robust losses centre ratings by their median; ratings of two values become −1 and 1, so
         that a prediction above their middle means the higher one.
-    huber_width
+    huber_delta
         Error beyond which Huber's loss is linear, in standard deviations of the ratings.
     nonnegative
         Whether factors and biases stay ≥ 0; μ is 0 then.
-    implicit
+    svdpp
         Whether what a user has rated counts, whatever the ratings (SVD++; Koren, "Factorization
         Meets the Neighborhood", KDD 2008, eq. 15): p_u becomes
         ``p_u + |N(u)|^-½ Σ y_j`` over the items N(u) that u rated in training. Predictions become
@@ -117,10 +115,10 @@ class MatrixFactorization(Serving):
     Attributes
     ----------
     user_factors_, item_factors_
-        Shapes (n_users, K) and (n_items, K), read-only. With ``implicit=True`` those of a user
-        contain the implicit terms.
-    implicit_factors_
-        y, with ``implicit=True``: shape (n_items, K), read-only.
+        Shapes (n_users, K) and (n_items, K), read-only. With ``svdpp=True`` those of a user
+        contain the SVD++ terms.
+    svdpp_factors_
+        y, with ``svdpp=True``: shape (n_items, K), read-only.
     user_bias_, item_bias_
         Shapes (n_users,) and (n_items,), read-only.
     global_mean_
@@ -156,9 +154,9 @@ class MatrixFactorization(Serving):
         l1_regularization: Rates = 0.0,
         learning_rate_schedule: str = "linear",
         loss: str = "squared",
-        huber_width: float = 1.0,
+        huber_delta: float = 1.0,
         nonnegative: bool = False,
-        implicit: bool = False,
+        svdpp: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 3,
@@ -181,9 +179,9 @@ class MatrixFactorization(Serving):
         self.l1_regularization = l1_regularization
         self.learning_rate_schedule = learning_rate_schedule
         self.loss = loss
-        self.huber_width = huber_width
+        self.huber_delta = huber_delta
         self.nonnegative = nonnegative
-        self.implicit = implicit
+        self.svdpp = svdpp
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -296,7 +294,7 @@ class MatrixFactorization(Serving):
         >>> model.partial_fit((["c"], [7], [4])).users_.tolist()
         ['a', 'b', 'c']
         """
-        old: Fitted | None = vars(self).get("_fitted")
+        old: FittedState | None = vars(self).get("_fitted")
         if old is None:
             return self.fit(X, y, sample_weight)
         self._fitted = fitting.partial_fit(self.get_params(), X, y, sample_weight, old)

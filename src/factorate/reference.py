@@ -36,7 +36,7 @@ def matrix_factorization(
     R
         Ratings, shape (n_users, n_items); entries > 0 are observed.
     P, Q
-        Start factors, shapes (n_users, K) and (n_items, K); left untouched.
+        WarmStart factors, shapes (n_users, K) and (n_items, K); left untouched.
     K
         Number of factors.
     steps
@@ -74,7 +74,7 @@ def descent(loss: str, rating: float, predicted: float, width: float = 1.0) -> f
     """Return minus the derivative of a loss by the prediction.
 
     The losses are those of :func:`factorate.losses.mean_loss`. Margin losses take ratings of −1
-    and 1; `width` is that of Huber's loss, and the least prediction under Kullback–Leibler.
+    and 1; `width` is that of Huber's loss, and the minimum prediction under Kullback–Leibler.
 
     Examples
     --------
@@ -97,8 +97,8 @@ def descent(loss: str, rating: float, predicted: float, width: float = 1.0) -> f
     return rating / max(predicted, width) - 1  # kullback_leibler
 
 
-def shrink(x: Floats, cut: float, least: float = -np.inf) -> Floats:
-    """Return what is nearest to x under a penalty of `cut` times its absolute value, and ≥ `least`.
+def shrink(x: Floats, cut: float, minimum: float = -np.inf) -> Floats:
+    """Apply the proximal operator of ``cut |x|`` and of the bound x ≥ `minimum`.
 
     The proximal operator of L1 (Duchi and Singer, "Efficient Online and Batch Learning Using
     Forward Backward Splitting", JMLR 10, 2009, eq. 19), and of a bound.
@@ -109,7 +109,7 @@ def shrink(x: Floats, cut: float, least: float = -np.inf) -> Floats:
     >>> shrink(np.array([-2.0, 0.5, 3.0]), cut=1.0)
     array([-1.,  0.,  2.])
     """
-    return np.maximum(x - np.clip(x, -cut, cut), least)
+    return np.maximum(x - np.clip(x, -cut, cut), minimum)
 
 
 def train_epoch(
@@ -129,7 +129,7 @@ def train_epoch(
     loss: str = "squared",
     width: float = 1.0,
     nonnegative: bool = False,
-    sums: tuple[Floats, Floats] | None = None,
+    accumulators: tuple[Floats, Floats] | None = None,
 ) -> float:
     """Visit every rating once, in order, and move the factors and biases in place.
 
@@ -168,9 +168,9 @@ def train_epoch(
         As for `descent`.
     nonnegative
         Whether factors and biases stay ≥ 0.
-    sums
-        For AdaGrad, of shapes (n_users, 2) and (n_items, 2): sums of squared gradients of a row's
-        factors and of its bias; changed.
+    accumulators
+        For AdaGrad, shapes (n_users, 2) and (n_items, 2): sums of the squared gradients of a
+        row's factors and of its bias; changed.
 
     Returns
     -------
@@ -188,35 +188,44 @@ def train_epoch(
     """
     squared = 0.0
     base, pull, push = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2, l1))
-    least = 0.0 if nonnegative else -np.inf
+    minimum = 0.0 if nonnegative else -np.inf
     for t, (u, i, r) in enumerate(zip(users, items, ratings, strict=True)):
         w = 1.0 if weights is None else float(weights[t])
         p, q = P[u].copy(), Q[i].copy()
         predicted = np.dot(p, q) + (user_bias[u] + item_bias[i] if fit_bias else 0.0)
         e = w * descent(loss, float(r), float(predicted), width)
         rate = base
-        if sums is not None:
-            user_sums, item_sums = sums[0][u], sums[1][i]
-            past = np.array([user_sums[0], item_sums[0], user_sums[1], item_sums[1]])
+        if accumulators is not None:
+            user_accumulators, item_accumulators = accumulators[0][u], accumulators[1][i]
+            past = np.array(
+                [
+                    user_accumulators[0],
+                    item_accumulators[0],
+                    user_accumulators[1],
+                    item_accumulators[1],
+                ]
+            )
             rate = base / np.sqrt(past)
         down = e * q - w * pull[0] * p, e * p - w * pull[1] * q
-        P[u] = shrink(p + rate[0] * down[0], w * rate[0] * push[0], least)
-        Q[i] = shrink(q + rate[1] * down[1], w * rate[1] * push[1], least)
+        P[u] = shrink(p + rate[0] * down[0], w * rate[0] * push[0], minimum)
+        Q[i] = shrink(q + rate[1] * down[1], w * rate[1] * push[1], minimum)
         slopes = e - w * pull[2] * user_bias[u], e - w * pull[3] * item_bias[i]
         if fit_bias:
-            user_bias[u] = shrink(user_bias[u] + rate[2] * slopes[0], w * rate[2] * push[2], least)
-            item_bias[i] = shrink(item_bias[i] + rate[3] * slopes[1], w * rate[3] * push[3], least)
-        if sums is not None:
-            user_sums += [down[0] @ down[0], slopes[0] ** 2 if fit_bias else 0.0]
-            item_sums += [down[1] @ down[1], slopes[1] ** 2 if fit_bias else 0.0]
+            new_bias = user_bias[u] + rate[2] * slopes[0]
+            user_bias[u] = shrink(new_bias, w * rate[2] * push[2], minimum)
+            new_bias = item_bias[i] + rate[3] * slopes[1]
+            item_bias[i] = shrink(new_bias, w * rate[3] * push[3], minimum)
+        if accumulators is not None:
+            user_accumulators += [down[0] @ down[0], slopes[0] ** 2 if fit_bias else 0.0]
+            item_accumulators += [down[1] @ down[1], slopes[1] ** 2 if fit_bias else 0.0]
         squared += float(r - predicted) ** 2
     return squared
 
 
-def add_implicit(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np.float64]:
+def add_svdpp_terms(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np.float64]:
     """Return ``p̃_u = p_u + |N(u)|^-½ Σ_{j ∈ N(u)} y_j``, shape (n_users, K).
 
-    Implicit terms of SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15).
+    SVD++ terms of SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15).
 
     Parameters
     ----------
@@ -230,8 +239,8 @@ def add_implicit(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np
     Examples
     --------
     >>> import numpy as np
-    >>> zeros = np.zeros(4, int)
-    >>> add_implicit(zeros, np.arange(4), np.array([[1.0]]), np.array([[1.0], [2.0], [3.0], [4.0]]))
+    >>> users, items = np.zeros(4, int), np.arange(4)
+    >>> add_svdpp_terms(users, items, np.array([[1.0]]), np.array([[1.0], [2.0], [3.0], [4.0]]))
     array([[6.]])
     """
     out = np.array(own, np.float64)
@@ -241,7 +250,7 @@ def add_implicit(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np
     return out
 
 
-def train_implicit_epoch(
+def train_svdpp_epoch(
     users: Rows,
     items: Rows,
     ratings: Floats,
@@ -261,7 +270,7 @@ def train_implicit_epoch(
     loss: str = "squared",
     width: float = 1.0,
 ) -> float:
-    """Visit every rating once with implicit terms, one group of users after another.
+    """Visit every rating once with SVD++ terms, one group of users after another.
 
     The users of a group are visited by `train_epoch` with p̃_u in the place of p_u, without
     regularization of it. Then the way d_u that p̃_u went is parted by the share s of the group::
@@ -295,7 +304,7 @@ def train_implicit_epoch(
     >>> import numpy as np
     >>> row, own, Q, Y = np.array([0]), np.array([[1.0]]), np.array([[2.0]]), np.zeros((1, 1))
     >>> how = row, row, np.array([3.0]), [slice(0, 1)], [0.25], own, Q, Y, np.zeros(1), np.zeros(1)
-    >>> train_implicit_epoch(*how, rates=0.1, l2=0.0, fit_bias=False)
+    >>> train_svdpp_epoch(*how, rates=0.1, l2=0.0, fit_bias=False)
     1.0
     >>> own.round(2), Y.round(2)
     (array([[1.15]]), array([[0.05]]))
@@ -306,7 +315,7 @@ def train_implicit_epoch(
     w = np.ones(len(users)) if weights is None else np.asarray(weights, np.float64)
     for group, share in zip(groups, shares, strict=True):
         some_users, some_items = users[group], items[group]
-        before = add_implicit(some_users, some_items, own, Y)
+        before = add_svdpp_terms(some_users, some_items, own, Y)
         after = before.copy()
         squared += train_epoch(
             some_users, some_items, ratings[group], after, Q, user_bias, item_bias,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._input import frames
+from factorate._input.row_counts import count_rows
 from factorate._kernels.dispatch import active
-from factorate._training.schedule import count
 from factorate._utils.validation import (
     check_count,
     check_number,
@@ -55,7 +55,7 @@ def matrix_factorization(
         wide DataFrame. Entries > 0 are observed, all others are not; a sparse matrix that stores
         an entry twice means their sum.
     P, Q
-        Start factors, shapes (n_users, K) and (n_items, K); left untouched.
+        WarmStart factors, shapes (n_users, K) and (n_items, K); left untouched.
     K
         Number of factors.
     steps
@@ -96,7 +96,7 @@ def matrix_factorization(
     n_factors = check_count("K", K, 1)
     n_steps = check_count("steps", steps, 0)
     check_number("alpha", alpha, above=0)
-    check_number("beta", beta, least=0)
+    check_number("beta", beta, minimum=0)
     P = _start("P", P, (shape[0], n_factors))
     Q = _start("Q", Q, (shape[1], n_factors))
     if not len(ratings):
@@ -145,7 +145,7 @@ def _observed(
     users, items = (np.ascontiguousarray(rows, np.int32) for rows in (users, items))
     # What the kernel does not check is proved here, whatever made the matrix.
     for rows, n, what in ((users, shape[0], "user"), (items, shape[1], "item")):
-        count(rows, n, what)
+        count_rows(rows, n, what)
     return users, items, np.ascontiguousarray(values, np.float64), shape
 
 

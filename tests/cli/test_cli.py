@@ -343,8 +343,8 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
                 "--columns user,item,much names 'much', which is not among the columns"),
     "seen": (["recommend", "s.npz"],
              "(--no-seen), so it cannot be left out; pass --with-seen, or fit without --no-seen"),
-    "penalty": (["fit", "r.csv", "-o", "m.npz", "--implicit", "--l1", "0.1"],
-                "--implicit does not go with --l1 0.1; drop one of them\n"),
+    "penalty": (["fit", "r.csv", "-o", "m.npz", "--svdpp", "--l1", "0.1"],
+                "--svdpp does not go with --l1 0.1; drop one of them\n"),
     "held out": (["fit", "r.csv", "-o", "m.npz", "--early-stopping"], "give more ratings\n"),
 }  # fmt: skip
 

@@ -20,7 +20,8 @@ import pytest
 import factorate as ft
 from factorate._fitted import archive
 from factorate._fitted import model_file as storage
-from factorate._fitted.archive import ALIGNMENT, META, native, portable, read, write
+from factorate._fitted.archive import META, native, portable, read, write
+from factorate._utils.aligned import ALIGNMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,6 +18,7 @@ from factorate._kernels import dispatch as kernels
 from factorate._training import epochs as passes
 from factorate._training import losses
 from factorate._training import trainer as solver
+from factorate._training.factors import Factors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -30,7 +31,7 @@ def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
     return ft.MatrixFactorization(**(parameters | changes)).fit(columns)
 
 
-def assert_same(a: ft.factors.Factors, b: ft.factors.Factors) -> None:
+def assert_same(a: Factors, b: Factors) -> None:
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
@@ -39,7 +40,7 @@ def settings(**changes: Any) -> solver.Settings:
     values: dict[str, Any] = {
         "n_factors": 6, "n_epochs": 4, "rates": (0.02, 0.03, 0.01, 0.015),
         "l2": (0.04, 0.03, 0.02, 0.01), "l1": (0.0,) * 4, "schedule": "constant",
-        "rule": losses.Rule(), "fit_mean": True, "seed": 5, "n_threads": 1,
+        "rule": losses.UpdateRule(), "fit_mean": True, "seed": 5, "n_threads": 1,
     }  # fmt: skip
     return solver.Settings(**(values | changes))
 
@@ -48,9 +49,9 @@ def doubles(columns: Any) -> Any:
     return read_ratings(columns, dtype=np.dtype(np.float64))
 
 
-def first_rows(ratings: Any, sign: float = 1.0) -> solver.Held:
+def first_rows(ratings: Any, sign: float = 1.0) -> solver.HeldOut:
     """Hold out what is trained on too; with the other sign, learning makes it worse."""
-    return solver.Held(ratings.users[:200], ratings.items[:200], sign * ratings.values[:200])
+    return solver.HeldOut(ratings.users[:200], ratings.items[:200], sign * ratings.values[:200])
 
 
 # partial_fit
@@ -69,7 +70,7 @@ def test_adagrad_goes_on_with_its_sums_from_call_to_call(columns: Any) -> None:
         columns, dtype="float64", learning_rate_schedule="adagrad",
         partial_learning_rate=0.02, regularization=0.1,
     )  # fmt: skip
-    factors, sums = model._fitted.factors, model._fitted.sums
+    factors, sums = model._fitted.factors, model._fitted.accumulators
     assert sums is not None
     P, Q, b, c = expected = on_the_scale_of_training(model)
     expected_sums = sums[0].copy(), sums[1].copy()
@@ -78,12 +79,12 @@ def test_adagrad_goes_on_with_its_sums_from_call_to_call(columns: Any) -> None:
         model.partial_fit(([4], [6], [rating]))
         reference.train_epoch(
             np.array([4]), np.array([6]), np.array([(rating - factors.mean) / factors.scale]),
-            P, Q, b, c, rates, 0.1, sums=expected_sums,
+            P, Q, b, c, rates, 0.1, accumulators=expected_sums,
         )  # fmt: skip
     for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9)
-    assert model._fitted.sums is not None
-    for got, wanted in zip(model._fitted.sums, expected_sums, strict=True):
+    assert model._fitted.accumulators is not None
+    for got, wanted in zip(model._fitted.accumulators, expected_sums, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9)
 
 

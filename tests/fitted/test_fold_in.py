@@ -14,7 +14,7 @@ from factorate import reference
 from factorate._fitted import fold_in
 from factorate._fitted.fold_in import Fixed, Penalty, solve
 from factorate._training import epochs as passes
-from factorate._training.losses import Rule, mean_loss
+from factorate._training.losses import UpdateRule, mean_loss
 
 REGULARIZATION = 0.05
 PARAMETERS: dict[str, Any] = {
@@ -171,7 +171,7 @@ def test_groups_of_every_size_are_solved_apart() -> None:
 
 OTHER_RULES: dict[str, dict[str, Any]] = {
     "absolute": {"loss": "absolute"},
-    "huber": {"loss": "huber", "huber_width": 0.5},
+    "huber": {"loss": "huber", "huber_delta": 0.5},
     "logistic": {"loss": "logistic"},
     "squared hinge": {"loss": "squared_hinge"},
     "L1": {"l1_regularization": 0.05},
@@ -199,7 +199,7 @@ def test_other_rules_come_near_their_minimum(name: str, side: int) -> None:
     fixed = [(new.item_factors, new.item_bias), (new.user_factors, new.user_bias)][side]
     found = [(new.user_factors, new.user_bias), (new.item_factors, new.item_bias)][side]
     np.testing.assert_array_equal(fixed[0], (old.item_factors, old.user_factors)[side])
-    rule = Rule(**{key: value for key, value in chosen.items() if key in vars(Rule())})
+    rule = UpdateRule(**{key: value for key, value in chosen.items() if key in vars(UpdateRule())})
     l1 = chosen.get("l1_regularization", 0.0)
     for number in range(7):
         mine = rows == 1000 + number

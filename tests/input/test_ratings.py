@@ -304,8 +304,8 @@ def test_rows_may_be_of_any_sequence() -> None:
 def test_masked_entries_of_a_matrix_of_objects_are_missing() -> None:
     """Regression: the mask was dropped, and what it hid was trained on."""
     entries = np.array([[5, 3, 0, 1], [4, 0, 0, 1]], object)
-    hidden = np.array([[True, False, False, False], [False] * 4])
-    assert read(np.ma.MaskedArray(entries, hidden)).values.tolist() == [3, 1, 4, 1]
+    excluded = np.array([[True, False, False, False], [False] * 4])
+    assert read(np.ma.MaskedArray(entries, excluded)).values.tolist() == [3, 1, 4, 1]
 
 
 def test_pairs_beside_a_labelled_index_are_pairs() -> None:

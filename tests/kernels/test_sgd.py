@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from factorate import reference
 from factorate._kernels import dispatch as kernels
-from factorate._kernels.dispatch import aligned_zeros
 from factorate._training import losses
 from factorate._training.state import padded
+from factorate._utils.aligned import aligned_zeros
 
 # Relative to the largest number of the state. float32: an epsilon of 6e-8, grown by the visits.
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
@@ -122,14 +122,14 @@ def train_generally_both(
     for _ in range(n_epochs):
         squared = kernels.kernel(isa).train_generally(
             *map(pad, columns), np.empty(0, dtype) if weights is None else weights, 0, n,
-            *compiled, steps, rule.code, rule.width, rule.least,
+            *compiled, steps, rule.code, rule.width, rule.minimum,
             rule.nonnegative or bool(np.any(l1)), rule.adagrad, fit_bias,
         )  # fmt: skip
         arguments: Any = *columns, *specified[:4], rates, l2, fit_bias
         expected = reference.train_epoch(
             *arguments, l1=l1, weights=weights, loss=rule.loss,
             width=rule.width, nonnegative=rule.nonnegative,
-            sums=tuple(specified[4:]) if rule.adagrad else None,
+            accumulators=tuple(specified[4:]) if rule.adagrad else None,
         )  # fmt: skip
         assert squared == pytest.approx(expected, rel=TOLERANCE[dtype] * 10)
     used = slice(None) if rule.adagrad else slice(4)
@@ -151,11 +151,11 @@ def suited(columns: Any, state: Any, rule: Any) -> Any:
 
 
 RULES = {
-    **{loss: losses.Rule(loss) for loss in losses.NAMES[:-1]},
-    "kullback_leibler": losses.Rule("kullback_leibler", nonnegative=True),
-    "nonnegative": losses.Rule(nonnegative=True),
-    "adagrad": losses.Rule(adagrad=True),
-    "adagrad, huber": losses.Rule("huber", 0.7, adagrad=True),
+    **{loss: losses.UpdateRule(loss) for loss in losses.NAMES[:-1]},
+    "kullback_leibler": losses.UpdateRule("kullback_leibler", nonnegative=True),
+    "nonnegative": losses.UpdateRule(nonnegative=True),
+    "adagrad": losses.UpdateRule(adagrad=True),
+    "adagrad, huber": losses.UpdateRule("huber", 0.7, adagrad=True),
 }
 
 
@@ -177,7 +177,7 @@ def test_the_general_kernel_without_anything_general_is_the_plain_one(isa: str) 
     columns, state = problem(7, 300, 17, 19, 20, "float64")
     plain, *_ = train_both(isa, columns, state, 5, *EACH_ITS_OWN, True)
     general, _ = train_generally_both(
-        isa, columns, state, 5, *EACH_ITS_OWN, 0.0, losses.Rule(), None, True
+        isa, columns, state, 5, *EACH_ITS_OWN, 0.0, losses.UpdateRule(), None, True
     )
     assert_close(general, plain, "float64")
 
@@ -185,7 +185,7 @@ def test_the_general_kernel_without_anything_general_is_the_plain_one(isa: str) 
 def test_l1_makes_zeros_and_nonnegative_keeps_the_sign(isa: str, dtype: str) -> None:
     columns, state = problem(8, 400, 11, 13, 8, dtype)
     got, _ = train_generally_both(
-        isa, columns, state, 20, 0.05, 0.0, 0.5, losses.Rule(), None, True
+        isa, columns, state, 20, 0.05, 0.0, 0.5, losses.UpdateRule(), None, True
     )
     assert (got[0] == 0).mean() > 0.3
     columns, state = suited(columns, state, RULES["nonnegative"])
@@ -200,7 +200,7 @@ def test_a_weight_of_two_is_the_rating_twice_to_first_order(isa: str) -> None:
     twice = [np.repeat(column, 2) for column in columns]
     rate = 1e-6
     weighted, _ = train_generally_both(
-        isa, columns, state, 1, rate, 0.1, 0.0, losses.Rule(), np.array([2.0]), True
+        isa, columns, state, 1, rate, 0.1, 0.0, losses.UpdateRule(), np.array([2.0]), True
     )
     repeated, *_ = train_both(isa, twice, state, 1, rate, 0.1, True)
     for a, b in zip(weighted, repeated, strict=True):
@@ -212,7 +212,7 @@ def test_a_weight_of_two_is_the_rating_twice_to_first_order(isa: str) -> None:
 def test_descent_is_minus_the_slope_of_the_mean_loss(
     loss: str, rating: float, predicted: float, sign: float
 ) -> None:
-    rule = losses.Rule(loss)
+    rule = losses.UpdateRule(loss)
     if loss in losses.TWO_VALUED:
         rating = sign
     h = 1e-6

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from factorate import reference
 from factorate._kernels import dispatch as kernels
-from factorate._kernels.dispatch import aligned_zeros
 from factorate._serving import top_n as topn
-from factorate._serving.top_n import Hidden, Scoring, best
+from factorate._serving.top_n import Excluded, Scoring, best
+from factorate._utils.aligned import aligned_zeros
 
 
 def use(isa: str, patch: pytest.MonkeyPatch) -> None:
@@ -36,22 +36,24 @@ def problem(
                    3.0)  # fmt: skip
 
 
-def hide(seed: int, n_queries: int, n_items: int, share: float) -> Hidden:
+def hide(seed: int, n_queries: int, n_items: int, share: float) -> Excluded:
     generator = np.random.default_rng(seed)
     rows = [np.flatnonzero(generator.random(n_items) < share) for _ in range(n_queries)]
     ends = np.cumsum([len(some) for some in rows])
-    return Hidden(ends - [len(some) for some in rows], ends, np.concatenate(rows).astype(np.int32))
+    return Excluded(
+        ends - [len(some) for some in rows], ends, np.concatenate(rows).astype(np.int32)
+    )
 
 
 def sorted_out(
-    scoring: Scoring, queries: Any, candidates: Any, hidden: Hidden | None, n: int
+    scoring: Scoring, queries: Any, candidates: Any, excluded: Excluded | None, n: int
 ) -> tuple[Any, Any]:
     """Score everything by the kernel of predictions and sort."""
     rows, scores = [], []
     for k, query in enumerate(queries):
         exact = scoring.exact(np.full(len(candidates), query, np.int32), candidates)
-        if hidden is not None:
-            unwanted = hidden.rows[hidden.begin[k] : hidden.end[k]]
+        if excluded is not None:
+            unwanted = excluded.rows[excluded.begin[k] : excluded.end[k]]
             exact = np.where(np.isin(candidates, unwanted), -np.inf, exact).astype(exact.dtype)
         places, found = reference.best(exact, n)
         rows.append(np.where(places < 0, -1, candidates[places] if len(candidates) else -1))
@@ -72,9 +74,9 @@ def test_the_best_are_those_of_the_predictions_bit_for_bit(
     use(isa, monkeypatch)
     scoring = problem(0, 50, 333, K, dtype, spread)
     queries, candidates = np.arange(50, dtype=np.int32), np.arange(333, dtype=np.int32)
-    hidden = hide(1, 50, 333, 0.2)
-    expected = sorted_out(scoring, queries, candidates, hidden, 10)
-    assert_same(best(scoring, queries, candidates, hidden, 10, 1), expected)
+    excluded = hide(1, 50, 333, 0.2)
+    expected = sorted_out(scoring, queries, candidates, excluded, 10)
+    assert_same(best(scoring, queries, candidates, excluded, 10, 1), expected)
 
 
 @given(
@@ -98,13 +100,13 @@ def test_any_shape_agrees_with_sorting(
     generator = np.random.default_rng(seed)
     queries = generator.integers(0, 45, n_queries).astype(np.int32)
     candidates = np.flatnonzero(generator.random(n_items) < kept).astype(np.int32)
-    hidden = hide(seed, n_queries, n_items, share) if n_queries else None
+    excluded = hide(seed, n_queries, n_items, share) if n_queries else None
     with pytest.MonkeyPatch.context() as patch:
         use(instruction_set, patch)
         patch.setattr(topn, "CHUNK", 7)
         patch.setattr(topn, "BLOCK_BYTES", 2000)
-        got = best(scoring, queries, candidates, hidden, n, n_threads)
-        assert_same(got, sorted_out(scoring, queries, candidates, hidden, n))
+        got = best(scoring, queries, candidates, excluded, n, n_threads)
+        assert_same(got, sorted_out(scoring, queries, candidates, excluded, n))
 
 
 def test_threads_and_chunks_change_no_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,9 +128,9 @@ def test_all_scores_equal_go_by_row(isa: str, monkeypatch: pytest.MonkeyPatch) -
     use(isa, monkeypatch)
     zeros = np.zeros((20, 3), np.float32), np.zeros((500, 3), np.float32)
     scoring = Scoring(*zeros, np.zeros(20, np.float32), np.zeros(500, np.float32), 1.5)
-    hidden = Hidden(np.zeros(20, np.int64), np.full(20, 2), np.array([0, 2], np.int32))
+    excluded = Excluded(np.zeros(20, np.int64), np.full(20, 2), np.array([0, 2], np.int32))
     queries, candidates = np.arange(20, dtype=np.int32), np.arange(500, dtype=np.int32)
-    rows, scores = best(scoring, queries, candidates, hidden, 4, 1)
+    rows, scores = best(scoring, queries, candidates, excluded, 4, 1)
     assert (rows == [1, 3, 4, 5]).all()
     assert (scores == 1.5).all()
 

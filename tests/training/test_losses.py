@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 import factorate as ft
-from factorate._training.losses import NAMES, TWO_VALUED, Rule, centre_and_scale, check, mean_loss
+from factorate._training.losses import (
+    NAMES,
+    TWO_VALUED,
+    UpdateRule,
+    centre_and_scale,
+    check,
+    mean_loss,
+)
 
 ONES_AND_FIVES = np.array([1.0, 5.0, 5.0, 1.0])
 STARS = np.array([1.0, 2.0, 2.0, 5.0])
@@ -29,39 +36,39 @@ def test_mean_losses_by_hand(loss: str, expected: float) -> None:
     ratings, predicted = np.array([1.0, -1.0]), np.array([2.0, 0.5])
     if loss not in TWO_VALUED:
         ratings = np.array([1.0, 1.0])
-    got = mean_loss(Rule(loss, huber_width=0.6), ratings, predicted)
+    got = mean_loss(UpdateRule(loss, huber_delta=0.6), ratings, predicted)
     assert got == pytest.approx(expected)
 
 
 def test_kullback_leibler_is_zero_at_the_ratings_and_knows_zeros() -> None:
-    rule = Rule("kullback_leibler", nonnegative=True)
+    rule = UpdateRule("kullback_leibler", nonnegative=True)
     assert mean_loss(rule, STARS, STARS) == 0
     assert mean_loss(rule, np.array([0.0]), np.array([2.0])) == 2
     assert np.isfinite(mean_loss(rule, STARS, np.zeros(4)))
 
 
 def test_the_centre_is_the_number_of_least_loss() -> None:
-    assert centre_and_scale(STARS, Rule(), True) == pytest.approx((2.5, STARS.std()))
+    assert centre_and_scale(STARS, UpdateRule(), True) == pytest.approx((2.5, STARS.std()))
     for loss in ("absolute", "huber"):
-        assert centre_and_scale(STARS, Rule(loss), True) == pytest.approx((2, STARS.std()))
-    assert centre_and_scale(STARS, Rule(), False) == pytest.approx((0, STARS.std()))
-    assert centre_and_scale(STARS, Rule(nonnegative=True), True)[0] == 0
-    kl = Rule("kullback_leibler", nonnegative=True)
+        assert centre_and_scale(STARS, UpdateRule(loss), True) == pytest.approx((2, STARS.std()))
+    assert centre_and_scale(STARS, UpdateRule(), False) == pytest.approx((0, STARS.std()))
+    assert centre_and_scale(STARS, UpdateRule(nonnegative=True), True)[0] == 0
+    kl = UpdateRule("kullback_leibler", nonnegative=True)
     assert centre_and_scale(STARS, kl, True) == (0, 2.5)
     for loss in TWO_VALUED:
-        assert centre_and_scale(ONES_AND_FIVES, Rule(loss), True) == (3, 2)
+        assert centre_and_scale(ONES_AND_FIVES, UpdateRule(loss), True) == (3, 2)
 
 
 def test_what_a_loss_cannot_take_is_named() -> None:
     for loss in TWO_VALUED:
         with pytest.raises(ValueError, match=r"ratings\[1\] is 2\.0 and others are 1\.0 and 5\.0"):
-            check(STARS, Rule(loss))
+            check(STARS, UpdateRule(loss))
         with pytest.raises(ValueError, match=r"ratings\[0\] is 3\.0 and all are equal"):
-            check(np.full(4, 3.0), Rule(loss))
+            check(np.full(4, 3.0), UpdateRule(loss))
     with pytest.raises(ValueError, match=r"ratings\[2\] is -3\.0; nonnegative=True"):
-        check(np.array([0.0, 1.0, -3.0]), Rule(nonnegative=True))
+        check(np.array([0.0, 1.0, -3.0]), UpdateRule(nonnegative=True))
     with pytest.raises(ValueError, match="all ratings are 0"):
-        check(np.zeros(3), Rule("kullback_leibler", nonnegative=True))
+        check(np.zeros(3), UpdateRule("kullback_leibler", nonnegative=True))
 
 
 @pytest.mark.parametrize("loss", NAMES)

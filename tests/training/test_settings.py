@@ -18,7 +18,7 @@ from factorate._training.settings import check_settings
         ({"loss": "l2"}, ValueError, "loss is 'l2'; expected one of squared, absolute"),
         ({"loss": ["squared"]}, ValueError, "loss is .*expected one of"),
         ({"loss": "kullback_leibler"}, ValueError, "set nonnegative=True as well"),
-        ({"huber_width": 0}, ValueError, "huber_width is 0"),
+        ({"huber_delta": 0}, ValueError, "huber_delta is 0"),
         ({"nonnegative": 1}, TypeError, "nonnegative is 1; expected True or False"),
         ({"l1_regularization": -1}, ValueError, "l1_regularization is -1"),
         ({"regularization": {"factors": -1}}, ValueError, r"regularization\['factors'\] is -1"),
@@ -66,8 +66,8 @@ def test_a_fit_that_refuses_its_parameters_draws_nothing() -> None:
     """Regression: the seed was drawn before the parameters were checked."""
     generator = np.random.default_rng(0)
     before = generator.bit_generator.state
-    with pytest.raises(ValueError, match="huber_width"):
-        ft.MatrixFactorization(huber_width=-1, random_state=generator).fit(([1], [1], [1.0]))
+    with pytest.raises(ValueError, match="huber_delta"):
+        ft.MatrixFactorization(huber_delta=-1, random_state=generator).fit(([1], [1], [1.0]))
     assert generator.bit_generator.state == before
 
 

@@ -1,4 +1,4 @@
-"""Implicit terms: the specification group by group, and the same life as other factors."""
+"""SVD++ terms: the specification group by group, and the same life as other factors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import factorate as ft
 from factorate import reference
 from factorate._input.ratings import read_ratings
 from factorate._kernels import dispatch as kernels
-from factorate._kernels.dispatch import aligned_zeros
 from factorate._training import schedule as schedule_room
-from factorate._training import svdpp as implicit
+from factorate._training import svdpp
 from factorate._training import trainer as solver
 from factorate._training.schedule import make_schedule
 from factorate._training.settings import check_settings, draw_seed
 from factorate._training.svdpp import Phase
+from factorate._utils.aligned import aligned_zeros
 
 
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut small data into groups of three row bands, and these into tiles."""
-    monkeypatch.setattr(implicit, "N_GROUPS", 5)
-    monkeypatch.setattr(implicit, "GROUP_BLOCK_WORK", 600)
+    monkeypatch.setattr(svdpp, "N_GROUPS", 5)
+    monkeypatch.setattr(svdpp, "GROUP_BLOCK_WORK", 600)
     monkeypatch.setattr(schedule_room, "TILE_BYTES", 1024)
     monkeypatch.setattr(schedule_room, "TILE_RATINGS", 4)
 
@@ -34,7 +34,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 def model(**changes: Any) -> ft.MatrixFactorization:
     values: dict[str, Any] = {
         "n_factors": 6, "n_epochs": 10, "learning_rate": 0.05, "regularization": 0.04,
-        "implicit": True, "random_state": 5, "n_threads": 1,
+        "svdpp": True, "random_state": 5, "n_threads": 1,
     }  # fmt: skip
     return ft.MatrixFactorization(**(values | changes))
 
@@ -45,7 +45,7 @@ def state(fitted: ft.MatrixFactorization) -> Any:
 
 def arrays(fitted: ft.MatrixFactorization) -> list[Any]:
     return [
-        fitted.user_factors_, fitted.item_factors_, fitted.implicit_factors_,
+        fitted.user_factors_, fitted.item_factors_, fitted.svdpp_factors_,
         fitted.user_bias_, fitted.item_bias_,
     ]  # fmt: skip
 
@@ -70,13 +70,13 @@ def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None)
     n = len(ratings.values)
     schedule = make_schedule(
         ratings.users, ratings.items, ratings.values, n_users, n_items, K, settings.seed,
-        weights=weights, n_bands=implicit.bands(n, K),
+        weights=weights, n_bands=svdpp.bands(n, K),
     )  # fmt: skip
-    terms = implicit.make_terms(schedule, K)
+    terms = svdpp.make_terms(schedule, K)
     assert terms.width > 1
     assert len(terms.shares) > 2
     for epoch in range(1, settings.n_epochs + 1):
-        order = implicit.tasks(terms, schedule.n_bands, settings.seed, epoch)
+        order = svdpp.tasks(terms, schedule.n_bands, settings.seed, epoch)
         everything: list[int] = []
         groups, shares = [], []
         for group, visits in itertools.groupby(
@@ -88,7 +88,7 @@ def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None)
             groups.append(slice(len(everything), len(everything) + sum(map(len, places))))
             shares.append(terms.shares[group])
             everything += np.concatenate(places).tolist()
-        reference.train_implicit_epoch(
+        reference.train_svdpp_epoch(
             schedule.user_order[schedule.users[everything]],
             schedule.item_order[schedule.items[everything]],
             (schedule.ratings[everything] - factors.mean) / factors.scale,
@@ -98,7 +98,7 @@ def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None)
             weights=None if weights is None else schedule.weights[everything],
             loss=settings.rule.loss, width=settings.rule.width,
         )  # fmt: skip
-    P = reference.add_implicit(ratings.users, ratings.items, own, Y)
+    P = reference.add_svdpp_terms(ratings.users, ratings.items, own, Y)
     return [P * root, Q * root, Y * root, *(bias * factors.scale for bias in biases)]
 
 
@@ -176,24 +176,24 @@ def test_lifting_and_settling_by_hand(isa: str, dtype: str) -> None:
 @pytest.mark.usefixtures("small_groups")
 def test_the_share_falls_with_what_the_users_of_a_group_have_in_common(columns: Any) -> None:
     users, items, ratings = columns
-    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=implicit.bands(3000, 16))
-    terms = implicit.make_terms(schedule, 16)
+    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=svdpp.bands(3000, 16))
+    terms = svdpp.make_terms(schedule, 16)
     vectors = np.zeros((60, 80))
     vectors[schedule.users[:3000], schedule.items[:3000]] = 1
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     edges = np.unique([*schedule.user_edges[:: terms.width], 60])
     for share, (first, end) in zip(terms.shares, itertools.pairwise(edges), strict=True):
         together = vectors[first:end].sum(axis=0)
-        largest = implicit.LARGEST_STEP / (together @ together / (end - first))
-        assert share == pytest.approx(min(implicit.SHARE, largest))
+        largest = svdpp.LARGEST_STEP / (together @ together / (end - first))
+        assert share == pytest.approx(min(svdpp.SHARE, largest))
 
 
 @pytest.mark.usefixtures("small_groups")
 def test_an_epoch_takes_groups_one_by_one_and_phases_in_order(columns: Any) -> None:
     users, items, ratings = columns
-    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=implicit.bands(3000, 16))
-    terms = implicit.make_terms(schedule, 16)
-    order = implicit.tasks(terms, schedule.n_bands, 0, 1)
+    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=svdpp.bands(3000, 16))
+    terms = svdpp.make_terms(schedule, 16)
+    order = svdpp.tasks(terms, schedule.n_bands, 0, 1)
     assert len(set(order)) == len(order) == 3 * np.prod(schedule.n_bands) + 2 * schedule.n_bands[0]
     groups = [task.row // terms.width for task in order]
     visited = [group for group, _ in itertools.groupby(groups)]
@@ -267,13 +267,13 @@ class Interrupting:
 def test_an_interrupt_keeps_the_epochs_that_finished(
     columns: Any, n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n_rows = implicit.bands(3000, 16)[0]
-    monkeypatch.setattr(implicit, "active", Interrupting(3 * n_rows + n_rows // 2))
+    n_rows = svdpp.bands(3000, 16)[0]
+    monkeypatch.setattr(svdpp, "active", Interrupting(3 * n_rows + n_rows // 2))
     interrupted = model(n_threads=n_threads, learning_rate_schedule="constant")
     with pytest.raises(KeyboardInterrupt):
         interrupted.fit(columns)
     assert interrupted.n_epochs_ == 3
-    monkeypatch.setattr(implicit, "active", kernels.active)
+    monkeypatch.setattr(svdpp, "active", kernels.active)
     assert_equal(interrupted, model(n_epochs=3, learning_rate_schedule="constant").fit(columns))
 
 
@@ -303,7 +303,7 @@ def test_warm_start_takes_new_users_and_items_in(columns: Any) -> None:
     users, items, ratings = columns
     some = (users < 50) & (items < 70)
     grown = model(warm_start=True).fit((users[some], items[some], ratings[some])).fit(columns)
-    assert grown.implicit_factors_.shape == (80, 6)
+    assert grown.svdpp_factors_.shape == (80, 6)
     anew = model(n_epochs=1).fit(columns)
     assert grown.evaluate(columns)["rmse"] < anew.evaluate(columns)["rmse"]
 
@@ -322,8 +322,7 @@ def test_it_learns_what_ratings_alone_do_not_say() -> None:
     test = users[~first], items[~first], ratings[~first]
     how: dict[str, Any] = {"n_factors": 8, "n_epochs": 20, "regularization": 0.1}
     rmse = [
-        model(**how, implicit=implicit).fit(training).evaluate(test)["rmse"]
-        for implicit in (False, True)
+        model(**how, svdpp=svdpp).fit(training).evaluate(test)["rmse"] for svdpp in (False, True)
     ]
     assert rmse[1] < 0.97 * rmse[0]
 
@@ -331,29 +330,29 @@ def test_it_learns_what_ratings_alone_do_not_say() -> None:
 # Files, and what goes together
 
 
-def test_a_file_keeps_the_implicit_factors(columns: Any, tmp_path: Any) -> None:
+def test_a_file_keeps_the_svdpp_factors(columns: Any, tmp_path: Any) -> None:
     fitted = model().fit(columns)
     fitted.save(tmp_path / "model.npz")
     loaded = ft.load(tmp_path / "model.npz")
     assert_equal(loaded, fitted)
-    assert loaded.implicit is True
-    plain = model(implicit=False).fit(columns)
+    assert loaded.svdpp is True
+    plain = model(svdpp=False).fit(columns)
     plain.save(tmp_path / "model.npz")
-    assert not hasattr(ft.load(tmp_path / "model.npz"), "implicit_factors_")
+    assert not hasattr(ft.load(tmp_path / "model.npz"), "svdpp_factors_")
 
 
-def test_a_refit_without_implicit_terms_forgets_them(columns: Any) -> None:
+def test_a_refit_without_svdpp_terms_forgets_them(columns: Any) -> None:
     fitted = model().fit(columns)
-    assert fitted.implicit_factors_.shape == fitted.item_factors_.shape
-    assert not fitted.implicit_factors_.flags.writeable
-    fitted.set_params(implicit=False).fit(columns)
-    assert not hasattr(fitted, "implicit_factors_")
+    assert fitted.svdpp_factors_.shape == fitted.item_factors_.shape
+    assert not fitted.svdpp_factors_.flags.writeable
+    fitted.set_params(svdpp=False).fit(columns)
+    assert not hasattr(fitted, "svdpp_factors_")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"implicit": 1}, "implicit is 1"),
+        ({"svdpp": 1}, "svdpp is 1"),
         ({"nonnegative": True}, "nonnegative=True; drop one"),
         ({"loss": "hinge"}, "loss='hinge'; choose"),
         ({"learning_rate_schedule": "adagrad"}, "choose another, such as 'linear'"),
@@ -395,7 +394,7 @@ def test_new_users_are_those_of_the_reference(columns: Any, fit_bias: bool, dtyp
         p, b = reference.fold_in(
             items[users == user], ratings[users == user], factors.item_factors.astype(np.float64),
             factors.item_bias, factors.mean, factors.scale, 0.04, fit_bias,
-            factors.implicit.astype(np.float64),
+            factors.svdpp.astype(np.float64),
         )  # fmt: skip
         row = fitted.users_.tolist().index(user)
         np.testing.assert_allclose(fitted.user_factors_[row], p, tolerance, tolerance)
@@ -406,7 +405,7 @@ def test_regularization_pulls_new_users_to_what_their_items_say(columns: Any) ->
     fitted = model().fit(columns)
     items = np.array([3, 5, 8])
     fitted.set_params(regularization=1e6).add_users(([1000] * 3, items, [1.0, 5.0, 2.0]))
-    expected = fitted.implicit_factors_[items].sum(axis=0) / np.sqrt(3)
+    expected = fitted.svdpp_factors_[items].sum(axis=0) / np.sqrt(3)
     np.testing.assert_allclose(fitted.user_factors_[-1], expected, rtol=1e-3, atol=1e-6)
 
 
@@ -415,11 +414,11 @@ def test_new_users_have_what_their_items_say_and_a_solution_for_the_rest(
     columns: Any, loss: str
 ) -> None:
     fitted = model(loss=loss, dtype="float64").fit(columns)
-    plain = model(loss=loss, dtype="float64", implicit=False)
-    plain._fitted = replace(state(fitted), factors=replace(state(fitted).factors, implicit=None))
+    plain = model(loss=loss, dtype="float64", svdpp=False)
+    plain._fitted = replace(state(fitted), factors=replace(state(fitted).factors, svdpp=None))
     items = np.arange(0, 80, 7)
     ratings = np.random.default_rng(4).normal(3, 1, len(items))
-    terms = fitted.implicit_factors_[items].sum(axis=0) / np.sqrt(len(items))
+    terms = fitted.svdpp_factors_[items].sum(axis=0) / np.sqrt(len(items))
     user = np.full(len(items), 1000)
     fitted.add_users((user, items, ratings))
     plain.add_users((user, items, ratings - fitted.item_factors_[items] @ terms))
@@ -427,16 +426,16 @@ def test_new_users_have_what_their_items_say_and_a_solution_for_the_rest(
     assert np.abs(terms).max() > 0.01
 
 
-def test_new_items_have_no_implicit_factors_yet(columns: Any) -> None:
+def test_new_items_have_no_svdpp_factors_yet(columns: Any) -> None:
     fitted = model().fit(columns)
-    before = fitted.implicit_factors_
+    before = fitted.svdpp_factors_
     fitted.add_items((np.arange(5), np.full(5, 500), np.arange(5.0)))
-    np.testing.assert_array_equal(fitted.implicit_factors_[:80], before)
-    assert not fitted.implicit_factors_[80].any()
+    np.testing.assert_array_equal(fitted.svdpp_factors_[:80], before)
+    assert not fitted.svdpp_factors_[80].any()
 
 
-def test_removing_users_leaves_the_implicit_factors(columns: Any) -> None:
+def test_removing_users_leaves_the_svdpp_factors(columns: Any) -> None:
     fitted = model().fit(columns)
-    before = fitted.implicit_factors_
+    before = fitted.svdpp_factors_
     fitted.remove_users([3, 4])
-    np.testing.assert_array_equal(fitted.implicit_factors_, before)
+    np.testing.assert_array_equal(fitted.svdpp_factors_, before)

@@ -23,9 +23,10 @@ from factorate._training import losses
 from factorate._training import schedule as schedule_room
 from factorate._training import state as state_room
 from factorate._training import trainer as solver
-from factorate._training.factors import predict
+from factorate._training.factors import Factors, predict
 from factorate._training.learning_rates import share
 from factorate._training.schedule import make_schedule, visits
+from factorate._utils.aligned import aligned_zeros
 
 
 @pytest.fixture
@@ -40,12 +41,12 @@ def settings(**changes: Any) -> solver.Settings:
     values: dict[str, Any] = {
         "n_factors": 6, "n_epochs": 10, "rates": (0.02, 0.03, 0.01, 0.015),
         "l2": (0.04, 0.03, 0.02, 0.01), "l1": (0.0,) * 4, "schedule": "linear",
-        "rule": losses.Rule(), "fit_mean": True, "seed": 5, "n_threads": 1,
+        "rule": losses.UpdateRule(), "fit_mean": True, "seed": 5, "n_threads": 1,
     }  # fmt: skip
     return solver.Settings(**(values | changes))
 
 
-def arrays(factors: ft.factors.Factors) -> list[Any]:
+def arrays(factors: Factors) -> list[Any]:
     return [
         factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias,
         np.array([factors.mean, factors.scale]),
@@ -54,16 +55,16 @@ def arrays(factors: ft.factors.Factors) -> list[Any]:
 
 RULES = {
     "plain": settings(),
-    "without biases": settings(rule=losses.Rule(fit_bias=False)),
+    "without biases": settings(rule=losses.UpdateRule(fit_bias=False)),
     "without mean": settings(fit_mean=False),
     "constant": settings(schedule="constant"),
     "cosine": settings(schedule="cosine"),
     "inverse": settings(schedule="inverse"),
-    "adagrad": settings(schedule="adagrad", rule=losses.Rule(adagrad=True)),
+    "adagrad": settings(schedule="adagrad", rule=losses.UpdateRule(adagrad=True)),
     "l1": settings(l1=(0.01, 0.02, 0.0, 0.01)),
-    "huber": settings(rule=losses.Rule("huber", 0.8)),
-    "nonnegative": settings(rule=losses.Rule(nonnegative=True)),
-    "kullback_leibler": settings(rule=losses.Rule("kullback_leibler", nonnegative=True)),
+    "huber": settings(rule=losses.UpdateRule("huber", 0.8)),
+    "nonnegative": settings(rule=losses.UpdateRule(nonnegative=True)),
+    "kullback_leibler": settings(rule=losses.UpdateRule("kullback_leibler", nonnegative=True)),
 }
 
 
@@ -103,7 +104,7 @@ def test_ten_epochs_are_the_specification_in_block_order(
                 P, Q, *biases, rates, chosen.l2, rule.fit_bias, l1=chosen.l1,
                 weights=schedule.weights[part] if weighted else None, loss=rule.loss,
                 width=rule.width, nonnegative=rule.nonnegative,
-                sums=(sums[0], sums[1]) if rule.adagrad else None,
+                accumulators=(sums[0], sums[1]) if rule.adagrad else None,
             )  # fmt: skip
     trained = solver.train(ratings, chosen, weights=weights)
     got = trained.factors
@@ -113,9 +114,9 @@ def test_ten_epochs_are_the_specification_in_block_order(
     close(got.user_bias, biases[0] * factors.scale)
     close(got.item_bias, biases[1] * factors.scale)
     if rule.adagrad:
-        assert trained.sums is not None
-        close(trained.sums[0], sums[0])
-        close(trained.sums[1], sums[1])
+        assert trained.accumulators is not None
+        close(trained.accumulators[0], sums[0])
+        close(trained.accumulators[1], sums[1])
 
 
 def test_training_starts_from_small_positive_factors_whatever_the_ratings(columns: Any) -> None:
@@ -148,7 +149,9 @@ DATA: dict[str, Any] = {
 
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("rule", [losses.Rule(), losses.Rule("huber", adagrad=True)], ids=str)
+@pytest.mark.parametrize(
+    "rule", [losses.UpdateRule(), losses.UpdateRule("huber", adagrad=True)], ids=str
+)
 def test_any_number_of_threads_gives_the_same_bits(data: str, dtype: str, rule: Any) -> None:
     ratings = read_ratings(DATA[data], dtype=np.dtype(dtype))
     expected = solver.train(ratings, settings(n_epochs=5, rule=rule))
@@ -193,7 +196,7 @@ def test_training_works_in_a_forked_child(columns: Any) -> None:
 def test_factors_begin_on_a_cache_line() -> None:
     for shape in ((1, 16), (7, 48)):
         for kind in (np.float32, np.float64):
-            array = kernels.aligned_zeros(shape, np.dtype(kind))
+            array = aligned_zeros(shape, np.dtype(kind))
             assert array.ctypes.data % 64 == 0
             assert array.shape == shape
             assert array.flags.c_contiguous
@@ -337,7 +340,9 @@ def test_a_last_step_that_overflows_unseen_is_taken_back(columns: Any) -> None:
 
 
 @pytest.mark.parametrize("rate", [10.0**power for power in range(-4, 4)])
-@pytest.mark.parametrize("rule", [losses.Rule(), losses.Rule("logistic"), losses.Rule("hinge")])
+@pytest.mark.parametrize(
+    "rule", [losses.UpdateRule(), losses.UpdateRule("logistic"), losses.UpdateRule("hinge")]
+)
 def test_any_rate_ends_with_a_finite_model_or_an_error_that_names_it(
     columns: Any, rate: float, rule: Any
 ) -> None:
@@ -356,8 +361,8 @@ def test_any_rate_ends_with_a_finite_model_or_an_error_that_names_it(
 # When to stop
 
 
-def held(ratings: Any) -> solver.Held:
-    return solver.Held(ratings.users[:200], ratings.items[:200], ratings.values[:200])
+def held(ratings: Any) -> solver.HeldOut:
+    return solver.HeldOut(ratings.users[:200], ratings.items[:200], ratings.values[:200])
 
 
 def test_patience_ends_training_and_restores_the_best_epoch(columns: Any) -> None:

@@ -6,11 +6,8 @@ others are NumPy's own, not compressed, and begin on a cache line, so that they 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
-import os
-import secrets
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -19,11 +16,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from factorate._kernels.dispatch import aligned_zeros
+from factorate._utils.aligned import aligned_zeros
+from factorate._utils.atomic_files import replacing
 from factorate.exceptions import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -95,41 +93,6 @@ def _padding(position: int, name: str) -> bytes:
     begin = position + LOCAL_HEADER.size + len(name) + field + ZIP64_FIELD
     n_bytes = -begin % ALIGNMENT
     return struct.pack("<HHH", PADDING_FIELD, 2 + n_bytes, ALIGNMENT) + bytes(n_bytes)
-
-
-@contextlib.contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of another once it is whole and on the disk."""
-    if target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder; expected the path of a file")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
-    try:
-        try:
-            file = temporary.open("xb")
-        except OSError as error:  # the user gave no name but that of the target
-            raise OSError(error.errno, error.strerror, str(target)) from None
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            temporary.replace(target)
-        except PermissionError as error:
-            raise PermissionError(
-                f"{str(target)!r} is in use or protected and stays as it was ({error}); on Windows "
-                f"a file cannot be replaced while a model is mapped from it: let go of that model, "
-                f"load it with mmap=False, or save under another name"
-            ) from error
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def write(path: Path, meta: Meta, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Fitted: all that a fit leaves behind."""
+"""FittedState: all that a fit leaves behind."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from factorate._fitted.seen import Seen
     from factorate._input.id_index import IdIndex
     from factorate._training.factors import Factors
-    from factorate._training.losses import Rule
+    from factorate._training.losses import UpdateRule
+    from factorate._utils.types import Floats
 
-    Floats = NDArray[np.floating[Any]]
 
 HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse", "valid_loss", "seconds")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedState:
     """What serving reads; a model switches from one to the next by one assignment.
 
     Attributes
@@ -36,7 +36,7 @@ class Fitted:
         The DataFrame library the ratings came from, if any.
     seen
         The items each user has rated, or None where they were not kept.
-    sums
+    accumulators
         Sums of squared gradients of users and items, each of shape (n, 2): those of a row's factors
         and of its bias, on the scale of training. None without AdaGrad.
     seed
@@ -57,12 +57,12 @@ class Fitted:
     history: dict[str, NDArray[Any]]
     library: str | None
     seen: Seen | None
-    sums: tuple[Floats, Floats] | None
+    accumulators: tuple[Floats, Floats] | None
     seed: int
     n_updates: int
     best_epoch: int
     bounds: tuple[float, float]
-    rule: Rule
+    rule: UpdateRule
 
     def __post_init__(self) -> None:
         """Make the columns of the history read-only."""
@@ -75,14 +75,14 @@ class Fitted:
         self.__post_init__()
 
 
-def longer_sums(
-    sums: tuple[Floats, Floats] | None, n_rows: tuple[int, int], n_factors: int
+def extend_accumulators(
+    accumulators: tuple[Floats, Floats] | None, n_rows: tuple[int, int], n_factors: int
 ) -> tuple[Floats, Floats] | None:
-    """Return sums of squared gradients with rows for what is new, as training begins them."""
-    if sums is None:
+    """Return squared-gradient accumulators with rows for new users and items."""
+    if accumulators is None:
         return None
     users, items = (
         np.concatenate([old, np.tile(np.array([n_factors, 1], old.dtype), (n - len(old), 1))])
-        for old, n in zip(sums, n_rows, strict=True)
+        for old, n in zip(accumulators, n_rows, strict=True)
     )
     return users, items

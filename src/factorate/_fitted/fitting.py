@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._fitted.fitted_state import HISTORY, Fitted, longer_sums
+from factorate._fitted.fitted_state import HISTORY, FittedState, extend_accumulators
 from factorate._fitted.seen import add_seen, find_seen
 from factorate._input.id_columns import IdColumn
 from factorate._input.id_index import IdIndex, look_up
@@ -24,8 +24,8 @@ from factorate._training.settings import (
     check_settings,
     draw_seed,
 )
-from factorate._training.state import Start
-from factorate._training.trainer import Held
+from factorate._training.state import WarmStart
+from factorate._training.trainer import HeldOut
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ if TYPE_CHECKING:
     from factorate._input.frames import Names
     from factorate._training.settings import Callbacks, Parameters
     from factorate._training.trainer import Epoch, Settings
-
-    Codes = NDArray[np.int32]
-    Flags = NDArray[np.bool_]
-    Floats = NDArray[np.floating[Any]]
+    from factorate._utils.types import Flags, Floats, Rows
 
 
 def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Floats | None:
@@ -82,7 +79,7 @@ def _some(ratings: Ratings, rows: Flags) -> Ratings:
     )
 
 
-def hold_out(users: Codes, items: Codes, fraction: float, seed: int) -> Flags:
+def hold_out(users: Rows, items: Rows, fraction: float, seed: int) -> Flags:
     """Choose which ratings to validate on, by a hash of user and item, so in any order the same.
 
     Two ratings of one pair go the same way. The mixing is that of SplitMix64 (Steele, Lea and
@@ -111,10 +108,10 @@ def hold_out(users: Codes, items: Codes, fraction: float, seed: int) -> Flags:
 
 def _split(
     ratings: Ratings, weights: Floats | None, fraction: float, seed: int
-) -> tuple[Ratings, Floats | None, Held]:
+) -> tuple[Ratings, Floats | None, HeldOut]:
     held = hold_out(ratings.users, ratings.items, fraction, seed)
     training, rest = _some(ratings, ~held), _some(ratings, held)
-    validation = Held(
+    validation = HeldOut(
         rest.users, rest.items, rest.values, None if weights is None else weights[held]
     )
     return training, None if weights is None else weights[~held], validation
@@ -123,10 +120,10 @@ def _split(
 def _read_held(
     eval_set: Any,
     ratings: Ratings,
-    rule: losses.Rule,
+    rule: losses.UpdateRule,
     names: Names | None,
     bounds: tuple[float, float],
-) -> Held:
+) -> HeldOut:
     if isinstance(eval_set, list):
         raise TypeError("eval_set is a list; expected ratings in any form fit takes, or (X, y)")
     X, y = eval_set if isinstance(eval_set, tuple) and len(eval_set) == 2 else (eval_set, None)
@@ -142,7 +139,7 @@ def _read_held(
     if not len(values):
         raise ValueError("there are no ratings in eval_set; at least one is needed")
     losses.check(values, rule, bounds, "ratings of eval_set")
-    return Held(users, items, values)
+    return HeldOut(users, items, values)
 
 
 def history_columns(epochs: Sequence[Epoch]) -> dict[str, NDArray[Any]]:
@@ -154,7 +151,7 @@ def history_columns(epochs: Sequence[Epoch]) -> dict[str, NDArray[Any]]:
     }
 
 
-def _warm(old: Fitted, ratings: Ratings, settings: Settings) -> Start:
+def _warm(old: FittedState, ratings: Ratings, settings: Settings) -> WarmStart:
     """Line up the rows of an old model with the ids of new ratings."""
     old_k, old_dtype = old.factors.user_factors.shape[1], old.factors.user_factors.dtype
     if (old_k, old_dtype) != (settings.n_factors, ratings.values.dtype):
@@ -182,22 +179,26 @@ def _bounds(values: Floats) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def _take(old: Fitted, users: Codes, items: Codes, keep_scale: bool) -> Start:
+def _take(old: FittedState, users: Rows, items: Rows, keep_scale: bool) -> WarmStart:
     """Gather rows of an old model, −1 standing for a new one."""
-    factors, sums = old.factors, old.sums
+    factors, accumulators = old.factors, old.accumulators
     taken = replace(
         factors,
         user_factors=_gather(factors.user_factors, users),
         item_factors=_gather(factors.item_factors, items),
         user_bias=_gather(factors.user_bias, users),
         item_bias=_gather(factors.item_bias, items),
-        implicit=None if factors.implicit is None else _gather(factors.implicit, items),
+        svdpp=None if factors.svdpp is None else _gather(factors.svdpp, items),
     )
-    taken_sums = None if sums is None else (_gather(sums[0], users), _gather(sums[1], items))
-    return Start(taken, users >= 0, items >= 0, taken_sums, keep_scale)
+    taken_accumulators = (
+        None
+        if accumulators is None
+        else (_gather(accumulators[0], users), _gather(accumulators[1], items))
+    )
+    return WarmStart(taken, users >= 0, items >= 0, taken_accumulators, keep_scale)
 
 
-def _gather(array: Floats, rows: Codes) -> Floats:
+def _gather(array: Floats, rows: Rows) -> Floats:
     """Return rows of an array; at −1 any, or zeros where there is none."""
     return array[rows] if len(array) else np.zeros((len(rows), *array.shape[1:]), array.dtype)
 
@@ -209,8 +210,8 @@ def fit(
     weights: ArrayLike | None,
     eval_set: object,
     callbacks: Callbacks,
-    old: Fitted | None,
-) -> tuple[Fitted, KeyboardInterrupt | None]:
+    old: FittedState | None,
+) -> tuple[FittedState, KeyboardInterrupt | None]:
     """Train on ratings; return what was learnt, and the interrupt that ended it, if one did."""
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
     settings = check_settings(parameters, 0)
@@ -241,25 +242,29 @@ def fit(
     if parameters["keep_seen"]:
         seen = find_seen(counted.users, counted.items, *(len(index.ids) for index in indexes))
     return (
-        Fitted(
+        FittedState(
             trained.factors, *indexes, history_columns(trained.history), ratings.library, seen,
-            trained.sums, seed, 0, trained.best, bounds, settings.rule,
+            trained.accumulators, seed, 0, trained.best, bounds, settings.rule,
         ),
         trained.interruption,
     )  # fmt: skip
 
 
 def partial_fit(
-    parameters: Parameters, X: object, y: ArrayLike | None, weights: ArrayLike | None, old: Fitted
-) -> Fitted:
+    parameters: Parameters,
+    X: object,
+    y: ArrayLike | None,
+    weights: ArrayLike | None,
+    old: FittedState,
+) -> FittedState:
     """Make one pass over more ratings; only the rows they touch move, and new ids are appended."""
     n_updates = old.n_updates + 1
     sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
     seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
     settings = check_settings(parameters, seed)
-    if settings.implicit or old.factors.implicit is not None:
+    if settings.svdpp or old.factors.svdpp is not None:
         raise ValueError(
-            "partial_fit does not go with implicit=True: the implicit terms of a user are of all "
+            "partial_fit does not go with svdpp=True: the SVD++ terms of a user are of all "
             "their ratings. Use fit with warm_start=True on all ratings, or add_users and add_items"
         )
     settings.rule.check_same(old.rule)
@@ -303,9 +308,9 @@ def partial_fit(
         raise trained.interruption
     moved = trained.factors
     n_rows, n_factors = (len(user_index.ids), len(item_index.ids)), settings.n_factors
-    sums = longer_sums(old.sums, n_rows, n_factors)
-    if sums is not None and trained.sums is not None:
-        sums[0][touched_users], sums[1][touched_items] = trained.sums
+    accumulators = extend_accumulators(old.accumulators, n_rows, n_factors)
+    if accumulators is not None and trained.accumulators is not None:
+        accumulators[0][touched_users], accumulators[1][touched_items] = trained.accumulators
     seen = None
     if old.seen is not None:
         seen = add_seen(old.seen, users, items, *n_rows)
@@ -322,13 +327,13 @@ def partial_fit(
         user_index=user_index,
         item_index=item_index,
         seen=seen,
-        sums=sums,
+        accumulators=accumulators,
         n_updates=n_updates,
         bounds=bounds,
     )
 
 
-def _renumber(codes: Codes) -> tuple[NDArray[np.intp], Codes]:
+def _renumber(codes: Rows) -> tuple[NDArray[np.intp], Rows]:
     touched, numbers = np.unique(codes, return_inverse=True)
     return touched.astype(np.intp), numbers.astype(np.int32)
 

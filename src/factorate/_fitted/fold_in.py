@@ -4,7 +4,7 @@ The other side stays as it is. Then the objective of training falls apart into o
 for each user (or item), which is solved exactly (Zhou, Wilkinson, Schreiber and Pan, "Large-Scale
 Parallel Collaborative Filtering for the Netflix Prize", AAIM 2008, section 3.1, where the weight of
 the penalty is the number of ratings, too). Other losses, L1 and factors that stay ≥ 0 have no such
-solution, and are trained, the steps of the other side being 0. With implicit terms, p̃_u is those of
+solution, and are trained, the steps of the other side being 0. With SVD++ terms, p̃_u is those of
 what u rated, plus such a p_u for what they leave of the ratings.
 """
 
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._fitted.fitted_state import Fitted, longer_sums
+from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.seen import Seen, add_seen, without_users
 from factorate._input.id_index import range_index, without
 from factorate._input.ratings import Ratings
 from factorate._training import losses
 from factorate._training.factors import Factors
-from factorate._training.state import Start
+from factorate._training.state import WarmStart
 from factorate._training.trainer import Settings, train
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
+    from factorate._utils.types import Floats, Rows
+
 
 VISITS = 500  # of a row's ratings, where there is no solution in one step
 LEAST_EPOCHS = 20
@@ -64,7 +64,7 @@ class Fixed:
 
 
 def solve(
-    fixed: Fixed, rows: Codes, others: Codes, ratings: Floats, n_rows: int, penalty: Penalty
+    fixed: Fixed, rows: Rows, others: Rows, ratings: Floats, n_rows: int, penalty: Penalty
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Minimize the objective of training over rows whose other side is fixed.
 
@@ -120,7 +120,7 @@ def solve(
     return out[:, :n_factors], out[:, n_factors]
 
 
-def _design(factors: Floats, others: Codes, width: int) -> NDArray[np.float64]:
+def _design(factors: Floats, others: Rows, width: int) -> NDArray[np.float64]:
     """Return the factors of what was rated, followed by 1 if there is room for it."""
     X = np.ones((*others.shape, width))
     X[..., : factors.shape[1]] = factors[others]
@@ -128,7 +128,7 @@ def _design(factors: Floats, others: Codes, width: int) -> NDArray[np.float64]:
 
 
 def _many(
-    factors: Floats, others: Codes, residuals: NDArray[np.float64],
+    factors: Floats, others: Rows, residuals: NDArray[np.float64],
     diagonal: NDArray[np.float64], regular: bool,
 ) -> Floats:  # fmt: skip
     """Solve for rows of equally many ratings: as many equations as factors."""
@@ -148,7 +148,7 @@ def _many(
 
 
 def _few(
-    factors: Floats, others: Codes, residuals: NDArray[np.float64], diagonal: NDArray[np.float64]
+    factors: Floats, others: Rows, residuals: NDArray[np.float64], diagonal: NDArray[np.float64]
 ) -> Floats:
     """Solve for rows of equally many ratings: as many equations as ratings.
 
@@ -164,7 +164,7 @@ def _few(
 
 
 def _approach(
-    fixed: Fixed, rows: Codes, others: Codes, ratings: Floats, n_rows: int, side: int,
+    fixed: Fixed, rows: Rows, others: Rows, ratings: Floats, n_rows: int, side: int,
     settings: Settings,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Come near the minimum under any rule, by training with fixed others.
@@ -184,7 +184,7 @@ def _approach(
 
 
 def _train(
-    fixed: Fixed, rows: Codes, others: Codes, ratings: Floats, n_rows: int, side: int,
+    fixed: Fixed, rows: Rows, others: Rows, ratings: Floats, n_rows: int, side: int,
     n_epochs: int, settings: Settings,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Train rows, those of users for side 0 and of items for 1, by steps that fall to 0."""
@@ -208,9 +208,9 @@ def _train(
             rates=(0.0, rate, 0.0, rate) if side else (rate, 0.0, rate, 0.0),
             schedule="adagrad" if settings.rule.adagrad else "linear",
             patience=None,
-            implicit=False,
+            svdpp=False,
         ),
-        start=Start(factors, known_users, known_items, None, keep_scale=True),
+        start=WarmStart(factors, known_users, known_items, None, keep_scale=True),
     )
     if trained.interruption is not None:
         raise trained.interruption
@@ -220,21 +220,21 @@ def _train(
     return found.user_factors, found.user_bias
 
 
-def implicit_terms(rows: Codes, items: Codes, n_rows: int, implicit: Floats) -> NDArray[np.float64]:
+def svdpp_terms(rows: Rows, items: Rows, n_rows: int, svdpp: Floats) -> NDArray[np.float64]:
     """Return |N(u)|^-½ Σ y_j over what each user has rated, shape (n_rows, K).
 
     A row depends on its own ratings alone, and not on their order.
     """
     order = np.lexsort((items, rows))
     rows, items = rows[order], items[order]
-    out = np.zeros((n_rows, implicit.shape[1]))
+    out = np.zeros((n_rows, svdpp.shape[1]))
     for first in range(0, len(rows), SLAB):
         part = slice(first, first + SLAB)
-        np.add.at(out, rows[part], implicit[items[part]].astype(np.float64))
+        np.add.at(out, rows[part], svdpp[items[part]].astype(np.float64))
     return out * np.maximum(np.bincount(rows, minlength=n_rows), 1)[:, None] ** -0.5
 
 
-def _dot(P: Floats, rows: Codes, Q: Floats, others: Codes) -> NDArray[np.float64]:
+def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> NDArray[np.float64]:
     out = np.empty(len(rows))
     for first in range(0, len(rows), SLAB):
         part = slice(first, first + SLAB)
@@ -242,7 +242,7 @@ def _dot(P: Floats, rows: Codes, Q: Floats, others: Codes) -> NDArray[np.float64
     return out
 
 
-def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitted:
+def add(fitted: FittedState, ratings: Ratings, side: str, settings: Settings) -> FittedState:
     """Return a model with the users (or items) of more ratings, the others as they were.
 
     Parameters
@@ -272,8 +272,8 @@ def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitt
     )  # fmt: skip
     some = np.searchsorted(touched, rows[known]).astype(np.int32), others[known]
     values, prior = ratings.values[known], np.zeros((1, 1))
-    if side == "user" and old.implicit is not None:
-        prior = implicit_terms(*some, len(touched), old.implicit)
+    if side == "user" and old.svdpp is not None:
+        prior = svdpp_terms(*some, len(touched), old.svdpp)
         values = (values - _dot(prior, some[0], old.item_factors, some[1])).astype(values.dtype)
     given = fixed, *some, values, len(touched)
     factors: Floats
@@ -284,9 +284,9 @@ def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitt
         factors, bias = _approach(*given, place, settings)
     solved = prior + factors, bias
     changed: dict[str, Any] = {}
-    if side == "item" and old.implicit is not None:
-        changed["implicit"] = np.zeros((len(index.ids), old.implicit.shape[1]), old.implicit.dtype)
-        changed["implicit"][: len(old.implicit)] = old.implicit
+    if side == "item" and old.svdpp is not None:
+        changed["svdpp"] = np.zeros((len(index.ids), old.svdpp.shape[1]), old.svdpp.dtype)
+        changed["svdpp"][: len(old.svdpp)] = old.svdpp
     for name, new in zip(("factors", "bias"), solved, strict=True):
         before = getattr(old, f"{side}_{name}")
         after = np.zeros((len(index.ids), *before.shape[1:]), before.dtype)
@@ -301,8 +301,8 @@ def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitt
         factors=dataclasses.replace(old, **changed),
         user_index=ratings.user_index,
         item_index=ratings.item_index,
-        sums=longer_sums(
-            fitted.sums, (len(ratings.user_index.ids), len(ratings.item_index.ids)),
+        accumulators=extend_accumulators(
+            fitted.accumulators, (len(ratings.user_index.ids), len(ratings.item_index.ids)),
             old.user_factors.shape[1],
         ),
         seen=None if fitted.seen is None else add_seen(
@@ -312,7 +312,7 @@ def add(fitted: Fitted, ratings: Ratings, side: str, settings: Settings) -> Fitt
     )  # fmt: skip
 
 
-def alone(fitted: Fitted, items: Codes, ratings: Floats, settings: Settings) -> Fitted:
+def alone(fitted: FittedState, items: Rows, ratings: Floats, settings: Settings) -> FittedState:
     """Return a model whose only user, 0, gave some ratings; unknown items (−1) are left out."""
     old = fitted.factors
     none, user = np.empty(0, np.int32), range_index(1)
@@ -322,13 +322,13 @@ def alone(fitted: Fitted, items: Codes, ratings: Floats, settings: Settings) -> 
             old, user_factors=old.user_factors[:0], user_bias=old.user_bias[:0]
         ),
         seen=Seen(np.zeros(1, np.int64), none),
-        sums=None,
+        accumulators=None,
     )
     given = Ratings(np.zeros_like(items), items, ratings, user, fitted.item_index, None)
     return add(nobody, given, "user", settings)
 
 
-def remove_users(fitted: Fitted, rows: Codes) -> Fitted:
+def remove_users(fitted: FittedState, rows: Rows) -> FittedState:
     """Return a model that knows nothing of some users."""
     old = fitted.factors
     factors = dataclasses.replace(
@@ -340,6 +340,7 @@ def remove_users(fitted: Fitted, rows: Codes) -> Fitted:
         fitted,
         factors=factors,
         user_index=without(fitted.user_index, rows),
-        sums=fitted.sums and (np.delete(fitted.sums[0], rows, axis=0), fitted.sums[1]),
+        accumulators=fitted.accumulators
+        and (np.delete(fitted.accumulators[0], rows, axis=0), fitted.accumulators[1]),
         seen=None if fitted.seen is None else without_users(fitted.seen, rows),
     )

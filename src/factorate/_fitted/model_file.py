@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._fitted import archive
-from factorate._fitted.fitted_state import HISTORY, Fitted
+from factorate._fitted.fitted_state import HISTORY, FittedState
 from factorate._fitted.seen import Seen
 from factorate._input.frames import check_library
 from factorate._input.id_index import IdIndex
 from factorate._training.factors import Factors
-from factorate._training.losses import Rule
+from factorate._training.losses import UpdateRule
 
 if TYPE_CHECKING:
     import os
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
-IMPLICIT = "implicit_factors"
-SUMS = ("user_sums", "item_sums")
+SVDPP = "svdpp_factors"
+ACCUMULATORS = ("user_accumulators", "item_accumulators")
 # Where asked for; the rest is copied, and its checksum compared.
-MAPPED = {*FACTORS, IMPLICIT, "seen_items"}
+MAPPED = {*FACTORS, SVDPP, "seen_items"}
 
 # How ids that NumPy holds as objects become text, and come back.
 _TO_TEXT: dict[str, Callable[[Any], bytes]] = {
@@ -82,7 +82,7 @@ def _unpack_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: str) -> IdI
 def save(
     path: str | os.PathLike[str],
     parameters: dict[str, Any],
-    fitted: Fitted,
+    fitted: FittedState,
     dtype: str | None = None,
 ) -> None:
     """Write a model, as `archive.write` does.
@@ -111,14 +111,14 @@ def save(
         raise ValueError(f"dtype is {dtype!r}; expected None, 'float32' or 'float16'")
     factors, user_index, item_index = fitted.factors, fitted.user_index, fitted.item_index
     arrays: Arrays = {name: getattr(factors, name) for name in FACTORS}
-    if factors.implicit is not None:
-        arrays[IMPLICIT] = factors.implicit
+    if factors.svdpp is not None:
+        arrays[SVDPP] = factors.svdpp
     if dtype is not None:
         arrays = {name: _narrow(array, dtype, name) for name, array in arrays.items()}
         parameters = parameters | {"dtype": "float32"}
     arrays |= {f"history_{name}": fitted.history[name] for name in HISTORY}
-    if fitted.sums is not None:
-        arrays |= dict(zip(SUMS, fitted.sums, strict=True))
+    if fitted.accumulators is not None:
+        arrays |= dict(zip(ACCUMULATORS, fitted.accumulators, strict=True))
     if fitted.seen is not None:
         arrays |= {"seen_starts": fitted.seen.starts, "seen_items": fitted.seen.items}
     arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
@@ -154,7 +154,7 @@ def _narrow(array: NDArray[Any], dtype: str, name: str) -> NDArray[Any]:
     return narrow
 
 
-def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, Any], Fitted]:
+def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, Any], FittedState]:
     """Read the parameters of a model and what was fitted.
 
     Parameters
@@ -183,17 +183,17 @@ def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, 
         raise archive.damaged(path, error) from error
 
 
-def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fitted]:
+def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], FittedState]:
     parameters = dict(meta["parameters"])
     if parameters.get("columns") is not None:
         parameters["columns"] = tuple(parameters["columns"])
-    P, Q, user_bias, item_bias, *implicit = (
+    P, Q, user_bias, item_bias, *svdpp = (
         arrays[name].astype(np.float32) if arrays[name].dtype == np.float16 else arrays[name]
-        for name in (*FACTORS, IMPLICIT)
+        for name in (*FACTORS, SVDPP)
         if name in arrays or name in FACTORS
     )
     mean, scale = float(meta["mean"]), float(meta["scale"])
-    factors = Factors(P, Q, user_bias, item_bias, mean, scale, *implicit)
+    factors = Factors(P, Q, user_bias, item_bias, mean, scale, *svdpp)
     indexes = (
         _unpack_ids(arrays, "user", meta["user_kind"]),
         _unpack_ids(arrays, "item", meta["item_kind"]),
@@ -204,21 +204,24 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
             raise ValueError("its factors do not fit together")
         if not len(index.ids) == len(rows) == len(bias):
             raise ValueError(f"it has {len(index.ids)} ids for {len(rows)} rows")
-    if any((y.shape, y.dtype) != (Q.shape, Q.dtype) for y in implicit):
-        raise ValueError("its implicit factors do not belong to its items")
+    if any((y.shape, y.dtype) != (Q.shape, Q.dtype) for y in svdpp):
+        raise ValueError("its svdpp factors do not belong to its items")
     history = {name: arrays[f"history_{name}"] for name in HISTORY}
     seen = _seen(arrays, len(P), len(Q))
-    sums = None
-    if SUMS[0] in arrays:
-        user_sums, item_sums = (arrays[name] for name in SUMS)
-        if user_sums.shape != (len(P), 2) or item_sums.shape != (len(Q), 2):
-            raise ValueError("its sums of squared gradients do not belong to its rows")
-        sums = user_sums.astype(P.dtype, copy=False), item_sums.astype(P.dtype, copy=False)
+    accumulators = None
+    if ACCUMULATORS[0] in arrays:
+        user_accumulators, item_accumulators = (arrays[name] for name in ACCUMULATORS)
+        if user_accumulators.shape != (len(P), 2) or item_accumulators.shape != (len(Q), 2):
+            raise ValueError("its accumulators of squared gradients do not belong to its rows")
+        accumulators = (
+            user_accumulators.astype(P.dtype, copy=False),
+            item_accumulators.astype(P.dtype, copy=False),
+        )
     low, high = map(float, meta["bounds"])
-    return parameters, Fitted(
-        factors, *indexes, history, check_library(meta["library"]), seen, sums, int(meta["seed"]),
-        int(meta["n_updates"]), int(meta["best_epoch"]), (low, high),
-        Rule(**meta["rule"]),
+    return parameters, FittedState(
+        factors, *indexes, history, check_library(meta["library"]), seen, accumulators,
+        int(meta["seed"]), int(meta["n_updates"]), int(meta["best_epoch"]), (low, high),
+        UpdateRule(**meta["rule"]),
     )  # fmt: skip
 
 

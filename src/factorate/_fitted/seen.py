@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._input.row_counts import count_rows
 from factorate._kernels import scatter as _scatter
-from factorate._training.schedule import count
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
-    Codes = NDArray[np.int32]
+    from factorate._utils.types import Rows
 
 
 FEW = 32  # times as many pairs as are added, from which on it is faster to insert than to sort
@@ -34,7 +34,7 @@ class Seen:
     """
 
     starts: NDArray[np.int64]
-    items: Codes
+    items: Rows
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -47,7 +47,7 @@ class Seen:
         self.__post_init__()
 
 
-def find_seen(users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     """Collect the items of each user from the rows of ratings, in any order.
 
     Two counting sorts, by item and then by user, in time linear in the ratings.
@@ -65,10 +65,10 @@ def find_seen(users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
     >>> seen.starts.tolist(), seen.items.tolist()
     ([0, 1, 3], [0, 0, 2])
     """
-    item_starts = _starts(count(items, n_items, "item"))
+    item_starts = _starts(count_rows(items, n_items, "item"))
     users_by_item = np.empty(len(users), np.int32)
     _scatter.group(items, users, item_starts[:-1].copy(), users_by_item)
-    starts = _starts(count(users, n_users, "user"))
+    starts = _starts(count_rows(users, n_users, "user"))
     ends = starts[:-1].copy()
     out = np.empty(len(items), np.int32)
     _scatter.regroup(users_by_item, item_starts, starts, ends, out)
@@ -80,7 +80,7 @@ def find_seen(users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
     return Seen(packed, kept)
 
 
-def add_seen(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+def add_seen(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     """Add the pairs of more ratings; the rows of users may go on after those of `seen`.
 
     Examples
@@ -103,7 +103,7 @@ def add_seen(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int)
     return find_seen(users, items, n_users, n_items)
 
 
-def _insert(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int) -> Seen:
+def _insert(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     """Put a few pairs in their places: only they are sorted."""
     more = find_seen(users, items, n_users, n_items)
     users, items = _users(more), more.items
@@ -116,12 +116,12 @@ def _insert(seen: Seen, users: Codes, items: Codes, n_users: int, n_items: int) 
     return Seen(_starts(counts), np.insert(seen.items, places[~found], items[~found]))
 
 
-def _users(seen: Seen) -> Codes:
+def _users(seen: Seen) -> Rows:
     """Return the user of each of the items."""
     return np.repeat(np.arange(len(seen.starts) - 1, dtype=np.int32), np.diff(seen.starts))
 
 
-def without_users(seen: Seen, rows: Codes) -> Seen:
+def without_users(seen: Seen, rows: Rows) -> Seen:
     """Forget some users; those after them move up."""
     counts = np.diff(seen.starts)
     stays = np.ones(len(counts), np.bool)
@@ -129,7 +129,7 @@ def without_users(seen: Seen, rows: Codes) -> Seen:
     return Seen(_starts(counts[stays]), seen.items[np.repeat(stays, counts)])
 
 
-def was_seen(seen: Seen, users: Codes, items: Codes) -> NDArray[np.bool]:
+def was_seen(seen: Seen, users: Rows, items: Rows) -> NDArray[np.bool]:
     """Say of each pair of rows whether it was rated; −1 is an unknown user or item.
 
     Examples
@@ -142,7 +142,7 @@ def was_seen(seen: Seen, users: Codes, items: Codes) -> NDArray[np.bool]:
     return _find(seen, users, items)[1]
 
 
-def _find(seen: Seen, users: Codes, items: Codes) -> tuple[NDArray[np.int64], NDArray[np.bool]]:
+def _find(seen: Seen, users: Rows, items: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool]]:
     """Return where each item is, or would be, among those of its user, and whether it is there."""
     known = users >= 0
     low = np.where(known, seen.starts[users], 0)

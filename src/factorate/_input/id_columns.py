@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    Codes = NDArray[np.int32]
+    from factorate._utils.types import Rows
+
 
 _KINDS: dict[type, str] = {
     bool: "bool",
@@ -39,7 +40,7 @@ class Encoded:
     """A column as its distinct values and, for each entry, the place of its value among them."""
 
     distinct: NDArray[Any]
-    codes: Codes
+    codes: Rows
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -60,7 +61,7 @@ class IdColumn:
 
     values: NDArray[Any]
     kind: str
-    codes: Codes | None = None  # if not None, values are distinct and entries are values[codes]
+    codes: Rows | None = None  # if not None, values are distinct and entries are values[codes]
 
 
 def _missing(value: object) -> bool:

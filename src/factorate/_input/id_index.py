@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Codes = NDArray[np.int32]
+    from factorate._utils.types import Rows
+
 
 TABLE_SLACK = 4  # a lookup table may have this many entries for each id or rating
 SMALLEST_TABLE = 1 << 16
@@ -51,7 +52,7 @@ class IdIndex:
         return {value: row for row, value in enumerate(self.ids.tolist())}
 
     @cached_property
-    def _table(self) -> tuple[int, Codes] | None:
+    def _table(self) -> tuple[int, Rows] | None:
         """Smallest id, and the row of each integer from it on, where that is not too long."""
         first, last = int(self.ids.min()), int(self.ids.max())
         if last - first >= max(SMALLEST_TABLE, TABLE_SLACK * len(self.ids)):
@@ -61,7 +62,7 @@ class IdIndex:
         return first, table
 
     @cached_property
-    def _sorted(self) -> tuple[NDArray[Any], Codes | None]:
+    def _sorted(self) -> tuple[NDArray[Any], Rows | None]:
         """Ids in order and their rows; None for the rows where that is the order they are in."""
         if (self.ids[:-1] < self.ids[1:]).all():
             return self.ids, None
@@ -77,7 +78,7 @@ def _offsets(values: NDArray[Any], first: int) -> NDArray[Any]:
     return values.astype(wide, copy=False) - wide(first)
 
 
-def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
+def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     """Give each distinct id a row, its rank, and return the row of every entry.
 
     Examples
@@ -139,7 +140,7 @@ def _cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def look_up(
     index: IdIndex, column: IdColumn, what: str, known: str = "the model knows them as"
-) -> Codes:
+) -> Rows:
     """Return the row of each id, −1 where it is unknown.
 
     Parameters
@@ -158,7 +159,7 @@ def look_up(
     if not len(values):
         return np.empty(0, np.int32)
     if column.codes is not None:
-        rows: Codes = look_up(index, IdColumn(values, column.kind), what, known)[column.codes]
+        rows: Rows = look_up(index, IdColumn(values, column.kind), what, known)[column.codes]
         return rows
     if column.kind != index.kind:
         example = f" ({show(index.ids[0])})" if len(index.ids) else ""
@@ -179,7 +180,7 @@ def look_up(
         first, table = index._table
         inside = (values >= first) & (values <= first + len(table) - 1)
         if inside.all():
-            codes: Codes = table[_offsets(values, first)]
+            codes: Rows = table[_offsets(values, first)]
             return codes
         codes = np.full(len(values), -1, np.int32)
         codes[inside] = table[_offsets(values[inside], first)]
@@ -193,7 +194,7 @@ def look_up(
     return codes
 
 
-def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Codes]:
+def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     """Append the ids that are unknown, sorted among themselves, and return the row of every entry.
 
     Raises
@@ -244,7 +245,7 @@ def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:
     return np.concatenate(joined)
 
 
-def without(index: IdIndex, rows: Codes) -> IdIndex:
+def without(index: IdIndex, rows: Rows) -> IdIndex:
     """Return the index without some rows; those after them move up.
 
     Examples

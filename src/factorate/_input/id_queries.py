@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._input.id_index import IdIndex
+    from factorate._utils.types import Rows
 
-    Codes = NDArray[np.int32]
 
 IN_PREDICTIONS = "what is not known of them is left out of their predictions"
 IN_RECOMMENDATIONS = "unknown users get the best items by bias, unknown items are left out"
@@ -47,7 +47,7 @@ def as_column(ids: Any) -> Any:
     return [ids.item() if isinstance(ids, np.ndarray) else ids]
 
 
-def rows_of(wanted: Any, index: IdIndex, what: str) -> tuple[Any, Codes]:
+def rows_of(wanted: Any, index: IdIndex, what: str) -> tuple[Any, Rows]:
     """Return a column of ids as an array, and their rows, −1 where unknown; None is all.
 
     Raises
@@ -61,7 +61,7 @@ def rows_of(wanted: Any, index: IdIndex, what: str) -> tuple[Any, Codes]:
     return column.values, look_up(index, column, what)
 
 
-def ids_of(index: IdIndex, rows: Codes) -> NDArray[Any]:
+def ids_of(index: IdIndex, rows: Rows) -> NDArray[Any]:
     """Return the ids of rows of any shape; that of −1 means nothing.
 
     Examples
@@ -83,7 +83,7 @@ def ids_of(index: IdIndex, rows: Codes) -> NDArray[Any]:
 
 
 def warn_unknown(
-    users: tuple[Any, Codes], items: tuple[Any, Codes], consequence: str, stacklevel: int
+    users: tuple[Any, Rows], items: tuple[Any, Rows], consequence: str, stacklevel: int
 ) -> None:
     """Warn of the users and items, ids and rows of each, that are unknown.
 

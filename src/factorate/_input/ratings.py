@@ -25,8 +25,8 @@ from factorate._utils.validation import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
+    from factorate._utils.types import Floats, Rows
+
 
 FORMS = (
     "a DataFrame, the path of a CSV or Parquet file, a tuple (users, items, ratings) of arrays, "
@@ -64,8 +64,8 @@ class Ratings:
         The DataFrame library the ratings came from, if any.
     """
 
-    users: Codes
-    items: Codes
+    users: Rows
+    items: Rows
     values: Floats
     user_index: IdIndex
     item_index: IdIndex
@@ -344,7 +344,7 @@ def read_further(
 
 def read_ratings_of_one(
     ratings: object, item_index: IdIndex, *, dtype: np.dtype[Any]
-) -> tuple[Codes, Floats, ArrayLike]:
+) -> tuple[Rows, Floats, ArrayLike]:
     """Read the ratings of one user.
 
     Parameters
@@ -387,7 +387,7 @@ def read_pairs(
     y: object = None,
     names: frames.Names | None = None,
     with_ratings: bool = False,
-) -> tuple[Codes, Codes, Columns]:
+) -> tuple[Rows, Rows, Columns]:
     """Read pairs, with or without ratings, in the rows of a model; −1 is an unknown id.
 
     Raises

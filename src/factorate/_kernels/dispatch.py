@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import math
 import os
-import platform
-import sys
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from factorate._kernels import cpu, sgd, topn
 
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any
 
-    from numpy.typing import NDArray
 
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 LOOKAHEAD = sgd.LOOKAHEAD
@@ -96,41 +89,3 @@ else:
 def chosen() -> str:
     """Return the instruction set in use."""
     return _active_isa
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return zeros that begin on a cache line, which reads of whole vectors are faster from."""
-    n_bytes = math.prod(shape) * dtype.itemsize
-    buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
-
-
-def show_config() -> None:
-    """Print the versions, the processor and the instruction set in use.
-
-    Examples
-    --------
-    >>> import factorate as ft
-    >>> ft.show_config()  # doctest: +ELLIPSIS
-    factorate        ...
-    python           ...
-    numpy            ...
-    platform         ...
-    compiler         ...
-    instruction set  ...
-    available        ...baseline
-    """
-    from factorate import __version__
-
-    rows = {
-        "factorate": __version__,
-        "python": f"{platform.python_version()} ({sys.implementation.name})",
-        "numpy": np.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "compiler": cpu.compiler(),
-        "instruction set": chosen(),
-        "available": ", ".join(available()),
-    }
-    for name, value in rows.items():
-        print(f"{name:<16} {value}")

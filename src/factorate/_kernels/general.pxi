@@ -48,7 +48,7 @@ def train_generally(
         const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
         const floating[::1] weights, Py_ssize_t start, Py_ssize_t stop,
         floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
-        floating[:, ::1] user_sums, floating[:, ::1] item_sums, const floating[:, ::1] steps,
+        floating[:, ::1] user_accumulators, floating[:, ::1] item_accumulators, const floating[:, ::1] steps,
         int loss, floating width, floating least, bint proximal, bint adagrad, bint fit_bias):
     """Visit ratings as train does, by the rule that the last arguments make.
 
@@ -84,10 +84,10 @@ def train_generally(
                 for k in range(4):
                     l2[k] = weight * steps[k, L2]
             if adagrad:
-                sums[0] = user_sums[u, 0]
-                sums[1] = item_sums[i, 0]
-                sums[2] = user_sums[u, 1]
-                sums[3] = item_sums[i, 1]
+                sums[0] = user_accumulators[u, 0]
+                sums[1] = item_accumulators[i, 0]
+                sums[2] = user_accumulators[u, 1]
+                sums[3] = item_accumulators[i, 1]
                 for k in range(4):
                     rate[k] = steps[k, RATE] / (sqrtf(sums[k]) if floating is float
                                                 else sqrt(sums[k]))
@@ -99,13 +99,13 @@ def train_generally(
             else:
                 move[double_row, double](&P[u, 0], &Q[i, 0], n_factors, error, proximal,
                                          rate, l2, cut, least, squares)
-            user_sums[u, 0] += squares[0]
-            item_sums[i, 0] += squares[1]
+            user_accumulators[u, 0] += squares[0]
+            item_accumulators[i, 0] += squares[1]
             if fit_bias:
                 squares[2] = error - l2[2] * user_bias[u]
                 squares[3] = error - l2[3] * item_bias[i]
                 user_bias[u] = shrink(user_bias[u] + rate[2] * squares[2], cut[2], least)
                 item_bias[i] = shrink(item_bias[i] + rate[3] * squares[3], cut[3], least)
-                user_sums[u, 1] += squares[2] * squares[2]
-                item_sums[i, 1] += squares[3] * squares[3]
+                user_accumulators[u, 1] += squares[2] * squares[2]
+                item_accumulators[i, 1] += squares[3] * squares[3]
     return squared

@@ -84,16 +84,16 @@ cdef void sift_up(floating *scores, int32_t *codes, Py_ssize_t here, floating sc
     codes[here] = code
 
 
-cdef inline bint is_hidden(int32_t code, const int32_t[::1] hidden, int64_t *begin, int64_t end
+cdef inline bint is_excluded(int32_t code, const int32_t[::1] excluded, int64_t *begin, int64_t end
                            ) noexcept nogil:
-    while begin[0] < end and hidden[begin[0]] < code:
+    while begin[0] < end and excluded[begin[0]] < code:
         begin[0] += 1
-    return begin[0] < end and hidden[begin[0]] == code
+    return begin[0] < end and excluded[begin[0]] == code
 
 
 def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
             const floating[:, :, ::1] panels, const int32_t[::1] candidates,
-            int64_t[::1] hidden_begin, const int64_t[::1] hidden_end, const int32_t[::1] hidden,
+            int64_t[::1] excluded_begin, const int64_t[::1] excluded_end, const int32_t[::1] excluded,
             const floating[::1] slack,
             floating[:, :, ::1] groups, floating[:, ::1] tile,
             floating[:, ::1] heaps, int32_t[:, ::1] heap_places, int32_t[::1] heap_sizes,
@@ -103,8 +103,8 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
 
     A score is the product of a row and a column of the panels plus its offset, summed in any order;
     the slack is by how much two scores that are off by rounding can change their order. Candidates
-    are ascending, as are the hidden ones of each row, from hidden_begin (which moves) to
-    hidden_end. A size of -1 says that more were found than places has room for.
+    are ascending, as are the excluded ones of each row, from excluded_begin (which moves) to
+    excluded_end. A size of -1 says that more were found than places has room for.
 
     Scratch are the groups, as many as meet a panel before the next one, the tile, and for each row
     the heap of its n best scores and the threshold: the worst of them, less the slack.
@@ -147,9 +147,9 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
                             if score < threshold:
                                 continue
                             place = panel * width + t
-                            if place >= n_places or is_hidden(
-                                    candidates[place], hidden, &hidden_begin[query],
-                                    hidden_end[query]):
+                            if place >= n_places or is_excluded(
+                                    candidates[place], excluded, &excluded_begin[query],
+                                    excluded_end[query]):
                                 continue
                             if sizes[query] == room:
                                 kept = 0
@@ -188,12 +188,12 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
 
 
 def select(const floating[::1] scores, const int32_t[::1] codes, const int64_t[::1] starts,
-           int64_t[::1] hidden_begin, const int64_t[::1] hidden_end, const int32_t[::1] hidden,
+           int64_t[::1] excluded_begin, const int64_t[::1] excluded_end, const int32_t[::1] excluded,
            floating[:, ::1] best_scores, int32_t[:, ::1] best_codes):
     """Write the best entries of each group, best first, equal scores by code; leave other places.
 
-    The codes of a group are ascending, and so are its hidden ones, from hidden_begin (which moves)
-    to hidden_end. A score of NaN or -inf is never among the best.
+    The codes of a group are ascending, and so are its excluded ones, from excluded_begin (which moves)
+    to excluded_end. A score of NaN or -inf is never among the best.
     """
     cdef Py_ssize_t group, turn, t, first, last, size, n = best_scores.shape[1]
     cdef int hit
@@ -219,7 +219,7 @@ def select(const floating[::1] scores, const int32_t[::1] codes, const int64_t[:
                     # Of equal scores the lower code came first.
                     if not scores[t] > threshold:
                         continue
-                    if is_hidden(codes[t], hidden, &hidden_begin[group], hidden_end[group]):
+                    if is_excluded(codes[t], excluded, &excluded_begin[group], excluded_end[group]):
                         continue
                     if size < n:
                         sift_up(heap, heap_codes, size, scores[t], codes[t])

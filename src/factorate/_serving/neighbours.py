@@ -16,26 +16,25 @@ from factorate._input.id_queries import (
     rows_of,
     warn_unknown,
 )
-from factorate._serving.top_n import Hidden, Scoring, best, best_of_one, cosines, no_results
+from factorate._serving.top_n import Excluded, Scoring, best, best_of_one, cosines, no_results
 from factorate._training.factors import predict
 from factorate._utils.validation import check_count, check_flag
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    from factorate._fitted.fitted_state import Fitted
+    from factorate._fitted.fitted_state import FittedState
     from factorate._fitted.seen import Seen
     from factorate._input.id_index import IdIndex
     from factorate._training.factors import Factors
+    from factorate._utils.types import Floats, Rows
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
 
-NOBODY: tuple[Any, Codes] = (None, np.empty(0, np.int32))
+NOBODY: tuple[Any, Rows] = (None, np.empty(0, np.int32))
 
 
 def recommend(
-    fitted: Fitted, users: Any, n: int, exclude_seen: bool, items: ArrayLike | None,
+    fitted: FittedState, users: Any, n: int, exclude_seen: bool, items: ArrayLike | None,
     exclude: ArrayLike | None, as_frame: bool, n_threads: int | None,
 ) -> Any:  # fmt: skip
     """Recommend items to users, by ids; see ``MatrixFactorization.recommend``."""
@@ -65,7 +64,7 @@ def recommend(
 
 
 def similar(
-    fitted: Fitted, side: str, ids: Any, n: int, as_frame: bool, n_threads: int | None
+    fitted: FittedState, side: str, ids: Any, n: int, as_frame: bool, n_threads: int | None
 ) -> Any:
     """Find users or items that are alike, by ids; see ``MatrixFactorization.similar_items``."""
     n, as_frame = check_count("n", n, 1), check_flag("as_frame", as_frame)
@@ -82,7 +81,7 @@ def similar(
 
 
 def _present(
-    titles: tuple[str, str, str], asked: Any, index: IdIndex, rows: Codes, scores: Floats,
+    titles: tuple[str, str, str], asked: Any, index: IdIndex, rows: Rows, scores: Floats,
     alone: bool, as_frame: bool, library: str | None,
 ) -> Any:  # fmt: skip
     """Return ids and scores, one row for a single query, or a table without empty places."""
@@ -94,7 +93,7 @@ def _present(
     return table_frame(dict(zip(titles, columns, strict=True)), library)
 
 
-def choose(n_items: int, items: Codes | None, exclude: Codes) -> Codes:
+def choose(n_items: int, items: Rows | None, exclude: Rows) -> Rows:
     """Return the rows of items there are to choose from, ascending; unknown ones (−1) are none."""
     if items is None and not len(exclude):
         return np.arange(n_items, dtype=np.int32)
@@ -107,12 +106,12 @@ def choose(n_items: int, items: Codes | None, exclude: Codes) -> Codes:
 
 def recommend_rows(
     factors: Factors,
-    users: Codes,
-    candidates: Codes,
+    users: Rows,
+    candidates: Rows,
     seen: Seen | None,
     n: int,
     n_threads: int | None,
-) -> tuple[Codes, Floats]:
+) -> tuple[Rows, Floats]:
     """Find the n best items of each user.
 
     Parameters
@@ -149,15 +148,15 @@ def recommend_rows(
         factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias,
         factors.mean,
     )  # fmt: skip
-    hidden = None
+    excluded = None
     if seen is not None:
-        hidden = Hidden(seen.starts[users], seen.starts[users + 1], seen.items)
-    return best(scoring, users, candidates, hidden, n, n_threads)
+        excluded = Excluded(seen.starts[users], seen.starts[users + 1], seen.items)
+    return best(scoring, users, candidates, excluded, n, n_threads)
 
 
 def similar_rows(
-    factors: Floats, queries: Codes, n: int, n_threads: int | None
-) -> tuple[Codes, Floats]:
+    factors: Floats, queries: Rows, n: int, n_threads: int | None
+) -> tuple[Rows, Floats]:
     """Find the n rows of factors with the largest cosine to each query, itself left out.
 
     Parameters
@@ -178,12 +177,12 @@ def similar_rows(
     rows, scores = no_results(len(queries), n, factors.dtype)
     asked = queries[known]
     every = np.arange(len(factors), dtype=np.int32)
-    itself = Hidden(np.arange(len(asked)), np.arange(1, len(asked) + 1), asked)
+    itself = Excluded(np.arange(len(asked)), np.arange(1, len(asked) + 1), asked)
     rows[known], scores[known] = best(cosines(factors), asked, every, itself, n, n_threads)
     return rows, np.clip(scores, -1, 1, out=scores)
 
 
-def group(factors: Floats, n_groups: int, seed: int) -> Codes:
+def group(factors: Floats, n_groups: int, seed: int) -> Rows:
     """Cluster rows of factors by scikit-learn's KMeans; return the group of each, shape (n,).
 
     Raises

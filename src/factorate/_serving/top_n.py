@@ -13,36 +13,34 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._kernels.dispatch import active, aligned_zeros, topk
+from factorate._kernels.dispatch import active, topk
+from factorate._utils.aligned import aligned_zeros
 from factorate._utils.threads import count_threads
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from numpy.typing import NDArray
+    from factorate._utils.types import Floats, Offsets, Rows
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
-    Offsets = NDArray[np.int64]
 
 FEW = 16  # queries that are not worth bringing the items into panels for
 CHUNK = 1024  # queries a thread takes at a time
 CHUNK_BYTES = 1 << 24  # of their candidates
 BLOCK_BYTES = 1 << 15  # factors of the queries that one panel of items meets
-NO_ROWS: Codes = np.empty(0, np.int32)
+NO_ROWS: Rows = np.empty(0, np.int32)
 
 
 @dataclass(frozen=True)
-class Hidden:
+class Excluded:
     """Rows that are left out: those of query k are ``rows[begin[k]:end[k]]``, ascending."""
 
     begin: Offsets
     end: Offsets
-    rows: Codes
+    rows: Rows
 
-    def part(self, chosen: slice | Codes) -> Hidden:
+    def part(self, chosen: slice | Rows) -> Excluded:
         """Return those of some queries."""
-        return Hidden(self.begin[chosen], self.end[chosen], self.rows)
+        return Excluded(self.begin[chosen], self.end[chosen], self.rows)
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Scoring:
     query_scale: Floats | None = None
     item_scale: Floats | None = None
 
-    def exact(self, queries: Codes, items: Codes) -> Floats:
+    def exact(self, queries: Rows, items: Rows) -> Floats:
         """Return the score of each pair of rows, as `predict` computes it."""
         out = np.empty(len(queries), self.queries.dtype)
         arrays = self.queries, self.items, self.query_bias, self.item_bias
@@ -91,9 +89,9 @@ def cosines(rows: Floats) -> Scoring:
 
 
 def best(
-    scoring: Scoring, queries: Codes, candidates: Codes, hidden: Hidden | None, n: int,
+    scoring: Scoring, queries: Rows, candidates: Rows, excluded: Excluded | None, n: int,
     n_threads: int | None,
-) -> tuple[Codes, Floats]:  # fmt: skip
+) -> tuple[Rows, Floats]:  # fmt: skip
     """Find the n best candidates of each query.
 
     Parameters
@@ -104,7 +102,7 @@ def best(
         Rows of queries, int32, shape (m,).
     candidates
         Rows of items, int32, ascending.
-    hidden
+    excluded
         Candidates to leave out, query by query; None for none.
     n
         At least 1.
@@ -116,16 +114,16 @@ def best(
     rows, scores
         Shape (m, n) each, best first, equal scores by row; -1 and NaN where there are fewer.
     """
-    if hidden is None:
+    if excluded is None:
         none = np.zeros(len(queries), np.int64)
-        hidden = Hidden(none, none, NO_ROWS)
+        excluded = Excluded(none, none, NO_ROWS)
     rows, scores = no_results(len(queries), n, scoring.queries.dtype)
     room = min(2 * n + 32, len(candidates))
     if not len(candidates):
         return rows, scores
     if len(queries) < FEW or 2 * room > len(candidates):
         for k in range(len(queries)):
-            _score_all(scoring, queries[k], candidates, hidden.part(slice(k, k + 1)),
+            _score_all(scoring, queries[k], candidates, excluded.part(slice(k, k + 1)),
                        rows[k : k + 1], scores[k : k + 1])  # fmt: skip
         return rows, scores
     threads = count_threads(n_threads)
@@ -134,7 +132,7 @@ def best(
 
     def one(first: int) -> None:
         part = slice(first, first + size)
-        _score_some(scoring, queries[part], candidates, hidden.part(part), panels, largest, room,
+        _score_some(scoring, queries[part], candidates, excluded.part(part), panels, largest, room,
                     rows[part], scores[part])  # fmt: skip
 
     chunks = range(0, len(queries), size)
@@ -147,12 +145,12 @@ def best(
     return rows, scores
 
 
-def no_results(m: int, n: int, dtype: np.dtype[Any]) -> tuple[Codes, Floats]:
+def no_results(m: int, n: int, dtype: np.dtype[Any]) -> tuple[Rows, Floats]:
     """Return rows and scores of empty places, -1 and NaN."""
     return np.full((m, n), -1, np.int32), np.full((m, n), np.nan, dtype)
 
 
-def best_of_one(scores: Floats, codes: Codes, n: int) -> tuple[Codes, Floats]:
+def best_of_one(scores: Floats, codes: Rows, n: int) -> tuple[Rows, Floats]:
     """Return the n best of one row of scores, as `best` does; their codes are ascending."""
     best_codes, best_scores = no_results(1, n, scores.dtype)
     ends, zero = np.array([0, len(codes)]), np.zeros(1, np.int64)
@@ -161,16 +159,18 @@ def best_of_one(scores: Floats, codes: Codes, n: int) -> tuple[Codes, Floats]:
 
 
 def _score_all(
-    scoring: Scoring, query: np.int32, candidates: Codes, hidden: Hidden, rows: Codes,
+    scoring: Scoring, query: np.int32, candidates: Rows, excluded: Excluded, rows: Rows,
     scores: Floats,
 ) -> None:  # fmt: skip
     """Score every candidate of one query."""
     exact = scoring.exact(np.full(len(candidates), query, np.int32), candidates)
     ends = np.array([0, len(candidates)])
-    topk.select(exact, candidates, ends, hidden.begin.copy(), hidden.end, hidden.rows, scores, rows)
+    topk.select(
+        exact, candidates, ends, excluded.begin.copy(), excluded.end, excluded.rows, scores, rows
+    )
 
 
-def _panels(scoring: Scoring, candidates: Codes) -> tuple[Floats, tuple[float, float]]:
+def _panels(scoring: Scoring, candidates: Rows) -> tuple[Floats, tuple[float, float]]:
     """Bring the candidates into panels; return them, the largest norm and the largest |offset|."""
     dtype = scoring.items.dtype
     width = topk.PANEL_BYTES // dtype.itemsize
@@ -185,7 +185,7 @@ def _panels(scoring: Scoring, candidates: Codes) -> tuple[Floats, tuple[float, f
     return panels, (float(np.sqrt(squares.max())), float(offset))
 
 
-def _slack(scoring: Scoring, queries: Codes, largest: tuple[float, float]) -> Floats:
+def _slack(scoring: Scoring, queries: Rows, largest: tuple[float, float]) -> Floats:
     """Return by how much rounding can bring the scores of two items in another order.
 
     Summing m terms in any order errs by at most m ε Σ|term| to first order (Higham, "Accuracy and
@@ -201,8 +201,8 @@ def _slack(scoring: Scoring, queries: Codes, largest: tuple[float, float]) -> Fl
 
 
 def _score_some(
-    scoring: Scoring, queries: Codes, candidates: Codes, hidden: Hidden, panels: Floats,
-    largest: tuple[float, float], room: int, rows: Codes, scores: Floats,
+    scoring: Scoring, queries: Rows, candidates: Rows, excluded: Excluded, panels: Floats,
+    largest: tuple[float, float], room: int, rows: Rows, scores: Floats,
 ) -> None:  # fmt: skip
     """Score the candidates that the product proposes."""
     m, dtype, n_factors = len(queries), scoring.queries.dtype, scoring.queries.shape[1]
@@ -211,7 +211,7 @@ def _score_some(
     sizes = np.empty(m, np.int32)
     topk.propose(
         queries, scoring.queries, panels, candidates,
-        hidden.begin.copy(), hidden.end, hidden.rows,
+        excluded.begin.copy(), excluded.end, excluded.rows,
         _slack(scoring, queries, largest),
         np.zeros((n_groups, n_factors, topk.GROUP), dtype),
         aligned_zeros((topk.GROUP, panels.shape[2]), dtype),
@@ -223,7 +223,7 @@ def _score_some(
     exact = scoring.exact(np.repeat(queries, found), items)
     starts = np.concatenate([[0], np.cumsum(found)], dtype=np.int64)
     none = np.zeros(m, np.int64)
-    topk.select(exact, items, starts, none, none, hidden.rows, scores, rows)
+    topk.select(exact, items, starts, none, none, excluded.rows, scores, rows)
     for k in np.flatnonzero(sizes < 0).tolist():  # too many whose scores are nearly equal
-        _score_all(scoring, queries[k], candidates, hidden.part(slice(k, k + 1)),
+        _score_all(scoring, queries[k], candidates, excluded.part(slice(k, k + 1)),
                    rows[k : k + 1], scores[k : k + 1])  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from factorate._kernels.dispatch import active
 from factorate._training import state as state_room
-from factorate._training import svdpp as implicit
+from factorate._training import svdpp
 from factorate._training.parallel import run_tasks
 from factorate._training.schedule import visits
 from factorate._training.state import padded
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
-    from numpy.typing import NDArray
-
     from factorate._training.parallel import Bands
     from factorate._training.schedule import Schedule
-    from factorate._training.state import Start, State
+    from factorate._training.state import State, WarmStart
     from factorate._training.trainer import Settings
+    from factorate._utils.types import Floats
 
-    Floats = NDArray[np.floating[Any]]
 
 T = TypeVar("T")
 
@@ -39,18 +37,18 @@ class Passes:
     schedule: Schedule
     settings: Settings
     pool: ThreadPoolExecutor | None
-    terms: implicit.Terms | None
+    terms: svdpp.Terms | None
 
-    def begin(self, width: float, scale: float, start: Start | None) -> State:
+    def begin(self, width: float, scale: float, start: WarmStart | None) -> State:
         """Return the state before the first epoch; see `state.begin`."""
         schedule, settings = self.schedule, self.settings
-        first_sum = float(settings.n_factors) if _is_general(schedule, settings) else None
+        initial_accumulator = float(settings.n_factors) if _is_general(schedule, settings) else None
         state = state_room.begin(
-            schedule, settings.n_factors, width, settings.seed, first_sum, scale, start
+            schedule, settings.n_factors, width, settings.seed, initial_accumulator, scale, start
         )
         if self.terms is None:
             return state
-        return implicit.begin(state, schedule, self.terms, start, scale, self._run)
+        return svdpp.begin(state, schedule, self.terms, start, scale, self._run)
 
     def run_epoch(self, state: State, number: int, share: float) -> float:
         """Run one epoch at a share of the learning rate; return the squared error."""
@@ -59,9 +57,9 @@ class Passes:
         visit = _visitor(schedule, state, settings, steps)
         if self.terms is not None:
             keep = max(0.0, 1 - float(steps[0, 0] * steps[0, 1]))
-            steps[0, 1] = 0  # what L2 leaves of user factors is the business of implicit terms
-            tasks = implicit.tasks(self.terms, schedule.n_bands, settings.seed, number)
-            return implicit.run_epoch(state, schedule, self.terms, keep, tasks, visit, self._run)
+            steps[0, 1] = 0  # what L2 leaves of user factors is the business of SVD++ terms
+            tasks = svdpp.tasks(self.terms, schedule.n_bands, settings.seed, number)
+            return svdpp.run_epoch(state, schedule, self.terms, keep, tasks, visit, self._run)
         order = visits(schedule.n_bands, settings.seed, number)
         bands: list[Bands] = [divmod(block, schedule.n_bands[1]) for block in order]
         return sum(self._run(order, bands, visit))
@@ -69,7 +67,7 @@ class Passes:
     def complete(self, state: State) -> State:
         """Make P what predictions take; epochs may leave that for later."""
         if self.terms is not None:
-            implicit.lift(state, self.schedule, self.terms, self._run)
+            svdpp.lift(state, self.schedule, self.terms, self._run)
         return state
 
     def _run(self, order: list[T], bands: list[Bands], task: Callable[[T], float]) -> list[float]:
@@ -81,7 +79,7 @@ class Passes:
 def make_passes(schedule: Schedule, settings: Settings, pool: ThreadPoolExecutor | None) -> Passes:
     """Prepare epochs over the ratings of a schedule."""
     length = padded(settings.n_factors)
-    terms = implicit.make_terms(schedule, length) if settings.implicit else None
+    terms = svdpp.make_terms(schedule, length) if settings.svdpp else None
     return Passes(schedule, settings, pool, terms)
 
 
@@ -103,8 +101,9 @@ def _visitor(
     def visit_generally(block: int) -> float:
         return active.train_generally(
             schedule.users, schedule.items, schedule.ratings, schedule.weights,
-            starts[block], starts[block + 1], *rows, state.user_sums, state.item_sums, steps,
-            rule.code, rule.width, rule.least, proximal, rule.adagrad, rule.fit_bias,
+            starts[block], starts[block + 1], *rows,
+            state.user_accumulators, state.item_accumulators, steps,
+            rule.code, rule.width, rule.minimum, proximal, rule.adagrad, rule.fit_bias,
         )  # fmt: skip
 
     return visit_generally if _is_general(schedule, settings) else visit

@@ -14,10 +14,8 @@ from factorate._utils.threads import count_threads
 if TYPE_CHECKING:
     from typing import Any
 
-    from numpy.typing import NDArray
+    from factorate._utils.types import Floats, Rows
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
 
 PAIRS_PER_PART = 100_000  # a millisecond: what makes another thread worth while
 
@@ -36,7 +34,7 @@ class Factors:
         μ; 0 where the mean is not fitted.
     scale
         Standard deviation by which ratings were divided during training.
-    implicit
+    svdpp
         Factors y of what was rated, shape (n_items, K), which user factors contain; or None.
     """
 
@@ -46,7 +44,7 @@ class Factors:
     item_bias: Floats
     mean: float
     scale: float
-    implicit: Floats | None = None
+    svdpp: Floats | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -60,7 +58,7 @@ class Factors:
         self.__post_init__()
 
 
-def predict(factors: Factors, users: Codes, items: Codes, n_threads: int | None = 1) -> Floats:
+def predict(factors: Factors, users: Rows, items: Rows, n_threads: int | None = 1) -> Floats:
     """Return μ + b_u + b_i + p_u·q_i for each pair of rows.
 
     Parameters
@@ -93,7 +91,7 @@ def predict(factors: Factors, users: Codes, items: Codes, n_threads: int | None 
 
 
 def _predict_known(
-    factors: Factors, users: Codes, items: Codes, out: Floats, n_threads: int | None
+    factors: Factors, users: Rows, items: Rows, out: Floats, n_threads: int | None
 ) -> None:
     arrays = (factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias)
 

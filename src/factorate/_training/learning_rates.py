@@ -65,7 +65,7 @@ def check_each(
     if value is None:
         value = default
     if not isinstance(value, Mapping):
-        number = check_number(name, value, least=0 if above is None else None, above=above)
+        number = check_number(name, value, minimum=0 if above is None else None, above=above)
         return number, number, number, number
     each: dict[str, float] = {}
     for mapping in (default, value):
@@ -75,7 +75,7 @@ def check_each(
                     f"{name} has the key {key!r}; expected some of {', '.join((*GROUPS, *KINDS))}"
                 )
             number = check_number(
-                f"{name}[{key!r}]", entry, least=0 if above is None else None, above=above
+                f"{name}[{key!r}]", entry, minimum=0 if above is None else None, above=above
             )
             for kind in GROUPS.get(key, (key,)):
                 # What is said of one kind goes before what is said of its group.

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from factorate._utils.types import Floats
 
-    Floats = NDArray[np.floating[Any]]
 
 NAMES = (  # the kernel knows them by their position
     "squared",
@@ -32,14 +31,14 @@ logger = logging.getLogger("factorate")
 
 
 @dataclass(frozen=True)
-class Rule:
+class UpdateRule:
     """What one visit does, beside the steps it takes.
 
     Attributes
     ----------
     loss
         One of `NAMES`.
-    huber_width
+    huber_delta
         Error, in standard deviations of the ratings, beyond which Huber's loss is linear.
     nonnegative
         Whether factors and biases stay ≥ 0.
@@ -50,12 +49,12 @@ class Rule:
     """
 
     loss: str = "squared"
-    huber_width: float = 1.0
+    huber_delta: float = 1.0
     nonnegative: bool = False
     adagrad: bool = False
     fit_bias: bool = True
 
-    def check_same(self, old: Rule) -> None:
+    def check_same(self, old: UpdateRule) -> None:
         """Raise ValueError if a model would go on by another rule than its scale belongs to."""
         for name in ("loss", "nonnegative", "fit_bias"):
             asked, was = getattr(self, name), getattr(old, name)
@@ -73,16 +72,19 @@ class Rule:
     @property
     def width(self) -> float:
         """The one parameter of the loss."""
-        return FAINTEST if self.loss == "kullback_leibler" else self.huber_width
+        return FAINTEST if self.loss == "kullback_leibler" else self.huber_delta
 
     @property
-    def least(self) -> float:
+    def minimum(self) -> float:
         """The least value of a factor or bias."""
         return 0.0 if self.nonnegative else -np.inf
 
 
 def check(
-    values: Floats, rule: Rule, known: tuple[float, float] | None = None, what: str = "ratings"
+    values: Floats,
+    rule: UpdateRule,
+    known: tuple[float, float] | None = None,
+    what: str = "ratings",
 ) -> None:
     """Raise ValueError if the loss has no meaning for some of the ratings.
 
@@ -140,7 +142,7 @@ def median(values: Floats, weights: Floats | None = None) -> float:
 
 
 def centre_and_scale(
-    values: Floats, rule: Rule, fit_mean: bool, weights: Floats | None = None
+    values: Floats, rule: UpdateRule, fit_mean: bool, weights: Floats | None = None
 ) -> tuple[float, float]:
     """Return what is subtracted from the ratings, and by what they are then divided.
 
@@ -174,7 +176,7 @@ def centre_and_scale(
 
 
 def mean_loss(
-    rule: Rule, ratings: Floats, predicted: Floats, weights: Floats | None = None
+    rule: UpdateRule, ratings: Floats, predicted: Floats, weights: Floats | None = None
 ) -> float:
     """Return the (weighted) mean loss of predictions, both on the scale of training.
 
@@ -186,7 +188,7 @@ def mean_loss(
     Examples
     --------
     >>> import numpy as np
-    >>> mean_loss(Rule("absolute"), np.array([1.0, 2.0]), np.array([1.5, 2.0]))
+    >>> mean_loss(UpdateRule("absolute"), np.array([1.0, 2.0]), np.array([1.5, 2.0]))
     0.25
     """
     ratings, predicted = ratings.astype(np.float64), predicted.astype(np.float64)
@@ -196,7 +198,7 @@ def mean_loss(
     elif rule.loss == "absolute":
         losses = error
     elif rule.loss == "huber":
-        width = rule.huber_width
+        width = rule.huber_delta
         losses = np.where(error <= width, error**2 / 2, width * (error - width / 2))
     elif rule.loss == "logistic":
         losses = np.logaddexp(0, -margin)

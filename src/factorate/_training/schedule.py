@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._input.row_counts import count_rows
 from factorate._kernels import scatter as _scatter
 from factorate._kernels.dispatch import LOOKAHEAD
+from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
+    from factorate._utils.types import Floats, Rows
+
     Run = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
 MAX_BANDS = 64
@@ -57,10 +59,10 @@ class Schedule:
         Number of row bands and of column bands.
     """
 
-    user_order: Codes
-    item_order: Codes
-    users: Codes
-    items: Codes
+    user_order: Rows
+    item_order: Rows
+    users: Rows
+    items: Rows
     ratings: Floats
     weights: Floats
     block_starts: NDArray[np.int64]
@@ -77,9 +79,9 @@ class Schedule:
 class _Side:
     """How the rows of one side, users or items, are placed and cut."""
 
-    order: Codes  # row at each place
-    place: Codes  # place of each row, 0 for those without ratings
-    tile: Codes  # tile range of each row
+    order: Rows  # row at each place
+    place: Rows  # place of each row, 0 for those without ratings
+    tile: Rows  # tile range of each row
     edges: NDArray[np.int64]  # first place of each tile range, and the end
     band: NDArray[np.int64]  # band of each tile range
     bands: NDArray[np.int64]  # first place of each band, and the end
@@ -93,36 +95,10 @@ class _Side:
 class _Tiles:
     """The crossings of the tile ranges of both sides."""
 
-    number: Codes  # of each crossing: its place in the order of visits, shape (rows, columns)
+    number: Rows  # of each crossing: its place in the order of visits, shape (rows, columns)
     row: NDArray[np.intp]  # range of users of each tile, by number
     column: NDArray[np.intp]  # range of items
     first_of_block: NDArray[np.intp]  # number of each block's first tile, and the end
-
-
-def stream(seed: int, *purpose: int) -> np.random.PCG64:
-    """Return a bit generator of its own for each seed and purpose."""
-    return np.random.PCG64(np.random.SeedSequence(seed, spawn_key=purpose))
-
-
-def permutation(n: int, bits: np.random.PCG64) -> NDArray[np.intp]:
-    """Return a random order of ``range(n)`` from raw output, the same under any NumPy."""
-    return np.argsort(bits.random_raw(n), kind="stable")
-
-
-def uniform(n: int, bits: np.random.PCG64) -> NDArray[np.float64]:
-    """Return `n` numbers in [0, 1) from raw output, the same under any NumPy."""
-    return np.asarray((bits.random_raw(n) >> np.uint64(11)) * 2.0**-53, np.float64)
-
-
-def count(codes: Codes, n: int, what: str) -> NDArray[np.int64]:
-    """Count the ratings of each row and prove that every code is one of ``range(n)``."""
-    counts = np.zeros(n, np.int64)
-    bad = _scatter.count(codes, counts)
-    if bad >= 0:
-        raise ValueError(
-            f"{what} row {codes[bad]} of rating {bad} is outside 0…{n - 1}; codes must be rows"
-        )
-    return counts
 
 
 def _cut(weights: NDArray[np.int64], n_bands: int) -> NDArray[np.int64]:
@@ -175,8 +151,8 @@ def _number_tiles(row: _Side, column: _Side) -> _Tiles:
 
 
 def make_schedule(
-    users: Codes,
-    items: Codes,
+    users: Rows,
+    items: Rows,
     ratings: Floats,
     n_users: int,
     n_items: int,
@@ -215,7 +191,10 @@ def make_schedule(
         If a row is outside its range.
     """
     n = len(ratings)
-    user_counts, item_counts = count(users, n_users, "user"), count(items, n_items, "item")
+    user_counts, item_counts = (
+        count_rows(users, n_users, "user"),
+        count_rows(items, n_items, "item"),
+    )
     n_row_bands, n_column_bands = n_bands or _bands(n, n_factors)
     n_rated = int(np.count_nonzero(user_counts)), int(np.count_nonzero(item_counts))
     tile_rows = _tile_rows(n, *n_rated, n_factors * ratings.itemsize)

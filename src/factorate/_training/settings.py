@@ -78,9 +78,9 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     schedule = _one_of(
         "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
     )
-    rule = losses.Rule(
+    rule = losses.UpdateRule(
         loss=_one_of("loss", parameters["loss"], losses.NAMES),
-        huber_width=check_number("huber_width", parameters["huber_width"], above=0),
+        huber_delta=check_number("huber_delta", parameters["huber_delta"], above=0),
         nonnegative=check_flag("nonnegative", parameters["nonnegative"]),
         adagrad=schedule == "adagrad",
         fit_bias=check_flag("fit_bias", parameters["fit_bias"]),
@@ -107,9 +107,9 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     check_partial_rates(parameters)
     for name in ("clip", "keep_seen", "verbose", "warm_start"):
         check_flag(name, parameters[name])
-    implicit = check_flag("implicit", parameters["implicit"])
-    if implicit:
-        _check_goes_with_implicit(rule, l1)
+    svdpp = check_flag("svdpp", parameters["svdpp"])
+    if svdpp:
+        _check_svdpp(rule, l1)
     return Settings(
         n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
         n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
@@ -119,7 +119,7 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         schedule=schedule,
         rule=rule,
         fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
-        implicit=implicit,
+        svdpp=svdpp,
         seed=seed,
         n_threads=count_threads(parameters["n_threads"]),
         patience=patience if check_flag("early_stopping", parameters["early_stopping"]) else None,
@@ -139,22 +139,22 @@ def check_callbacks(callbacks: object) -> Callbacks:
     return tuple(callbacks)
 
 
-def _check_goes_with_implicit(rule: losses.Rule, l1: Each) -> None:
-    """Raise ValueError for what acts on p̃, of which implicit terms are a part."""
+def _check_svdpp(rule: losses.UpdateRule, l1: Each) -> None:
+    """Raise ValueError for what acts on p̃, of which SVD++ terms are a part."""
     if rule.nonnegative:
-        raise ValueError("implicit=True does not go with nonnegative=True; drop one of them")
+        raise ValueError("svdpp=True does not go with nonnegative=True; drop one of them")
     if rule.loss in losses.TWO_VALUED:
         raise ValueError(
-            f"implicit=True does not go with loss={rule.loss!r}; choose 'squared', 'absolute' or "
+            f"svdpp=True does not go with loss={rule.loss!r}; choose 'squared', 'absolute' or "
             f"'huber'"
         )
     if rule.adagrad:
         raise ValueError(
-            "implicit=True does not go with learning_rate_schedule='adagrad'; choose another, such "
+            "svdpp=True does not go with learning_rate_schedule='adagrad'; choose another, such "
             "as 'linear'"
         )
     if l1[0]:
         raise ValueError(
-            f"implicit=True does not go with l1_regularization={l1[0]:g} of user factors; give "
+            f"svdpp=True does not go with l1_regularization={l1[0]:g} of user factors; give "
             f"a mapping without them, such as {{'item_factors': {l1[0]:g}}}"
         )

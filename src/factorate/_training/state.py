@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._kernels.dispatch import PADDING, aligned_zeros
+from factorate._kernels.dispatch import PADDING
 from factorate._training.factors import Factors
-from factorate._training.schedule import stream, uniform
+from factorate._utils.aligned import aligned_zeros
+from factorate._utils.random_streams import stream, uniform
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from numpy.typing import NDArray
-
     from factorate._training.schedule import Schedule
+    from factorate._utils.types import Flags, Floats
 
-    Floats = NDArray[np.floating[Any]]
-    Flags = NDArray[np.bool_]
 
 START_WIDTH = 0.25  # factors begin uniform from 0 to this over √K, on the scale of training
 CHUNK = 1 << 16  # numbers drawn at a time: they stay in the cache
@@ -30,23 +28,23 @@ CHUNK = 1 << 16  # numbers drawn at a time: they stay in the cache
 class State:
     """What the kernel moves, on the scale of training: a row for each place.
 
-    Rows of factors are padded with zeros to whole vectors. The sums are those of the squared
-    gradients of a row's factors and of its bias; they have no rows where the rule needs none, nor
-    have what implicit terms add: each user's own share of P, and the factors of what was rated.
+    Rows of factors are padded with zeros to whole vectors. The accumulators are sums of the
+    squared gradients of a row's factors and of its bias; they have no rows where the rule needs
+    none. With SVD++ terms there are also each user's own p and the factors y of the rated items.
     """
 
     P: Floats
     Q: Floats
     user_bias: Floats
     item_bias: Floats
-    user_sums: Floats
-    item_sums: Floats
+    user_accumulators: Floats
+    item_accumulators: Floats
     own: Floats
-    implicit: Floats
+    svdpp: Floats
 
 
 @dataclass(frozen=True)
-class Start:
+class WarmStart:
     """What was learnt before, to go on from.
 
     Attributes
@@ -55,7 +53,7 @@ class Start:
         On the user's scale, a row for each row of the ratings.
     known_users, known_items
         Which of those rows were learnt; the others begin as in a first fit.
-    sums
+    accumulators
         Sums of squared gradients of users and items, each of shape (n, 2), or None.
     keep_scale
         Whether the centre and scale of the factors go on too.
@@ -64,7 +62,7 @@ class Start:
     factors: Factors
     known_users: Flags
     known_items: Flags
-    sums: tuple[Floats, Floats] | None
+    accumulators: tuple[Floats, Floats] | None
     keep_scale: bool
 
 
@@ -94,9 +92,9 @@ def begin(
     n_factors: int,
     width: float,
     seed: int,
-    first_sum: float | None,
+    initial_accumulator: float | None,
     scale: float,
-    start: Start | None,
+    start: WarmStart | None,
 ) -> State:
     """Return the state before the first epoch.
 
@@ -110,8 +108,8 @@ def begin(
         Factors that are new are uniform from 0 to this over √K.
     seed
         Seeds them.
-    first_sum
-        With which the sums of squared gradients of factors begin, or None for no sums.
+    initial_accumulator
+        Initial value of the squared-gradient accumulators of factors; None for no accumulators.
     scale
         Of training.
     start
@@ -122,9 +120,9 @@ def begin(
     for side, order in enumerate((schedule.user_order, schedule.item_order)):
         rows = _random_factors(len(order), n_factors, width, dtype, stream(seed, 3, side))
         bias = np.zeros(len(order), dtype)
-        sums = np.ones((0 if first_sum is None else len(order), 2), dtype)
-        if first_sum is not None:
-            sums[:, 0] = first_sum
+        accumulators = np.ones((0 if initial_accumulator is None else len(order), 2), dtype)
+        if initial_accumulator is not None:
+            accumulators[:, 0] = initial_accumulator
         if start is not None:
             factors = start.factors
             known = (start.known_users, start.known_items)[side][order]
@@ -133,12 +131,12 @@ def begin(
                 old
             ] / dtype.type(math.sqrt(scale))
             bias[known] = (factors.user_bias, factors.item_bias)[side][old] / dtype.type(scale)
-            if start.sums is not None and first_sum is not None:
-                sums[known] = start.sums[side][old]
-        sides.append((rows, bias, sums))
-    (P, user_bias, user_sums), (Q, item_bias, item_sums) = sides
+            if start.accumulators is not None and initial_accumulator is not None:
+                accumulators[known] = start.accumulators[side][old]
+        sides.append((rows, bias, accumulators))
+    (P, user_bias, user_accumulators), (Q, item_bias, item_accumulators) = sides
     none = np.empty((0, P.shape[1]), dtype)
-    return State(P, Q, user_bias, item_bias, user_sums, item_sums, none, none)
+    return State(P, Q, user_bias, item_bias, user_accumulators, item_accumulators, none, none)
 
 
 def copy(state: State, to: State | None) -> State:
@@ -152,7 +150,7 @@ def copy(state: State, to: State | None) -> State:
 
 def is_finite(state: State) -> bool:
     """Say whether no number has overflown."""
-    arrays = state.P, state.Q, state.user_bias, state.item_bias, state.own, state.implicit
+    arrays = state.P, state.Q, state.user_bias, state.item_bias, state.own, state.svdpp
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
@@ -180,23 +178,23 @@ def to_factors(
         biases[order] = bias * dtype.type(scale)
         arrays.append((factors, biases))
     (P, user_bias), (Q, item_bias) = arrays
-    implicit = None
-    if len(state.implicit):
-        implicit = np.zeros_like(Q)
-        implicit[schedule.item_order] = state.implicit[:, :n_factors] * dtype.type(math.sqrt(scale))
-    return Factors(P, Q, user_bias, item_bias, centre, scale, implicit)
+    svdpp = None
+    if len(state.svdpp):
+        svdpp = np.zeros_like(Q)
+        svdpp[schedule.item_order] = state.svdpp[:, :n_factors] * dtype.type(math.sqrt(scale))
+    return Factors(P, Q, user_bias, item_bias, centre, scale, svdpp)
 
 
-def to_sums(
+def to_accumulators(
     state: State, schedule: Schedule, shape: tuple[int, int], n_factors: int
 ) -> tuple[Floats, Floats]:
-    """Copy the sums of squared gradients to rows; unrated ones have what all begin with."""
+    """Copy the accumulators of squared gradients to rows; unrated ones have what all begin with."""
     out = []
-    for n, order, sums in (
-        (shape[0], schedule.user_order, state.user_sums),
-        (shape[1], schedule.item_order, state.item_sums),
+    for n, order, accumulators in (
+        (shape[0], schedule.user_order, state.user_accumulators),
+        (shape[1], schedule.item_order, state.item_accumulators),
     ):
-        rows = np.tile(np.array([n_factors, 1], sums.dtype), (n, 1))
-        rows[order] = sums
+        rows = np.tile(np.array([n_factors, 1], accumulators.dtype), (n, 1))
+        rows[order] = accumulators
         out.append(rows)
     return out[0], out[1]

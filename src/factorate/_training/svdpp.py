@@ -1,4 +1,4 @@
-"""Implicit terms: what a user has rated, whatever the rating, speaks through the items.
+"""SVD++ terms: what a user has rated, whatever the rating, speaks through the items.
 
 SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15) puts in the place of p_u
 
@@ -30,8 +30,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factorate._kernels.dispatch import active, aligned_zeros
-from factorate._training.schedule import permutation, strata, stream
+from factorate._kernels.dispatch import active
+from factorate._training.schedule import strata
+from factorate._utils.aligned import aligned_zeros
+from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +43,9 @@ if TYPE_CHECKING:
 
     from factorate._training.parallel import Bands
     from factorate._training.schedule import Schedule
-    from factorate._training.state import Start, State
+    from factorate._training.state import State, WarmStart
+    from factorate._utils.types import Floats
 
-    Floats = NDArray[np.floating[Any]]
     Run = Callable[[list[Any], list[Bands], Callable[[Any], float]], list[float]]
 
 N_GROUPS = 32  # of users: RMSE gains nothing from more, and loses 0.0005 on ML-1M with half of them
@@ -117,7 +119,7 @@ def _groups(n_rows: int, width: int) -> list[range]:
 
 
 def make_terms(schedule: Schedule, n_factors: int) -> Terms:
-    """Count what implicit terms need to know of the ratings.
+    """Count what SVD++ terms need to know of the ratings.
 
     Examples
     --------
@@ -149,15 +151,15 @@ def make_terms(schedule: Schedule, n_factors: int) -> Terms:
 
 
 def begin(
-    state: State, schedule: Schedule, terms: Terms, start: Start | None, scale: float, run: Run
+    state: State, schedule: Schedule, terms: Terms, start: WarmStart | None, scale: float, run: Run
 ) -> State:
-    """Add to a state what implicit terms need: y = 0, or what was learnt before, and p to match."""
-    implicit = aligned_zeros(state.Q.shape, state.Q.dtype)
-    out = replace(state, own=state.P.copy(), implicit=implicit)
-    if start is not None and start.factors.implicit is not None:
+    """Add to a state what SVD++ terms need: y = 0, or what was learnt before, and p to match."""
+    svdpp = aligned_zeros(state.Q.shape, state.Q.dtype)
+    out = replace(state, own=state.P.copy(), svdpp=svdpp)
+    if start is not None and start.factors.svdpp is not None:
         known = start.known_items[schedule.item_order]
-        rows = start.factors.implicit[schedule.item_order[known]]
-        implicit[known, : rows.shape[1]] = rows / rows.dtype.type(math.sqrt(scale))
+        rows = start.factors.svdpp[schedule.item_order[known]]
+        svdpp[known, : rows.shape[1]] = rows / rows.dtype.type(math.sqrt(scale))
         lift(out, schedule, terms, run)
         # New users begin with p at random; the others with p̃ as it was.
         known = start.known_users[schedule.user_order]
@@ -219,8 +221,8 @@ def run_epoch(
     kept = (keep**terms.user_weight).astype(state.P.dtype)
     perform = _performer(state, schedule, terms, kept, visit)
     squared = sum(run(order, [task[1:] for task in order], perform))
-    implicit = state.implicit
-    implicit *= (keep**terms.item_weight).astype(implicit.dtype)[:, None]
+    svdpp = state.svdpp
+    svdpp *= (keep**terms.item_weight).astype(svdpp.dtype)[:, None]
     return squared
 
 
@@ -250,9 +252,9 @@ def _performer(
         if phase == Phase.VISIT:
             return visit(block)
         if phase == Phase.GATHER:
-            active.add_rows(users, items, *ratings, terms.sums, state.implicit)
+            active.add_rows(users, items, *ratings, terms.sums, state.svdpp)
         else:
-            active.add_rows(items, users, *ratings, state.implicit, terms.sums)
+            active.add_rows(items, users, *ratings, state.svdpp, terms.sums)
         return 0.0
 
     return perform

@@ -11,29 +11,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._training import losses
+from factorate._training import losses, svdpp
 from factorate._training import state as state_room
-from factorate._training import svdpp as implicit
 from factorate._training.epochs import Passes, make_passes
 from factorate._training.factors import predict
 from factorate._training.learning_rates import share
 from factorate._training.parallel import thread_pool
 from factorate._training.schedule import Schedule, make_schedule
-from factorate._training.state import START_WIDTH, Start, State, padded
+from factorate._training.state import START_WIDTH, State, WarmStart, padded
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
 
     from numpy.typing import NDArray
 
     from factorate._input.ratings import Ratings
     from factorate._training.factors import Factors
     from factorate._training.learning_rates import Each
-    from factorate._training.losses import Rule
+    from factorate._training.losses import UpdateRule
+    from factorate._utils.types import Floats
 
-    Floats = NDArray[np.floating[Any]]
 
 RATINGS_PER_PART = 100_000  # that make another thread worth while when ratings are sorted
 MAX_HALVINGS = 5
@@ -52,11 +50,11 @@ class Settings:
     l2: Each
     l1: Each
     schedule: str
-    rule: Rule
+    rule: UpdateRule
     fit_mean: bool
     seed: int
     n_threads: int
-    implicit: bool = False
+    svdpp: bool = False
     rates_name: str = "learning_rate"  # what the user calls them
     patience: int | None = None  # epochs without a better validation loss before training stops
 
@@ -97,7 +95,7 @@ class Trained:
     ----------
     factors
         Those after epoch `best`.
-    sums
+    accumulators
         Sums of squared gradients of users and items, where AdaGrad kept them.
     history
         The epochs.
@@ -108,7 +106,7 @@ class Trained:
     """
 
     factors: Factors
-    sums: tuple[Floats, Floats] | None
+    accumulators: tuple[Floats, Floats] | None
     history: tuple[Epoch, ...]
     best: int
     interruption: KeyboardInterrupt | None
@@ -124,7 +122,7 @@ class _Scale:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """Ratings held out: rows, −1 for those not in training, values on the user's scale, weights."""
 
     users: NDArray[np.int32]
@@ -141,7 +139,7 @@ class Validation:
     rmse: float
 
 
-def _standardize(schedule: Schedule, settings: Settings, start: Start | None) -> _Scale:
+def _standardize(schedule: Schedule, settings: Settings, start: WarmStart | None) -> _Scale:
     """Centre and scale the ratings of a schedule in place."""
     values = schedule.ratings[: schedule.n_ratings]
     if start is not None and start.keep_scale:
@@ -160,7 +158,7 @@ def _standardize(schedule: Schedule, settings: Settings, start: Start | None) ->
     return _Scale(centre, scale, math.sqrt(squares / len(values)))
 
 
-def _start_width(schedule: Schedule, rule: Rule) -> float:
+def _start_width(schedule: Schedule, rule: UpdateRule) -> float:
     """Return the width of the start: products of factors are of the size of the ratings, or less.
 
     Where nothing is subtracted from the ratings and factors stay ≥ 0, products that begin small
@@ -200,10 +198,10 @@ class _Kept:
 
 
 def _validator(
-    held: Held,
+    held: HeldOut,
     schedule: Schedule,
     shape: tuple[int, int],
-    rule: Rule,
+    rule: UpdateRule,
     scale: _Scale,
     n_threads: int,
 ) -> Callable[[State], Validation]:
@@ -294,8 +292,8 @@ def train(
     callbacks: Sequence[Callable[[Epoch], object]] = (),
     *,
     weights: Floats | None = None,
-    held: Held | None = None,
-    start: Start | None = None,
+    held: HeldOut | None = None,
+    start: WarmStart | None = None,
 ) -> Trained:
     """Train from a random start, or from what was learnt before.
 
@@ -338,7 +336,7 @@ def train(
         schedule = make_schedule(
             ratings.users, ratings.items, ratings.values, *shape, length, settings.seed,
             _n_parts(ratings, settings), map if pool is None else pool.map, weights,
-            implicit.bands(n, length) if settings.implicit else None,
+            svdpp.bands(n, length) if settings.svdpp else None,
         )  # fmt: skip
         scale = _standardize(schedule, settings, start)
         passes = make_passes(schedule, settings, pool)
@@ -388,7 +386,7 @@ def train(
         raise interruption or _diverged(settings, len(history))
     return Trained(
         factors,
-        state_room.to_sums(state, schedule, shape, n_factors) if rule.adagrad else None,
+        state_room.to_accumulators(state, schedule, shape, n_factors) if rule.adagrad else None,
         tuple(history),
         best.after if best.after > 0 else len(history),
         interruption,

@@ -22,13 +22,13 @@ def show(value: object) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def check_count(name: str, value: object, least: int, most: int | None = None) -> int:
+def check_count(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
     """Return `value` as an int, or raise TypeError or ValueError naming it."""
-    bound = f"≥ {least}" if most is None else f"from {least} to {most}"
+    bound = f"≥ {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} is {value!r}; expected an integer {bound}")
     number = int(value)
-    if number < least or (most is not None and number > most):
+    if number < minimum or (maximum is not None and number > maximum):
         raise ValueError(f"{name} is {value}; expected an integer {bound}")
     return number
 
@@ -37,12 +37,12 @@ def check_number(
     name: str,
     value: object,
     *,
-    least: float | None = None,
+    minimum: float | None = None,
     above: float | None = None,
     below: float = math.inf,
 ) -> float:
     """Return `value` as a float, or raise TypeError or ValueError naming it."""
-    bound = f" > {above}" if above is not None else "" if least is None else f" ≥ {least}"
+    bound = f" > {above}" if above is not None else "" if minimum is None else f" ≥ {minimum}"
     bound += "" if below == math.inf else f" and < {below}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r}; expected a finite number{bound}")
@@ -50,7 +50,7 @@ def check_number(
         number = float(value)
     except OverflowError:
         number = math.inf
-    too_low = number <= above if above is not None else least is not None and number < least
+    too_low = number <= above if above is not None else minimum is not None and number < minimum
     if not math.isfinite(number) or too_low or number >= below:
         raise ValueError(f"{name} is {value}; expected a finite number{bound}")
     return number

@@ -40,7 +40,7 @@ ADVICE = {  # what errors advise in Python, and on the command line
     r"keep_seen=False": "--no-seen",
     r", or an eval_set": "",
     r"l1_regularization=(\S+) of user factors; give a mapping .*": r"--l1 \1; drop one of them",
-    r"\b(nonnegative|implicit)=True": r"--\1",
+    r"\b(nonnegative|svdpp)=True": r"--\1",
     r"\b(?:learning_rate_)?(schedule|loss)='(\w+)'": r"--\1 \2",
 }
 
@@ -72,7 +72,7 @@ def fit(arguments: argparse.Namespace) -> None:
         learning_rate_schedule=arguments.schedule,
         loss=arguments.loss,
         nonnegative=arguments.nonnegative,
-        implicit=arguments.implicit,
+        svdpp=arguments.svdpp,
         early_stopping=arguments.early_stopping,
         validation_fraction=arguments.validation_fraction,
         patience=arguments.patience,
@@ -300,7 +300,7 @@ def _parser() -> argparse.ArgumentParser:
     for flag, text in (
         ("--early-stopping", "hold out ratings, and stop when their loss no longer falls"),
         ("--nonnegative", "keep factors and biases from falling below 0"),
-        ("--implicit", "learn from what was rated, too, whatever the rating (SVD++)"),
+        ("--svdpp", "learn from what was rated, too, whatever the rating (SVD++)"),
         ("--clip", "keep predictions within the range of the ratings"),
         ("--no-seen", "leave out what users have rated, which recommend needs"),
     ):

@@ -26,7 +26,7 @@ class Hits(NamedTuple):
 
 
 class Relevant(NamedTuple):
-    """Held-out pairs that count as hits, by their ids."""
+    """HeldOut-out pairs that count as hits, by their ids."""
 
     users: IdColumn
     items: IdColumn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,12 +15,28 @@ from factorate.metrics.hits import find_hits, read_lists, read_relevant
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from factorate._fitted.fitted_state import FittedState
+    from factorate._input.frames import Names
     from factorate.metrics.hits import Hits
-    from factorate.model import MatrixFactorization
+
+
+class RankingModel(Protocol):
+    """What `ranking` asks of a model: any `FactorModel` has it."""
+
+    @property
+    def id_kinds_(self) -> tuple[str, str]:
+        """Kinds of the ids of users and items."""
+        ...
+
+    def _require(self) -> FittedState: ...
+    def _checked_columns(self) -> Names | None: ...
+    def recommend(self, users: Any, n: int) -> Any:
+        """Return the ids and scores of the best items."""
+        ...
 
 
 def ranking(
-    model: MatrixFactorization, held_out: Any, n: int = 10, threshold: float | None = None
+    model: RankingModel, held_out: Any, n: int = 10, threshold: float | None = None
 ) -> dict[str, float]:
     """Measure how well a model's top-n lists find the items that users went on to rate.
 

@@ -1,33 +1,380 @@
-"""Serving: what is asked of a model in production, and who joins and leaves it."""
+"""FactorModel: what every fitted model can do."""
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
+from factorate import metrics
 from factorate._fitted import fold_in
+from factorate._input.frames import matrix_frame
 from factorate._input.id_columns import read_ids
 from factorate._input.id_index import look_up
-from factorate._input.id_queries import IN_RATINGS, as_column, warn_unknown
-from factorate._input.ratings import read_further, read_ratings_of_one
+from factorate._input.id_queries import IN_PREDICTIONS, IN_RATINGS, as_column, rows_of, warn_unknown
+from factorate._input.ratings import read_further, read_pairs, read_ratings_of_one, read_values
 from factorate._serving import neighbours
-from factorate._training.settings import check_settings, draw_seed
+from factorate._training import factors as factors_room
+from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils.validation import check_flag, show
-from factorate.learnt import Learnt
+from factorate.exceptions import not_fitted
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    Floats = NDArray[np.floating[Any]]
-    Codes = NDArray[np.int32]
+    from factorate._fitted.fitted_state import FittedState
+    from factorate._input.frames import Names
+    from factorate._utils.types import Floats, Rows
+
     Found = tuple[NDArray[Any], Floats]
 
+MAX_CELLS = 50_000_000
+CELLS_AT_ONCE = 1 << 20
+WEIGHTED = ("fit", "partial_fit", "score")
 
-class Serving(Learnt):
-    """The part of a model that recommends, and takes in and forgets people and things."""
 
+class FactorModel:
+    """Base class of the models: predictions, recommendations, neighbours, users and items.
+
+    Parameters are the arguments of ``__init__``, stored untouched under their names, as
+    scikit-learn asks of its estimators.
+    """
+
+    _estimator_type = "regressor"
+    _fitted: FittedState
+    clip: bool
+    columns: Names | None
+    n_threads: int | None
     random_state: int | np.random.Generator | np.random.RandomState | None
+
+    # Parameters, as scikit-learn's estimators have them
+
+    @classmethod
+    def _parameters(cls) -> dict[str, inspect.Parameter]:
+        parameters = dict(inspect.signature(cls.__init__).parameters)
+        del parameters["self"]
+        return parameters
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep
+            Ignored: there are no nested estimators.
+        """
+        return {name: getattr(self, name) for name in self._parameters()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name; what was fitted stays.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter; then none is set.
+        """
+        names = self._parameters()
+        for name in params:
+            if name not in names:
+                raise ValueError(f"there is no parameter {name!r}; there are {', '.join(names)}")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        """Show the parameters that differ from the defaults."""
+        changed = [
+            f"{name}={getattr(self, name)!r}"
+            for name, parameter in self._parameters().items()
+            if repr(getattr(self, name)) != repr(parameter.default)
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def get_metadata_routing(self) -> Any:
+        """Say to scikit-learn which of `fit`, `partial_fit` and `score` take ``sample_weight``."""
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        if "_metadata_request" in vars(self):
+            return self._metadata_request
+        request = MetadataRequest(owner=self)
+        for method in WEIGHTED:
+            getattr(request, method).add_request(param="sample_weight", alias=None)
+        return request
+
+    def set_fit_request(self, *, sample_weight: bool | str | None) -> Self:
+        """Choose whether scikit-learn's tools pass ``sample_weight`` on to `fit`.
+
+        Parameters
+        ----------
+        sample_weight
+            True, False, None for an error when there is one, or the name it is passed under. It
+            counts where ``sklearn.set_config(enable_metadata_routing=True)`` was called.
+        """
+        return self._set_request("fit", sample_weight)
+
+    def set_partial_fit_request(self, *, sample_weight: bool | str | None) -> Self:
+        """Choose whether ``sample_weight`` is passed to `partial_fit`; see `set_fit_request`."""
+        return self._set_request("partial_fit", sample_weight)
+
+    def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
+        """Choose whether ``sample_weight`` is passed to `score`; see `set_fit_request`."""
+        return self._set_request("score", sample_weight)
+
+    def _set_request(self, method: str, chosen: bool | str | None) -> Self:
+        request = self.get_metadata_routing()
+        getattr(request, method).add_request(param="sample_weight", alias=chosen)
+        self._metadata_request: Any = request  # scikit-learn's clone copies what has this name
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe the estimator to scikit-learn."""
+        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="regressor",
+            target_tags=TargetTags(required=False),
+            regressor_tags=RegressorTags(),
+            input_tags=InputTags(string=True, categorical=True, sparse=True),
+            non_deterministic=getattr(self, "random_state", None) is None,
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say whether there are factors."""
+        return "_fitted" in vars(self)
+
+    def _checked_columns(self) -> Names | None:
+        return check_columns(self.columns)
+
+    # What was learnt
+
+    def _require(self) -> FittedState:
+        fitted: FittedState | None = vars(self).get("_fitted")
+        if fitted is None:
+            raise not_fitted(type(self).__name__)
+        return fitted
+
+    @property
+    def user_factors_(self) -> Floats:
+        """Rows of P, shape (n_users, K)."""
+        return self._require().factors.user_factors
+
+    @property
+    def item_factors_(self) -> Floats:
+        """Rows of Q, shape (n_items, K)."""
+        return self._require().factors.item_factors
+
+    @property
+    def svdpp_factors_(self) -> Floats:
+        """Rows y of the items, shape (n_items, K); AttributeError without SVD++ terms."""
+        svdpp = self._require().factors.svdpp
+        if svdpp is None:
+            raise AttributeError("svdpp_factors_ are there after a fit with svdpp=True")
+        return svdpp
+
+    @property
+    def user_bias_(self) -> Floats:
+        """Biases of the users, shape (n_users,)."""
+        return self._require().factors.user_bias
+
+    @property
+    def item_bias_(self) -> Floats:
+        """Biases of the items, shape (n_items,)."""
+        return self._require().factors.item_bias
+
+    @property
+    def global_mean_(self) -> float:
+        """The centre μ of predictions; which it is, and when it is 0, `fit_mean` says."""
+        return self._require().factors.mean
+
+    @property
+    def users_(self) -> NDArray[Any]:
+        """Ids of the users, in the order of their rows."""
+        return self._require().user_index.ids
+
+    @property
+    def items_(self) -> NDArray[Any]:
+        """Ids of the items, in the order of their rows."""
+        return self._require().item_index.ids
+
+    @property
+    def id_kinds_(self) -> tuple[str, str]:
+        """Kinds of the ids of users and items, such as "integer" or "str"."""
+        fitted = self._require()
+        return fitted.user_index.kind, fitted.item_index.kind
+
+    @property
+    def history_(self) -> dict[str, NDArray[Any]]:
+        """Columns, one entry an epoch."""
+        return self._require().history
+
+    @property
+    def best_epoch_(self) -> int:
+        """Number of the epoch whose factors these are."""
+        return self._require().best_epoch
+
+    @property
+    def n_epochs_(self) -> int:
+        """Number of epochs trained."""
+        return len(self._require().history["epoch"])
+
+    # Predictions
+
+    def predict(self, X: Any) -> Floats:
+        """Predict the ratings of pairs.
+
+        Parameters
+        ----------
+        X
+            Pairs of user and item: an array of shape (n, 2), a tuple (users, items), a DataFrame,
+            the path of a file, or a sparse matrix whose stored entries are the pairs.
+
+        Returns
+        -------
+        ndarray
+            Shape (n,). An unknown id adds nothing: μ + b_i, μ + b_u or μ.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `X` is not pairs, or a whole column has another type than the ids in training.
+        NotFittedError
+            Before `fit`.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ratings = [1, 1, 2, 3], ["tea", "jam", "tea", "rye"], [5, 2, 4, 1]
+        >>> model = ft.MatrixFactorization(2, n_epochs=500, random_state=0).fit(ratings)
+        >>> model.predict(([1, 3], ["tea", "rye"])).round()
+        array([5., 1.], dtype=float32)
+        """
+        fitted = self._require()
+        users, items, columns = read_pairs(
+            X, fitted.user_index, fitted.item_index, names=self._checked_columns()
+        )
+        warn_unknown((columns.users, users), (columns.items, items), IN_PREDICTIONS, stacklevel=2)
+        predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
+        return self._clipped(predicted, fitted)
+
+    def _clipped(self, predicted: Floats, fitted: FittedState) -> Floats:
+        return np.clip(predicted, *fitted.bounds) if self.clip else predicted
+
+    def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
+        """Compare predictions with ratings.
+
+        Parameters
+        ----------
+        X, y
+            Ratings, in any form `fit` takes.
+
+        Returns
+        -------
+        dict
+            "rmse" and "mae" over all ratings, and "n_unknown", the number of ratings whose user or
+            item was not in the training ratings.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ratings = ft.datasets.synthetic(2000, 100, 50)
+        >>> sorted(ft.MatrixFactorization(2, random_state=0).fit(ratings).evaluate(ratings))
+        ['mae', 'n_unknown', 'rmse']
+        """
+        values, predicted, n_unknown = self._compare(X, y)
+        return {
+            "rmse": metrics.rmse(values, predicted),
+            "mae": metrics.mae(values, predicted),
+            "n_unknown": n_unknown,
+        }
+
+    def score(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return R², the coefficient of determination of the predictions, as scikit-learn does.
+
+        Parameters
+        ----------
+        X, y
+            Ratings, in any form `fit` takes.
+        sample_weight
+            Weight of each rating, ≥ 0, shape (n,); None for equal ones.
+        """
+        values, predicted, _ = self._compare(X, y)
+        return metrics.r2(values, predicted, sample_weight)
+
+    def _compare(self, X: Any, y: ArrayLike | None) -> tuple[Floats, Floats, int]:
+        fitted = self._require()
+        users, items, columns = read_pairs(
+            X, fitted.user_index, fitted.item_index,
+            y=y, names=self._checked_columns(), with_ratings=True,
+        )  # fmt: skip
+        values = read_values(columns.ratings, np.dtype(np.float64))
+        if not len(values):
+            raise ValueError("there are no ratings; at least one is needed")
+        warn_unknown((columns.users, users), (columns.items, items), IN_PREDICTIONS, stacklevel=3)
+        n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
+        predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
+        return values, self._clipped(predicted, fitted), n_unknown
+
+    def complete(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Any:
+        """Return the filled matrix: the predictions of every item for every user.
+
+        Parameters
+        ----------
+        users, items
+            Ids of the rows and columns wanted; None for all, in the order of `users_` and
+            `items_`.
+
+        Returns
+        -------
+        ndarray or DataFrame
+            Shape (len(users), len(items)), equal to `predict` bit for bit; a DataFrame when the
+            model was fitted on one, with pandas labelled by the ids, with other libraries with the
+            users in a first column "user".
+
+        Raises
+        ------
+        ValueError
+            If it has more than 50 million cells and neither `users` nor `items` was named.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> R, _, _ = ft.datasets.textbook()
+        >>> ft.MatrixFactorization(3, random_state=0).fit(R).complete().shape
+        (6, 4)
+        """
+        fitted = self._require()
+        (user_ids, user_codes), (item_ids, item_codes) = (
+            rows_of(wanted, index, what)
+            for wanted, index, what in (
+                (users, fitted.user_index, "users"),
+                (items, fitted.item_index, "items"),
+            )
+        )
+        shape = len(user_codes), len(item_codes)
+        if users is None and items is None and shape[0] * shape[1] > MAX_CELLS:
+            raise ValueError(
+                f"the filled matrix has {shape[0]} × {shape[1]} cells, more than {MAX_CELLS:,}; "
+                f"name the users or items that are wanted"
+            )
+        warn_unknown((user_ids, user_codes), (item_ids, item_codes), IN_PREDICTIONS, stacklevel=2)
+        filled = np.empty(shape, fitted.factors.user_factors.dtype)
+        rows = max(1, CELLS_AT_ONCE // max(1, shape[1]))
+        for first in range(0, shape[0], rows):
+            some = user_codes[first : first + rows]
+            pairs = np.repeat(some, shape[1]), np.tile(item_codes, len(some))
+            predicted = self._clipped(factors_room.predict(fitted.factors, *pairs), fitted)
+            filled[first : first + rows] = predicted.reshape(len(some), -1)
+        if fitted.library is None:
+            return filled
+        return matrix_frame(filled, user_ids, item_ids, fitted.library)
 
     # Neighbours
 
@@ -217,7 +564,7 @@ class Serving(Learnt):
         """Find the users of like taste; as `similar_items`, with columns "user", "similar_user"."""
         return neighbours.similar(self._require(), "user", users, n, as_frame, self.n_threads)
 
-    def group_users(self, n_groups: int) -> Codes:
+    def group_users(self, n_groups: int) -> Rows:
         """Sort users of like taste into groups, by scikit-learn's KMeans on their factors.
 
         Parameters
@@ -249,7 +596,7 @@ class Serving(Learnt):
             raise ValueError("there are no users to group: all were removed")
         return neighbours.group(self.user_factors_, n_groups, draw_seed(self.random_state))
 
-    def group_items(self, n_groups: int) -> Codes:
+    def group_items(self, n_groups: int) -> Rows:
         """Sort items that are alike into groups; as `group_users`, for `items_`."""
         return neighbours.group(self.item_factors_, n_groups, draw_seed(self.random_state))
 

@@ -1,0 +1,40 @@
+"""show_config: versions, processor and instruction set."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+
+import numpy as np
+
+from factorate._kernels import cpu
+from factorate._kernels.dispatch import available, chosen
+
+
+def show_config() -> None:
+    """Print the versions, the processor and the instruction set in use.
+
+    Examples
+    --------
+    >>> import factorate as ft
+    >>> ft.show_config()  # doctest: +ELLIPSIS
+    factorate        ...
+    python           ...
+    numpy            ...
+    platform         ...
+    compiler         ...
+    instruction set  ...
+    available        ...baseline
+    """
+    rows = {
+        "factorate": importlib.metadata.version("factorate"),
+        "python": f"{platform.python_version()} ({sys.implementation.name})",
+        "numpy": np.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "compiler": cpu.compiler(),
+        "instruction set": chosen(),
+        "available": ", ".join(available()),
+    }
+    for name, value in rows.items():
+        print(f"{name:<16} {value}")
