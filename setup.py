@@ -42,13 +42,17 @@ DIRECTIVES = {
 MACROS = [("Py_LIMITED_API", "0x030B0000")] if ABI3 else []  # 3.11: memoryviews need its buffers
 
 SANITIZERS = {"address": ["-fsanitize=address,undefined"], "thread": ["-fsanitize=thread"]}
-OPTIMISED = {"gcc": ["-O3"], "msvc": ["/O2"]}
+OPTIMISED = {"gcc": ["-O3"], "msvc": ["/O2", "/std:c11"]}
 # Only what a vectorised dot product needs, never -ffast-math: NaN must stay NaN. For the
 # compiler alone: on a link line such flags would change floating point for the whole process.
 REASSOCIATED = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math",
                 "-fno-math-errno", "-ffp-contract=fast"]  # fmt: skip
-LOOPS = {
-    "sgd": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},  # a NaN shows in the sum of errors
+LOOPS = {  # the kernels that are compiled for each instruction set
+    "plain": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},  # a NaN shows in the sum of errors
+    "general": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
+    "svdpp": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
+    "predict": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
+    "textbook": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
     "topn": {"gcc": REASSOCIATED, "msvc": ["/fp:contract"]},
 }
 INSTRUCTION_SETS = {
@@ -75,6 +79,7 @@ target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
 X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
 
 KERNELS = Path("src/factorate/_kernels")
+SHARED = "factorate._kernels.memoryviews"  # what Cython would repeat in every module
 VARIANTS = Path("build/variants")  # a kernel once more for each instruction set, by inclusion
 
 
@@ -153,6 +158,13 @@ def extensions() -> list[Extension]:
             py_limited_api=bool(ABI3),
         )
         for path in sources()
+    ] + [
+        Extension(
+            SHARED,
+            [f"build/cython/{SHARED.rpartition('.')[2]}.c"],
+            define_macros=MACROS,
+            py_limited_api=bool(ABI3),
+        )
     ]
 
 
@@ -164,6 +176,7 @@ if __name__ == "__main__":
             build_dir="build/cython",
             emit_linenums=bool(COVERAGE),
             compiler_directives=DIRECTIVES,
+            shared_utility_qualified_name=SHARED,
             include_path=["src", str(KERNELS)],
             force=changed,
             quiet="-v" not in sys.argv,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from optional import present, pyarrow, sklearn
 
-from factorate._kernels import dispatch as kernels
+from factorate._kernels import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,10 +38,13 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
         raise
 
 
-@pytest.fixture(params=kernels.available())
-def isa(request: pytest.FixtureRequest) -> str:
-    """Every instruction set this machine has."""
-    return str(request.param)
+@pytest.fixture(params=dispatch.available(), scope="module")
+def isa(request: pytest.FixtureRequest) -> Generator[str, None, None]:
+    """Run the test with the kernels of each instruction set that this machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in dispatch.KERNELS:
+            patch.setattr(dispatch, name, dispatch.kernel(name, request.param))
+        yield str(request.param)
 
 
 @pytest.fixture(params=["float32", "float64"])

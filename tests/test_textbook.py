@@ -18,7 +18,6 @@ from optional import present, scipy
 
 import factorate as ft
 from factorate import reference
-from factorate._kernels import dispatch as kernels
 
 
 def small() -> tuple[Any, Any, Any]:
@@ -42,10 +41,8 @@ def test_the_example_comes_back_to_within_a_fifth_and_the_zeros_are_filled() -> 
     assert filled[R == 0].max() < 5.5
 
 
-def test_every_instruction_set_gives_the_reference(
-    isa: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("factorate.textbook.active", kernels.kernel(isa))
+@pytest.mark.usefixtures("isa")
+def test_every_instruction_set_gives_the_reference() -> None:
     arguments = (*ft.datasets.textbook(), 3, 1000)
     for got, expected in zip(
         ft.matrix_factorization(*arguments), reference.matrix_factorization(*arguments), strict=True

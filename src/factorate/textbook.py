@@ -8,7 +8,7 @@ import numpy as np
 
 from factorate._input import frames
 from factorate._input.row_counts import count_rows
-from factorate._kernels.dispatch import active
+from factorate._kernels import dispatch
 from factorate._utils.validation import (
     check_count,
     check_number,
@@ -104,7 +104,7 @@ def matrix_factorization(
     per_call = max(1, WORK_PER_CALL // (len(ratings) * (n_factors + 8)))
     for done in range(0, n_steps, per_call):
         todo = min(per_call, n_steps - done)
-        active.train_textbook(users, items, ratings, P, Q, todo, float(alpha), float(beta))
+        dispatch.textbook.train(users, items, ratings, P, Q, todo, float(alpha), float(beta))
         if not (np.isfinite(P).all() and np.isfinite(Q).all()):
             raise DivergenceError(
                 f"the factors left the finite numbers within {done + todo} steps with "

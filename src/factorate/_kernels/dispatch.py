@@ -1,4 +1,4 @@
-"""Which compiled variants of the kernels run, chosen once on import."""
+"""Choose the compiled kernels by the instruction sets of the processor, once, on import."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING
 
-from factorate._kernels import cpu, sgd, topn
+from factorate._kernels import cpu
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+KERNELS = ("plain", "general", "svdpp", "predict", "textbook", "topn")
 
-ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
-LOOKAHEAD = sgd.LOOKAHEAD
-PADDING = sgd.PADDING
-
+#: Suffixes of the modules compiled for each instruction set, fastest first.
 _SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
 
 
@@ -25,7 +23,7 @@ def _has_bits(register: int, *bits: int) -> bool:
 
 
 def _processor_supports() -> set[str]:
-    """Return the instruction sets beyond the baseline that may run here.
+    """Return the instruction sets beyond the baseline that can run on this machine.
 
     Bit positions are those of the Intel Software Developer's Manual, volume 2A (CPUID) and
     volume 1, section 13.3 (XCR0).
@@ -54,7 +52,7 @@ def available() -> tuple[str, ...]:
     return tuple(
         isa
         for isa, suffix in _SUFFIXES.items()
-        if isa in supported and importlib.util.find_spec(f"{__package__}.sgd{suffix}") is not None
+        if isa in supported and importlib.util.find_spec(f"{__package__}.plain{suffix}") is not None
     )
 
 
@@ -71,21 +69,26 @@ def _choose() -> str:
     return wanted
 
 
-@functools.cache
-def kernel(isa: str, name: str = "sgd") -> ModuleType:
-    """Import the variant of a kernel for one instruction set."""
-    return importlib.import_module(f"factorate._kernels.{name}{_SUFFIXES[isa]}")
-
-
-_active_isa = _choose()
-
-if TYPE_CHECKING:
-    active, topk = sgd, topn
-else:
-    #: The variants that run in this process; a FACTORATE_ISA that cannot run fails the import.
-    active, topk = kernel(_active_isa), kernel(_active_isa, "topn")
-
-
 def chosen() -> str:
     """Return the instruction set in use."""
-    return _active_isa
+    return _chosen
+
+
+@functools.cache
+def kernel(name: str, isa: str) -> ModuleType:
+    """Import one kernel, compiled for one instruction set."""
+    return importlib.import_module(f"{__package__}.{name}{_SUFFIXES[isa]}")
+
+
+_chosen = _choose()
+
+if TYPE_CHECKING:
+    from factorate._kernels import general as general
+    from factorate._kernels import plain as plain
+    from factorate._kernels import predict as predict
+    from factorate._kernels import svdpp as svdpp
+    from factorate._kernels import textbook as textbook
+    from factorate._kernels import topn as topn
+else:
+    # The kernels of this process. A FACTORATE_ISA that cannot run fails the import.
+    plain, general, svdpp, predict, textbook, topn = (kernel(name, _chosen) for name in KERNELS)

@@ -1,4 +1,4 @@
-/* What gcc, clang and MSVC spell differently, and what only some processors have. */
+/* Spellings of gcc, clang and MSVC, and instructions that only some processors have. */
 #ifndef FACTORATE_PORTABLE_H
 #define FACTORATE_PORTABLE_H
 
@@ -23,10 +23,16 @@
 #define FT_PREFETCH(address) __builtin_prefetch((address), 1, 3)
 #endif
 
-typedef float *FT_RESTRICT ft_float_row;
-typedef double *FT_RESTRICT ft_double_row;
+#if defined(__clang__)
+#define FT_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define FT_UNROLL _Pragma("GCC unroll 8")
+#else
+#define FT_UNROLL
+#endif
 
-/* CPUID and XGETBV of x86-64: what the processor has and the operating system saves. */
+/* CPUID and XGETBV of x86-64: the features of the processor, and the registers that the operating
+   system saves. */
 #if FT_X86_64 && defined(_MSC_VER)
 static inline void ft_cpuid(uint32_t leaf, uint32_t out[4])
 {
@@ -54,13 +60,13 @@ static inline void ft_cpuid(uint32_t leaf, uint32_t out[4])
 static inline uint64_t ft_xgetbv(void) { return 0; }
 #endif
 
-/* How this was compiled. */
+/* Name and version of the compiler, and the kind of build. */
 #define FT_TEXT_(x) #x
 #define FT_TEXT(x) FT_TEXT_(x)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FT_BUILD ", instrumented"
 #elif defined(__GNUC__) && !defined(__OPTIMIZE__)
-#define FT_BUILD ", not optimised"
+#define FT_BUILD ", not optimized"
 #else
 #define FT_BUILD ""
 #endif

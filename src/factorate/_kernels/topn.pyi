@@ -1,44 +1,56 @@
-from typing import Any
+from typing import Protocol
 
-from numpy import floating, int32, int64
-from numpy.typing import NDArray
+from factorate._utils.types import Floats, Offsets, Rows
 
 GROUP: int
 PANEL_BYTES: int
 
-def pack(
-    rows: NDArray[int32],
-    factors: NDArray[floating[Any]],
-    scale: NDArray[floating[Any]],
-    offset: NDArray[floating[Any]],
-    panels: NDArray[floating[Any]],
-) -> None: ...
+class _Excluded(Protocol):
+    @property
+    def begin(self) -> Offsets: ...
+    @property
+    def end(self) -> Offsets: ...
+    @property
+    def rows(self) -> Rows: ...
+
+class _Scratch(Protocol):
+    @property
+    def groups(self) -> Floats: ...
+    @property
+    def tile(self) -> Floats: ...
+    @property
+    def heaps(self) -> Floats: ...
+    @property
+    def heap_positions(self) -> Rows: ...
+    @property
+    def heap_sizes(self) -> Rows: ...
+    @property
+    def thresholds(self) -> Floats: ...
+
+class _Shortlist(Protocol):
+    @property
+    def scores(self) -> Floats: ...
+    @property
+    def positions(self) -> Rows: ...
+    @property
+    def sizes(self) -> Rows: ...
+
+def pack(rows: Rows, factors: Floats, scale: Floats, offset: Floats, panels: Floats) -> None: ...
 def propose(
-    rows: NDArray[int32],
-    factors: NDArray[floating[Any]],
-    panels: NDArray[floating[Any]],
-    candidates: NDArray[int32],
-    excluded_begin: NDArray[int64],
-    excluded_end: NDArray[int64],
-    excluded: NDArray[int32],
-    slack: NDArray[floating[Any]],
-    groups: NDArray[floating[Any]],
-    tile: NDArray[floating[Any]],
-    heaps: NDArray[floating[Any]],
-    heap_places: NDArray[int32],
-    heap_sizes: NDArray[int32],
-    thresholds: NDArray[floating[Any]],
-    scores: NDArray[floating[Any]],
-    places: NDArray[int32],
-    sizes: NDArray[int32],
+    rows: Rows,
+    factors: Floats,
+    panels: Floats,
+    candidates: Rows,
+    excluded: _Excluded,
+    slack: Floats,
+    scratch: _Scratch,
+    shortlist: _Shortlist,
 ) -> None: ...
 def select(
-    scores: NDArray[floating[Any]],
-    codes: NDArray[int32],
-    starts: NDArray[int64],
-    excluded_begin: NDArray[int64],
-    excluded_end: NDArray[int64],
-    excluded: NDArray[int32],
-    best_scores: NDArray[floating[Any]],
-    best_codes: NDArray[int32],
+    scores: Floats,
+    rows: Rows,
+    starts: Offsets,
+    excluded: _Excluded,
+    best_scores: Floats,
+    best_rows: Rows,
 ) -> None: ...

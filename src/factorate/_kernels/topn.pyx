@@ -1,21 +1,20 @@
-"""The kernel: the best n of many scores, proposed by a product of panels or given exactly.
+"""Kernel of top-n lists: the best n of many scores.
 
-Loops and nothing else: callers have proved every length, range and dtype. The same source is
-compiled once for each instruction set.
+Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
+Compiled once for each instruction set.
 """
 
 from cython cimport floating
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 
-cdef extern from "product.h" nogil:
+cdef extern from "inner_loops.h" nogil:
     const int FT_GROUP
     const int FT_PANEL_BYTES
-    void ft_product_float(const float *, const float *, Py_ssize_t, float *)
-    void ft_product_double(const double *, const double *, Py_ssize_t, double *)
+    void product "ft_product"(const void *users, const void *panel, Py_ssize_t n_factors, void *out)
 
 cdef enum:
-    STEP = 64  # scores looked at before one of them is
+    STEP = 64  # scores compared with the threshold before any is looked at singly
 
 GROUP = FT_GROUP
 PANEL_BYTES = FT_PANEL_BYTES
@@ -23,215 +22,234 @@ PANEL_BYTES = FT_PANEL_BYTES
 
 def pack(const int32_t[::1] rows, const floating[:, ::1] factors, const floating[::1] scale,
          const floating[::1] offset, floating[:, :, ::1] panels):
-    """Write to each panel the offsets of its rows, then factor by factor their scaled factors.
+    """Write to each panel the offsets of its rows, then their scaled factors, factor by factor.
 
-    Places after the last row have an offset of -inf.
+    Columns of the last panel that have no row get an offset of -inf.
     """
-    cdef Py_ssize_t panel, t, k, place, width = panels.shape[2]
+    cdef Py_ssize_t panel, t, k, position, width = panels.shape[2]
     cdef int32_t row
     with nogil:
         for panel in range(panels.shape[0]):
             for t in range(width):
-                place = panel * width + t
-                if place >= rows.shape[0]:
+                position = panel * width + t
+                if position >= rows.shape[0]:
                     panels[panel, 0, t] = -<floating>INFINITY
                     for k in range(factors.shape[1]):
                         panels[panel, k + 1, t] = 0
                     continue
-                row = rows[place]
+                row = rows[position]
                 panels[panel, 0, t] = offset[row]
                 for k in range(factors.shape[1]):
                     panels[panel, k + 1, t] = scale[row] * factors[row, k]
 
 
-cdef inline bint is_worse(floating score, int32_t code, floating other, int32_t other_code
+# A heap keeps the best entries seen, the worst of them at its root. Of equal scores, the one with
+# the lower row is better.
+
+cdef inline bint is_worse(floating score, int32_t row, floating other, int32_t other_row
                           ) noexcept nogil:
-    return score < other or (score == other and code > other_code)
+    return score < other or (score == other and row > other_row)
 
 
-cdef void sift_down(floating *scores, int32_t *codes, Py_ssize_t size, floating score,
-                    int32_t code) noexcept nogil:
-    """Put an entry in place of the root of a heap whose root is the worst."""
+cdef void replace_root(floating *scores, int32_t *rows, Py_ssize_t size, floating score, int32_t row
+                       ) noexcept nogil:
     cdef Py_ssize_t here = 0, child
     while True:
         child = 2 * here + 1
         if child >= size:
             break
-        if child + 1 < size and is_worse(scores[child + 1], codes[child + 1],
-                                         scores[child], codes[child]):
+        if child + 1 < size and is_worse(scores[child + 1], rows[child + 1],
+                                         scores[child], rows[child]):
             child += 1
-        if not is_worse(scores[child], codes[child], score, code):
+        if not is_worse(scores[child], rows[child], score, row):
             break
         scores[here] = scores[child]
-        codes[here] = codes[child]
+        rows[here] = rows[child]
         here = child
     scores[here] = score
-    codes[here] = code
+    rows[here] = row
 
 
-cdef void sift_up(floating *scores, int32_t *codes, Py_ssize_t here, floating score,
-                  int32_t code) noexcept nogil:
-    """Put an entry at the end of such a heap, and move it to where it belongs."""
-    cdef Py_ssize_t parent
+cdef void insert(floating *scores, int32_t *rows, Py_ssize_t size, floating score, int32_t row
+                 ) noexcept nogil:
+    cdef Py_ssize_t here = size, parent
     while here > 0:
         parent = (here - 1) // 2
-        if not is_worse(score, code, scores[parent], codes[parent]):
+        if not is_worse(score, row, scores[parent], rows[parent]):
             break
         scores[here] = scores[parent]
-        codes[here] = codes[parent]
+        rows[here] = rows[parent]
         here = parent
     scores[here] = score
-    codes[here] = code
+    rows[here] = row
 
 
-cdef inline bint is_excluded(int32_t code, const int32_t[::1] excluded, int64_t *begin, int64_t end
-                           ) noexcept nogil:
-    while begin[0] < end and excluded[begin[0]] < code:
+cdef void sort(floating *scores, int32_t *rows, Py_ssize_t size) noexcept nogil:
+    """Sort a heap in place, best first."""
+    cdef floating score
+    cdef int32_t row
+    while size > 1:
+        size -= 1
+        score = scores[size]
+        row = rows[size]
+        scores[size] = scores[0]
+        rows[size] = rows[0]
+        replace_root(scores, rows, size, score, row)
+
+
+cdef inline bint is_excluded(int32_t row, const int32_t[::1] excluded, int64_t *begin, int64_t end
+                             ) noexcept nogil:
+    """Look a row up among the excluded ones; both ascend, so `begin` moves to where it stands."""
+    while begin[0] < end and excluded[begin[0]] < row:
         begin[0] += 1
-    return begin[0] < end and excluded[begin[0]] == code
+    return begin[0] < end and excluded[begin[0]] == row
+
+
+cdef inline bint any_reaches(const floating *scores, Py_ssize_t n, floating threshold
+                             ) noexcept nogil:
+    cdef Py_ssize_t t
+    cdef int found = 0
+    for t in range(n):
+        found |= not scores[t] < threshold  # not >=, so that NaN is found
+    return found
+
+
+cdef int32_t compact(floating *scores, int32_t *positions, int32_t size, floating threshold
+                     ) noexcept nogil:
+    """Drop the entries below the threshold, in place; return how many are left."""
+    cdef int32_t k, n_left = 0
+    for k in range(size):
+        if not scores[k] < threshold:
+            scores[n_left] = scores[k]
+            positions[n_left] = positions[k]
+            n_left += 1
+    return n_left
 
 
 def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
-            const floating[:, :, ::1] panels, const int32_t[::1] candidates,
-            int64_t[::1] excluded_begin, const int64_t[::1] excluded_end, const int32_t[::1] excluded,
-            const floating[::1] slack,
-            floating[:, :, ::1] groups, floating[:, ::1] tile,
-            floating[:, ::1] heaps, int32_t[:, ::1] heap_places, int32_t[::1] heap_sizes,
-            floating[::1] thresholds,
-            floating[:, ::1] scores, int32_t[:, ::1] places, int32_t[::1] sizes):
-    """Find, for each row, the places of all candidates that can be among its n best.
+            const floating[:, :, ::1] panels, const int32_t[::1] candidates, excluded,
+            const floating[::1] slack, scratch, shortlist):
+    """Find, for each row, the positions of all candidates that can be among its n best.
 
-    A score is the product of a row and a column of the panels plus its offset, summed in any order;
-    the slack is by how much two scores that are off by rounding can change their order. Candidates
-    are ascending, as are the excluded ones of each row, from excluded_begin (which moves) to
-    excluded_end. A size of -1 says that more were found than places has room for.
+    A score is an offset plus the product of a row of `factors` and a column of the panels, summed
+    in any order; the slack is how far apart two scores can be and still swap their order by
+    rounding. Candidates ascend.
 
-    Scratch are the groups, as many as meet a panel before the next one, the tile, and for each row
-    the heap of its n best scores and the threshold: the worst of them, less the slack.
+    The last arguments are objects that hold arrays. Excluded: those of each row, ascending, are
+    ``rows[begin:end]``; `begin` is changed. Scratch: `groups`, the factors of as many groups of
+    rows as meet a panel in turn; `tile`, their scores; and for each row the heap of its n best
+    scores, and the threshold: the worst of these less the slack. Shortlist: the scores, positions
+    and their number for each row, which is -1 where there are more than its capacity.
     """
-    cdef Py_ssize_t n_factors = factors.shape[1], n_places = candidates.shape[0]
-    cdef Py_ssize_t n = heaps.shape[1], room = scores.shape[1]
+    cdef int64_t[::1] excluded_begin = excluded.begin
+    cdef const int64_t[::1] excluded_end = excluded.end
+    cdef const int32_t[::1] excluded_rows = excluded.rows
+    cdef floating[:, :, ::1] groups = scratch.groups
+    cdef floating[:, ::1] tile = scratch.tile
+    cdef floating[:, ::1] heaps = scratch.heaps
+    cdef int32_t[:, ::1] heap_positions = scratch.heap_positions
+    cdef int32_t[::1] heap_sizes = scratch.heap_sizes
+    cdef floating[::1] thresholds = scratch.thresholds
+    cdef floating[:, ::1] scores = shortlist.scores
+    cdef int32_t[:, ::1] positions = shortlist.positions
+    cdef int32_t[::1] sizes = shortlist.sizes
+    cdef Py_ssize_t n_factors = factors.shape[1], n = heaps.shape[1], capacity = scores.shape[1]
     cdef Py_ssize_t block = groups.shape[0] * FT_GROUP
     cdef Py_ssize_t width = FT_PANEL_BYTES // <Py_ssize_t>sizeof(floating)
-    cdef Py_ssize_t turn, first, last, panel, group, u, t, k, query, place, kept
-    cdef int hit
-    cdef floating score, threshold
+    cdef Py_ssize_t first, last, panel, query, u, t, k
+    cdef int32_t position, size
+    cdef floating score
     with nogil:
         for query in range(rows.shape[0]):
             thresholds[query] = -<floating>INFINITY
             sizes[query] = heap_sizes[query] = 0
-        for turn in range((rows.shape[0] + block - 1) // block):
-            first = turn * block
+        first = 0
+        while first < rows.shape[0]:
             last = min(first + block, rows.shape[0])
-            for u in range(last - first):
+            for query in range(first, last):
+                u = query - first
                 for k in range(n_factors):
-                    groups[u // FT_GROUP, k, u % FT_GROUP] = factors[rows[first + u], k]
+                    groups[u // FT_GROUP, k, u % FT_GROUP] = factors[rows[query], k]
             for panel in range(panels.shape[0]):
-                for group in range((last - first + FT_GROUP - 1) // FT_GROUP):
-                    if floating is float:
-                        ft_product_float(&groups[group, 0, 0], &panels[panel, 0, 0], n_factors,
-                                         &tile[0, 0])
-                    else:
-                        ft_product_double(&groups[group, 0, 0], &panels[panel, 0, 0], n_factors,
-                                          &tile[0, 0])
-                    for u in range(min(<Py_ssize_t>FT_GROUP, last - first - group * FT_GROUP)):
-                        query = first + group * FT_GROUP + u
-                        threshold = thresholds[query]
-                        hit = 0
-                        for t in range(width):
-                            hit |= not tile[u, t] < threshold
-                        if not hit or sizes[query] < 0:
+                for query in range(first, last):
+                    u = (query - first) % FT_GROUP
+                    if u == 0:
+                        product(&groups[(query - first) // FT_GROUP, 0, 0], &panels[panel, 0, 0],
+                                n_factors, &tile[0, 0])
+                    if sizes[query] < 0 or not any_reaches(&tile[u, 0], width, thresholds[query]):
+                        continue
+                    for t in range(width):
+                        score = tile[u, t]
+                        position = <int32_t>(panel * width + t)
+                        if score < thresholds[query] or position >= candidates.shape[0]:
                             continue
-                        for t in range(width):
-                            score = tile[u, t]
-                            if score < threshold:
-                                continue
-                            place = panel * width + t
-                            if place >= n_places or is_excluded(
-                                    candidates[place], excluded, &excluded_begin[query],
-                                    excluded_end[query]):
-                                continue
-                            if sizes[query] == room:
-                                kept = 0
-                                for k in range(room):
-                                    if not scores[query, k] < threshold:
-                                        scores[query, kept] = scores[query, k]
-                                        places[query, kept] = places[query, k]
-                                        kept += 1
-                                sizes[query] = <int32_t>kept
-                            if sizes[query] == room or score != score:
-                                sizes[query] = -1
-                                thresholds[query] = <floating>INFINITY
-                                break
-                            scores[query, sizes[query]] = score
-                            places[query, sizes[query]] = <int32_t>place
-                            sizes[query] += 1
-                            if heap_sizes[query] < n:
-                                sift_up(&heaps[query, 0], &heap_places[query, 0],
-                                        heap_sizes[query], score, <int32_t>place)
-                                heap_sizes[query] += 1
-                            elif score > heaps[query, 0]:
-                                sift_down(&heaps[query, 0], &heap_places[query, 0], n, score,
-                                          <int32_t>place)
-                            if heap_sizes[query] == n:
-                                threshold = heaps[query, 0] - slack[query]
-                                thresholds[query] = threshold
+                        if is_excluded(candidates[position], excluded_rows, &excluded_begin[query],
+                                       excluded_end[query]):
+                            continue
+                        size = sizes[query]
+                        if size == capacity:
+                            size = compact(&scores[query, 0], &positions[query, 0], size,
+                                           thresholds[query])
+                        if size == capacity or score != score:  # full, or NaN
+                            sizes[query] = -1
+                            break
+                        scores[query, size] = score
+                        positions[query, size] = position
+                        sizes[query] = size + 1
+                        if heap_sizes[query] < n:
+                            insert(&heaps[query, 0], &heap_positions[query, 0], heap_sizes[query],
+                                   score, position)
+                            heap_sizes[query] += 1
+                        elif score > heaps[query, 0]:
+                            replace_root(&heaps[query, 0], &heap_positions[query, 0], n, score,
+                                         position)
+                        if heap_sizes[query] == n:
+                            thresholds[query] = heaps[query, 0] - slack[query]
+            first = last
         for query in range(rows.shape[0]):
-            kept = 0
-            for k in range(sizes[query]):
-                if not scores[query, k] < thresholds[query]:
-                    scores[query, kept] = scores[query, k]
-                    places[query, kept] = places[query, k]
-                    kept += 1
             if sizes[query] >= 0:
-                sizes[query] = <int32_t>kept
+                sizes[query] = compact(&scores[query, 0], &positions[query, 0], sizes[query],
+                                       thresholds[query])
 
 
-def select(const floating[::1] scores, const int32_t[::1] codes, const int64_t[::1] starts,
-           int64_t[::1] excluded_begin, const int64_t[::1] excluded_end, const int32_t[::1] excluded,
-           floating[:, ::1] best_scores, int32_t[:, ::1] best_codes):
-    """Write the best entries of each group, best first, equal scores by code; leave other places.
+def select(const floating[::1] scores, const int32_t[::1] rows, const int64_t[::1] starts, excluded,
+           floating[:, ::1] best_scores, int32_t[:, ::1] best_rows):
+    """Write the best entries of each group, best first, equal scores by row; leave the rest as is.
 
-    The codes of a group are ascending, and so are its excluded ones, from excluded_begin (which moves)
-    to excluded_end. A score of NaN or -inf is never among the best.
+    The rows of a group ascend. Those to leave out, ascending, are ``excluded.rows[begin:end]``;
+    `begin` is changed. A score of NaN or -inf is never among the best.
     """
-    cdef Py_ssize_t group, turn, t, first, last, size, n = best_scores.shape[1]
-    cdef int hit
-    cdef floating threshold, score
-    cdef int32_t code
+    cdef int64_t[::1] excluded_begin = excluded.begin
+    cdef const int64_t[::1] excluded_end = excluded.end
+    cdef const int32_t[::1] excluded_rows = excluded.rows
+    cdef Py_ssize_t group, t, first, last, size, n = best_scores.shape[1]
+    cdef int found
+    cdef floating threshold
     cdef floating *heap
-    cdef int32_t *heap_codes
+    cdef int32_t *heap_rows
     with nogil:
         for group in range(starts.shape[0] - 1):
             heap = &best_scores[group, 0]
-            heap_codes = &best_codes[group, 0]
+            heap_rows = &best_rows[group, 0]
             size = 0
             threshold = -<floating>INFINITY
-            for turn in range((starts[group + 1] - starts[group] + STEP - 1) // STEP):
-                first = starts[group] + turn * STEP
+            first = starts[group]
+            while first < starts[group + 1]:
                 last = min(first + STEP, <Py_ssize_t>starts[group + 1])
-                hit = 0
+                found = 0
                 for t in range(first, last):
-                    hit |= scores[t] > threshold
-                if not hit:
-                    continue
-                for t in range(first, last):
-                    # Of equal scores the lower code came first.
-                    if not scores[t] > threshold:
-                        continue
-                    if is_excluded(codes[t], excluded, &excluded_begin[group], excluded_end[group]):
+                    found |= scores[t] > threshold  # NaN is not
+                for t in range(first, last if found else first):
+                    # Of equal scores the lower row came first.
+                    if not scores[t] > threshold or is_excluded(
+                            rows[t], excluded_rows, &excluded_begin[group], excluded_end[group]):
                         continue
                     if size < n:
-                        sift_up(heap, heap_codes, size, scores[t], codes[t])
+                        insert(heap, heap_rows, size, scores[t], rows[t])
                         size += 1
                     else:
-                        sift_down(heap, heap_codes, size, scores[t], codes[t])
+                        replace_root(heap, heap_rows, n, scores[t], rows[t])
                     if size == n:
                         threshold = heap[0]
-            while size > 1:
-                size -= 1
-                score = heap[size]
-                code = heap_codes[size]
-                heap[size] = heap[0]
-                heap_codes[size] = heap_codes[0]
-                sift_down(heap, heap_codes, size, score, code)
+                first = last
+            sort(heap, heap_rows, size)

@@ -151,7 +151,7 @@ def recommend_rows(
     excluded = None
     if seen is not None:
         excluded = Excluded(seen.starts[users], seen.starts[users + 1], seen.items)
-    return best(scoring, users, candidates, excluded, n, n_threads)
+    return best(scoring, users, candidates, excluded, n=n, n_threads=n_threads)
 
 
 def similar_rows(
@@ -178,7 +178,9 @@ def similar_rows(
     asked = queries[known]
     every = np.arange(len(factors), dtype=np.int32)
     itself = Excluded(np.arange(len(asked)), np.arange(1, len(asked) + 1), asked)
-    rows[known], scores[known] = best(cosines(factors), asked, every, itself, n, n_threads)
+    rows[known], scores[known] = best(
+        cosines(factors), asked, every, itself, n=n, n_threads=n_threads
+    )
     return rows, np.clip(scores, -1, 1, out=scores)
 
 

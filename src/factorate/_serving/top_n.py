@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factorate._kernels.dispatch import active, topk
+from factorate._kernels import dispatch
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.threads import count_threads
 
@@ -38,9 +38,59 @@ class Excluded:
     end: Offsets
     rows: Rows
 
+    @classmethod
+    def none(cls, n_queries: int) -> Excluded:
+        """Return that nothing is left out."""
+        zeros = np.zeros(n_queries, np.int64)
+        return cls(zeros, zeros, NO_ROWS)
+
+    def copy(self) -> Excluded:
+        """Return a copy whose `begin` a kernel may change."""
+        return Excluded(self.begin.copy(), self.end, self.rows)
+
     def part(self, chosen: slice | Rows) -> Excluded:
         """Return those of some queries."""
         return Excluded(self.begin[chosen], self.end[chosen], self.rows)
+
+
+class Found(NamedTuple):
+    """The best rows of each query and their scores, shapes (m, n)."""
+
+    rows: Rows
+    scores: Floats
+
+    def part(self, chosen: slice) -> Found:
+        """Return views of those of some queries."""
+        return Found(self.rows[chosen], self.scores[chosen])
+
+
+class Candidates(NamedTuple):
+    """Items in panels for the blocked product."""
+
+    rows: Rows
+    panels: Floats  # shape (n_panels, K + 1, width): offsets, then factors
+    largest_norm: float
+    largest_offset: float
+    block_bytes: int
+
+
+class Scratch(NamedTuple):
+    """Working memory of the blocked product; see `propose` in _kernels/topn.pyx."""
+
+    groups: Floats
+    tile: Floats
+    heaps: Floats
+    heap_positions: Rows
+    heap_sizes: Rows
+    thresholds: Floats
+
+
+class Shortlist(NamedTuple):
+    """The candidates of each query that are scored again, by their position among all."""
+
+    scores: Floats
+    positions: Rows
+    sizes: Rows
 
 
 @dataclass(frozen=True)
@@ -72,7 +122,7 @@ class Scoring:
         """Return the score of each pair of rows, as `predict` computes it."""
         out = np.empty(len(queries), self.queries.dtype)
         arrays = self.queries, self.items, self.query_bias, self.item_bias
-        active.predict(queries, items, *arrays, self.mean, out)
+        dispatch.predict.predict(queries, items, *arrays, self.mean, out)
         if self.query_scale is not None and self.item_scale is not None:
             out *= self.query_scale[queries]
             out *= self.item_scale[items]
@@ -89,9 +139,16 @@ def cosines(rows: Floats) -> Scoring:
 
 
 def best(
-    scoring: Scoring, queries: Rows, candidates: Rows, excluded: Excluded | None, n: int,
+    scoring: Scoring,
+    queries: Rows,
+    candidates: Rows,
+    excluded: Excluded | None,
+    *,
+    n: int,
     n_threads: int | None,
-) -> tuple[Rows, Floats]:  # fmt: skip
+    chunk: int = CHUNK,
+    block_bytes: int = BLOCK_BYTES,
+) -> tuple[Rows, Floats]:
     """Find the n best candidates of each query.
 
     Parameters
@@ -108,6 +165,11 @@ def best(
         At least 1.
     n_threads
         How many may run; None for one on each core. Without influence on the result.
+    chunk : int
+        Number of queries that a thread takes at a time.
+    block_bytes : int
+        Size of the factors of the queries that are multiplied by one panel of items before the
+        next.
 
     Returns
     -------
@@ -115,33 +177,32 @@ def best(
         Shape (m, n) each, best first, equal scores by row; -1 and NaN where there are fewer.
     """
     if excluded is None:
-        none = np.zeros(len(queries), np.int64)
-        excluded = Excluded(none, none, NO_ROWS)
+        excluded = Excluded.none(len(queries))
     rows, scores = no_results(len(queries), n, scoring.queries.dtype)
-    room = min(2 * n + 32, len(candidates))
+    found = Found(rows, scores)
     if not len(candidates):
         return rows, scores
-    if len(queries) < FEW or 2 * room > len(candidates):
+    capacity = _capacity(n, len(candidates))
+    if len(queries) < FEW or 2 * capacity > len(candidates):
         for k in range(len(queries)):
-            _score_all(scoring, queries[k], candidates, excluded.part(slice(k, k + 1)),
-                       rows[k : k + 1], scores[k : k + 1])  # fmt: skip
+            one = slice(k, k + 1)
+            _score_all(scoring, queries[k], candidates, excluded.part(one), found.part(one))
         return rows, scores
     threads = count_threads(n_threads)
-    panels, largest = _panels(scoring, candidates)
-    size = min(CHUNK, CHUNK_BYTES // (8 * room) + 1, -(-len(queries) // threads))
+    packed = _make_candidates(scoring, candidates, block_bytes)
+    size = min(chunk, CHUNK_BYTES // (8 * capacity) + 1, -(-len(queries) // threads))
 
-    def one(first: int) -> None:
+    def score_chunk(first: int) -> None:
         part = slice(first, first + size)
-        _score_some(scoring, queries[part], candidates, excluded.part(part), panels, largest, room,
-                    rows[part], scores[part])  # fmt: skip
+        _score_some(scoring, queries[part], packed, excluded.part(part), found.part(part))
 
     chunks = range(0, len(queries), size)
     if threads == 1:
         for first in chunks:
-            one(first)
+            score_chunk(first)
     else:
         with ThreadPoolExecutor(min(threads, len(chunks)), "factorate") as pool:
-            list(pool.map(one, chunks))
+            list(pool.map(score_chunk, chunks))
     return rows, scores
 
 
@@ -150,43 +211,44 @@ def no_results(m: int, n: int, dtype: np.dtype[Any]) -> tuple[Rows, Floats]:
     return np.full((m, n), -1, np.int32), np.full((m, n), np.nan, dtype)
 
 
-def best_of_one(scores: Floats, codes: Rows, n: int) -> tuple[Rows, Floats]:
-    """Return the n best of one row of scores, as `best` does; their codes are ascending."""
-    best_codes, best_scores = no_results(1, n, scores.dtype)
-    ends, zero = np.array([0, len(codes)]), np.zeros(1, np.int64)
-    topk.select(scores, codes, ends, zero, zero, NO_ROWS, best_scores, best_codes)
-    return best_codes, best_scores
+def best_of_one(scores: Floats, candidates: Rows, n: int) -> tuple[Rows, Floats]:
+    """Return the n best of one row of scores, as `best` does; the candidates ascend."""
+    best_rows, best_scores = no_results(1, n, scores.dtype)
+    ends = np.array([0, len(candidates)])
+    dispatch.topn.select(scores, candidates, ends, Excluded.none(1), best_scores, best_rows)
+    return best_rows, best_scores
 
 
 def _score_all(
-    scoring: Scoring, query: np.int32, candidates: Rows, excluded: Excluded, rows: Rows,
-    scores: Floats,
-) -> None:  # fmt: skip
-    """Score every candidate of one query."""
+    scoring: Scoring, query: np.int32, candidates: Rows, excluded: Excluded, found: Found
+) -> None:
+    """Score every candidate of one query, and write the best."""
     exact = scoring.exact(np.full(len(candidates), query, np.int32), candidates)
     ends = np.array([0, len(candidates)])
-    topk.select(
-        exact, candidates, ends, excluded.begin.copy(), excluded.end, excluded.rows, scores, rows
-    )
+    dispatch.topn.select(exact, candidates, ends, excluded.copy(), found.scores, found.rows)
 
 
-def _panels(scoring: Scoring, candidates: Rows) -> tuple[Floats, tuple[float, float]]:
-    """Bring the candidates into panels; return them, the largest norm and the largest |offset|."""
+def _make_candidates(scoring: Scoring, rows: Rows, block_bytes: int) -> Candidates:
     dtype = scoring.items.dtype
-    width = topk.PANEL_BYTES // dtype.itemsize
+    width = dispatch.topn.PANEL_BYTES // dtype.itemsize
     n_factors = scoring.items.shape[1]
-    panels = aligned_zeros((-(-len(candidates) // width), n_factors + 1, width), dtype)
+    panels = aligned_zeros((-(-len(rows) // width), n_factors + 1, width), dtype)
     scale = scoring.item_scale
     if scale is None:
         scale = np.ones(len(scoring.items), dtype)
-    topk.pack(candidates, scoring.items, scale, scoring.item_bias, panels)
+    dispatch.topn.pack(rows, scoring.items, scale, scoring.item_bias, panels)
     squares = np.einsum("pkw,pkw->pw", panels[:, 1:], panels[:, 1:])
-    offset = np.abs(scoring.item_bias).max()
-    return panels, (float(np.sqrt(squares.max())), float(offset))
+    offset = float(np.abs(scoring.item_bias).max())
+    return Candidates(rows, panels, float(np.sqrt(squares.max())), offset, block_bytes)
 
 
-def _slack(scoring: Scoring, queries: Rows, largest: tuple[float, float]) -> Floats:
-    """Return by how much rounding can bring the scores of two items in another order.
+def _capacity(n: int, n_candidates: int) -> int:
+    """Return how many candidates of a query are scored again at most."""
+    return min(2 * n + 32, n_candidates)
+
+
+def _slack(scoring: Scoring, queries: Rows, candidates: Candidates) -> Floats:
+    """Return how far apart two scores can be and still swap their order by rounding.
 
     Summing m terms in any order errs by at most m ε Σ|term| to first order (Higham, "Accuracy and
     Stability of Numerical Algorithms", 2nd ed., 2002, section 4.2), and Σ|p_k q_k| ≤ |p||q|. Two
@@ -196,34 +258,53 @@ def _slack(scoring: Scoring, queries: Rows, largest: tuple[float, float]) -> Flo
     norms = np.sqrt(np.einsum("nk,nk->n", rows, rows, dtype=np.float64))
     n_terms = rows.shape[1] + 8
     base = np.abs(scoring.mean) + np.abs(scoring.query_bias[queries]).astype(np.float64)
-    bound: Floats = norms * largest[0] + largest[1] + base
+    bound: Floats = norms * candidates.largest_norm + candidates.largest_offset + base
     return np.asarray(8 * n_terms * np.finfo(rows.dtype).eps * bound, rows.dtype)
 
 
 def _score_some(
-    scoring: Scoring, queries: Rows, candidates: Rows, excluded: Excluded, panels: Floats,
-    largest: tuple[float, float], room: int, rows: Rows, scores: Floats,
-) -> None:  # fmt: skip
-    """Score the candidates that the product proposes."""
-    m, dtype, n_factors = len(queries), scoring.queries.dtype, scoring.queries.shape[1]
-    n_groups = max(1, BLOCK_BYTES // (topk.GROUP * n_factors * dtype.itemsize))
-    proposed, places = np.empty((m, room), dtype), np.empty((m, room), np.int32)
-    sizes = np.empty(m, np.int32)
-    topk.propose(
-        queries, scoring.queries, panels, candidates,
-        excluded.begin.copy(), excluded.end, excluded.rows,
-        _slack(scoring, queries, largest),
-        np.zeros((n_groups, n_factors, topk.GROUP), dtype),
-        aligned_zeros((topk.GROUP, panels.shape[2]), dtype),
-        np.empty(rows.shape, dtype), np.empty(rows.shape, np.int32), np.empty(m, np.int32),
-        np.empty(m, dtype), proposed, places, sizes,
-    )  # fmt: skip
-    found = np.maximum(sizes, 0)
-    items = candidates[places[np.arange(room, dtype=np.int32) < found[:, None]]]
-    exact = scoring.exact(np.repeat(queries, found), items)
-    starts = np.concatenate([[0], np.cumsum(found)], dtype=np.int64)
-    none = np.zeros(m, np.int64)
-    topk.select(exact, items, starts, none, none, excluded.rows, scores, rows)
-    for k in np.flatnonzero(sizes < 0).tolist():  # too many whose scores are nearly equal
-        _score_all(scoring, queries[k], candidates, excluded.part(slice(k, k + 1)),
-                   rows[k : k + 1], scores[k : k + 1])  # fmt: skip
+    scoring: Scoring, queries: Rows, candidates: Candidates, excluded: Excluded, found: Found
+) -> None:
+    """Score the candidates that the product proposes, and write the best."""
+    capacity = _capacity(found.rows.shape[1], len(candidates.rows))
+    shortlist = _make_shortlist(len(queries), capacity, scoring.queries.dtype)
+    dispatch.topn.propose(
+        queries,
+        scoring.queries,
+        candidates.panels,
+        candidates.rows,
+        excluded.copy(),
+        _slack(scoring, queries, candidates),
+        _make_scratch(scoring, candidates, found),
+        shortlist,
+    )
+    sizes = np.maximum(shortlist.sizes, 0)
+    filled = np.arange(capacity, dtype=np.int32) < sizes[:, None]
+    items = candidates.rows[shortlist.positions[filled]]
+    exact = scoring.exact(np.repeat(queries, sizes), items)
+    starts = np.concatenate([[0], np.cumsum(sizes)], dtype=np.int64)
+    none = Excluded.none(len(queries))
+    dispatch.topn.select(exact, items, starts, none, found.scores, found.rows)
+    for k in np.flatnonzero(shortlist.sizes < 0).tolist():  # too many scores are nearly equal
+        one = slice(k, k + 1)
+        _score_all(scoring, queries[k], candidates.rows, excluded.part(one), found.part(one))
+
+
+def _make_shortlist(m: int, capacity: int, dtype: np.dtype[Any]) -> Shortlist:
+    return Shortlist(
+        np.empty((m, capacity), dtype), np.empty((m, capacity), np.int32), np.empty(m, np.int32)
+    )
+
+
+def _make_scratch(scoring: Scoring, candidates: Candidates, found: Found) -> Scratch:
+    dtype, n_factors = scoring.queries.dtype, scoring.queries.shape[1]
+    group, m = dispatch.topn.GROUP, len(found.rows)
+    n_groups = max(1, candidates.block_bytes // (group * n_factors * dtype.itemsize))
+    return Scratch(
+        groups=np.zeros((n_groups, n_factors, group), dtype),
+        tile=aligned_zeros((group, candidates.panels.shape[2]), dtype),
+        heaps=np.empty(found.rows.shape, dtype),
+        heap_positions=np.empty(found.rows.shape, np.int32),
+        heap_sizes=np.empty(m, np.int32),
+        thresholds=np.empty(m, dtype),
+    )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from factorate._kernels.dispatch import active
+from factorate._kernels import dispatch
+from factorate._kernels.plain import LOOKAHEAD
 from factorate._training import state as state_room
 from factorate._training import svdpp
 from factorate._training.parallel import run_tasks
@@ -54,10 +55,11 @@ class Passes:
         """Run one epoch at a share of the learning rate; return the squared error."""
         schedule, settings = self.schedule, self.settings
         steps = _steps(settings, share, state.P.dtype)
+        keep = max(0.0, 1 - float(steps[0, 0] * steps[0, 1]))
+        if self.terms is not None:
+            steps[0, 1] = 0  # L2 of user factors is applied with the SVD++ terms
         visit = _visitor(schedule, state, settings, steps)
         if self.terms is not None:
-            keep = max(0.0, 1 - float(steps[0, 0] * steps[0, 1]))
-            steps[0, 1] = 0  # what L2 leaves of user factors is the business of SVD++ terms
             tasks = svdpp.tasks(self.terms, schedule.n_bands, settings.seed, number)
             return svdpp.run_epoch(state, schedule, self.terms, keep, tasks, visit, self._run)
         order = visits(schedule.n_bands, settings.seed, number)
@@ -88,25 +90,46 @@ def _visitor(
 ) -> Callable[[int], float]:
     """Return the function that visits the ratings of one block and returns its squared error."""
     starts = schedule.block_starts.tolist()
-    rule = settings.rule
-    proximal = rule.nonnegative or any(settings.l1)
     rows = state.P, state.Q, state.user_bias, state.item_bias
+    rule = _kernel_rule(settings, steps)
 
     def visit(block: int) -> float:
-        return active.train(
-            schedule.users, schedule.items, schedule.ratings, starts[block], starts[block + 1],
-            *rows, steps, rule.fit_bias,
-        )  # fmt: skip
+        part, ahead = _part(starts, block)
+        return dispatch.plain.train(
+            schedule.users[ahead], schedule.items[ahead], schedule.ratings[part], *rows, rule
+        )
 
     def visit_generally(block: int) -> float:
-        return active.train_generally(
-            schedule.users, schedule.items, schedule.ratings, schedule.weights,
-            starts[block], starts[block + 1], *rows,
-            state.user_accumulators, state.item_accumulators, steps,
-            rule.code, rule.width, rule.minimum, proximal, rule.adagrad, rule.fit_bias,
+        part, _ = _part(starts, block)
+        return dispatch.general.train(
+            schedule.users[part], schedule.items[part], schedule.ratings[part],
+            schedule.weights[part], *rows, state.user_accumulators, state.item_accumulators, rule,
         )  # fmt: skip
 
     return visit_generally if _is_general(schedule, settings) else visit
+
+
+def _part(starts: list[int], block: int) -> tuple[slice, slice]:
+    """Return the ratings of a block, and the same with those that the kernel looks ahead at."""
+    begin, end = starts[block], starts[block + 1]
+    return slice(begin, end), slice(begin, end + LOOKAHEAD)
+
+
+def _kernel_rule(settings: Settings, steps: Floats) -> dict[str, object]:
+    """Return the rule as the kernels take it (_kernels/rule.pxd)."""
+    rule = settings.rule
+    rate, l2, l1 = steps.T.tolist()
+    return {
+        "rate": rate,
+        "l2": l2,
+        "l1": l1,
+        "loss": rule.code,
+        "loss_parameter": rule.width,
+        "minimum": rule.minimum,
+        "proximal": rule.nonnegative or any(settings.l1),
+        "adagrad": rule.adagrad,
+        "fit_bias": rule.fit_bias,
+    }
 
 
 def _is_general(schedule: Schedule, settings: Settings) -> bool:

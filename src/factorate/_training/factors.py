@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._kernels.dispatch import active
+from factorate._kernels import dispatch
 from factorate._utils.threads import count_threads
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ def _predict_known(
 
     def one(first: int) -> None:
         part = slice(first, first + PAIRS_PER_PART)
-        active.predict(users[part], items[part], *arrays, factors.mean, out[part])
+        dispatch.predict.predict(users[part], items[part], *arrays, factors.mean, out[part])
 
     parts = range(0, len(out), PAIRS_PER_PART)
     threads = min(len(parts), count_threads(n_threads)) if len(parts) > 1 else 1
     if threads == 1:
-        active.predict(users, items, *arrays, factors.mean, out)
+        dispatch.predict.predict(users, items, *arrays, factors.mean, out)
         return
     with ThreadPoolExecutor(threads, "factorate") as pool:
         list(pool.map(one, parts))

@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._kernels.general import Loss
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
     from factorate._utils.types import Floats
 
 
-NAMES = (  # the kernel knows them by their position
-    "squared",
-    "absolute",
-    "huber",
-    "logistic",
-    "hinge",
-    "squared_hinge",
-    "kullback_leibler",
-)
+NAMES = tuple(loss.name.lower() for loss in Loss)
 TWO_VALUED = frozenset({"logistic", "hinge", "squared_hinge"})
 CHUNK = 1 << 13  # numbers worked on at a time: they stay in the cache
 FAINTEST = 0.01  # a lower prediction counts as this under Kullback–Leibler, in mean ratings
@@ -67,7 +60,7 @@ class UpdateRule:
     @property
     def code(self) -> int:
         """What the kernel calls the loss."""
-        return NAMES.index(self.loss)
+        return Loss[self.loss.upper()]
 
     @property
     def width(self) -> float:

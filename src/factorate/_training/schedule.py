@@ -18,7 +18,7 @@ import numpy as np
 
 from factorate._input.row_counts import count_rows
 from factorate._kernels import scatter as _scatter
-from factorate._kernels.dispatch import LOOKAHEAD
+from factorate._kernels.plain import LOOKAHEAD
 from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._kernels.dispatch import PADDING
+from factorate._kernels.plain import PADDING
 from factorate._training.factors import Factors
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import stream, uniform

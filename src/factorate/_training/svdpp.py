@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factorate._kernels.dispatch import active
+from factorate._kernels import dispatch
+from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.schedule import strata
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import permutation, stream
@@ -243,18 +244,19 @@ def _performer(
         if column is None:
             some = edges[row], edges[row + 1]
             if phase == Phase.LIFT:
-                active.lift(*rows, *some)
+                dispatch.svdpp.combine(*rows, *some)
             else:
-                active.settle(*rows, kept, terms.shares[row // terms.width], *some)
+                dispatch.svdpp.distribute(*rows, kept, terms.shares[row // terms.width], *some)
             return 0.0
         block = row * schedule.n_bands[1] + column
-        ratings = starts[block], starts[block + 1]
+        part = slice(starts[block], starts[block + 1] + LOOKAHEAD)
+        some_users, some_items, n = users[part], items[part], starts[block + 1] - starts[block]
         if phase == Phase.VISIT:
             return visit(block)
         if phase == Phase.GATHER:
-            active.add_rows(users, items, *ratings, terms.sums, state.svdpp)
+            dispatch.svdpp.add_rows(some_users, some_items, n, terms.sums, state.svdpp)
         else:
-            active.add_rows(items, users, *ratings, state.svdpp, terms.sums)
+            dispatch.svdpp.add_rows(some_items, some_users, n, state.svdpp, terms.sums)
         return 0.0
 
     return perform

@@ -1,0 +1,28 @@
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+from factorate._utils.types import Floats, Rows
+
+class Loss(IntEnum):
+    SQUARED = ...
+    ABSOLUTE = ...
+    HUBER = ...
+    LOGISTIC = ...
+    HINGE = ...
+    SQUARED_HINGE = ...
+    KULLBACK_LEIBLER = ...
+
+def train(
+    users: Rows,
+    items: Rows,
+    ratings: Floats,
+    weights: Floats,
+    P: Floats,
+    Q: Floats,
+    user_bias: Floats,
+    item_bias: Floats,
+    user_accumulators: Floats,
+    item_accumulators: Floats,
+    rule: Mapping[str, Any],
+) -> float: ...

@@ -1,0 +1,107 @@
+"""Kernel of every other update: losses, weights, AdaGrad, L1 and nonnegative factors.
+
+Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
+Compiled once for each instruction set. An update that needs none of these is in plain.pyx, which
+is twice as fast.
+"""
+
+from cython cimport floating
+from libc.stdint cimport int32_t
+
+from factorate._kernels.rows cimport LANE
+from factorate._kernels.rule cimport Rule
+
+cdef extern from "inner_loops.h" nogil:
+    double dot "ft_dot"(const void *p, const void *q, Py_ssize_t n, double start)
+    void update "ft_update_general"(void *p, void *q, Py_ssize_t n, double error,
+                                    const void *rate, const void *l2, const void *cut,
+                                    double minimum, bint proximal, void *squares)
+    double shrink "ft_shrink"(double x, double cut, double minimum)
+    double exp "ft_exp"(double x)
+    double sqrt "ft_sqrt"(double x)
+
+
+cpdef enum Loss:
+    SQUARED
+    ABSOLUTE
+    HUBER
+    LOGISTIC
+    HINGE
+    SQUARED_HINGE
+    KULLBACK_LEIBLER
+
+
+cdef inline floating negative_gradient(int loss, floating rating, floating predicted,
+                                       floating parameter) noexcept nogil:
+    cdef floating residual = rating - predicted, margin = rating * predicted
+    if loss == ABSOLUTE:
+        return <floating>((residual > 0) - (residual < 0))
+    if loss == HUBER:
+        # NaN fails both comparisons and stays NaN.
+        return parameter if residual > parameter else (
+            -parameter if residual < -parameter else residual)
+    if loss == LOGISTIC:
+        return rating / (1 + <floating>exp(margin))
+    if loss == HINGE:
+        return 0 if margin >= 1 else rating
+    if loss == SQUARED_HINGE:
+        return 0 if margin >= 1 else residual
+    if loss == KULLBACK_LEIBLER:
+        return rating / (parameter if predicted < parameter else predicted) - 1
+    return residual
+
+
+def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
+          const floating[::1] weights,
+          floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
+          floating[:, ::1] user_accumulators, floating[:, ::1] item_accumulators, Rule rule):
+    """Update once for each rating, in order; return the sum of squared errors before each update.
+
+    Rows of P and Q hold a multiple of plain.PADDING factors. `weights` may be empty. The
+    accumulators of a row are the sums of the squared gradients of its factors and of its bias;
+    AdaGrad divides the learning rates by their square roots.
+    """
+    cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
+    cdef Py_ssize_t t, k, u, i
+    cdef floating predicted, error, bias = 0, weight = 1
+    cdef floating minimum = <floating>rule.minimum, parameter = <floating>rule.loss_parameter
+    cdef floating[4] base_rate, base_l2, l1, rate, l2, cut, squares
+    cdef double squared = 0
+    for k in range(4):
+        rate[k] = base_rate[k] = <floating>rule.rate[k]
+        l2[k] = base_l2[k] = <floating>rule.l2[k]
+        l1[k] = <floating>rule.l1[k]
+    with nogil:
+        for t in range(ratings.shape[0]):
+            u = users[t]
+            i = items[t]
+            if rule.fit_bias:
+                bias = user_bias[u] + item_bias[i]
+            predicted = <floating>dot(&P[u, 0], &Q[i, 0], n_factors, bias)
+            error = ratings[t] - predicted
+            squared += <double>error * error
+            error = negative_gradient(rule.loss, ratings[t], predicted, parameter)
+            if weights.shape[0]:
+                weight = weights[t]
+                error *= weight
+                for k in range(4):
+                    l2[k] = weight * base_l2[k]
+            if rule.adagrad:
+                rate[0] = base_rate[0] / <floating>sqrt(user_accumulators[u, 0])
+                rate[1] = base_rate[1] / <floating>sqrt(item_accumulators[i, 0])
+                rate[2] = base_rate[2] / <floating>sqrt(user_accumulators[u, 1])
+                rate[3] = base_rate[3] / <floating>sqrt(item_accumulators[i, 1])
+            for k in range(4):
+                cut[k] = weight * rate[k] * l1[k]
+            update(&P[u, 0], &Q[i, 0], n_factors, error, rate, l2, cut, minimum, rule.proximal,
+                   squares)
+            user_accumulators[u, 0] += squares[0]
+            item_accumulators[i, 0] += squares[1]
+            if rule.fit_bias:
+                squares[2] = error - l2[2] * user_bias[u]
+                squares[3] = error - l2[3] * item_bias[i]
+                user_bias[u] = <floating>shrink(user_bias[u] + rate[2] * squares[2], cut[2], minimum)
+                item_bias[i] = <floating>shrink(item_bias[i] + rate[3] * squares[3], cut[3], minimum)
+                user_accumulators[u, 1] += squares[2] * squares[2]
+                item_accumulators[i, 1] += squares[3] * squares[3]
+    return squared

@@ -1,0 +1,18 @@
+from collections.abc import Mapping
+from typing import Any
+
+from factorate._utils.types import Floats, Rows
+
+LOOKAHEAD: int
+PADDING: int
+
+def train(
+    users: Rows,
+    items: Rows,
+    ratings: Floats,
+    P: Floats,
+    Q: Floats,
+    user_bias: Floats,
+    item_bias: Floats,
+    rule: Mapping[str, Any],
+) -> float: ...

@@ -1,0 +1,66 @@
+"""Kernel of the plain update: squared loss and L2.
+
+Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
+Compiled once for each instruction set.
+"""
+
+from cython cimport floating
+from libc.stdint cimport int32_t
+
+from factorate._kernels.rows cimport LANE, LINE, prefetch_row
+from factorate._kernels.rule cimport ITEM_BIAS, ITEM_FACTORS, USER_BIAS, USER_FACTORS, Rule
+
+cdef extern from "inner_loops.h" nogil:
+    double dot "ft_dot"(const void *p, const void *q, Py_ssize_t n, double start)
+    void update "ft_update"(void *p, void *q, Py_ssize_t n,
+                            double p_decay, double q_decay, double p_step, double q_step)
+
+cdef enum:
+    MAX_AHEAD = 32  # updates between a prefetch and its use: as many as fetch
+    BYTES_AHEAD = 8192  # bytes of rows, but at most MAX_AHEAD
+
+LOOKAHEAD = MAX_AHEAD
+PADDING = LANE
+
+
+def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
+          floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
+          Rule rule):
+    """Update once for each rating, in order; return the sum of squared errors before each update.
+
+    Rows of P and Q hold a multiple of PADDING factors. `users` and `items` go on for LOOKAHEAD
+    entries after the last rating, with any valid rows, which are prefetched but not updated.
+    """
+    # A multiple of LANE, as the compiler then knows: it emits no loop for a remainder.
+    cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
+    cdef Py_ssize_t n_lines = n_factors * <Py_ssize_t>sizeof(floating) // LINE
+    cdef Py_ssize_t ahead = min(<Py_ssize_t>MAX_AHEAD, max(2, BYTES_AHEAD // (2 * LINE * n_lines)))
+    cdef Py_ssize_t t, u, i
+    cdef bint fit_bias = rule.fit_bias
+    cdef floating error, bias = 0
+    cdef floating user_rate = <floating>rule.rate[USER_FACTORS]
+    cdef floating item_rate = <floating>rule.rate[ITEM_FACTORS]
+    cdef floating user_bias_rate = <floating>rule.rate[USER_BIAS]
+    cdef floating item_bias_rate = <floating>rule.rate[ITEM_BIAS]
+    cdef floating user_decay = 1 - user_rate * <floating>rule.l2[USER_FACTORS]
+    cdef floating item_decay = 1 - item_rate * <floating>rule.l2[ITEM_FACTORS]
+    cdef floating user_bias_decay = 1 - user_bias_rate * <floating>rule.l2[USER_BIAS]
+    cdef floating item_bias_decay = 1 - item_bias_rate * <floating>rule.l2[ITEM_BIAS]
+    cdef double squared = 0
+    with nogil:
+        for t in range(ratings.shape[0]):
+            prefetch_row(&P[users[t + ahead], 0], n_lines)
+            prefetch_row(&Q[items[t + ahead], 0], n_lines)
+            u = users[t]
+            i = items[t]
+            if fit_bias:
+                bias = user_bias[u] + item_bias[i]
+            error = ratings[t] - bias
+            error -= <floating>dot(&P[u, 0], &Q[i, 0], n_factors, 0)
+            update(&P[u, 0], &Q[i, 0], n_factors,
+                   user_decay, item_decay, user_rate * error, item_rate * error)
+            squared += <double>error * error
+            if fit_bias:
+                user_bias[u] = user_bias_decay * user_bias[u] + user_bias_rate * error
+                item_bias[i] = item_bias_decay * item_bias[i] + item_bias_rate * error
+    return squared

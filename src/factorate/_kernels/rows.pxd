@@ -1,0 +1,14 @@
+"""Rows of factors in memory, and how far ahead they are prefetched."""
+
+cdef extern from "portable.h" nogil:
+    void prefetch "FT_PREFETCH"(const void *address)
+
+cdef enum:
+    LANE = 16  # rows are padded to a multiple of this many factors
+    LINE = 64  # bytes of a cache line
+
+
+cdef inline void prefetch_row(const void *row, Py_ssize_t n_lines) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n_lines):
+        prefetch(<const char *>row + k * LINE)

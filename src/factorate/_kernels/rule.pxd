@@ -1,0 +1,19 @@
+"""The parameters of an update, as the kernels take them."""
+
+cdef enum:  # kinds of parameters: indexes into the arrays of a Rule
+    USER_FACTORS
+    ITEM_FACTORS
+    USER_BIAS
+    ITEM_BIAS
+
+
+cdef struct Rule:  # Python passes a dict with these keys
+    double[4] rate  # learning rate of each kind of parameter
+    double[4] l2
+    double[4] l1
+    int loss  # a general.Loss
+    double loss_parameter
+    double minimum  # of factors and biases
+    bint proximal  # whether updates end in the proximal operator of L1 and the minimum
+    bint adagrad
+    bint fit_bias

@@ -1,0 +1,32 @@
+"""Kernel of the reference rule, the loop of the textbooks.
+
+Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
+Compiled once for each instruction set.
+"""
+
+from libc.stdint cimport int32_t
+
+
+def train(const int32_t[::1] users, const int32_t[::1] items, const double[::1] ratings,
+          double[:, ::1] P, double[:, ::1] Q, Py_ssize_t n_epochs, double alpha, double beta):
+    """Update once for each rating, in order, n_epochs times over.
+
+    The new p_uk is used in the update of q_ki, and gradients keep the factor 2 of the squared error.
+    """
+    cdef Py_ssize_t _epoch, t, k, n_factors = P.shape[1]
+    cdef double *p
+    cdef double *q
+    cdef double step, decay = 1 - alpha * beta
+    with nogil:
+        for _epoch in range(n_epochs):
+            for t in range(users.shape[0]):
+                p = &P[users[t], 0]
+                q = &Q[items[t], 0]
+                # Successive updates of one user wait for p: multiplying q by 2 alpha instead of
+                # the sum takes that product out of the chain.
+                step = 2 * alpha * ratings[t]
+                for k in range(n_factors):
+                    step -= p[k] * (2 * alpha * q[k])
+                for k in range(n_factors):
+                    p[k] = decay * p[k] + step * q[k]
+                    q[k] = decay * q[k] + step * p[k]
