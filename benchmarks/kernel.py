@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from factorate import datasets
-from factorate._kernels import dispatch as kernels
+from factorate._kernels import dispatch
+from factorate._kernels.general import Loss
+from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.schedule import Schedule, make_schedule, visits
 from factorate._utils.aligned import aligned_zeros
 
@@ -26,12 +28,21 @@ CACHED = 64
 CACHED_VISITS = 500_000
 FACTORS = (16, 32, 64, 128)
 FLOAT = np.dtype(np.float32)
-STEPS = np.tile(np.array([0.005, 0.05, 0], FLOAT), (4, 1))  # rate, L2 and L1
+RULE: dict[str, Any] = {
+    "rate": [0.005] * 4,
+    "l2": [0.05] * 4,
+    "l1": [0.0] * 4,
+    "loss": Loss.SQUARED,
+    "loss_parameter": 1.0,
+    "minimum": -np.inf,
+    "proximal": False,
+    "adagrad": False,
+}
 
 
 def pad(column: Any) -> Any:
     """Return a column followed by what the kernel looks ahead at."""
-    return np.concatenate([column, np.zeros(kernels.LOOKAHEAD, column.dtype)])
+    return np.concatenate([column, np.zeros(LOOKAHEAD, column.dtype)])
 
 
 def epoch_of(
@@ -44,7 +55,8 @@ def epoch_of(
     biases: Any = [np.zeros(n, FLOAT) for n in n_rows]
 
     def epoch(isa: str, fit_bias: bool) -> float:
-        train = kernels.kernel(isa).train
+        train = dispatch.kernel("plain", isa).train
+        rule = RULE | {"fit_bias": fit_bias}
         # Every run begins at the same place: thousands of epochs over noise end in denormals.
         for rows, at_first in zip(state, first, strict=True):
             rows[:] = at_first
@@ -52,7 +64,9 @@ def epoch_of(
             bias[:] = 0
         began = time.perf_counter()
         for start, stop in starts:
-            train(*order, start, stop, *state, *biases, STEPS, fit_bias)
+            ahead = slice(start, stop + LOOKAHEAD)
+            users, items, ratings = order[0][ahead], order[1][ahead], order[2][start:stop]
+            train(users, items, ratings, *state, *biases, rule)
         seconds = time.perf_counter() - began
         return sum(stop - start for start, stop in starts) / seconds / 1e6
 
@@ -96,7 +110,7 @@ def main() -> None:
             ),
             epoch_of(shuffled, [(0, n)], (N_USERS, N_ITEMS), K),
         )
-        for isa in reversed(kernels.available()):
+        for isa in reversed(dispatch.available()):
             for fit_bias in (False, True):
                 runs = [[epoch(isa, fit_bias) for epoch in epochs] for _ in range(arguments.runs)]
                 cells = [

@@ -17,11 +17,12 @@ RUNS = 11
 MEASURED = """
 import json, time
 import numpy as np
-from factorate import _scatter, kernels
+from factorate._kernels import counting
+from factorate._kernels.dispatch import plain
 
 N, ROWS, K, CALLS = 500_000, 64, 32, 20_000
 generator = np.random.default_rng(0)
-users, items = generator.integers(0, ROWS, (2, N + kernels.LOOKAHEAD), np.int32)
+users, items = generator.integers(0, ROWS, (2, N + plain.LOOKAHEAD), np.int32)
 ratings = generator.standard_normal(len(users), np.float32)
 P, Q = generator.standard_normal((2, ROWS, K), np.float32) / 10
 biases = np.zeros((2, ROWS), np.float32)
@@ -33,13 +34,18 @@ def timed(call, n):
         call()
     return (time.perf_counter() - began) / n
 
+rule = {
+    "rate": [1e-4] * 4, "l2": [0.02] * 4, "l1": [0.0] * 4, "loss": 0, "loss_parameter": 1.0,
+    "minimum": -np.inf, "proximal": False, "adagrad": False, "fit_bias": True,
+}
+
 def epoch(n):
-    kernels.active.train(users, items, ratings, 0, n, P, Q, *biases, 1e-4, 0.02, True)
+    plain.train(users, items, ratings[:n], P, Q, *biases, rule)
 
 for call in (lambda: epoch(8), lambda: epoch(N)):
     call()
 print(json.dumps({
-    "µs, a call of count, two arrays": 1e6 * timed(lambda: _scatter.count(empty, counts), CALLS),
+    "µs, a call of count, two arrays": 1e6 * timed(lambda: counting.count(empty, counts), CALLS),
     "µs, a call of train, seven arrays of either dtype": 1e6 * timed(lambda: epoch(0), CALLS),
     "million ratings/s": N / timed(lambda: epoch(N), 40) / 1e6,
 }))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._input.row_counts import count_rows
-from factorate._kernels import scatter as _scatter
+from factorate._kernels import counting
 
 if TYPE_CHECKING:
     from typing import Any
@@ -67,16 +67,16 @@ def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     """
     item_starts = _starts(count_rows(items, n_items, "item"))
     users_by_item = np.empty(len(users), np.int32)
-    _scatter.group(items, users, item_starts[:-1].copy(), users_by_item)
+    counting.group(items, users, item_starts[:-1].copy(), users_by_item)
     starts = _starts(count_rows(users, n_users, "user"))
     ends = starts[:-1].copy()
     out = np.empty(len(items), np.int32)
-    _scatter.regroup(users_by_item, item_starts, starts, ends, out)
+    counting.regroup(users_by_item, item_starts, starts, ends, out)
     if np.array_equal(ends, starts[1:]):
         return Seen(starts, out)
     packed = _starts(ends - starts[:-1])
     kept = np.empty(packed[-1], np.int32)
-    _scatter.pack(starts, packed, out, kept)
+    counting.pack(starts, packed, out, kept)
     return Seen(packed, kept)
 
 

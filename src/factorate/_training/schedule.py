@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from factorate._input.row_counts import count_rows
-from factorate._kernels import scatter as _scatter
+from factorate._kernels import tiles as tile_kernel
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._utils.random_streams import permutation, stream
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
     Run = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
@@ -99,6 +99,54 @@ class _Tiles:
     row: NDArray[np.intp]  # range of users of each tile, by number
     column: NDArray[np.intp]  # range of items
     first_of_block: NDArray[np.intp]  # number of each block's first tile, and the end
+
+
+class _Layout(NamedTuple):
+    """Tile ranges and positions of rows, and the tile where two ranges cross."""
+
+    user_ranges: Rows
+    item_ranges: Rows
+    numbers: Rows
+    user_positions: Rows
+    item_positions: Rows
+
+
+class _Scheduled(NamedTuple):
+    """Ratings in the order of the schedule."""
+
+    users: Rows
+    items: Rows
+    values: Floats
+    weights: Floats
+
+
+class _Bounds(NamedTuple):
+    """Where each tile begins, in the ratings and in the positions, and the bits of its hash."""
+
+    starts: Offsets
+    first_users: Rows
+    first_items: Rows
+    n_items: Rows
+    n_bits: int
+
+
+class _Scratch(NamedTuple):
+    """Working memory to shuffle a tile."""
+
+    keys: NDArray[np.uint64]
+    origins: Rows
+    rows: Rows
+    values: Floats
+
+
+def _scratch(size: int, dtype: np.dtype[Any]) -> _Scratch:
+    shape = 2, size
+    return _Scratch(
+        np.empty(shape, np.uint64),
+        np.empty(shape, np.int32),
+        np.empty(shape, np.int32),
+        np.empty(shape, dtype),
+    )
 
 
 def _cut(weights: NDArray[np.int64], n_bands: int) -> NDArray[np.int64]:
@@ -206,11 +254,11 @@ def make_schedule(
     # in their order, whatever their number.
     parts = list(itertools.pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist()))
     counts = np.zeros((n_parts, len(tiles.row)), np.int64)
-    lookups = row.tile, column.tile, tiles.number
+    layout = _Layout(row.tile, column.tile, tiles.number, row.place, column.place)
 
     def count_part(part: int) -> None:
-        begin, end = parts[part]
-        _scatter.count_tiles(users, items, begin, end, *lookups, counts[part])
+        some = slice(*parts[part])
+        tile_kernel.count(users[some], items[some], layout, counts[part])
 
     list(run(count_part, range(n_parts)))
     starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
@@ -222,29 +270,28 @@ def make_schedule(
         weights = np.empty(0, ratings.dtype)
     out_weights = np.empty_like(weights)
 
+    out = _Scheduled(out_users, out_items, out_ratings, out_weights)
+
     def scatter_part(part: int) -> None:
-        begin, end = parts[part]
-        _scatter.scatter(
-            users, items, ratings, weights, begin, end, row.place, column.place, *lookups,
-            cursors[part], out_users, out_items, out_ratings, out_weights,
-        )  # fmt: skip
+        some = slice(*parts[part])
+        tile_kernel.scatter(
+            users[some], items[some], ratings[some], weights[some], layout, cursors[part], out
+        )
 
     list(run(scatter_part, range(n_parts)))
     widest = int(np.diff(row.edges).max()) * int(np.diff(column.edges).max())
-    n_bits = max(2, (widest - 1).bit_length())
-    first_user = row.edges[tiles.row].astype(np.int32)
-    first_item = column.edges[tiles.column].astype(np.int32)
-    tile_items = np.diff(column.edges)[tiles.column].astype(np.int32)
+    bounds = _Bounds(
+        starts,
+        first_users=row.edges[tiles.row].astype(np.int32),
+        first_items=column.edges[tiles.column].astype(np.int32),
+        n_items=np.diff(column.edges)[tiles.column].astype(np.int32),
+        n_bits=max(2, (widest - 1).bit_length()),
+    )
 
     def shuffle_part(part: tuple[int, int]) -> None:
         begin, end = part
         largest = int(np.diff(starts[begin : end + 1]).max(initial=0))
-        _scatter.shuffle_tiles(
-            starts, begin, end, first_user, first_item, tile_items, n_bits,
-            out_users, out_items, out_ratings, out_weights,
-            np.empty((2, largest), np.uint64), np.empty((2, largest), np.int32),
-            np.empty((2, largest), np.int32), np.empty((2, largest), ratings.dtype),
-        )  # fmt: skip
+        tile_kernel.shuffle(*out, bounds, begin, end, _scratch(largest, ratings.dtype))
 
     shares = np.searchsorted(starts, np.linspace(0, n, n_parts + 1))
     shares[-1] = len(tiles.row)

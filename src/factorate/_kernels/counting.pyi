@@ -1,0 +1,17 @@
+from factorate._utils.types import Offsets, Rows
+
+def count(rows: Rows, counts: Offsets) -> int: ...
+def group(keys: Rows, values: Rows, cursor: Offsets, out: Rows) -> None: ...
+def regroup(
+    users_by_item: Rows,
+    item_starts: Offsets,
+    user_starts: Offsets,
+    user_ends: Offsets,
+    out: Rows,
+) -> None: ...
+def pack(
+    starts: Offsets,
+    packed_starts: Offsets,
+    values: Rows,
+    out: Rows,
+) -> None: ...

@@ -1,0 +1,73 @@
+from typing import Protocol
+
+from numpy import uint64
+from numpy.typing import NDArray
+
+from factorate._utils.types import Floats, Offsets, Rows
+
+class _Ranges(Protocol):
+    @property
+    def user_ranges(self) -> Rows: ...
+    @property
+    def item_ranges(self) -> Rows: ...
+    @property
+    def numbers(self) -> Rows: ...
+
+class _Layout(_Ranges, Protocol):
+    @property
+    def user_positions(self) -> Rows: ...
+    @property
+    def item_positions(self) -> Rows: ...
+
+class _Out(Protocol):
+    @property
+    def users(self) -> Rows: ...
+    @property
+    def items(self) -> Rows: ...
+    @property
+    def values(self) -> Floats: ...
+    @property
+    def weights(self) -> Floats: ...
+
+class _Tiles(Protocol):
+    @property
+    def starts(self) -> Offsets: ...
+    @property
+    def first_users(self) -> Rows: ...
+    @property
+    def first_items(self) -> Rows: ...
+    @property
+    def n_items(self) -> Rows: ...
+    @property
+    def n_bits(self) -> int: ...
+
+class _Scratch(Protocol):
+    @property
+    def keys(self) -> NDArray[uint64]: ...
+    @property
+    def origins(self) -> Rows: ...
+    @property
+    def rows(self) -> Rows: ...
+    @property
+    def values(self) -> Floats: ...
+
+def count(users: Rows, items: Rows, layout: _Ranges, counts: Offsets) -> None: ...
+def scatter(
+    users: Rows,
+    items: Rows,
+    values: Floats,
+    weights: Floats,
+    layout: _Layout,
+    cursor: Offsets,
+    out: _Out,
+) -> None: ...
+def shuffle(
+    users: Rows,
+    items: Rows,
+    values: Floats,
+    weights: Floats,
+    tiles: _Tiles,
+    begin: int,
+    end: int,
+    scratch: _Scratch,
+) -> None: ...

@@ -1,0 +1,147 @@
+"""Kernel of the rating schedule: sort ratings into tiles, and shuffle each tile.
+
+Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
+"""
+
+from cython cimport floating
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from factorate._kernels.rows cimport prefetch
+
+cdef enum:
+    AHEAD = 16  # ratings of a tile between a prefetch and the store: a cache line of them
+    DIGIT_BITS = 11
+    N_DIGITS = 2048
+
+
+def count(const int32_t[::1] users, const int32_t[::1] items, layout, int64_t[::1] counts):
+    """Add the number of ratings in each tile to `counts`.
+
+    The layout holds the tile range of each user and item, and the number of the tile where two
+    ranges cross: `user_ranges`, `item_ranges` and `numbers`.
+    """
+    cdef const int32_t[::1] user_ranges = layout.user_ranges
+    cdef const int32_t[::1] item_ranges = layout.item_ranges
+    cdef const int32_t[:, ::1] numbers = layout.numbers
+    cdef Py_ssize_t t
+    with nogil:
+        for t in range(users.shape[0]):
+            counts[numbers[user_ranges[users[t]], item_ranges[items[t]]]] += 1
+
+
+def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] values,
+            const floating[::1] weights, layout, int64_t[::1] cursor, out):
+    """Write each rating to its tile, with positions in place of rows.
+
+    The layout is that of `count`, with the position of each user and item: `user_positions` and
+    `item_positions`. The cursor holds where the next rating of each tile goes, and is changed.
+    `weights` may be empty. The arrays written to are `users`, `items`, `values` and `weights` of
+    `out`; all but the last go on for AHEAD entries, which are prefetched but not written: hundreds
+    of tiles are more streams than a processor prefetches by itself.
+    """
+    cdef const int32_t[::1] user_ranges = layout.user_ranges
+    cdef const int32_t[::1] item_ranges = layout.item_ranges
+    cdef const int32_t[::1] user_positions = layout.user_positions
+    cdef const int32_t[::1] item_positions = layout.item_positions
+    cdef const int32_t[:, ::1] numbers = layout.numbers
+    cdef int32_t[::1] out_users = out.users
+    cdef int32_t[::1] out_items = out.items
+    cdef floating[::1] out_values = out.values
+    cdef floating[::1] out_weights = out.weights
+    cdef Py_ssize_t t
+    cdef int32_t tile
+    cdef int64_t to
+    with nogil:
+        for t in range(users.shape[0]):
+            tile = numbers[user_ranges[users[t]], item_ranges[items[t]]]
+            to = cursor[tile]
+            cursor[tile] = to + 1
+            prefetch(&out_users[to] + AHEAD)
+            prefetch(&out_items[to] + AHEAD)
+            prefetch(&out_values[to] + AHEAD)
+            out_users[to] = user_positions[users[t]]
+            out_items[to] = item_positions[items[t]]
+            out_values[to] = values[t]
+            if weights.shape[0]:
+                out_weights[to] = weights[t]
+
+
+cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:
+    # Odd factors and xor-shifts are bijections of n_bits-bit numbers: pairs get distinct keys.
+    cdef uint64_t mask = (<uint64_t>1 << n_bits) - 1
+    x = (x * <uint64_t>0x9E3779B97F4A7C15) & mask
+    x ^= x >> (n_bits // 2)
+    x = (x * <uint64_t>0xBF58476D1CE4E5B9) & mask
+    return x ^ (x >> (n_bits // 2))
+
+
+cdef inline Py_ssize_t sort_keys(uint64_t[:, ::1] keys, int32_t[:, ::1] origins, Py_ssize_t size,
+                                 int n_bits) noexcept nogil:
+    """Sort keys[0] and carry origins[0] along; return which of both rows holds the result.
+
+    A least-significant-digit radix sort: equal keys keep their order.
+    """
+    cdef Py_ssize_t t, source = 0, turn, shift, digit
+    cdef int64_t total, here
+    cdef int64_t[N_DIGITS] bucket
+    for turn in range((n_bits + DIGIT_BITS - 1) // DIGIT_BITS):
+        shift = turn * DIGIT_BITS
+        for digit in range(N_DIGITS):
+            bucket[digit] = 0
+        for t in range(size):
+            bucket[(keys[source, t] >> shift) & (N_DIGITS - 1)] += 1
+        total = 0
+        for digit in range(N_DIGITS):
+            here = bucket[digit]
+            bucket[digit] = total
+            total += here
+        for t in range(size):
+            digit = (keys[source, t] >> shift) & (N_DIGITS - 1)
+            keys[1 - source, bucket[digit]] = keys[source, t]
+            origins[1 - source, bucket[digit]] = origins[source, t]
+            bucket[digit] += 1
+        source = 1 - source
+    return source
+
+
+def shuffle(int32_t[::1] users, int32_t[::1] items, floating[::1] values, floating[::1] weights,
+            tiles, Py_ssize_t begin, Py_ssize_t end, scratch):
+    """Order the ratings of the tiles from begin to end by a hash of (user, item), in place.
+
+    The hash has no collisions, so ratings of one pair alone keep their order. `weights` may be
+    empty. The tiles hold where each begins, its first user and item, its number of items, and the
+    bits of the hash: `starts`, `first_users`, `first_items`, `n_items` and `n_bits`. Scratch are
+    `keys`, `origins`, `rows` and `values`, two rows each, as long as the largest tile.
+    """
+    cdef const int64_t[::1] starts = tiles.starts
+    cdef const int32_t[::1] first_users = tiles.first_users
+    cdef const int32_t[::1] first_items = tiles.first_items
+    cdef const int32_t[::1] n_items = tiles.n_items
+    cdef int n_bits = tiles.n_bits
+    cdef uint64_t[:, ::1] keys = scratch.keys
+    cdef int32_t[:, ::1] origins = scratch.origins
+    cdef int32_t[:, ::1] old_rows = scratch.rows
+    cdef floating[:, ::1] old_values = scratch.values
+    cdef Py_ssize_t k, t, size, start, sorted_row
+    cdef uint64_t cell
+    with nogil:
+        for k in range(begin, end):
+            start = starts[k]
+            size = starts[k + 1] - start
+            for t in range(size):
+                old_rows[0, t] = users[start + t]
+                old_rows[1, t] = items[start + t]
+                old_values[0, t] = values[start + t]
+                if weights.shape[0]:
+                    old_values[1, t] = weights[start + t]
+                cell = <uint64_t>(users[start + t] - first_users[k]) * <uint64_t>n_items[k]
+                cell += <uint64_t>(items[start + t] - first_items[k])
+                keys[0, t] = mix(cell, n_bits)
+                origins[0, t] = <int32_t>t
+            sorted_row = sort_keys(keys, origins, size, n_bits)
+            for t in range(size):
+                users[start + t] = old_rows[0, origins[sorted_row, t]]
+                items[start + t] = old_rows[1, origins[sorted_row, t]]
+                values[start + t] = old_values[0, origins[sorted_row, t]]
+                if weights.shape[0]:
+                    weights[start + t] = old_values[1, origins[sorted_row, t]]
