@@ -7,7 +7,7 @@ Compiled once for each instruction set.
 from cython cimport floating
 from libc.stdint cimport int32_t
 
-from factorate._kernels.rows cimport LANE, LINE, prefetch_row
+from factorate._kernels.rows cimport LANE, LINE, prefetch_rows
 from factorate._kernels.rule cimport ITEM_BIAS, ITEM_FACTORS, USER_BIAS, USER_FACTORS, Rule
 
 cdef extern from "inner_loops.h" nogil:
@@ -49,8 +49,7 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
     cdef double squared = 0
     with nogil:
         for t in range(ratings.shape[0]):
-            prefetch_row(&P[users[t + ahead], 0], n_lines)
-            prefetch_row(&Q[items[t + ahead], 0], n_lines)
+            prefetch_rows(&P[users[t + ahead], 0], &Q[items[t + ahead], 0], n_lines)
             u = users[t]
             i = items[t]
             if fit_bias:

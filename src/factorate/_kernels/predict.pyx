@@ -16,11 +16,11 @@ def predict(const int32_t[::1] users, const int32_t[::1] items,
             const floating[::1] user_bias, const floating[::1] item_bias,
             floating mean, floating[::1] out):
     """Write mean + user_bias[u] + item_bias[i] + P[u] · Q[i] to `out`, for each pair of rows."""
-    cdef Py_ssize_t t, u, i
+    cdef Py_ssize_t t, u, i, n_factors = P.shape[1]
     cdef floating product
     with nogil:
         for t in range(users.shape[0]):
             u = users[t]
             i = items[t]
-            product = <floating>dot(&P[u, 0], &Q[i, 0], P.shape[1], 0)
+            product = <floating>dot(&P[u, 0], &Q[i, 0], n_factors, 0)
             out[t] = mean + user_bias[u] + item_bias[i] + product

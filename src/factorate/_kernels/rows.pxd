@@ -8,7 +8,8 @@ cdef enum:
     LINE = 64  # bytes of a cache line
 
 
-cdef inline void prefetch_row(const void *row, Py_ssize_t n_lines) noexcept nogil:
+cdef inline void prefetch_rows(const void *p, const void *q, Py_ssize_t n_lines) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(n_lines):
-        prefetch(<const char *>row + k * LINE)
+        prefetch(<const char *>p + k * LINE)
+        prefetch(<const char *>q + k * LINE)

@@ -7,7 +7,7 @@ Compiled once for each instruction set.
 from cython cimport floating
 from libc.stdint cimport int32_t
 
-from factorate._kernels.rows cimport LANE, LINE, prefetch_row
+from factorate._kernels.rows cimport LANE, LINE, prefetch_rows
 
 cdef extern from "inner_loops.h" nogil:
     void add "ft_add"(void *target, const void *source, Py_ssize_t n)
@@ -28,8 +28,7 @@ def add_rows(const int32_t[::1] targets, const int32_t[::1] sources, Py_ssize_t 
     cdef Py_ssize_t t
     with nogil:
         for t in range(n):
-            prefetch_row(&T[targets[t + AHEAD], 0], n_lines)
-            prefetch_row(&S[sources[t + AHEAD], 0], n_lines)
+            prefetch_rows(&T[targets[t + AHEAD], 0], &S[sources[t + AHEAD], 0], n_lines)
             add(&T[targets[t], 0], &S[sources[t], 0], n_factors)
 
 
