@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
 import factorate as ft
-from factorate._kernels import dispatch as kernels
+from factorate._kernels import dispatch
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -20,7 +21,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_baseline_is_always_there() -> None:
-    assert kernels.available()[-1] == "baseline"
+    assert dispatch.available()[-1] == "baseline"
 
 
 def test_each_one_can_be_forced(isa: str) -> None:
@@ -35,14 +36,26 @@ def test_one_that_cannot_run_is_an_error_on_import() -> None:
 
 
 def test_a_module_that_cannot_run_is_never_imported() -> None:
-    code = "import sys, factorate; print([m for m in sys.modules if '.sgd_' in m])"
+    code = "import sys, factorate; print([m for m in sys.modules if '_dispatch.' in m and '_avx' in m])"
     assert run(code, FACTORATE_ISA="baseline").stdout == "[]\n"
 
 
-def test_an_old_processor_gets_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("factorate._kernels.cpu.cpuid", lambda _leaf: (1, 0, 0, 0))
-        assert kernels._processor_supports() == set()
+@dataclass(frozen=True)
+class Processor:
+    """A processor that reports given registers."""
+
+    leaves: dict[int, tuple[int, int, int, int]]
+    saved: int = 0
+    x86_64: bool = True
+
+    def is_x86_64(self) -> bool:
+        return self.x86_64
+
+    def cpuid(self, leaf: int) -> tuple[int, int, int, int]:
+        return self.leaves[leaf]
+
+    def xgetbv(self) -> int:
+        return self.saved
 
 
 AVX2 = {0: (7, 0, 0, 0), 1: (0, 0, 1 << 12 | 1 << 27 | 1 << 28, 0)}
@@ -53,15 +66,22 @@ AVX512_EBX = 1 << 3 | 1 << 5 | 1 << 8 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 
     ("saved", "expected"),
     [(0b1, set()), (0b110, {"avx2"}), (0b11100110, {"avx2", "avx512"})],
 )
-def test_registers_the_system_does_not_save_are_not_used(
-    saved: int, expected: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("factorate._kernels.cpu.is_x86_64", lambda: True)
-    monkeypatch.setattr(
-        "factorate._kernels.cpu.cpuid", (AVX2 | {7: (0, AVX512_EBX, 0, 0)}).__getitem__
-    )
-    monkeypatch.setattr("factorate._kernels.cpu.xgetbv", lambda: saved)
-    assert kernels._processor_supports() == expected
+def test_registers_the_system_does_not_save_are_not_used(saved: int, expected: set[str]) -> None:
+    processor = Processor(AVX2 | {7: (0, AVX512_EBX, 0, 0)}, saved)
+    assert dispatch.processor_supports(processor) == expected
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        Processor({0: (6, 0, 0, 0), 1: AVX2[1]}, saved=0b110),
+        Processor({0: (7, 0, 0, 0), 1: (0, 0, 0, 0)}, saved=0b110),
+        Processor({}, x86_64=False),
+    ],
+    ids=["no leaf 7", "no AVX", "another architecture"],
+)
+def test_an_old_processor_gets_the_baseline(processor: Processor) -> None:
+    assert dispatch.processor_supports(processor) == set()
 
 
 def test_show_config_names_versions_and_instruction_sets(
@@ -70,7 +90,7 @@ def test_show_config_names_versions_and_instruction_sets(
     ft.show_config()
     shown = capsys.readouterr().out
     assert ft.__version__ in shown
-    assert kernels.chosen() in shown
+    assert dispatch.chosen() in shown
 
 
 def test_instruction_sets_agree_closely() -> None:
@@ -78,7 +98,7 @@ def test_instruction_sets_agree_closely() -> None:
         "import factorate as ft; d = ft.datasets.synthetic(5000, 200, 100);"
         "print(ft.MatrixFactorization(8, random_state=0).fit(d).evaluate(d)['rmse'])"
     )
-    scores = [float(run(code, FACTORATE_ISA=isa).stdout) for isa in kernels.available()]
+    scores = [float(run(code, FACTORATE_ISA=isa).stdout) for isa in dispatch.available()]
     assert max(scores) == pytest.approx(min(scores), rel=1e-4)
 
 

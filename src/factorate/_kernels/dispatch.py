@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from factorate._kernels import cpu
 
@@ -18,24 +18,40 @@ KERNELS = ("plain", "general", "svdpp", "predict", "textbook", "topn")
 _SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
 
 
+class Processor(Protocol):
+    """The instructions that identify a processor; the module `cpu` runs them."""
+
+    def is_x86_64(self) -> bool:
+        """Return whether the processor is an x86-64."""
+        ...
+
+    def cpuid(self, leaf: int) -> tuple[int, int, int, int]:
+        """Return the registers eax, ebx, ecx and edx of a CPUID leaf."""
+        ...
+
+    def xgetbv(self) -> int:
+        """Return extended control register 0."""
+        ...
+
+
 def _has_bits(register: int, *bits: int) -> bool:
     return all(register >> bit & 1 for bit in bits)
 
 
-def _processor_supports() -> set[str]:
+def processor_supports(processor: Processor) -> set[str]:
     """Return the instruction sets beyond the baseline that can run on this machine.
 
     Bit positions are those of the Intel Software Developer's Manual, volume 2A (CPUID) and
     volume 1, section 13.3 (XCR0).
     """
-    if not cpu.is_x86_64():
+    if not processor.is_x86_64():
         return set()
-    highest_leaf = cpu.cpuid(0)[0]
-    ecx1 = cpu.cpuid(1)[2]
+    highest_leaf = processor.cpuid(0)[0]
+    ecx1 = processor.cpuid(1)[2]
     if highest_leaf < 7 or not _has_bits(ecx1, 12, 27, 28):  # FMA, OSXSAVE, AVX
         return set()
-    ebx7 = cpu.cpuid(7)[1]
-    saved = cpu.xgetbv()
+    ebx7 = processor.cpuid(7)[1]
+    saved = processor.xgetbv()
     found = set()
     if _has_bits(saved, 1, 2) and _has_bits(ebx7, 3, 5, 8):  # SSE, AVX state; BMI1, AVX2, BMI2
         found.add("avx2")
@@ -48,7 +64,7 @@ def _processor_supports() -> set[str]:
 @functools.cache
 def available() -> tuple[str, ...]:
     """Return the instruction sets that are compiled in and can run here, fastest first."""
-    supported = _processor_supports() | {"baseline"}
+    supported = processor_supports(cpu) | {"baseline"}
     return tuple(
         isa
         for isa, suffix in _SUFFIXES.items()
