@@ -36,7 +36,7 @@ def test_one_that_cannot_run_is_an_error_on_import() -> None:
 
 
 def test_a_module_that_cannot_run_is_never_imported() -> None:
-    code = "import sys, factorate; print([m for m in sys.modules if '_dispatch.' in m and '_avx' in m])"
+    code = "import sys, factorate; print([m for m in sys.modules if '_avx' in m])"
     assert run(code, FACTORATE_ISA="baseline").stdout == "[]\n"
 
 
