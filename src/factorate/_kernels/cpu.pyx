@@ -1,4 +1,4 @@
-"""Which instruction sets this processor and its operating system can run, and the compiler."""
+"""Identify the processor, the operating system's support for its registers, and the compiler."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -10,21 +10,22 @@ cdef extern from "portable.h" nogil:
 
 
 def compiler():
-    """Name and version of the compiler of this module, and what is special about the build."""
+    """Return the name and version of the compiler of this module, and the kind of build."""
     return FT_COMPILER.decode()
 
 
 def is_x86_64():
+    """Return whether this module was compiled for x86-64."""
     return FT_X86_64
 
 
 def cpuid(uint32_t leaf):
-    """Registers (eax, ebx, ecx, edx) of one CPUID leaf, sub-leaf 0."""
+    """Return the registers (eax, ebx, ecx, edx) of one CPUID leaf, sub-leaf 0."""
     cdef uint32_t out[4]
     ft_cpuid(leaf, out)
     return out[0], out[1], out[2], out[3]
 
 
 def xgetbv():
-    """Extended control register 0; legal only where CPUID says OSXSAVE."""
+    """Return extended control register 0; legal only where CPUID reports OSXSAVE."""
     return ft_xgetbv()
