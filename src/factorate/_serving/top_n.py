@@ -1,8 +1,8 @@
-"""Top n: the best of all candidates for each of many queries.
+"""Top n: the best candidates of each query.
 
-A product of blocks proposes, the kernel of predictions scores: every candidate whose score can be
-among the best n, given how far rounding can move it, is scored again as `predict` does. So neither
-the block nor the thread a user falls into changes a bit of the result.
+A blocked product proposes candidates: all whose score may be among the n best, given the largest
+possible rounding error. The prediction kernel scores these again, so scores equal `predict` bit for
+bit and do not depend on how queries are divided into blocks and threads.
 """
 
 from __future__ import annotations
@@ -23,41 +23,114 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Offsets, Rows
 
 
-FEW = 16  # queries that are not worth bringing the items into panels for
-CHUNK = 1024  # queries a thread takes at a time
-CHUNK_BYTES = 1 << 24  # of their candidates
-BLOCK_BYTES = 1 << 15  # factors of the queries that one panel of items meets
+FEW = 16  # with fewer queries, packing the items into panels costs more than it saves
+CHUNK = 1024  # queries that a thread scores at a time
+CHUNK_BYTES = 1 << 24  # limit on the candidates proposed for one chunk
+BLOCK_BYTES = 1 << 15  # factors of the queries that are multiplied with one panel of items
 NO_ROWS: Rows = np.empty(0, np.int32)
+
+
+def best(
+    scoring: Scoring,
+    queries: Rows,
+    candidates: Rows,
+    *,
+    n: int,
+    excluded: Excluded | None = None,
+    n_threads: int | None = None,
+    chunk: int = CHUNK,
+) -> tuple[Rows, Floats]:
+    """Find the n best candidates of each query.
+
+    Parameters
+    ----------
+    scoring : Scoring
+        How pairs of query and item are scored.
+    queries : ndarray of shape (m,), int32
+        Rows of queries.
+    candidates : ndarray, int32
+        Rows of items, ascending.
+    n : int
+        Length of the lists, at least 1.
+    excluded : Excluded, default=None
+        Candidates to leave out of the list of each query; None for none.
+    n_threads : int, default=None
+        Number of threads; None for one per core. It does not change the result.
+    chunk : int, default=1024
+        Queries that a thread scores at a time. It does not change the result.
+
+    Returns
+    -------
+    rows, scores : ndarray of shape (m, n)
+        Best first, equal scores by ascending row; -1 and NaN where there are fewer candidates.
+    """
+    if excluded is None:
+        none = np.zeros(len(queries), np.int64)
+        excluded = Excluded(none, none, NO_ROWS)
+    rows, scores = no_results(len(queries), n, scoring.queries.dtype)
+    capacity = min(2 * n + 32, len(candidates))
+    if not len(candidates):
+        return rows, scores
+    if len(queries) < FEW or 2 * capacity > len(candidates):
+        for k in range(len(queries)):
+            one = slice(k, k + 1)
+            _score_all(scoring, queries[k], candidates, excluded.part(one), rows[one], scores[one])
+        return rows, scores
+    threads = count_threads(n_threads)
+    panels, largest = _panels(scoring, candidates)
+    size = min(chunk, CHUNK_BYTES // (8 * capacity) + 1, -(-len(queries) // threads))
+
+    def score_chunk(first: int) -> None:
+        some = slice(first, first + size)
+        _score_some(
+            scoring,
+            queries[some],
+            candidates,
+            excluded.part(some),
+            panels,
+            largest,
+            capacity,
+            rows[some],
+            scores[some],
+        )
+
+    chunks = range(0, len(queries), size)
+    if threads == 1:
+        for first in chunks:
+            score_chunk(first)
+    else:
+        with ThreadPoolExecutor(min(threads, len(chunks)), "factorate") as pool:
+            list(pool.map(score_chunk, chunks))
+    return rows, scores
 
 
 @dataclass(frozen=True)
 class Excluded:
-    """Rows that are left out: those of query k are ``rows[begin[k]:end[k]]``, ascending."""
+    """Candidates left out of each list: ``rows[begin[k]:end[k]]`` for query k, ascending."""
 
     begin: Offsets
     end: Offsets
     rows: Rows
 
     def part(self, chosen: slice | Rows) -> Excluded:
-        """Return those of some queries."""
+        """Return the excluded rows of some queries."""
         return Excluded(self.begin[chosen], self.end[chosen], self.rows)
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How queries and items are scored: mean + biases + p·q, divided by both norms if given.
+    """The score of a query and an item: μ + biases + p·q, multiplied by both scales if given.
 
     Attributes
     ----------
-    queries, items
-        Factors, shapes (n_queries, K) and (n_items, K).
-    query_bias, item_bias
-        Biases, shapes (n_queries,) and (n_items,).
-    mean
+    queries, items : ndarray of shapes (n_queries, K) and (n_items, K)
+        Factors.
+    query_bias, item_bias : ndarray of shapes (n_queries,) and (n_items,)
+        Biases.
+    mean : float
         μ.
-    query_scale, item_scale
-        What scores are multiplied by, shapes (n_queries,) and (n_items,); None for 1. With them,
-        biases and μ are 0.
+    query_scale, item_scale : ndarray of shapes (n_queries,) and (n_items,), default=None
+        Factors of the score, None for 1. Biases and μ must then be 0.
     """
 
     queries: Floats
@@ -79,83 +152,17 @@ class Scoring:
         return out
 
 
-def cosines(rows: Floats) -> Scoring:
-    """Return how to score rows of factors by their cosine; that of a row of zeros is 0."""
-    zeros = np.zeros(len(rows), rows.dtype)
-    every = np.arange(len(rows), dtype=np.int32)
-    norms = np.sqrt(Scoring(rows, rows, zeros, zeros, 0.0).exact(every, every))
-    inverse = np.divide(1, norms, out=zeros.copy(), where=norms > 0)
-    return Scoring(rows, rows, zeros, zeros, 0.0, inverse, inverse)
-
-
-def best(
-    scoring: Scoring, queries: Rows, candidates: Rows, excluded: Excluded | None, n: int,
-    n_threads: int | None,
-) -> tuple[Rows, Floats]:  # fmt: skip
-    """Find the n best candidates of each query.
-
-    Parameters
-    ----------
-    scoring
-        How they are scored.
-    queries
-        Rows of queries, int32, shape (m,).
-    candidates
-        Rows of items, int32, ascending.
-    excluded
-        Candidates to leave out, query by query; None for none.
-    n
-        At least 1.
-    n_threads
-        How many may run; None for one on each core. Without influence on the result.
-
-    Returns
-    -------
-    rows, scores
-        Shape (m, n) each, best first, equal scores by row; -1 and NaN where there are fewer.
-    """
-    if excluded is None:
-        none = np.zeros(len(queries), np.int64)
-        excluded = Excluded(none, none, NO_ROWS)
-    rows, scores = no_results(len(queries), n, scoring.queries.dtype)
-    room = min(2 * n + 32, len(candidates))
-    if not len(candidates):
-        return rows, scores
-    if len(queries) < FEW or 2 * room > len(candidates):
-        for k in range(len(queries)):
-            _score_all(scoring, queries[k], candidates, excluded.part(slice(k, k + 1)),
-                       rows[k : k + 1], scores[k : k + 1])  # fmt: skip
-        return rows, scores
-    threads = count_threads(n_threads)
-    panels, largest = _panels(scoring, candidates)
-    size = min(CHUNK, CHUNK_BYTES // (8 * room) + 1, -(-len(queries) // threads))
-
-    def one(first: int) -> None:
-        part = slice(first, first + size)
-        _score_some(scoring, queries[part], candidates, excluded.part(part), panels, largest, room,
-                    rows[part], scores[part])  # fmt: skip
-
-    chunks = range(0, len(queries), size)
-    if threads == 1:
-        for first in chunks:
-            one(first)
-    else:
-        with ThreadPoolExecutor(min(threads, len(chunks)), "factorate") as pool:
-            list(pool.map(one, chunks))
-    return rows, scores
-
-
 def no_results(m: int, n: int, dtype: np.dtype[Any]) -> tuple[Rows, Floats]:
-    """Return rows and scores of empty places, -1 and NaN."""
+    """Return empty lists of length n for m queries: rows of -1 and scores of NaN."""
     return np.full((m, n), -1, np.int32), np.full((m, n), np.nan, dtype)
 
 
-def best_of_one(scores: Floats, codes: Rows, n: int) -> tuple[Rows, Floats]:
-    """Return the n best of one row of scores, as `best` does; their codes are ascending."""
-    best_codes, best_scores = no_results(1, n, scores.dtype)
-    ends, zero = np.array([0, len(codes)]), np.zeros(1, np.int64)
-    topk.select(scores, codes, ends, zero, zero, NO_ROWS, best_scores, best_codes)
-    return best_codes, best_scores
+def best_of_one(scores: Floats, rows: Rows, n: int) -> tuple[Rows, Floats]:
+    """Return the n best of one list of scores, as `best` does; the rows are ascending."""
+    best_rows, best_scores = no_results(1, n, scores.dtype)
+    ends, zero = np.array([0, len(rows)]), np.zeros(1, np.int64)
+    topk.select(scores, rows, ends, zero, zero, NO_ROWS, best_scores, best_rows)
+    return best_rows, best_scores
 
 
 def _score_all(
@@ -171,7 +178,7 @@ def _score_all(
 
 
 def _panels(scoring: Scoring, candidates: Rows) -> tuple[Floats, tuple[float, float]]:
-    """Bring the candidates into panels; return them, the largest norm and the largest |offset|."""
+    """Pack the candidates into panels; return them with the largest norm and |bias| of an item."""
     dtype = scoring.items.dtype
     width = topk.PANEL_BYTES // dtype.itemsize
     n_factors = scoring.items.shape[1]
@@ -186,11 +193,12 @@ def _panels(scoring: Scoring, candidates: Rows) -> tuple[Floats, tuple[float, fl
 
 
 def _slack(scoring: Scoring, queries: Rows, largest: tuple[float, float]) -> Floats:
-    """Return by how much rounding can bring the scores of two items in another order.
+    """Return the largest difference of two scores that rounding can reverse, for each query.
 
-    Summing m terms in any order errs by at most m ε Σ|term| to first order (Higham, "Accuracy and
-    Stability of Numerical Algorithms", 2nd ed., 2002, section 4.2), and Σ|p_k q_k| ≤ |p||q|. Two
-    sums of each of two items are compared, the proposed and the exact one; twice that is safe.
+    The error of a sum of m terms in any order is at most m ε Σ|term| to first order (Higham,
+    "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002, section 4.2), and
+    Σ|p_k q_k| ≤ |p||q|. Four sums are involved, the proposed and the exact score of two items; the
+    factor 8 doubles this.
     """
     rows = scoring.queries[queries]
     norms = np.sqrt(np.einsum("nk,nk->n", rows, rows, dtype=np.float64))
@@ -202,12 +210,12 @@ def _slack(scoring: Scoring, queries: Rows, largest: tuple[float, float]) -> Flo
 
 def _score_some(
     scoring: Scoring, queries: Rows, candidates: Rows, excluded: Excluded, panels: Floats,
-    largest: tuple[float, float], room: int, rows: Rows, scores: Floats,
+    largest: tuple[float, float], capacity: int, rows: Rows, scores: Floats,
 ) -> None:  # fmt: skip
-    """Score the candidates that the product proposes."""
+    """Score the candidates that the blocked product proposes."""
     m, dtype, n_factors = len(queries), scoring.queries.dtype, scoring.queries.shape[1]
     n_groups = max(1, BLOCK_BYTES // (topk.GROUP * n_factors * dtype.itemsize))
-    proposed, places = np.empty((m, room), dtype), np.empty((m, room), np.int32)
+    proposed, positions = np.empty((m, capacity), dtype), np.empty((m, capacity), np.int32)
     sizes = np.empty(m, np.int32)
     topk.propose(
         queries, scoring.queries, panels, candidates,
@@ -216,14 +224,14 @@ def _score_some(
         np.zeros((n_groups, n_factors, topk.GROUP), dtype),
         aligned_zeros((topk.GROUP, panels.shape[2]), dtype),
         np.empty(rows.shape, dtype), np.empty(rows.shape, np.int32), np.empty(m, np.int32),
-        np.empty(m, dtype), proposed, places, sizes,
+        np.empty(m, dtype), proposed, positions, sizes,
     )  # fmt: skip
     found = np.maximum(sizes, 0)
-    items = candidates[places[np.arange(room, dtype=np.int32) < found[:, None]]]
+    items = candidates[positions[np.arange(capacity, dtype=np.int32) < found[:, None]]]
     exact = scoring.exact(np.repeat(queries, found), items)
     starts = np.concatenate([[0], np.cumsum(found)], dtype=np.int64)
     none = np.zeros(m, np.int64)
     topk.select(exact, items, starts, none, none, excluded.rows, scores, rows)
-    for k in np.flatnonzero(sizes < 0).tolist():  # too many whose scores are nearly equal
+    for k in np.flatnonzero(sizes < 0).tolist():  # nearly equal scores exceeded the capacity
         _score_all(scoring, queries[k], candidates, excluded.part(slice(k, k + 1)),
                    rows[k : k + 1], scores[k : k + 1])  # fmt: skip
