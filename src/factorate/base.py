@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
 from factorate import metrics
-from factorate._fitted import fold_in
-from factorate._input.frames import matrix_frame
+from factorate._fitted import fold_in, model_file
 from factorate._input.id_columns import read_ids
 from factorate._input.id_index import look_up
-from factorate._input.id_queries import IN_PREDICTIONS, IN_RATINGS, as_column, rows_of, warn_unknown
-from factorate._input.ratings import read_further, read_pairs, read_ratings_of_one, read_values
-from factorate._serving import neighbours
-from factorate._training import factors as factors_room
+from factorate._input.id_queries import IN_RATINGS, as_column, warn_unknown
+from factorate._input.ratings import read_further
+from factorate._serving import complete, groups, predictions, recommend, similar, vectors
 from factorate._training.settings import check_columns, check_settings, draw_seed
-from factorate._utils.validation import check_flag, show
+from factorate._utils import sklearn_protocol
+from factorate._utils.validation import show
 from factorate.exceptions import not_fitted
 
 if TYPE_CHECKING:
+    import inspect
+    import os
+
     from numpy.typing import ArrayLike, NDArray
 
     from factorate._fitted.fitted_state import FittedState
@@ -29,16 +30,13 @@ if TYPE_CHECKING:
 
     Found = tuple[NDArray[Any], Floats]
 
-MAX_CELLS = 50_000_000
-CELLS_AT_ONCE = 1 << 20
-WEIGHTED = ("fit", "partial_fit", "score")
-
 
 class FactorModel:
-    """Base class of the models: predictions, recommendations, neighbours, users and items.
+    """Base class of the models: what can be done with factors, however they were trained.
 
-    Parameters are the arguments of ``__init__``, stored untouched under their names, as
-    scikit-learn asks of its estimators.
+    As with any scikit-learn estimator, ``__init__`` stores its arguments unchanged as attributes of
+    the same name. A fitted model holds a `FittedState` in ``_fitted``. Methods that change the
+    model replace it in one assignment, so other threads can read the model meanwhile.
     """
 
     _estimator_type = "regressor"
@@ -48,105 +46,164 @@ class FactorModel:
     n_threads: int | None
     random_state: int | np.random.Generator | np.random.RandomState | None
 
-    # Parameters, as scikit-learn's estimators have them
-
-    @classmethod
-    def _parameters(cls) -> dict[str, inspect.Parameter]:
-        parameters = dict(inspect.signature(cls.__init__).parameters)
-        del parameters["self"]
-        return parameters
+    # Parameters
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
-        """Return the parameters by name.
+        """Get the parameters of this estimator.
 
         Parameters
         ----------
-        deep
-            Ignored: there are no nested estimators.
+        deep : bool, default=True
+            Ignored, because no parameter is an estimator.
+
+        Returns
+        -------
+        dict
+            Parameters by name.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ft.MatrixFactorization(n_factors=8).get_params()["n_factors"]
+        8
         """
         return {name: getattr(self, name) for name in self._parameters()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name; what was fitted stays.
+        """Set parameters of this estimator; fitted attributes do not change.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name.
+
+        Returns
+        -------
+        FactorModel
+            This estimator.
 
         Raises
         ------
         ValueError
-            If there is no such parameter; then none is set.
+            If a name is not a parameter; then none is set.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ft.MatrixFactorization().set_params(n_factors=8)
+        MatrixFactorization(n_factors=8)
         """
-        names = self._parameters()
-        for name in params:
-            if name not in names:
-                raise ValueError(f"there is no parameter {name!r}; there are {', '.join(names)}")
-        for name, value in params.items():
-            setattr(self, name, value)
+        sklearn_protocol.set_params(self, params)
         return self
 
     def __repr__(self) -> str:
         """Show the parameters that differ from the defaults."""
-        changed = [
-            f"{name}={getattr(self, name)!r}"
-            for name, parameter in self._parameters().items()
-            if repr(getattr(self, name)) != repr(parameter.default)
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        return sklearn_protocol.describe(self)
 
     def get_metadata_routing(self) -> Any:
-        """Say to scikit-learn which of `fit`, `partial_fit` and `score` take ``sample_weight``."""
-        from sklearn.utils.metadata_routing import MetadataRequest
+        """Get the metadata routing of this estimator.
 
-        if "_metadata_request" in vars(self):
-            return self._metadata_request
-        request = MetadataRequest(owner=self)
-        for method in WEIGHTED:
-            getattr(request, method).add_request(param="sample_weight", alias=None)
-        return request
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRequest
+            Whether `fit`, `partial_fit` and `score` request ``sample_weight``.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        """
+        return sklearn_protocol.metadata_request(self)
 
     def set_fit_request(self, *, sample_weight: bool | str | None) -> Self:
-        """Choose whether scikit-learn's tools pass ``sample_weight`` on to `fit`.
+        """Set whether meta-estimators of scikit-learn pass ``sample_weight`` to `fit`.
+
+        This only has an effect after ``sklearn.set_config(enable_metadata_routing=True)``.
 
         Parameters
         ----------
-        sample_weight
-            True, False, None for an error when there is one, or the name it is passed under. It
-            counts where ``sklearn.set_config(enable_metadata_routing=True)`` was called.
+        sample_weight : bool, str or None
+            True to pass it, False not to pass it, None to raise an error if it is given, or the
+            name under which it is given.
+
+        Returns
+        -------
+        FactorModel
+            This estimator.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
         """
-        return self._set_request("fit", sample_weight)
+        sklearn_protocol.request_weights(self, "fit", sample_weight)
+        return self
 
     def set_partial_fit_request(self, *, sample_weight: bool | str | None) -> Self:
-        """Choose whether ``sample_weight`` is passed to `partial_fit`; see `set_fit_request`."""
-        return self._set_request("partial_fit", sample_weight)
+        """Set whether meta-estimators of scikit-learn pass ``sample_weight`` to `partial_fit`.
+
+        This only has an effect after ``sklearn.set_config(enable_metadata_routing=True)``.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            True to pass it, False not to pass it, None to raise an error if it is given, or the
+            name under which it is given.
+
+        Returns
+        -------
+        FactorModel
+            This estimator.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        """
+        sklearn_protocol.request_weights(self, "partial_fit", sample_weight)
+        return self
 
     def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
-        """Choose whether ``sample_weight`` is passed to `score`; see `set_fit_request`."""
-        return self._set_request("score", sample_weight)
+        """Set whether meta-estimators of scikit-learn pass ``sample_weight`` to `score`.
 
-    def _set_request(self, method: str, chosen: bool | str | None) -> Self:
-        request = self.get_metadata_routing()
-        getattr(request, method).add_request(param="sample_weight", alias=chosen)
-        self._metadata_request: Any = request  # scikit-learn's clone copies what has this name
+        This only has an effect after ``sklearn.set_config(enable_metadata_routing=True)``.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            True to pass it, False not to pass it, None to raise an error if it is given, or the
+            name under which it is given.
+
+        Returns
+        -------
+        FactorModel
+            This estimator.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        """
+        sklearn_protocol.request_weights(self, "score", sample_weight)
         return self
 
     def __sklearn_tags__(self) -> Any:
         """Describe the estimator to scikit-learn."""
-        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="regressor",
-            target_tags=TargetTags(required=False),
-            regressor_tags=RegressorTags(),
-            input_tags=InputTags(string=True, categorical=True, sparse=True),
-            non_deterministic=getattr(self, "random_state", None) is None,
-        )
+        non_deterministic = getattr(self, "random_state", None) is None
+        return sklearn_protocol.regressor_tags(non_deterministic=non_deterministic)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Say whether there are factors."""
+        """Return whether the model is fitted."""
         return "_fitted" in vars(self)
+
+    @classmethod
+    def _parameters(cls) -> dict[str, inspect.Parameter]:
+        return sklearn_protocol.constructor_parameters(cls)
 
     def _checked_columns(self) -> Names | None:
         return check_columns(self.columns)
 
-    # What was learnt
+    # Fitted attributes
 
     def _require(self) -> FittedState:
         fitted: FittedState | None = vars(self).get("_fitted")
@@ -156,90 +213,168 @@ class FactorModel:
 
     @property
     def user_factors_(self) -> Floats:
-        """Rows of P, shape (n_users, K)."""
+        """Factors of the users, P.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_factors)
+            One row for each of `users_`, read-only. With SVD++ terms, these are included.
+        """
         return self._require().factors.user_factors
 
     @property
     def item_factors_(self) -> Floats:
-        """Rows of Q, shape (n_items, K)."""
+        """Factors of the items, Q.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_factors)
+            One row for each of `items_`, read-only.
+        """
         return self._require().factors.item_factors
 
     @property
     def svdpp_factors_(self) -> Floats:
-        """Rows y of the items, shape (n_items, K); AttributeError without SVD++ terms."""
+        """Factors y of the items in the SVD++ terms.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_factors)
+            One row for each of `items_`, read-only.
+
+        Raises
+        ------
+        AttributeError
+            If the model was fitted without SVD++ terms.
+        """
         svdpp = self._require().factors.svdpp
         if svdpp is None:
-            raise AttributeError("svdpp_factors_ are there after a fit with svdpp=True")
+            raise AttributeError("svdpp_factors_ exists only after a fit with svdpp=True")
         return svdpp
 
     @property
     def user_bias_(self) -> Floats:
-        """Biases of the users, shape (n_users,)."""
+        """Biases of the users.
+
+        Returns
+        -------
+        ndarray of shape (n_users,)
+            One bias for each of `users_`, read-only.
+        """
         return self._require().factors.user_bias
 
     @property
     def item_bias_(self) -> Floats:
-        """Biases of the items, shape (n_items,)."""
+        """Biases of the items.
+
+        Returns
+        -------
+        ndarray of shape (n_items,)
+            One bias for each of `items_`, read-only.
+        """
         return self._require().factors.item_bias
 
     @property
     def global_mean_(self) -> float:
-        """The centre μ of predictions; which it is, and when it is 0, `fit_mean` says."""
+        """The centre μ of predictions.
+
+        Returns
+        -------
+        float
+            The mean of the training ratings, or the value described under `fit_mean`.
+        """
         return self._require().factors.mean
 
     @property
     def users_(self) -> NDArray[Any]:
-        """Ids of the users, in the order of their rows."""
+        """Ids of the users, in the order of their rows.
+
+        Returns
+        -------
+        ndarray of shape (n_users,)
+            Those of the training ratings, sorted, followed by those added later; read-only.
+        """
         return self._require().user_index.ids
 
     @property
     def items_(self) -> NDArray[Any]:
-        """Ids of the items, in the order of their rows."""
+        """Ids of the items, in the order of their rows.
+
+        Returns
+        -------
+        ndarray of shape (n_items,)
+            Those of the training ratings, sorted, followed by those added later; read-only.
+        """
         return self._require().item_index.ids
 
     @property
     def id_kinds_(self) -> tuple[str, str]:
-        """Kinds of the ids of users and items, such as "integer" or "str"."""
+        """Kinds of the ids of users and items.
+
+        Returns
+        -------
+        tuple of str
+            A kind such as "integer" or "str" for users, and one for items.
+        """
         fitted = self._require()
         return fitted.user_index.kind, fitted.item_index.kind
 
     @property
     def history_(self) -> dict[str, NDArray[Any]]:
-        """Columns, one entry an epoch."""
+        """Errors, learning rate and time of each epoch.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_epochs,)
+            Columns by name, read-only.
+        """
         return self._require().history
 
     @property
     def best_epoch_(self) -> int:
-        """Number of the epoch whose factors these are."""
+        """Number of the epoch whose factors the model has.
+
+        Returns
+        -------
+        int
+            The last epoch, unless training stopped early.
+        """
         return self._require().best_epoch
 
     @property
     def n_epochs_(self) -> int:
-        """Number of epochs trained."""
+        """Number of epochs trained.
+
+        Returns
+        -------
+        int
+            At most ``n_epochs``.
+        """
         return len(self._require().history["epoch"])
 
     # Predictions
 
     def predict(self, X: Any) -> Floats:
-        """Predict the ratings of pairs.
+        """Predict the ratings of pairs of user and item.
 
         Parameters
         ----------
-        X
-            Pairs of user and item: an array of shape (n, 2), a tuple (users, items), a DataFrame,
-            the path of a file, or a sparse matrix whose stored entries are the pairs.
+        X : array-like of shape (n, 2), tuple, DataFrame, path or sparse matrix
+            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a CSV or
+            Parquet file, or a sparse matrix whose stored entries are the pairs.
 
         Returns
         -------
-        ndarray
-            Shape (n,). An unknown id adds nothing: μ + b_i, μ + b_u or μ.
+        ndarray of shape (n,)
+            Predicted ratings, μ + b_u + b_i + p_u·q_i. For an unknown user or item, its bias and
+            factors are left out.
 
         Raises
         ------
         TypeError, ValueError
-            If `X` is not pairs, or a whole column has another type than the ids in training.
+            If `X` is not pairs, or ids are of another type than in training.
         NotFittedError
-            Before `fit`.
+            If the model is not fitted.
 
         Warns
         -----
@@ -254,30 +389,41 @@ class FactorModel:
         >>> model.predict(([1, 3], ["tea", "rye"])).round()
         array([5., 1.], dtype=float32)
         """
-        fitted = self._require()
-        users, items, columns = read_pairs(
-            X, fitted.user_index, fitted.item_index, names=self._checked_columns()
+        return predictions.predict(
+            self._require(),
+            X,
+            columns=self._checked_columns(),
+            clip=self.clip,
+            n_threads=self.n_threads,
         )
-        warn_unknown((columns.users, users), (columns.items, items), IN_PREDICTIONS, stacklevel=2)
-        predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
-        return self._clipped(predicted, fitted)
-
-    def _clipped(self, predicted: Floats, fitted: FittedState) -> Floats:
-        return np.clip(predicted, *fitted.bounds) if self.clip else predicted
 
     def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
-        """Compare predictions with ratings.
+        """Compute the errors of the predictions of ratings.
 
         Parameters
         ----------
-        X, y
-            Ratings, in any form `fit` takes.
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Ratings, in any form that `fit` accepts.
+        y : array-like of shape (n,), default=None
+            Ratings of the pairs in `X`; None if `X` contains the ratings.
 
         Returns
         -------
-        dict
-            "rmse" and "mae" over all ratings, and "n_unknown", the number of ratings whose user or
-            item was not in the training ratings.
+        dict of str to float
+            "rmse" and "mae", the root mean squared and the mean absolute error over all ratings,
+            and "n_unknown", the number of ratings whose user or item is unknown.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the input is not ratings, or ids are of another type than in training.
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
 
         Examples
         --------
@@ -286,62 +432,98 @@ class FactorModel:
         >>> sorted(ft.MatrixFactorization(2, random_state=0).fit(ratings).evaluate(ratings))
         ['mae', 'n_unknown', 'rmse']
         """
-        values, predicted, n_unknown = self._compare(X, y)
+        compared = predictions.compare(
+            self._require(),
+            X,
+            y,
+            columns=self._checked_columns(),
+            clip=self.clip,
+            n_threads=self.n_threads,
+        )
         return {
-            "rmse": metrics.rmse(values, predicted),
-            "mae": metrics.mae(values, predicted),
-            "n_unknown": n_unknown,
+            "rmse": metrics.rmse(compared.ratings, compared.predictions),
+            "mae": metrics.mae(compared.ratings, compared.predictions),
+            "n_unknown": compared.n_unknown,
         }
 
     def score(
         self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return R², the coefficient of determination of the predictions, as scikit-learn does.
+        """Compute the coefficient of determination R² of the predictions, as scikit-learn does.
 
         Parameters
         ----------
-        X, y
-            Ratings, in any form `fit` takes.
-        sample_weight
-            Weight of each rating, ≥ 0, shape (n,); None for equal ones.
-        """
-        values, predicted, _ = self._compare(X, y)
-        return metrics.r2(values, predicted, sample_weight)
-
-    def _compare(self, X: Any, y: ArrayLike | None) -> tuple[Floats, Floats, int]:
-        fitted = self._require()
-        users, items, columns = read_pairs(
-            X, fitted.user_index, fitted.item_index,
-            y=y, names=self._checked_columns(), with_ratings=True,
-        )  # fmt: skip
-        values = read_values(columns.ratings, np.dtype(np.float64))
-        if not len(values):
-            raise ValueError("there are no ratings; at least one is needed")
-        warn_unknown((columns.users, users), (columns.items, items), IN_PREDICTIONS, stacklevel=3)
-        n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
-        predicted = factors_room.predict(fitted.factors, users, items, self.n_threads)
-        return values, self._clipped(predicted, fitted), n_unknown
-
-    def complete(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Any:
-        """Return the filled matrix: the predictions of every item for every user.
-
-        Parameters
-        ----------
-        users, items
-            Ids of the rows and columns wanted; None for all, in the order of `users_` and
-            `items_`.
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Ratings, in any form that `fit` accepts.
+        y : array-like of shape (n,), default=None
+            Ratings of the pairs in `X`; None if `X` contains the ratings.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the ratings, at least 0; None for equal weights.
 
         Returns
         -------
-        ndarray or DataFrame
-            Shape (len(users), len(items)), equal to `predict` bit for bit; a DataFrame when the
-            model was fitted on one, with pandas labelled by the ids, with other libraries with the
-            users in a first column "user".
+        float
+            R²; 1 for exact predictions, 0 for predictions no better than the mean rating.
 
         Raises
         ------
+        TypeError, ValueError
+            If the input is not ratings, or ids are of another type than in training.
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> ratings = ft.datasets.synthetic(2000, 100, 50)
+        >>> ft.MatrixFactorization(2, random_state=0).fit(ratings).score(ratings) < 1
+        True
+        """
+        compared = predictions.compare(
+            self._require(),
+            X,
+            y,
+            columns=self._checked_columns(),
+            clip=self.clip,
+            n_threads=self.n_threads,
+        )
+        return metrics.r2(compared.ratings, compared.predictions, sample_weight)
+
+    def complete(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Any:
+        """Predict the ratings of all items by all users: the filled matrix.
+
+        Parameters
+        ----------
+        users : array-like of shape (m,), default=None
+            Ids of the users of the rows; None for all, in the order of `users_`.
+        items : array-like of shape (n,), default=None
+            Ids of the items of the columns; None for all, in the order of `items_`.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (m, n)
+            Predictions, equal to `predict` bit for bit. A DataFrame if the model was fitted on one:
+            with pandas, users are the index and items the columns; with other libraries, users are
+            a first column "user".
+
+        Raises
+        ------
+        TypeError
+            If ids are of another type than in training.
         ValueError
-            If it has more than 50 million cells and neither `users` nor `items` was named.
+            If the matrix has more than 50 million cells and neither `users` nor `items` is given.
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training ratings.
 
         Examples
         --------
@@ -350,33 +532,9 @@ class FactorModel:
         >>> ft.MatrixFactorization(3, random_state=0).fit(R).complete().shape
         (6, 4)
         """
-        fitted = self._require()
-        (user_ids, user_codes), (item_ids, item_codes) = (
-            rows_of(wanted, index, what)
-            for wanted, index, what in (
-                (users, fitted.user_index, "users"),
-                (items, fitted.item_index, "items"),
-            )
-        )
-        shape = len(user_codes), len(item_codes)
-        if users is None and items is None and shape[0] * shape[1] > MAX_CELLS:
-            raise ValueError(
-                f"the filled matrix has {shape[0]} × {shape[1]} cells, more than {MAX_CELLS:,}; "
-                f"name the users or items that are wanted"
-            )
-        warn_unknown((user_ids, user_codes), (item_ids, item_codes), IN_PREDICTIONS, stacklevel=2)
-        filled = np.empty(shape, fitted.factors.user_factors.dtype)
-        rows = max(1, CELLS_AT_ONCE // max(1, shape[1]))
-        for first in range(0, shape[0], rows):
-            some = user_codes[first : first + rows]
-            pairs = np.repeat(some, shape[1]), np.tile(item_codes, len(some))
-            predicted = self._clipped(factors_room.predict(fitted.factors, *pairs), fitted)
-            filled[first : first + rows] = predicted.reshape(len(some), -1)
-        if fitted.library is None:
-            return filled
-        return matrix_frame(filled, user_ids, item_ids, fitted.library)
+        return complete.complete(self._require(), users, items, clip=self.clip)
 
-    # Neighbours
+    # Recommendations
 
     @overload
     def recommend(
@@ -410,44 +568,45 @@ class FactorModel:
         *,
         as_frame: bool = False,
     ) -> Any:
-        """Recommend the items with the highest predictions.
+        """Recommend the items with the highest predicted ratings.
 
         Parameters
         ----------
-        users
-            Ids of users, shape (m,), or one id; None for all, in the order of `users_`. An unknown
-            user gets the best items by μ + b_i.
-        n
-            How many items for each.
-        exclude_seen
-            Whether to leave out what a user has rated in training.
-        items
-            Ids of the items to choose from, for all users; None for all items. Unknown ones are
+        users : array-like of shape (m,) or id, default=None
+            Ids of users, or one id; None for all, in the order of `users_`. For an unknown user,
+            items are ranked by μ + b_i.
+        n : int, default=10
+            Number of items for each user.
+        exclude_seen : bool, default=True
+            Whether to leave out the items that a user rated in training.
+        items : array-like, default=None
+            Ids of the items to choose from, for all users; None for all items. Unknown items are
             left out.
-        exclude
-            Ids of items to leave out, for all users; unknown ones change nothing.
-        as_frame
-            Whether to return a DataFrame with columns "user", "item" and "score": of the library of
+        exclude : array-like, default=None
+            Ids of items to leave out for all users. Unknown items have no effect.
+        as_frame : bool, default=False
+            Whether to return a DataFrame with columns "user", "item" and "score", of the library of
             the training ratings, or else of the first of pandas, polars and pyarrow that is
             installed.
 
         Returns
         -------
-        items : ndarray
-            Ids, best first, shape (m, n), or (n,) for one user. Equal scores are in the order of
-            `items_`.
-        scores : ndarray
-            Their predictions, same shape, equal to those of `predict` with ``clip=False`` bit for
-            bit: they are never clipped. Where fewer than n items are left a score is NaN, and the
-            id there means nothing: None, NaT, False, −1 or, of an unsigned type, 0. A DataFrame
-            leaves these places out.
+        items : ndarray of shape (m, n), or (n,) for one user
+            Ids, best first; equal scores are in the order of `items_`.
+        scores : ndarray of shape (m, n), or (n,) for one user
+            Predictions, equal to those of `predict` with ``clip=False`` bit for bit. Where fewer
+            than n items remain, scores are NaN and ids are None, NaT, False, −1, or 0 for an
+            unsigned type. A DataFrame has no rows for these places.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is not what it should be, or what users have seen was not kept.
+            If an argument is invalid, or `exclude_seen` is True and the model was fitted with
+            ``keep_seen=False``.
+        ImportError
+            If `as_frame` is True and no library of DataFrames is installed.
         NotFittedError
-            Before `fit`.
+            If the model is not fitted.
 
         Warns
         -----
@@ -456,9 +615,9 @@ class FactorModel:
 
         Notes
         -----
-        The result depends neither on the number of threads (`n_threads`) nor on who else is asked
-        about. For many users, memory is that of the result and one more copy of the factors of the
-        items; the matrix of all scores is never made.
+        The result for a user depends neither on the number of threads nor on the other users. For
+        many users, memory is that of the result and of one copy of the factors of the items; the
+        matrix of all scores is never made.
 
         Examples
         --------
@@ -471,28 +630,43 @@ class FactorModel:
         >>> bool(scores[0] == model.predict((["bob"], ["jam"]))[0])
         True
         """
-        return neighbours.recommend(
-            self._require(), users, n, exclude_seen, items, exclude, as_frame, self.n_threads
+        return recommend.recommend(
+            self._require(),
+            users,
+            n,
+            exclude_seen=exclude_seen,
+            items=items,
+            exclude=exclude,
+            as_frame=as_frame,
+            n_threads=self.n_threads,
         )
 
     def recommend_for(self, ratings: Any, n: int = 10) -> Found:
-        """Recommend items to somebody the model does not know, by their ratings; nothing is kept.
+        """Recommend items to an unknown user by ratings, without changing the model.
 
-        The recommendations are those that `add_users` and `recommend` would give.
+        The recommendations equal those of `recommend` after `add_users`.
 
         Parameters
         ----------
-        ratings
-            All ratings of one user: a mapping {item: rating}, or a tuple (items, ratings) of
-            arrays. Those of unknown items are left out; without any, the best items by μ + b_i are
-            recommended.
-        n
-            How many items.
+        ratings : dict or tuple of array-like
+            All ratings of one user: a mapping from item to rating, or a tuple (items, ratings).
+            Ratings of unknown items are left out; if none remain, items are ranked by μ + b_i.
+        n : int, default=10
+            Number of items.
 
         Returns
         -------
-        items, scores
-            Ids and predictions, shape (n,), best first, rated items left out; see `recommend`.
+        items : ndarray of shape (n,)
+            Ids, best first, without the rated items.
+        scores : ndarray of shape (n,)
+            Predictions; see `recommend`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid, or ids are of another type than in training.
+        NotFittedError
+            If the model is not fitted.
 
         Warns
         -----
@@ -509,14 +683,66 @@ class FactorModel:
         ['jam']
         """
         fitted = self._require()
-        rows, values, items = read_ratings_of_one(
-            ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
-        )
-        warn_unknown(neighbours.NOBODY, (items, rows), IN_RATINGS, stacklevel=2)
         settings = check_settings(self.get_params(), fitted.seed)
-        alone = fold_in.alone(fitted, rows, values, settings)
-        found: Found = neighbours.recommend(alone, 0, n, True, None, None, False, self.n_threads)
-        return found
+        return recommend.recommend_for(
+            fitted, ratings, n, settings=settings, n_threads=self.n_threads
+        )
+
+    # Neighbours and groups
+
+    @overload
+    def similar_users(
+        self, users: Any = None, n: int = 10, *, as_frame: Literal[False] = False
+    ) -> Found: ...
+    @overload
+    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
+    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool = False) -> Any:
+        """Find the users whose factors have the largest cosine with those of a user.
+
+        Parameters
+        ----------
+        users : array-like of shape (m,) or id, default=None
+            Ids of users, or one id; None for all, in the order of `users_`. An unknown user has no
+            neighbours.
+        n : int, default=10
+            Number of neighbours of each user.
+        as_frame : bool, default=False
+            Whether to return a DataFrame with columns "user", "similar_user" and "score"; see
+            `recommend`.
+
+        Returns
+        -------
+        users : ndarray of shape (m, n), or (n,) for one user
+            Ids of the neighbours, largest cosine first, without the user itself.
+        scores : ndarray of shape (m, n), or (n,) for one user
+            Cosines, from −1 to 1; 0 where the factors of a user are all 0. Empty places are as in
+            `recommend`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid, or ids are of another type than in training.
+        ImportError
+            If `as_frame` is True and no library of DataFrames is installed.
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users are unknown.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(3, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> users, cosines = model.similar_users([0, 1], n=3)
+        >>> users.shape
+        (2, 3)
+        """
+        return similar.similar(
+            self._require(), "user", users, n, as_frame=as_frame, n_threads=self.n_threads
+        )
 
     @overload
     def similar_items(
@@ -525,24 +751,40 @@ class FactorModel:
     @overload
     def similar_items(self, items: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
     def similar_items(self, items: Any = None, n: int = 10, *, as_frame: bool = False) -> Any:
-        """Find the items whose factors point the same way.
+        """Find the items whose factors have the largest cosine with those of an item.
 
         Parameters
         ----------
-        items
-            Ids of items, shape (m,), or one id; None for all. For an unknown one nothing is found.
-        n
-            How many for each.
-        as_frame
-            Whether to return a DataFrame with columns "item", "similar_item" and "score".
+        items : array-like of shape (m,) or id, default=None
+            Ids of items, or one id; None for all, in the order of `items_`. An unknown item has no
+            neighbours.
+        n : int, default=10
+            Number of neighbours of each item.
+        as_frame : bool, default=False
+            Whether to return a DataFrame with columns "item", "similar_item" and "score"; see
+            `recommend`.
 
         Returns
         -------
-        items : ndarray
-            Ids, most alike first, the item itself left out, shape (m, n), or (n,) for one item.
-        scores : ndarray
-            The cosines of their factors, from −1 to 1, same shape; 0 with an item without factors.
-            Empty places are as in `recommend`.
+        items : ndarray of shape (m, n), or (n,) for one item
+            Ids of the neighbours, largest cosine first, without the item itself.
+        scores : ndarray of shape (m, n), or (n,) for one item
+            Cosines, from −1 to 1; 0 where the factors of an item are all 0. Empty places are as in
+            `recommend`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid, or ids are of another type than in training.
+        ImportError
+            If `as_frame` is True and no library of DataFrames is installed.
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If items are unknown.
 
         Examples
         --------
@@ -552,38 +794,31 @@ class FactorModel:
         >>> items.shape, bool(cosines[0] >= cosines[1])
         ((2,), True)
         """
-        return neighbours.similar(self._require(), "item", items, n, as_frame, self.n_threads)
-
-    @overload
-    def similar_users(
-        self, users: Any = None, n: int = 10, *, as_frame: Literal[False] = False
-    ) -> Found: ...
-    @overload
-    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
-    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool = False) -> Any:
-        """Find the users of like taste; as `similar_items`, with columns "user", "similar_user"."""
-        return neighbours.similar(self._require(), "user", users, n, as_frame, self.n_threads)
+        return similar.similar(
+            self._require(), "item", items, n, as_frame=as_frame, n_threads=self.n_threads
+        )
 
     def group_users(self, n_groups: int) -> Rows:
-        """Sort users of like taste into groups, by scikit-learn's KMeans on their factors.
+        """Divide the users into groups with similar factors, by scikit-learn's KMeans.
 
         Parameters
         ----------
-        n_groups
-            Number of groups, at most that of the users.
+        n_groups : int
+            Number of groups, at most the number of users.
 
         Returns
         -------
-        ndarray
-            The group (int32, from 0) of each of `users_`, shape (n_users,). Seeded by
-            `random_state`.
+        ndarray of shape (n_users,), int32
+            The group of each of `users_`, from 0 to n_groups − 1. It depends on `random_state`.
 
         Raises
         ------
         ImportError
             If scikit-learn is not installed.
-        ValueError
-            If there are not as many users, or none at all.
+        TypeError, ValueError
+            If `n_groups` is not an integer in its range, or the model has no users.
+        NotFittedError
+            If the model is not fitted.
 
         Examples
         --------
@@ -592,33 +827,93 @@ class FactorModel:
         >>> sorted(set(model.group_users(2).tolist()))
         [0, 1]
         """
-        if not len(self.users_):
-            raise ValueError("there are no users to group: all were removed")
-        return neighbours.group(self.user_factors_, n_groups, draw_seed(self.random_state))
+        factors = self.user_factors_
+        if not len(factors):
+            raise ValueError("the model has no users to group; all were removed")
+        return groups.group(factors, n_groups, draw_seed(self.random_state))
 
     def group_items(self, n_groups: int) -> Rows:
-        """Sort items that are alike into groups; as `group_users`, for `items_`."""
-        return neighbours.group(self.item_factors_, n_groups, draw_seed(self.random_state))
-
-    def user_vectors(self, augmented: bool = False) -> Floats:
-        """Return a vector for each of `users_`, to query an index of `item_vectors` with.
+        """Divide the items into groups with similar factors, by scikit-learn's KMeans.
 
         Parameters
         ----------
-        augmented
-            Whether to return (p_u, 1, μ + b_u), shape (n_users, K + 2), instead of the factors p_u.
+        n_groups : int
+            Number of groups, at most the number of items.
+
+        Returns
+        -------
+        ndarray of shape (n_items,), int32
+            The group of each of `items_`, from 0 to n_groups − 1. It depends on `random_state`.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        TypeError, ValueError
+            If `n_groups` is not an integer in its range.
+        NotFittedError
+            If the model is not fitted.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(3, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> sorted(set(model.group_items(2).tolist()))
+        [0, 1]
         """
-        return neighbours.user_vectors(self._require().factors, check_flag("augmented", augmented))
+        return groups.group(self.item_factors_, n_groups, draw_seed(self.random_state))
+
+    # Vectors
+
+    def user_vectors(self, augmented: bool = False) -> Floats:
+        """Return a vector for each of `users_`, to query an index of `item_vectors`.
+
+        Parameters
+        ----------
+        augmented : bool, default=False
+            Whether to return (p_u, 1, μ + b_u) instead of the factors p_u.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_factors), or (n_users, n_factors + 2) if augmented
+            One row for each user.
+
+        Raises
+        ------
+        TypeError
+            If `augmented` is not True or False.
+        NotFittedError
+            If the model is not fitted.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(3, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> model.user_vectors(augmented=True).shape
+        (6, 5)
+        """
+        return vectors.user_vectors(self._require().factors, augmented)
 
     def item_vectors(self, augmented: bool = False) -> Floats:
         """Return a vector for each of `items_`, for an index of nearest neighbours.
 
         Parameters
         ----------
-        augmented
-            Whether to return (q_i, b_i, 1), shape (n_items, K + 2), instead of the factors q_i: the
-            inner product with a row of ``user_vectors(augmented=True)`` is then the prediction,
-            biases included.
+        augmented : bool, default=False
+            Whether to return (q_i, b_i, 1) instead of the factors q_i. The inner product with a row
+            of ``user_vectors(augmented=True)`` is the prediction, biases included.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_factors), or (n_items, n_factors + 2) if augmented
+            One row for each item.
+
+        Raises
+        ------
+        TypeError
+            If `augmented` is not True or False.
+        NotFittedError
+            If the model is not fitted.
 
         Examples
         --------
@@ -628,36 +923,39 @@ class FactorModel:
         >>> bool(np.allclose(scores, model.complete(), rtol=1e-5))
         True
         """
-        return neighbours.item_vectors(self._require().factors, check_flag("augmented", augmented))
+        return vectors.item_vectors(self._require().factors, augmented)
 
-    # People and things that come and go
+    # Adding and removing
 
     def add_users(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Take in users after training, each from all of their ratings; items stay as they are.
+        """Add users after training, each from all of their ratings; items do not change.
 
-        Factors and bias of each user are those that minimize the objective of training: exactly for
-        the squared loss; with other losses, L1 or ``nonnegative`` nearly, by training on these
-        ratings alone.
-        Rows of old users stay where they are, new ones follow. A user whom the model knows is
-        solved anew from the ratings given here alone, so give all of them.
+        Factors and bias of each user minimize the training objective: exactly for the squared loss;
+        approximately, by training on these ratings only, for other losses, with L1 regularization
+        or with ``nonnegative=True``. The rows of new users follow those of the others. A user that
+        the model already has is solved again from the ratings given here only, so pass all of them.
 
         Parameters
         ----------
-        X, y
-            Ratings, in any form `fit` takes. Those of unknown items are left out. The rows of a
-            matrix are the users 0, 1, …, so give a tuple with other ids for new ones.
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Ratings, in any form that `fit` accepts. Ratings of unknown items are left out. The rows
+            of a matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
+        y : array-like of shape (n,), default=None
+            Ratings of the pairs in `X`; None if `X` contains the ratings.
 
         Returns
         -------
-        MatrixFactorization
-            This model. Other threads may read it meanwhile, and go on with what it was until all
-            is done; only one at a time may change it.
+        FactorModel
+            This model. Other threads may read it during the call, and see the old model until the
+            call ends; only one thread at a time may change it.
 
         Raises
         ------
         TypeError, ValueError, FileNotFoundError
-            If they are not ratings, or ids are of another type than in training; the model is as
-            it was.
+            If the input is not ratings, or ids are of another type than in training; the model does
+            not change.
+        NotFittedError
+            If the model is not fitted.
 
         Warns
         -----
@@ -675,53 +973,90 @@ class FactorModel:
         return self._add("user", X, y)
 
     def add_items(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Take in items after training, each from all of its ratings; users stay as they are.
+        """Add items after training, each from all of its ratings; users do not change.
 
-        As `add_users`, with users and items exchanged.
+        This is `add_users` with users and items exchanged.
 
         Parameters
         ----------
-        X, y
-            Ratings, in any form `fit` takes. Those by unknown users are left out.
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Ratings, in any form that `fit` accepts. Ratings by unknown users are left out. The
+            columns of a matrix are the items 0, 1, …; to add items with other ids, pass a tuple.
+        y : array-like of shape (n,), default=None
+            Ratings of the pairs in `X`; None if `X` contains the ratings.
+
+        Returns
+        -------
+        FactorModel
+            This model. Other threads may read it during the call, and see the old model until the
+            call ends; only one thread at a time may change it.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If the input is not ratings, or ids are of another type than in training; the model does
+            not change.
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users are unknown.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((users, items, [5, 2, 4, 1]))
+        >>> model.add_items((["ann", "bob"], ["rye", "rye"], [4, 2])).items_.tolist()
+        ['jam', 'tea', 'rye']
         """
         return self._add("item", X, y)
 
-    def _add(self, side: str, X: Any, y: ArrayLike | None) -> Self:
+    def _add(self, side: Literal["user", "item"], X: Any, y: ArrayLike | None) -> Self:
         fitted = self._require()
         settings = check_settings(self.get_params(), fitted.seed)
         ratings, columns = read_further(
-            X, y, fitted.user_index, fitted.item_index,
-            dtype=fitted.factors.user_factors.dtype, names=self._checked_columns(),
-            new_users=side == "user", new_items=side == "item",
-        )  # fmt: skip
-        warn_unknown(
-            (columns.users, ratings.users), (columns.items, ratings.items), IN_RATINGS, stacklevel=3
+            X,
+            y,
+            fitted.user_index,
+            fitted.item_index,
+            dtype=fitted.factors.user_factors.dtype,
+            names=self._checked_columns(),
+            new_users=side == "user",
+            new_items=side == "item",
         )
+        users, items = (columns.users, ratings.users), (columns.items, ratings.items)
+        warn_unknown(users, items, IN_RATINGS, stacklevel=3)
         self._fitted = fold_in.add(fitted, ratings, side, settings)
         return self
 
     def remove_users(self, users: ArrayLike) -> Self:
-        """Forget users: their ids, factors, biases and seen items.
+        """Remove users: their ids, factors, biases and seen items.
 
-        The rows of the others move up. What items have learnt from their ratings is not undone;
-        `fit` without them does that.
+        The rows of the other users move up. Factors and biases of the items do not change, although
+        the ratings of the removed users contributed to them; to exclude these ratings, call `fit`
+        without them.
 
         Parameters
         ----------
-        users
-            Their ids, shape (n,), or one id.
+        users : array-like of shape (n,) or id
+            Ids of the users.
 
         Returns
         -------
-        MatrixFactorization
+        FactorModel
             This model.
 
         Raises
         ------
         ValueError
-            If one is unknown; then nobody is forgotten.
+            If a user is unknown; the model does not change.
         TypeError
-            If the ids are of another type than in training.
+            If ids are of another type than in training.
+        NotFittedError
+            If the model is not fitted.
 
         Examples
         --------
@@ -731,13 +1066,61 @@ class FactorModel:
         ['b']
         """
         fitted = self._require()
-        column = read_ids(as_column(users), "users")  # None is not everybody here
+        column = read_ids(as_column(users), "users")  # unlike `rows_of`, which reads None as all
         rows = look_up(fitted.user_index, column, "users")
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):
             name = show(column.values[unknown[0]])
             raise ValueError(
-                f"users[{unknown[0]}] is {name}, whom the model does not know; nobody was removed"
+                f"users[{unknown[0]}] is {name}, which is not a user of the model; no user was "
+                f"removed"
             )
         self._fitted = fold_in.remove_users(fitted, rows)
         return self
+
+    # Files
+
+    def save(self, path: str | os.PathLike[str], dtype: str | None = None) -> None:
+        """Write the model to one ``.npz`` file without pickles.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Path of the file. An existing file is replaced when the new one is complete. A process
+            that is killed while saving can leave a file ``.NAME.…`` beside it, which can be
+            deleted.
+        dtype : {"float32", "float16"}, default=None
+            Type of the factors and biases in the file; None for that of the model. float16 takes
+            half the memory of float32 and keeps three decimal digits, an error of up to 0.05 %;
+            it is loaded as float32.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an existing file does not change. On Windows, this
+            includes an existing file that a model is mapped from.
+        TypeError
+            If a parameter has a value that a file cannot hold.
+        ValueError
+            If `columns` is invalid, `dtype` is not one of the values above, or the factors are
+            outside its range.
+        NotFittedError
+            If the model is not fitted.
+
+        See Also
+        --------
+        factorate.load : Read a model from a file.
+
+        Examples
+        --------
+        >>> import factorate as ft, tempfile, pathlib
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(pathlib.Path(folder, "model.npz"))
+        """
+        fitted = self._require()
+        self._checked_columns()  # `load` would report invalid columns as a damaged file
+        parameters = self.get_params()
+        if not isinstance(parameters["random_state"], int | np.integer | None):
+            parameters["random_state"] = None  # the state of a generator is not a parameter
+        model_file.save(path, parameters, fitted, dtype)

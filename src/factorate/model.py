@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from factorate._fitted import fitting
 from factorate._fitted import model_file as storage
 from factorate._utils.validation import check_flag
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
@@ -299,43 +298,6 @@ class MatrixFactorization(FactorModel):
             return self.fit(X, y, sample_weight)
         self._fitted = fitting.partial_fit(self.get_params(), X, y, sample_weight, old)
         return self
-
-    # Files
-
-    def save(self, path: str | os.PathLike[str], dtype: str | None = None) -> None:
-        """Write the model to one ``.npz`` file that holds no pickle.
-
-        Parameters
-        ----------
-        path
-            Where to; an existing file is replaced only when the new one is whole. A process that
-            is killed while saving leaves a file ``.NAME.…`` beside it, which may be deleted.
-        dtype
-            Of the factors and biases in the file: None for that of the model, "float32" or
-            "float16". Half the size of float32, float16 keeps three decimal digits of each, an
-            error of up to 0.05 %; they are loaded as float32, and all that is computed is.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written; an old file stays. On Windows that is so, too, while a model
-            is mapped from it.
-        TypeError
-            If a parameter was set to what a file cannot hold.
-        ValueError
-            If `columns` was set to what names no columns; if `dtype` is none of these, or its range
-            is too narrow for the factors.
-
-        See Also
-        --------
-        factorate.load
-        """
-        fitted = self._require()
-        self._checked_columns()  # `load` would call the file damaged
-        parameters = self.get_params()
-        if not isinstance(parameters["random_state"], int | np.integer | None):
-            parameters["random_state"] = None  # the state of a generator is not a parameter
-        storage.save(path, parameters, fitted, dtype)
 
 
 def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorization:

@@ -69,7 +69,7 @@ def test_the_best_are_those_of_the_predictions_bit_for_bit(dtype: str, K: int, s
     queries, candidates = np.arange(50, dtype=np.int32), np.arange(333, dtype=np.int32)
     excluded = random_exclusion(1, 50, 333, 0.2)
     expected = sorted_out(scoring, queries, candidates, excluded, 10)
-    assert_same(best(scoring, queries, candidates, excluded, n=10, n_threads=1), expected)
+    assert_same(best(scoring, queries, candidates, n=10, excluded=excluded, n_threads=1), expected)
 
 
 @given(
@@ -94,25 +94,21 @@ def test_any_shape_agrees_with_sorting(
     queries = generator.integers(0, 45, n_queries).astype(np.int32)
     candidates = np.flatnonzero(generator.random(n_items) < kept).astype(np.int32)
     excluded = random_exclusion(seed, n_queries, n_items, share) if n_queries else None
-    got = best(
-        scoring, queries, candidates, excluded,
-        n=n, n_threads=n_threads, chunk=7, block_bytes=2000,
-    )  # fmt: skip
+    sizes = {"chunk": 7, "block_bytes": 2000}
+    got = best(scoring, queries, candidates, n=n, excluded=excluded, n_threads=n_threads, **sizes)
     assert_same(got, sorted_out(scoring, queries, candidates, excluded, n))
 
 
 def test_threads_and_chunks_change_no_bit(dtype: str) -> None:
     scoring = problem(3, 300, 2000, 16, dtype)
     queries, candidates = np.arange(300, dtype=np.int32), np.arange(2000, dtype=np.int32)
-    one = best(scoring, queries, candidates, None, n=20, n_threads=1)
+    one = best(scoring, queries, candidates, n=20, n_threads=1)
     for n_threads, chunk, block in ((2, 1024, 1 << 15), (4, 33, 1 << 9), (3, 17, 1)):
-        got = best(
-            scoring, queries, candidates, None,
-            n=20, n_threads=n_threads, chunk=chunk, block_bytes=block,
-        )  # fmt: skip
+        sizes = {"chunk": chunk, "block_bytes": block}
+        got = best(scoring, queries, candidates, n=20, n_threads=n_threads, **sizes)
         assert_same(got, one)
-    some = best(scoring, queries[40:60], candidates, None, n=20, n_threads=1)
-    few = best(scoring, queries[45:50], candidates, None, n=20, n_threads=1)
+    some = best(scoring, queries[40:60], candidates, n=20, n_threads=1)
+    few = best(scoring, queries[45:50], candidates, n=20, n_threads=1)
     assert_same(some, (one[0][40:60], one[1][40:60]))
     assert_same(few, (one[0][45:50], one[1][45:50]))
 
@@ -124,7 +120,7 @@ def test_all_scores_equal_go_by_row() -> None:
     scoring = Scoring(*zeros, np.zeros(20, np.float32), np.zeros(500, np.float32), 1.5)
     excluded = Excluded(np.zeros(20, np.int64), np.full(20, 2), np.array([0, 2], np.int32))
     queries, candidates = np.arange(20, dtype=np.int32), np.arange(500, dtype=np.int32)
-    rows, scores = best(scoring, queries, candidates, excluded, n=4, n_threads=1)
+    rows, scores = best(scoring, queries, candidates, n=4, excluded=excluded, n_threads=1)
     assert (rows == [1, 3, 4, 5]).all()
     assert (scores == 1.5).all()
 
@@ -139,7 +135,7 @@ def test_scores_that_differ_by_rounding_alone(dtype: str) -> None:
     zeros = np.zeros(32, dtype), np.zeros(400, dtype)
     scoring = Scoring(queries, items, *zeros, 100.0)
     every = np.arange(32, dtype=np.int32), np.arange(400, dtype=np.int32)
-    assert_same(best(scoring, *every, None, n=5, n_threads=1), sorted_out(scoring, *every, None, 5))
+    assert_same(best(scoring, *every, n=5, n_threads=1), sorted_out(scoring, *every, None, 5))
 
 
 @pytest.mark.parametrize("huge", [1e30, 3e38])
@@ -149,7 +145,7 @@ def test_scores_that_overflow_are_left_out(huge: float) -> None:
     scoring.items[7], scoring.items[8], scoring.items[9, :2] = huge, -huge, [huge, -huge]
     every = np.arange(20, dtype=np.int32), np.arange(300, dtype=np.int32)
     with np.errstate(over="ignore", invalid="ignore"):
-        got = best(scoring, *every, None, n=5, n_threads=1)
+        got = best(scoring, *every, n=5, n_threads=1)
         assert_same(got, sorted_out(scoring, *every, None, 5))
     assert not np.isnan(got[1]).any()
 
@@ -198,7 +194,7 @@ def test_the_scores_of_the_blocked_product_are_those_of_numpy(dtype: str) -> Non
 def test_candidates_further_below_the_best_than_the_slack_are_dropped() -> None:
     scoring = problem(10, 1, 500, 4, "float32", spread=9)
     rows, scores = best(
-        scoring, np.zeros(20, np.int32), np.arange(500, dtype=np.int32), None, n=2, n_threads=1
+        scoring, np.zeros(20, np.int32), np.arange(500, dtype=np.int32), n=2, n_threads=1
     )
     exact = scoring.exact(np.zeros(500, np.int32), np.arange(500, dtype=np.int32))
     order = np.lexsort((np.arange(500), -exact))[:2]

@@ -1,8 +1,8 @@
-"""Top n: the best of all candidates for each of many queries.
+"""Top n: the best candidates of each query.
 
-A product of blocks proposes, the kernel of predictions scores: every candidate whose score can be
-among the best n, given how far rounding can move it, is scored again as `predict` does. So neither
-the block nor the thread a user falls into changes a bit of the result.
+A blocked product proposes candidates: all whose score may be among the n best, given the largest
+possible rounding error. The prediction kernel scores these again, so scores equal `predict` bit for
+bit and do not depend on how queries are divided into blocks and threads.
 """
 
 from __future__ import annotations
@@ -23,16 +23,84 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Offsets, Rows
 
 
-FEW = 16  # queries that are not worth bringing the items into panels for
-CHUNK = 1024  # queries a thread takes at a time
-CHUNK_BYTES = 1 << 24  # of their candidates
-BLOCK_BYTES = 1 << 15  # factors of the queries that one panel of items meets
+FEW = 16  # with fewer queries, packing the items into panels costs more than it saves
+CHUNK = 1024  # queries that a thread scores at a time
+CHUNK_BYTES = 1 << 24  # limit on the candidates proposed for one chunk
+BLOCK_BYTES = 1 << 15  # factors of the queries that are multiplied with one panel of items
 NO_ROWS: Rows = np.empty(0, np.int32)
+
+
+def best(
+    scoring: Scoring,
+    queries: Rows,
+    candidates: Rows,
+    *,
+    n: int,
+    excluded: Excluded | None = None,
+    n_threads: int | None = None,
+    chunk: int = CHUNK,
+    block_bytes: int = BLOCK_BYTES,
+) -> tuple[Rows, Floats]:
+    """Find the n best candidates of each query.
+
+    Parameters
+    ----------
+    scoring : Scoring
+        How pairs of query and item are scored.
+    queries : ndarray of shape (m,), int32
+        Rows of queries.
+    candidates : ndarray, int32
+        Rows of items, ascending.
+    n : int
+        Length of the lists, at least 1.
+    excluded : Excluded, default=None
+        Candidates to leave out of the list of each query; None for none.
+    n_threads : int, default=None
+        Number of threads; None for one per core. It does not change the result.
+    chunk : int, default=1024
+        Queries that a thread scores at a time. It does not change the result.
+    block_bytes : int, default=32768
+        Size of the factors of the queries that are multiplied with one panel of items before the
+        next. It does not change the result.
+
+    Returns
+    -------
+    rows, scores : ndarray of shape (m, n)
+        Best first, equal scores by ascending row; -1 and NaN where there are fewer candidates.
+    """
+    if excluded is None:
+        excluded = Excluded.none(len(queries))
+    rows, scores = no_results(len(queries), n, scoring.queries.dtype)
+    found = Found(rows, scores)
+    if not len(candidates):
+        return rows, scores
+    capacity = _capacity(n, len(candidates))
+    if len(queries) < FEW or 2 * capacity > len(candidates):
+        for k in range(len(queries)):
+            one = slice(k, k + 1)
+            _score_all(scoring, queries[k], candidates, excluded.part(one), found.part(one))
+        return rows, scores
+    threads = count_threads(n_threads)
+    packed = _make_candidates(scoring, candidates, block_bytes)
+    size = min(chunk, CHUNK_BYTES // (8 * capacity) + 1, -(-len(queries) // threads))
+
+    def score_chunk(first: int) -> None:
+        part = slice(first, first + size)
+        _score_some(scoring, queries[part], packed, excluded.part(part), found.part(part))
+
+    chunks = range(0, len(queries), size)
+    if threads == 1:
+        for first in chunks:
+            score_chunk(first)
+    else:
+        with ThreadPoolExecutor(min(threads, len(chunks)), "factorate") as pool:
+            list(pool.map(score_chunk, chunks))
+    return rows, scores
 
 
 @dataclass(frozen=True)
 class Excluded:
-    """Rows that are left out: those of query k are ``rows[begin[k]:end[k]]``, ascending."""
+    """Candidates left out of each list: ``rows[begin[k]:end[k]]`` for query k, ascending."""
 
     begin: Offsets
     end: Offsets
@@ -40,7 +108,7 @@ class Excluded:
 
     @classmethod
     def none(cls, n_queries: int) -> Excluded:
-        """Return that nothing is left out."""
+        """Exclude nothing."""
         zeros = np.zeros(n_queries, np.int64)
         return cls(zeros, zeros, NO_ROWS)
 
@@ -49,8 +117,43 @@ class Excluded:
         return Excluded(self.begin.copy(), self.end, self.rows)
 
     def part(self, chosen: slice | Rows) -> Excluded:
-        """Return those of some queries."""
+        """Return the excluded rows of some queries."""
         return Excluded(self.begin[chosen], self.end[chosen], self.rows)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The score of a query and an item: μ + biases + p·q, multiplied by both scales if given.
+
+    Attributes
+    ----------
+    queries, items : ndarray of shapes (n_queries, K) and (n_items, K)
+        Factors.
+    query_bias, item_bias : ndarray of shapes (n_queries,) and (n_items,)
+        Biases.
+    mean : float
+        μ.
+    query_scale, item_scale : ndarray of shapes (n_queries,) and (n_items,), default=None
+        Factors of the score, None for 1. Biases and μ must then be 0.
+    """
+
+    queries: Floats
+    items: Floats
+    query_bias: Floats
+    item_bias: Floats
+    mean: float
+    query_scale: Floats | None = None
+    item_scale: Floats | None = None
+
+    def exact(self, queries: Rows, items: Rows) -> Floats:
+        """Return the score of each pair of rows, as `predict` computes it."""
+        out = np.empty(len(queries), self.queries.dtype)
+        arrays = self.queries, self.items, self.query_bias, self.item_bias
+        dispatch.predict.predict(queries, items, *arrays, self.mean, out)
+        if self.query_scale is not None and self.item_scale is not None:
+            out *= self.query_scale[queries]
+            out *= self.item_scale[items]
+        return out
 
 
 class Found(NamedTuple):
@@ -93,121 +196,8 @@ class Shortlist(NamedTuple):
     sizes: Rows
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """How queries and items are scored: mean + biases + p·q, divided by both norms if given.
-
-    Attributes
-    ----------
-    queries, items
-        Factors, shapes (n_queries, K) and (n_items, K).
-    query_bias, item_bias
-        Biases, shapes (n_queries,) and (n_items,).
-    mean
-        μ.
-    query_scale, item_scale
-        What scores are multiplied by, shapes (n_queries,) and (n_items,); None for 1. With them,
-        biases and μ are 0.
-    """
-
-    queries: Floats
-    items: Floats
-    query_bias: Floats
-    item_bias: Floats
-    mean: float
-    query_scale: Floats | None = None
-    item_scale: Floats | None = None
-
-    def exact(self, queries: Rows, items: Rows) -> Floats:
-        """Return the score of each pair of rows, as `predict` computes it."""
-        out = np.empty(len(queries), self.queries.dtype)
-        arrays = self.queries, self.items, self.query_bias, self.item_bias
-        dispatch.predict.predict(queries, items, *arrays, self.mean, out)
-        if self.query_scale is not None and self.item_scale is not None:
-            out *= self.query_scale[queries]
-            out *= self.item_scale[items]
-        return out
-
-
-def cosines(rows: Floats) -> Scoring:
-    """Return how to score rows of factors by their cosine; that of a row of zeros is 0."""
-    zeros = np.zeros(len(rows), rows.dtype)
-    every = np.arange(len(rows), dtype=np.int32)
-    norms = np.sqrt(Scoring(rows, rows, zeros, zeros, 0.0).exact(every, every))
-    inverse = np.divide(1, norms, out=zeros.copy(), where=norms > 0)
-    return Scoring(rows, rows, zeros, zeros, 0.0, inverse, inverse)
-
-
-def best(
-    scoring: Scoring,
-    queries: Rows,
-    candidates: Rows,
-    excluded: Excluded | None,
-    *,
-    n: int,
-    n_threads: int | None,
-    chunk: int = CHUNK,
-    block_bytes: int = BLOCK_BYTES,
-) -> tuple[Rows, Floats]:
-    """Find the n best candidates of each query.
-
-    Parameters
-    ----------
-    scoring
-        How they are scored.
-    queries
-        Rows of queries, int32, shape (m,).
-    candidates
-        Rows of items, int32, ascending.
-    excluded
-        Candidates to leave out, query by query; None for none.
-    n
-        At least 1.
-    n_threads
-        How many may run; None for one on each core. Without influence on the result.
-    chunk : int
-        Number of queries that a thread takes at a time.
-    block_bytes : int
-        Size of the factors of the queries that are multiplied by one panel of items before the
-        next.
-
-    Returns
-    -------
-    rows, scores
-        Shape (m, n) each, best first, equal scores by row; -1 and NaN where there are fewer.
-    """
-    if excluded is None:
-        excluded = Excluded.none(len(queries))
-    rows, scores = no_results(len(queries), n, scoring.queries.dtype)
-    found = Found(rows, scores)
-    if not len(candidates):
-        return rows, scores
-    capacity = _capacity(n, len(candidates))
-    if len(queries) < FEW or 2 * capacity > len(candidates):
-        for k in range(len(queries)):
-            one = slice(k, k + 1)
-            _score_all(scoring, queries[k], candidates, excluded.part(one), found.part(one))
-        return rows, scores
-    threads = count_threads(n_threads)
-    packed = _make_candidates(scoring, candidates, block_bytes)
-    size = min(chunk, CHUNK_BYTES // (8 * capacity) + 1, -(-len(queries) // threads))
-
-    def score_chunk(first: int) -> None:
-        part = slice(first, first + size)
-        _score_some(scoring, queries[part], packed, excluded.part(part), found.part(part))
-
-    chunks = range(0, len(queries), size)
-    if threads == 1:
-        for first in chunks:
-            score_chunk(first)
-    else:
-        with ThreadPoolExecutor(min(threads, len(chunks)), "factorate") as pool:
-            list(pool.map(score_chunk, chunks))
-    return rows, scores
-
-
 def no_results(m: int, n: int, dtype: np.dtype[Any]) -> tuple[Rows, Floats]:
-    """Return rows and scores of empty places, -1 and NaN."""
+    """Return empty lists of length n for m queries: rows of -1 and scores of NaN."""
     return np.full((m, n), -1, np.int32), np.full((m, n), np.nan, dtype)
 
 
@@ -248,11 +238,12 @@ def _capacity(n: int, n_candidates: int) -> int:
 
 
 def _slack(scoring: Scoring, queries: Rows, candidates: Candidates) -> Floats:
-    """Return how far apart two scores can be and still swap their order by rounding.
+    """Return the largest difference of two scores that rounding can reverse, for each query.
 
-    Summing m terms in any order errs by at most m ε Σ|term| to first order (Higham, "Accuracy and
-    Stability of Numerical Algorithms", 2nd ed., 2002, section 4.2), and Σ|p_k q_k| ≤ |p||q|. Two
-    sums of each of two items are compared, the proposed and the exact one; twice that is safe.
+    The error of a sum of m terms in any order is at most m ε Σ|term| to first order (Higham,
+    "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002, section 4.2), and
+    Σ|p_k q_k| ≤ |p||q|. Four sums are involved, the proposed and the exact score of two items; the
+    factor 8 doubles this.
     """
     rows = scoring.queries[queries]
     norms = np.sqrt(np.einsum("nk,nk->n", rows, rows, dtype=np.float64))

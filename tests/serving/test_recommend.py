@@ -18,7 +18,7 @@ from optional import present
 from optional import pyarrow as pa
 
 import factorate as ft
-from factorate._serving import neighbours
+from factorate._serving import similar as neighbours
 from factorate._serving import top_n as topn
 
 

@@ -1,0 +1,70 @@
+"""Predictions of pairs of user and item, and their comparison with ratings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from factorate._input.id_queries import IN_PREDICTIONS, warn_unknown
+from factorate._input.ratings import read_pairs, read_values
+from factorate._training import factors
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from factorate._fitted.fitted_state import FittedState
+    from factorate._input.frames import Names
+    from factorate._utils.types import Floats, Rows
+
+
+def predict(
+    fitted: FittedState,
+    X: Any,
+    *,
+    columns: Names | None = None,
+    clip: bool = False,
+    n_threads: int | None = None,
+) -> Floats:
+    """Predict the ratings of pairs in any form; see `FactorModel.predict`."""
+    users, items, given = read_pairs(X, fitted.user_index, fitted.item_index, names=columns)
+    warn_unknown((given.users, users), (given.items, items), IN_PREDICTIONS, stacklevel=3)
+    return predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
+
+
+class Comparison(NamedTuple):
+    """Ratings and their predictions, and the number of pairs with an unknown user or item."""
+
+    ratings: Floats
+    predictions: Floats
+    n_unknown: int
+
+
+def compare(
+    fitted: FittedState,
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    columns: Names | None = None,
+    clip: bool = False,
+    n_threads: int | None = None,
+) -> Comparison:
+    """Read ratings in any form and predict them; see `FactorModel.evaluate`."""
+    users, items, given = read_pairs(
+        X, fitted.user_index, fitted.item_index, y=y, names=columns, with_ratings=True
+    )
+    ratings = read_values(given.ratings, np.dtype(np.float64))
+    if not len(ratings):
+        raise ValueError("there are no ratings; at least one is needed")
+    warn_unknown((given.users, users), (given.items, items), IN_PREDICTIONS, stacklevel=3)
+    n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
+    predictions = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
+    return Comparison(ratings, predictions, n_unknown)
+
+
+def predict_rows(
+    fitted: FittedState, users: Rows, items: Rows, *, clip: bool, n_threads: int | None = 1
+) -> Floats:
+    """Predict the ratings of pairs of rows; `clip` limits them to the range of the ratings."""
+    predicted = factors.predict(fitted.factors, users, items, n_threads)
+    return np.clip(predicted, *fitted.bounds) if clip else predicted

@@ -1,0 +1,90 @@
+"""Neighbours: the users or items whose factors have the largest cosine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from factorate._input.id_queries import IN_SIMILAR, as_column, is_scalar, rows_of, warn_unknown
+from factorate._serving.results import Results
+from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, no_results
+from factorate._utils.validation import check_count, check_flag
+
+if TYPE_CHECKING:
+    from factorate._fitted.fitted_state import FittedState
+    from factorate._utils.types import Floats, Rows
+
+
+def similar(
+    fitted: FittedState,
+    side: Literal["user", "item"],
+    ids: Any,
+    n: int,
+    *,
+    as_frame: bool = False,
+    n_threads: int | None = None,
+) -> Any:
+    """Find the neighbours of users or items, given as ids; see `FactorModel.similar_items`."""
+    n, as_frame = check_count("n", n, 1), check_flag("as_frame", as_frame)
+    if side == "user":
+        index, factors = fitted.user_index, fitted.factors.user_factors
+    else:
+        index, factors = fitted.item_index, fitted.factors.item_factors
+    query_ids, queries = rows_of(as_column(ids), index, f"{side}s")
+    given, none = (query_ids, queries), (None, NO_ROWS)
+    users, items = (given, none) if side == "user" else (none, given)
+    warn_unknown(users, items, IN_SIMILAR, stacklevel=3)
+    if as_frame:  # a frame has no empty places, so longer lists would waste memory
+        n = min(n, max(1, len(factors)))
+    rows, scores = similar_rows(factors, queries, n, n_threads)
+    results = Results(query_ids=query_ids, index=index, rows=rows, scores=scores)
+    if as_frame:
+        return results.to_frame(side, f"similar_{side}", fitted.library)
+    return results.to_arrays(single=is_scalar(ids))
+
+
+def similar_rows(
+    factors: Floats, queries: Rows, n: int, n_threads: int | None = None
+) -> tuple[Rows, Floats]:
+    """Find the n other rows of factors with the largest cosine to each query.
+
+    Parameters
+    ----------
+    factors : ndarray of shape (n_rows, K)
+        Factors of users or items.
+    queries : ndarray of shape (m,), int32
+        Rows; −1 for an unknown one, which has no neighbours.
+    n : int
+        Length of the lists, at least 1.
+    n_threads : int, default=None
+        Number of threads; None for one per core. It does not change the result.
+
+    Returns
+    -------
+    rows, cosines : ndarray of shape (m, n)
+        Largest cosine first, equal ones by ascending row; −1 and NaN where there are fewer rows.
+        The cosine with a row of zeros is 0.
+    """
+    known = queries >= 0
+    rows, scores = no_results(len(queries), n, factors.dtype)
+    known_queries = queries[known]
+    candidates = np.arange(len(factors), dtype=np.int32)
+    m = len(known_queries)
+    itself = Excluded(np.arange(m), np.arange(1, m + 1), known_queries)
+    rows[known], scores[known] = best(
+        cosines(factors), known_queries, candidates, n=n, excluded=itself, n_threads=n_threads
+    )
+    return rows, np.clip(scores, -1, 1, out=scores)  # rounding can exceed 1
+
+
+def cosines(factors: Floats) -> Scoring:
+    """Return the scoring of rows of factors by cosine; the cosine with a row of zeros is 0."""
+    zeros = np.zeros(len(factors), factors.dtype)
+    rows = np.arange(len(factors), dtype=np.int32)
+    products = Scoring(factors, factors, zeros, zeros, mean=0.0)
+    norms = np.sqrt(products.exact(rows, rows))
+    inverse = np.divide(1, norms, out=zeros.copy(), where=norms > 0)
+    return Scoring(
+        factors, factors, zeros, zeros, mean=0.0, query_scale=inverse, item_scale=inverse
+    )
