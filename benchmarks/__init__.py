@@ -1,1 +1,1 @@
-"""Comparisons of speed and accuracy; `python -m benchmarks` runs the one with peers."""
+"""Benchmarks; `python -m benchmarks` compares factorate with other libraries."""

@@ -1,11 +1,11 @@
-"""Compare factorate with its peers: one table, one plot.
+"""Compare factorate with other libraries: a table and a plot.
 
 Run: python -m benchmarks [--quick] [--libmf PATH]
 
-Each measurement is a process of its own, engines alternate, and figures are medians with their
-spread. Peers are installed from PyPI into environments of their own when they are first needed, in
-the folder of --environments. LIBMF has no usable package: --libmf takes its shared library, built
-by hand with AVX.
+Each measurement runs in a separate process, engines alternate, and results are medians with their
+spread. Other libraries are installed from PyPI when they are first needed, each into its own
+environment in the folder given by --environments. LIBMF has no usable package; pass the path of its
+shared library, built manually with AVX, as --libmf.
 """
 
 from __future__ import annotations
@@ -41,9 +41,13 @@ PACKAGES = {
     "matrix-factorization": ["matrix-factorization"],
     "implicit": ["implicit", "threadpoolctl"],
 }
-ONE_THREAD = ("scikit-surprise", "matrix-factorization", "cornac")  # more threads: slower or racy
-SGD_AT_SPEED = ("factorate", "LIBMF")
-# Epochs of the short and the long training whose difference is measured.
+ONE_THREAD = (
+    "scikit-surprise",
+    "matrix-factorization",
+    "cornac",
+)  # slower or racy with more threads
+FAST_ENGINES = ("factorate", "LIBMF")
+# Epochs of the short and the long run; the difference of their times is measured.
 EPOCHS = {"factorate": (2, 12), "LIBMF": (2, 7), "cornac": (1, 4)}
 FEW_EPOCHS = (1, 3)
 CURVES = {
@@ -58,7 +62,7 @@ CURVES = {
 
 
 class Case(NamedTuple):
-    """One line of the table, for all engines."""
+    """One configuration, measured for all engines."""
 
     data: str
     n_factors: int
@@ -69,7 +73,7 @@ CURVE = Case("ML-1M", 64, 1)
 
 
 class Bench(NamedTuple):
-    """What every measurement needs."""
+    """The data and the options of all measurements."""
 
     arguments: argparse.Namespace
     files: dict[str, Path]
@@ -78,12 +82,12 @@ class Bench(NamedTuple):
 
 
 def default_environments() -> Path:
-    """Return the folder where peers are installed unless another is named."""
+    """Return the default folder of the environments of other libraries."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "factorate-benchmarks"
 
 
 def environment(engine: str, folder: Path) -> str:
-    """Return the Python of an engine, making its environment if it isn't there."""
+    """Return the Python of an engine; create its environment if necessary."""
     if engine not in PACKAGES:
         return sys.executable
     python = folder / engine / "bin" / "python"
@@ -96,22 +100,31 @@ def environment(engine: str, folder: Path) -> str:
     return str(python)
 
 
-def ask(bench: Bench, engine: str, case: Case, what: str, epochs: Any) -> Any:
-    """Run one measurement in a new process; None, and a line on stderr, if it fails."""
+def run_worker(bench: Bench, engine: str, case: Case, what: str, epochs: Any) -> Any:
+    """Run one measurement in a new process; on failure, print to stderr and return None."""
     request = {
-        "what": what, "engine": engine, "data": str(bench.files[case.data]), "epochs": epochs,
-        "n_factors": case.n_factors, "n_threads": case.n_threads, "libmf": bench.arguments.libmf,
-    }  # fmt: skip
+        "what": what,
+        "engine": engine,
+        "data": str(bench.files[case.data]),
+        "epochs": epochs,
+        "n_factors": case.n_factors,
+        "n_threads": case.n_threads,
+        "libmf": bench.arguments.libmf,
+    }
     try:
         python = environment(engine, bench.arguments.environments)
         done = subprocess.run(
-            [python, HERE / "worker.py"], input=json.dumps(request), capture_output=True,
-            text=True, check=True, timeout=bench.arguments.timeout,
+            [python, HERE / "worker.py"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=bench.arguments.timeout,
             env=os.environ | {"OMP_NUM_THREADS": str(case.n_threads)},
-        )  # fmt: skip
+        )
     except (subprocess.SubprocessError, OSError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        print(f"{engine} {case}: {str(said).strip()[-300:]}", file=sys.stderr, flush=True)
+        message = getattr(error, "stderr", None) or str(error)
+        print(f"{engine} {case}: {str(message).strip()[-300:]}", file=sys.stderr, flush=True)
         return None
     answer = json.loads(done.stdout.splitlines()[-1])
     bench.versions[engine] = answer["version"]
@@ -119,7 +132,7 @@ def ask(bench: Bench, engine: str, case: Case, what: str, epochs: Any) -> Any:
 
 
 def cases(arguments: argparse.Namespace, data: list[str]) -> Iterator[tuple[Case, list[str]]]:
-    """Yield what to measure and the engines that take part; with --quick, slow ones but once."""
+    """Yield each case and its engines; with --quick, slow engines run in one case only."""
     for name in data:
         for n_factors in arguments.factors:
             for n_threads in arguments.threads:
@@ -130,14 +143,14 @@ def cases(arguments: argparse.Namespace, data: list[str]) -> Iterator[tuple[Case
                     [
                         engine
                         for engine in arguments.engines
-                        if engine in SGD_AT_SPEED
+                        if engine in FAST_ENGINES
                         or (with_slow and (n_threads == 1 or engine not in ONE_THREAD))
                     ],
                 )
 
 
 def spread(values: list[float], form: str) -> str:
-    """Return "median (least to most)"."""
+    """Format the median and, in parentheses, the minimum and maximum."""
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"{middle:{form}} ({low:{form}} to {high:{form}})"
 
@@ -149,24 +162,24 @@ def measure(bench: Bench, case: Case, engines: list[str]) -> Iterator[str]:
         for engine in engines:
             if engine == "LIBMF" and bench.arguments.libmf is None:
                 continue
-            if answers[engine] and engine not in SGD_AT_SPEED and bench.arguments.quick:
-                continue  # the slow ones run once
+            if answers[engine] and engine not in FAST_ENGINES and bench.arguments.quick:
+                continue  # slow engines run once
             few, many = EPOCHS.get(engine, FEW_EPOCHS)
-            if case.data == "ML-1M" and engine in SGD_AT_SPEED:
+            if case.data == "ML-1M" and engine in FAST_ENGINES:
                 many = 4 * many
-            answer = ask(bench, engine, case, "speed", (few, many))
+            answer = run_worker(bench, engine, case, "speed", (few, many))
             if answer is not None:
                 answers[engine].append(answer)
     n = bench.sizes[case.data]
-    yardstick = [answer["epoch"] for answer in answers.get("LIBMF", [])]
+    libmf_epochs = [answer["epoch"] for answer in answers.get("LIBMF", [])]
     for engine, runs in answers.items():
         head = f"| {case.data} | {case.n_factors} | {case.n_threads} | {engine} |"
         if not runs:
-            why = "not measured: give --libmf" if engine == "LIBMF" else "not measured"
-            yield f"{head} {why} | | | | |"
+            reason = "not measured: pass --libmf" if engine == "LIBMF" else "not measured"
+            yield f"{head} {reason} | | | | |"
             continue
         epochs = [run["epoch"] for run in runs]
-        ratios = [b / a for a, b in zip(epochs, yardstick, strict=False)]
+        ratios = [b / a for a, b in zip(epochs, libmf_epochs, strict=False)]
         yield (
             f"{head} {spread(epochs, '.4f')} | {n / statistics.median(epochs) / 1e6:.1f} | "
             f"{spread(ratios, '.2f') if ratios else ''} | "
@@ -178,14 +191,14 @@ def measure(bench: Bench, case: Case, engines: list[str]) -> Iterator[str]:
 def write_data(
     folder: Path, arguments: argparse.Namespace
 ) -> tuple[dict[str, Path], dict[str, int]]:
-    """Write each set of ratings, split in training and test, where the workers read it."""
+    """Write each data set, split into training and test ratings, to a file for the workers."""
     sets: dict[str, tuple[Any, Any, Any]] = {}
     movielens = arguments.data / "ml-1m.npz"
     if movielens.is_file():
         with np.load(movielens) as file:
             sets["ML-1M"] = file["user"], file["item"], file["rating"]
     else:
-        print(f"no {movielens}: ML-1M is left out", file=sys.stderr)
+        print(f"{movielens} not found: ML-1M is skipped", file=sys.stderr)
     sets["synthetic"] = datasets.synthetic(arguments.ratings, arguments.users, arguments.items)
     files, sizes = {}, {}
     for name, columns in sets.items():
@@ -201,21 +214,21 @@ def write_data(
 
 
 def curves(bench: Bench) -> dict[str, list[Any]]:
-    """Return the points (epochs, seconds, test RMSE) of every engine on ML-1M, one thread."""
+    """Return (epochs, seconds, test RMSE) of every engine on ML-1M with one thread."""
     found: dict[str, list[Any]] = {}
     if CURVE.data not in bench.files:
         return found
     for engine in bench.arguments.engines:
         if engine == "LIBMF" and bench.arguments.libmf is None:
             continue
-        points = ask(bench, engine, CURVE, "curve", CURVES[engine])
+        points = run_worker(bench, engine, CURVE, "curve", CURVES[engine])
         if points:
             found[engine] = points
     return found
 
 
 def plot(found: dict[str, list[Any]], path: Path) -> None:
-    """Draw test RMSE against seconds."""
+    """Plot test RMSE against seconds of training."""
     figure, axes = figures.subplots(figsize=(8, 4))
     for engine, points in found.items():
         _, seconds, errors = zip(*points, strict=True)
@@ -232,7 +245,7 @@ def plot(found: dict[str, list[Any]], path: Path) -> None:
 
 
 def machine(bench: Bench) -> list[str]:
-    """Return lines about the machine and the versions."""
+    """Describe the machine and the versions of the libraries."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -253,33 +266,41 @@ def machine(bench: Bench) -> list[str]:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Run the benchmark, and print and save the results."""
     summary = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=summary)
     add = parser.add_argument
-    add("--quick", action="store_true", help="end in five minutes: fewer factors, runs and peers")
-    add("--libmf", metavar="PATH", help="shared library of LIBMF, built by hand with AVX")
-    add("--libmf-build", default="built by hand", help="how it was built, for the table")
+    add(
+        "--quick",
+        action="store_true",
+        help="finish in five minutes: fewer factors, runs and engines",
+    )
+    add("--libmf", metavar="PATH", help="shared library of LIBMF, built manually with AVX")
+    add(
+        "--libmf-build",
+        default="built by hand",
+        help="how LIBMF was built, printed below the table",
+    )
     add("--runs", type=int, help="alternating runs (default: 5; 3 with --quick)")
-    add("--engines", nargs="+", choices=list(CURVES), help="who takes part (default: all)")
+    add("--engines", nargs="+", choices=list(CURVES), help="engines to compare (default: all)")
     add("--factors", type=int, nargs="+", help="default: 16 32 64 128; 32 64 128 with --quick")
     add("--threads", type=int, nargs="+", default=[1, 2])
-    add("--ratings", type=int, default=10_000_000, help="size of the synthetic set")
+    add("--ratings", type=int, default=10_000_000, help="number of synthetic ratings")
     add("--users", type=int, default=69_878)
     add("--items", type=int, default=10_677)
-    add("--timeout", type=float, default=600, help="seconds of one measurement")
+    add("--timeout", type=float, default=600, help="maximum seconds per measurement")
     add("--data", type=Path, default=Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_DATA)))
     add("--environments", type=Path, default=default_environments())
-    add("--output", type=Path, default=HERE / "results", help="folder of the table and the plot")
+    add("--output", type=Path, default=HERE / "results", help="folder for the table and the plot")
     arguments = parser.parse_args()
     arguments.runs = arguments.runs or (3 if arguments.quick else 5)
     arguments.factors = arguments.factors or (
         [32, 64, 128] if arguments.quick else [16, 32, 64, 128]
     )
     if not arguments.engines:
-        # The environment of lenskit takes gigabytes, and longer than the rest together.
-        left_out = {"lenskit"} if arguments.quick else set()
-        arguments.engines = [engine for engine in CURVES if engine not in left_out]
+        # Installing lenskit takes gigabytes, and longer than all other engines together.
+        skipped = {"lenskit"} if arguments.quick else set()
+        arguments.engines = [engine for engine in CURVES if engine not in skipped]
 
     with tempfile.TemporaryDirectory() as folder:
         files, sizes = write_data(Path(folder), arguments)

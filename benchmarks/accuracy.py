@@ -1,9 +1,9 @@
-"""Accuracy on MovieLens: one table after the other, each figure the mean over seeds 0 to 4.
+"""Accuracy on MovieLens: several tables; all values are means over seeds 0 to 4.
 
-Settings are chosen on a tenth of each training set, by the code below; test sets are read once, for
-the settings that were chosen and for the defaults. Reads ml-1m.npz, ml-100k.npz and
-ml-latest-small-2018.npz from the folder in FACTORATE_TEST_DATA, or ../shared/data. The plot of the
-learning-rate schedules goes to results/rules.svg.
+Parameters are chosen on a tenth of each training set. Test sets are used only once, to evaluate the
+chosen parameters and the defaults. The script reads ml-1m.npz, ml-100k.npz and
+ml-latest-small-2018.npz from the folder FACTORATE_TEST_DATA (default ../shared/data) and saves the
+plot of the learning-rate schedules to results/rules.svg.
 
 Run: python -m benchmarks.accuracy [--libmf PATH] [--surprise]
 """
@@ -36,9 +36,9 @@ ENVIRONMENTS = Path.home() / ".cache" / "factorate-benchmarks"
 RATES = tuple(10.0**power for power in range(-4, 4))
 
 Columns = tuple[Any, Any, Any]
-Settings = dict[str, Any]
+Parameters = dict[str, Any]
 
-# What is tried on a tenth of the training set; the best of it is what "chosen" means below.
+# Candidates; "chosen" is the combination with the lowest RMSE on a tenth of the training set.
 PLAIN: dict[str, tuple[Any, ...]] = {
     "n_factors": (128, 256),
     "n_epochs": (20,),
@@ -46,8 +46,8 @@ PLAIN: dict[str, tuple[Any, ...]] = {
     "regularization": (0.03, 0.036, 0.042),
     "clip": (True,),
 }
-IMPLICIT: dict[str, tuple[Any, ...]] = {
-    "implicit": (True,),
+SVDPP: dict[str, tuple[Any, ...]] = {
+    "svdpp": (True,),
     "n_factors": (128, 256),
     "n_epochs": (16,),
     "learning_rate": ({"factors": 0.028, "biases": 0.009}, {"factors": 0.034, "biases": 0.009}),
@@ -56,7 +56,7 @@ IMPLICIT: dict[str, tuple[Any, ...]] = {
 }
 SMALL: dict[str, dict[str, tuple[Any, ...]]] = {
     "plain": PLAIN | {"regularization": (0.036, 0.045, 0.055)},
-    "implicit": IMPLICIT
+    "SVD++": SVDPP
     | {
         "n_factors": (64, 128),
         "n_epochs": (20,),
@@ -71,7 +71,7 @@ SMALL: dict[str, dict[str, tuple[Any, ...]]] = {
         ),
     },
 }
-LARGE = {"plain": PLAIN, "implicit": IMPLICIT}
+LARGE = {"plain": PLAIN, "SVD++": SVDPP}
 
 SURPRISE = """
 import sys, time
@@ -93,61 +93,63 @@ print(time.perf_counter() - began)
 
 
 def read(name: str) -> Any:
-    """Open a file of ratings."""
+    """Open a data set."""
     return np.load(Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_FOLDER)) / f"{name}.npz")
 
 
 def columns_of(data: Any) -> Columns:
-    """Return users, items and ratings."""
+    """Return the users, items and ratings of a data set."""
     return data["user"], data["item"], data["rating"]
 
 
 def take(columns: Columns, rows: Any) -> Columns:
-    """Return some rows of every column."""
+    """Select rows of all columns."""
     users, items, ratings = columns
     return users[rows], items[rows], ratings[rows]
 
 
 def standard_split(columns: Columns) -> tuple[Columns, Columns]:
-    """Return the training set and the test set, a tenth drawn with seed 0."""
+    """Return a training set and a test set, a random tenth drawn with seed 0."""
     order = np.random.default_rng(0).permutation(len(columns[0]))
     test, training = np.split(order, [len(order) // 10])
     return take(columns, training), take(columns, test)
 
 
-def fit(training: Columns, seed: int, settings: Settings) -> tuple[ft.MatrixFactorization, float]:
-    """Fit a model on one thread; return it, and the seconds it took."""
-    model = ft.MatrixFactorization(random_state=seed, n_threads=1, **settings)
+def fit(
+    training: Columns, seed: int, parameters: Parameters
+) -> tuple[ft.MatrixFactorization, float]:
+    """Fit a model with one thread; return the model and the seconds."""
+    model = ft.MatrixFactorization(random_state=seed, n_threads=1, **parameters)
     began = time.perf_counter()
     model.fit(training)
     return model, time.perf_counter() - began
 
 
-def grid(choices: dict[str, tuple[Any, ...]]) -> Iterator[Settings]:
-    """Yield every combination."""
+def grid(choices: dict[str, tuple[Any, ...]]) -> Iterator[Parameters]:
+    """Yield all combinations of the candidates."""
     for values in itertools.product(*choices.values()):
         yield dict(zip(choices, values, strict=True))
 
 
-def choose(training: Columns, choices: dict[str, tuple[Any, ...]]) -> Settings:
-    """Return the settings with the least RMSE on a tenth of the training set."""
+def choose(training: Columns, choices: dict[str, tuple[Any, ...]]) -> Parameters:
+    """Return the parameters with the lowest RMSE on a tenth of the training set."""
     order = np.random.default_rng(1).permutation(len(training[0]))
     held_out, known = (take(training, rows) for rows in np.split(order, [len(order) // 10]))
 
-    def error(settings: Settings) -> float:
-        return fit(known, 0, settings)[0].evaluate(held_out)["rmse"]
+    def error(parameters: Parameters) -> float:
+        return fit(known, 0, parameters)[0].evaluate(held_out)["rmse"]
 
     return min(grid(choices), key=error)
 
 
 def spread(values: list[float], digits: int = 4) -> str:
-    """Write the mean, and the least and largest."""
+    """Format the mean and, in parentheses, the minimum and maximum."""
     low, mean, high = min(values), statistics.mean(values), max(values)
     return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def show(name: str, scores: list[dict[str, float]], seconds: list[float], how: Any) -> None:
-    """Print one line of a table."""
+    """Print one row of a table."""
     print(
         f"{name:<22} rmse {spread([score['rmse'] for score in scores])}  "
         f"mae {spread([score['mae'] for score in scores])}  "
@@ -156,24 +158,31 @@ def show(name: str, scores: list[dict[str, float]], seconds: list[float], how: A
     )
 
 
-def row(name: str, training: Columns, test: Columns, settings: Settings) -> None:
-    """Print RMSE, MAE and seconds of some settings."""
-    runs = [fit(training, seed, settings) for seed in SEEDS]
+def row(name: str, training: Columns, test: Columns, parameters: Parameters) -> None:
+    """Print RMSE, MAE and seconds for one set of parameters."""
+    runs = [fit(training, seed, parameters) for seed in SEEDS]
     scores = [model.evaluate(test) for model, _ in runs]
-    show(name, scores, [seconds for _, seconds in runs], settings or "defaults")
+    show(name, scores, [seconds for _, seconds in runs], parameters or "defaults")
 
 
 def libmf_job(training: Columns, path: str, n_factors: int, n_epochs: int) -> Job:
-    """Return what LIBMF is asked to do, on one thread."""
+    """Describe the training of LIBMF with one thread."""
     users, items, ratings = training
     return Job(
-        users, items, ratings, n_factors, 1, n_epochs, int(users.max()) + 1, int(items.max()) + 1,
+        users,
+        items,
+        ratings,
+        n_factors,
+        1,
+        n_epochs,
+        int(users.max()) + 1,
+        int(items.max()) + 1,
         path,
-    )  # fmt: skip
+    )
 
 
 def libmf_row(training: Columns, test: Columns, path: str, n_factors: int) -> None:
-    """Print LIBMF's best over numbers of epochs, picked on the test set: it is flattered."""
+    """Print the result of LIBMF with the number of epochs that is best on the test set."""
     best = min(
         (libmf(libmf_job(training, path, n_factors, n)).rmse(*test), n) for n in range(6, 16)
     )
@@ -186,8 +195,8 @@ def libmf_row(training: Columns, test: Columns, path: str, n_factors: int) -> No
 
 
 def movielens_1m(libmf_path: str | None) -> None:
-    """Print the table of ML-1M's standard split."""
-    print("\nMovieLens 1M, standard split, one thread")
+    """Print the table for ML-1M."""
+    print("\nMovieLens 1M, a random tenth held out, one thread")
     training, test = standard_split(columns_of(read("ml-1m")))
     for n_factors in (32, 64, 128):
         if libmf_path:
@@ -198,7 +207,7 @@ def movielens_1m(libmf_path: str | None) -> None:
 
 
 def folds(name: str, parts: list[tuple[Columns, Columns]], how: dict[str, Any]) -> None:
-    """Print means over folds, for each seed; settings are chosen in each fold's training set."""
+    """Print means over folds; parameters are chosen on the training set of each fold."""
     for label, choices in how.items():
         chosen = [choose(training, choices) if choices else {} for training, _ in parts]
         scores, seconds = [], []
@@ -214,8 +223,8 @@ def folds(name: str, parts: list[tuple[Columns, Columns]], how: dict[str, Any]) 
 
 
 def cross_validation() -> None:
-    """Print 5-fold cross-validation as scikit-surprise's README has it."""
-    print("\n5-fold cross-validation, seconds of all folds together")
+    """Print 5-fold cross-validation, as in the README of scikit-surprise."""
+    print("\n5-fold cross-validation, total seconds of all folds")
     for name, small in (("ml-100k", True), ("ml-1m", False)):
         columns = columns_of(read(name))
         splits = KFold(5, shuffle=True, random_state=0).split(columns[0])
@@ -224,8 +233,8 @@ def cross_validation() -> None:
 
 
 def official_folds() -> None:
-    """Print the folds that come with ML-100k."""
-    print("\nMovieLens 100k, the folds it comes with")
+    """Print the results for the official folds of ML-100k."""
+    print("\nMovieLens 100k, official folds")
     data = read("ml-100k")
     columns, fold = columns_of(data), data["fold"]
     parts = [(take(columns, fold != k), take(columns, fold == k)) for k in range(1, 6)]
@@ -235,8 +244,8 @@ def official_folds() -> None:
 
 
 def scales() -> None:
-    """Print how the untouched defaults do on other scales of the same ratings."""
-    print("\nml-latest-small, standard split, defaults; the same times 20, minus 50")
+    """Print the results of the defaults for two scales of the same ratings."""
+    print("\nml-latest-small, a random tenth held out, defaults; the same times 20, minus 50")
     users, items, ratings = columns_of(read("ml-latest-small-2018"))
     for factor, shift in ((1, 0), (20, -50)):
         training, test = standard_split((users, items, factor * ratings + shift))
@@ -244,15 +253,15 @@ def scales() -> None:
 
 
 def learning_rates() -> None:
-    """Print how training ends with learning rates far too low and far too high."""
-    print("\nMovieLens 100k, standard split: outcome by learning rate")
+    """Print the results for learning rates from far too low to far too high."""
+    print("\nMovieLens 100k, a random tenth held out: RMSE by learning rate")
     training, test = standard_split(columns_of(read("ml-100k")))
     for schedule in SCHEDULES:
         outcomes = []
         for rate in RATES:
-            settings = {"learning_rate": rate, "learning_rate_schedule": schedule}
+            parameters = {"learning_rate": rate, "learning_rate_schedule": schedule}
             try:
-                model, _ = fit(training, 0, settings)
+                model, _ = fit(training, 0, parameters)
             except ft.DivergenceError:
                 outcomes.append("diverged")
             else:
@@ -264,7 +273,7 @@ def learning_rates() -> None:
 
 
 def ten_folds(surprise: bool) -> None:
-    """Print the seconds of ten folds of ML-1M with K = 100, beside one of scikit-surprise."""
+    """Print the seconds of ten folds of ML-1M with K = 100, and of one fit of scikit-surprise."""
     columns = columns_of(read("ml-1m"))
     splits = KFold(10, shuffle=True, random_state=0).split(columns[0])
     parts = [(take(columns, known), take(columns, test)) for known, test in splits]
@@ -278,22 +287,24 @@ def ten_folds(surprise: bool) -> None:
     if surprise:
         folder = Path(os.environ.get("FACTORATE_TEST_DATA", DEFAULT_FOLDER))
         done = subprocess.run(
-            [python, "-c", SURPRISE, folder / "ml-1m.npz"], capture_output=True, text=True,
+            [python, "-c", SURPRISE, folder / "ml-1m.npz"],
+            capture_output=True,
+            text=True,
             check=True,
-        )  # fmt: skip
+        )
         print(f"scikit-surprise's SVD, one fit: {float(done.stdout):.1f} s")
 
 
 def curves(libmf_path: str | None) -> None:
-    """Draw test RMSE against seconds of whole fits, for each schedule and LIBMF."""
+    """Plot test RMSE against the time of a fit, for each learning-rate schedule and LIBMF."""
     training, test = standard_split(columns_of(read("ml-1m")))
     numbers = (3, 4, 5, 6, 8, 10, 12, 15)
     figure, axes = figures.subplots(figsize=(7, 4.5))
     for schedule in SCHEDULES:
         points = []
         for n_epochs in numbers:
-            settings = {"n_epochs": n_epochs, "learning_rate_schedule": schedule}
-            runs = [fit(training, 0, settings) for _ in range(3)]
+            parameters = {"n_epochs": n_epochs, "learning_rate_schedule": schedule}
+            runs = [fit(training, 0, parameters) for _ in range(3)]
             seconds = statistics.median(taken for _, taken in runs)
             points.append((seconds, runs[0][0].evaluate(test)["rmse"]))
         axes.plot(*zip(*points, strict=True), marker=".", label=f"factorate, {schedule}")
@@ -306,9 +317,12 @@ def curves(libmf_path: str | None) -> None:
             points.append((seconds, done[0].rmse(*test)))
         axes.plot(*zip(*points, strict=True), "k--", marker="x", label="LIBMF")
     axes.set(
-        xlabel="seconds of training, from arrays to factors, one thread", ylabel="test RMSE",
-        title="MovieLens 1M, K = 64: 3 to 15 epochs", ylim=(0.83, 0.88), xlim=(0, None),
-    )  # fmt: skip
+        xlabel="seconds of training, one thread",
+        ylabel="test RMSE",
+        title="MovieLens 1M, K = 64: 3 to 15 epochs",
+        ylim=(0.83, 0.88),
+        xlim=(0, None),
+    )
     axes.legend(frameon=False)
     figures.save(figure, RESULTS / "rules.svg")
 
@@ -317,7 +331,7 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--libmf", metavar="PATH", help="LIBMF's shared library")
-    parser.add_argument("--surprise", action="store_true", help="time scikit-surprise as well")
+    parser.add_argument("--surprise", action="store_true", help="also time scikit-surprise")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ft.UnknownIdWarning)
     print(f"{platform.machine()}, {dispatch.chosen()}, one thread, float32, seeds 0 to 4")

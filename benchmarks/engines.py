@@ -1,8 +1,8 @@
-"""One function for each engine: train from arrays, say how long it took, give the factors.
+"""One function per engine that trains on arrays and returns the time and the factors.
 
-Runs under the Python of the engine's own environment, so nothing here imports factorate but
-factorate's own function. Every function starts its clock when the library is handed ratings in the
-form it likes best; what it takes to bring NumPy arrays into that form is not counted.
+This module runs in the environment of the engine, so only the function `factorate` imports
+factorate. Times do not include the conversion of NumPy arrays to the preferred input format of the
+engine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What to train."""
+    """The ratings and the parameters of a training."""
 
     users: Any  # int32, 0-based
     items: Any
@@ -35,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds of training, and predictions as mean + biases + P · Q."""
+    """Seconds of training, and the parameters of the prediction mean + biases + P · Q."""
 
     seconds: float
     P: Any
@@ -45,7 +45,7 @@ class Result:
     mean: float = 0.0
 
     def rmse(self, users: Any, items: Any, ratings: Any) -> float:
-        """Return the error on other ratings of known users and items."""
+        """Return the RMSE on other ratings of known users and items."""
         user_bias, item_bias = (
             np.broadcast_to(bias, len(rows)) if np.ndim(bias) == 0 else bias
             for bias, rows in ((self.user_bias, self.P), (self.item_bias, self.Q))
@@ -56,14 +56,14 @@ class Result:
 
 
 def by_id(n: int, ids: Any, rows: Any, biases: Any) -> tuple[Any, Any]:
-    """Return the factors and biases of ids 0 … n − 1; zeros where an engine has none."""
+    """Return factors and biases for the ids 0 … n − 1, with zeros for missing ids."""
     out, bias_out = np.zeros((n, rows.shape[1])), np.zeros(n)
     out[ids], bias_out[ids] = rows, biases
     return out, bias_out
 
 
 def factorate(job: Job) -> Result:
-    """SGD with biases and the default rates; like its peers, it keeps no seen items."""
+    """Train with SGD, biases and default learning rates; like the others, without seen items."""
     import factorate as ft
 
     model = ft.MatrixFactorization(
@@ -111,7 +111,7 @@ class _Model(ctypes.Structure):
 
 
 def libmf(job: Job) -> Result:
-    """AdaGrad, no biases; lambda 0.05 and eta 0.1, by the C interface of the shared library."""
+    """Train with AdaGrad, without biases, lambda 0.05, eta 0.1; uses the C interface of LIBMF."""
     library: Any = ctypes.CDLL(job.libmf)
     library.mf_get_default_param.restype = _Parameter
     library.mf_train.restype = ctypes.POINTER(_Model)
@@ -122,8 +122,10 @@ def libmf(job: Job) -> Result:
     problem = _Problem(job.n_users, job.n_items, len(nodes), nodes.ctypes.data)
     parameter = library.mf_get_default_param()
     parameter.k, parameter.nr_threads, parameter.nr_iters = (
-        job.n_factors, job.n_threads, job.n_epochs,
-    )  # fmt: skip
+        job.n_factors,
+        job.n_threads,
+        job.n_epochs,
+    )
     parameter.lambda_p2 = parameter.lambda_q2 = 0.05
     parameter.eta, parameter.quiet = 0.1, True
     began = time.perf_counter()
@@ -133,22 +135,26 @@ def libmf(job: Job) -> Result:
     P = np.ctypeslib.as_array(model.P, (model.m, model.k)).copy()
     Q = np.ctypeslib.as_array(model.Q, (model.n, model.k)).copy()
     library.mf_destroy_model(ctypes.byref(pointer))
-    # Rows without ratings are NaN there; it predicts its mean for them.
+    # LIBMF returns NaN for rows without ratings.
     return Result(seconds, np.nan_to_num(P), np.nan_to_num(Q))
 
 
 def cornac(job: Job) -> Result:
-    """Plain SGD with biases, on its own Dataset."""
+    """Train with plain SGD and biases, on a cornac Dataset."""
     from cornac.data import Dataset
     from cornac.models import MF
 
     columns = job.users.astype(np.int64), job.items.astype(np.int64), job.ratings
-    same = [{row: row for row in range(n)} for n in (job.n_users, job.n_items)]
-    data = Dataset(job.n_users, job.n_items, *same, columns)
+    identity = [{row: row for row in range(n)} for n in (job.n_users, job.n_items)]
+    data = Dataset(job.n_users, job.n_items, *identity, columns)
     model = MF(
-        k=job.n_factors, max_iter=job.n_epochs, learning_rate=0.01, lambda_reg=0.05,
-        num_threads=job.n_threads, seed=0,
-    )  # fmt: skip
+        k=job.n_factors,
+        max_iter=job.n_epochs,
+        learning_rate=0.01,
+        lambda_reg=0.05,
+        num_threads=job.n_threads,
+        seed=0,
+    )
     began = time.perf_counter()
     model.fit(data)
     seconds = time.perf_counter() - began
@@ -158,7 +164,7 @@ def cornac(job: Job) -> Result:
 
 
 def surprise(job: Job) -> Result:
-    """SVD with its default rate and regularization, on its own Trainset."""
+    """Train SVD with its default learning rate and regularization, on a surprise Trainset."""
     from surprise import SVD, Trainset
 
     by_user: dict[int, list[tuple[int, float]]] = {}
@@ -166,8 +172,8 @@ def surprise(job: Job) -> Result:
     for u, i, r in zip(job.users.tolist(), job.items.tolist(), job.ratings.tolist(), strict=True):
         by_user.setdefault(u, []).append((i, r))
         by_item.setdefault(i, []).append((u, r))
-    same = [{row: row for row in range(n)} for n in (job.n_users, job.n_items)]
-    data = Trainset(by_user, by_item, job.n_users, job.n_items, len(job.users), (1, 5), *same)
+    identity = [{row: row for row in range(n)} for n in (job.n_users, job.n_items)]
+    data = Trainset(by_user, by_item, job.n_users, job.n_items, len(job.users), (1, 5), *identity)
     model = SVD(n_factors=job.n_factors, n_epochs=job.n_epochs, random_state=0)
     began = time.perf_counter()
     model.fit(data)
@@ -176,16 +182,21 @@ def surprise(job: Job) -> Result:
 
 
 def cmfrec(job: Job) -> Result:
-    """Alternating least squares; an epoch is a sweep over users and items."""
+    """Train with alternating least squares; an epoch is a sweep over users and items."""
     import scipy.sparse
     from cmfrec import CMF
 
     shape = job.n_users, job.n_items
     matrix = scipy.sparse.coo_matrix((job.ratings, (job.users, job.items)), shape)
     model = CMF(
-        k=job.n_factors, niter=job.n_epochs, nthreads=job.n_threads, use_float=True, verbose=False,
-        lambda_=35, random_state=0,
-    )  # fmt: skip
+        k=job.n_factors,
+        niter=job.n_epochs,
+        nthreads=job.n_threads,
+        use_float=True,
+        verbose=False,
+        lambda_=35,
+        random_state=0,
+    )
     began = time.perf_counter()
     model.fit(matrix)
     seconds = time.perf_counter() - began
@@ -195,7 +206,7 @@ def cmfrec(job: Job) -> Result:
 
 
 def lenskit(job: Job) -> Result:
-    """Alternating least squares of explicit ratings; an epoch is a sweep."""
+    """Train with alternating least squares on explicit ratings; an epoch is a sweep."""
     import os
 
     os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(job.n_threads)
@@ -219,7 +230,7 @@ def lenskit(job: Job) -> Result:
 
 
 def matrix_factorization(job: Job) -> Result:
-    """KernelMF with the linear kernel: SGD with biases, compiled by numba."""
+    """Train KernelMF with the linear kernel: SGD with biases, compiled by Numba."""
     import pandas as pd
     from matrix_factorization import KernelMF
 
@@ -234,8 +245,8 @@ def matrix_factorization(job: Job) -> Result:
         (job.n_users, model.user_id_map, model.user_features, model.user_biases),
         (job.n_items, model.item_id_map, model.item_features, model.item_biases),
     ):
-        known, places = (np.array(list(column)) for column in (ids.keys(), ids.values()))
-        sides.append(by_id(n, known, rows[places], biases[places]))
+        known, positions = (np.array(list(column)) for column in (ids.keys(), ids.values()))
+        sides.append(by_id(n, known, rows[positions], biases[positions]))
     (P, user_bias), (Q, item_bias) = sides
     return Result(seconds, P, Q, user_bias, item_bias, model.global_mean)
 

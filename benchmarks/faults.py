@@ -1,6 +1,6 @@
-"""Damage files of models in every way, and kill processes that save them; count what happens.
+"""Damage model files, and kill processes that save models; count the outcomes.
 
-Run: python benchmarks/faults.py [kills]
+Run: python -m benchmarks.faults [kills]
 """
 
 import random
@@ -27,24 +27,31 @@ while True:
 
 
 def outcome(path: Path, content: bytes, expected: list[bytes]) -> str:
-    """Write a file, load it, and say what became of it."""
+    """Write a file, load it, and return the outcome."""
     path.write_bytes(content)
     try:
         model = ft.load(path)
     except ft.ModelFileError:
-        return "refused"
-    return "same model" if state(model) == expected else "WRONG MODEL"
+        return "rejected"
+    return "same model" if contents_of(model) == expected else "WRONG MODEL"
 
 
-def state(model: ft.MatrixFactorization) -> list[bytes]:
-    """Return all that a model holds, as bytes."""
+def contents_of(model: ft.MatrixFactorization) -> list[bytes]:
+    """Return the contents of a model as bytes."""
     seen = model._fitted.seen
     assert seen is not None  # noqa: S101
     arrays = (
-        model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_, model.users_,
-        model.items_, seen.starts, seen.items, *model.history_.values(),
+        model.user_factors_,
+        model.item_factors_,
+        model.user_bias_,
+        model.item_bias_,
+        model.users_,
+        model.items_,
+        seen.starts,
+        seen.items,
+        *model.history_.values(),
         np.array([model.global_mean_, model._fitted.factors.scale]),
-    )  # fmt: skip
+    )
     return [
         *(array.tobytes() for array in arrays),
         repr(sorted(model.get_params().items())).encode(),
@@ -52,9 +59,9 @@ def state(model: ft.MatrixFactorization) -> list[bytes]:
 
 
 def damage(folder: Path) -> None:
-    """Flip every bit of a small file, and cut it short at every byte."""
+    """Flip every bit of a small file, and truncate it at every byte."""
     model = ft.MatrixFactorization(3, 2, random_state=0).fit(ft.datasets.synthetic(40, 10, 9))
-    path, expected = folder / "small.npz", state(model)
+    path, expected = folder / "small.npz", contents_of(model)
     model.save(path)
     whole = path.read_bytes()
     cuts = Counter(outcome(path, whole[:n], expected) for n in range(len(whole)))
@@ -65,12 +72,12 @@ def damage(folder: Path) -> None:
             content[position] ^= 1 << bit
             flips[outcome(path, bytes(content), expected)] += 1
     print(f"a file of {len(whole)} bytes")
-    print(f"  cut short {cuts.total()} times: {dict(cuts)}")
+    print(f"  truncated {cuts.total()} times: {dict(cuts)}")
     print(f"  one bit flipped {flips.total()} times: {dict(flips)}")
 
 
 def kill(folder: Path, kills: int) -> None:
-    """Kill processes that replace one model by another, 10 MB each, again and again."""
+    """Kill processes that repeatedly replace one model of 10 MB by another."""
     ratings = ft.datasets.synthetic(20_000, 10_000, 5_000)
     versions = [folder / "first.npz", folder / "second.npz"]
     for seed, version in enumerate(versions):
@@ -89,15 +96,15 @@ def kill(folder: Path, kills: int) -> None:
             process.kill()
         ft.load(path)
         content = path.read_bytes()
-        found["first" if content == contents[0] else
-              "second" if content == contents[1] else "NEITHER"] += 1  # fmt: skip
-    in_the_midst = len(list(folder.glob(".model.npz.*")))
+        name = dict(zip(contents, ("first", "second"), strict=True)).get(content, "NEITHER")
+        found[name] += 1
+    n_partial = len(list(folder.glob(".model.npz.*")))
     print(f"{kills} processes killed while saving {len(contents[0]) / 1e6:.0f} MB: {dict(found)}")
-    print(f"  {in_the_midst} of them with a file half written beside it")
+    print(f"  {n_partial} of them left a partially written temporary file")
 
 
 def main() -> None:
-    """Print the counts."""
+    """Print the number of each outcome."""
     with tempfile.TemporaryDirectory() as name:
         damage(Path(name))
         kill(Path(name), int(sys.argv[1]) if len(sys.argv) > 1 else 100)

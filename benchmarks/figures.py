@@ -1,11 +1,11 @@
-"""Figures as SVG files that are the same when nothing changed."""
+"""Reproducible figures as SVG files."""
 
 from pathlib import Path
 from typing import Any
 
 
 def subplots(**settings: Any) -> tuple[Any, Any]:
-    """Return a figure and its axes, drawn as SVG."""
+    """Return a new figure and its axes for SVG output."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -17,7 +17,7 @@ def subplots(**settings: Any) -> tuple[Any, Any]:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure without its date, and without spaces at the end of lines."""
+    """Save a figure without its date and without trailing whitespace."""
     figure.savefig(path, metadata={"Date": None})
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("".join(f"{line.rstrip()}\n" for line in lines), encoding="utf-8")

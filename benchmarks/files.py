@@ -1,6 +1,6 @@
-"""What it takes to save a model of half a gigabyte and to load it, mapped and copied.
+"""Time to save and load a model of half a gigabyte, memory-mapped and copied.
 
-Run: python benchmarks/files.py [folder]
+Run: python -m benchmarks.files [folder]
 """
 
 import statistics
@@ -24,15 +24,17 @@ from factorate._training.losses import UpdateRule
 N_USERS, N_ITEMS, K, RUNS = 1_900_000, 100_000, 64, 7
 
 
+def make_ids(n: int, text: bool) -> Any:
+    """Return n text or integer ids."""
+    return np.array([f"id-{row:08}" for row in range(n)], object) if text else np.arange(n)
+
+
 def model(text: bool) -> ft.MatrixFactorization:
-    """Return a model of random factors whose users have text or integer ids."""
+    """Return a model with random factors and text or integer ids."""
     generator = np.random.default_rng(0)
     users, items = (
-        make_index(read_ids(
-            np.array([f"id-{row:08}" for row in range(n)], object) if text else np.arange(n), "ids"
-        ), "ids")[0]
-        for n in (N_USERS, N_ITEMS)
-    )  # fmt: skip
+        make_index(read_ids(make_ids(n, text), "ids"), "ids")[0] for n in (N_USERS, N_ITEMS)
+    )
     P, Q = (generator.standard_normal((n, K), np.float32) for n in (N_USERS, N_ITEMS))
     user_bias, item_bias = (np.zeros(n, np.float32) for n in (N_USERS, N_ITEMS))
     factors = Factors(P, Q, user_bias, item_bias, 3.5, 1.0)
@@ -44,15 +46,15 @@ def model(text: bool) -> ft.MatrixFactorization:
     return made
 
 
-def in_numpy(path: Path) -> None:
-    """Load every array as NumPy does."""
+def load_with_numpy(path: Path) -> None:
+    """Load the factors and biases with NumPy."""
     with np.load(path) as members:
         for name in FACTORS:
             members[name]
 
 
 def main() -> None:
-    """Print the seconds of each, medians with their spread."""
+    """Print the median of each time with its spread."""
     folder = sys.argv[1] if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory(dir=folder) as name:
         path = Path(name, "model.npz")
@@ -60,7 +62,7 @@ def main() -> None:
             made = model(text)
             ways: dict[str, partial[Any]] = {
                 "save": partial(made.save, path),
-                "numpy.load, factors alone": partial(in_numpy, path),
+                "numpy.load, factors only": partial(load_with_numpy, path),
                 "load": partial(ft.load, path),
                 "load, mmap=True": partial(ft.load, path, mmap=True),
             }

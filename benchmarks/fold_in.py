@@ -1,9 +1,9 @@
-"""Users who come after training: fold-in beside training again with their ratings, and its time.
+"""Compare adding users after training with retraining, and time the addition.
 
-A tenth of the users of MovieLens 1M is left out of training. Half of the ratings of each is given
-to `add_users`, and in the other model to the training; the rest is predicted.
+A tenth of the users of MovieLens 1M is excluded from training. Half of their ratings are passed to
+`add_users` or, for comparison, used for retraining; the other half is predicted.
 
-Run: FACTORATE_TEST_DATA=folder python benchmarks/fold_in.py
+Run: FACTORATE_TEST_DATA=folder python -m benchmarks.fold_in
 """
 
 import os
@@ -22,26 +22,26 @@ N_USERS, N_RATINGS, N_ITEMS, K = 10_000, 50, 10_677, 64
 
 
 def quality(columns: Any, seed: int) -> tuple[float, float, float]:
-    """Return the test RMSE of fold-in, of training again and of the items' biases alone."""
+    """Return the test RMSE of `add_users`, of retraining and of the item biases only."""
     generator = np.random.default_rng(seed)
     users = columns[0]
-    everyone = np.unique(users)
-    late = np.isin(users, generator.permutation(everyone)[: len(everyone) // 10])
+    ids = np.unique(users)
+    late = np.isin(users, generator.permutation(ids)[: len(ids) // 10])
     given = generator.permutation(len(users)) % 2 == 0
 
-    def of(which: Any) -> Any:
-        return tuple(column[which] for column in columns)
+    def select(mask: Any) -> Any:
+        return tuple(column[mask] for column in columns)
 
-    asked = of(late & ~given)
-    model = ft.MatrixFactorization(K, random_state=seed).fit(of(~late))
-    items_alone = model.evaluate(asked)["rmse"]
-    folded = model.add_users(of(late & given)).evaluate(asked)["rmse"]
-    again = ft.MatrixFactorization(K, random_state=seed).fit(of(~late | given))
-    return folded, again.evaluate(asked)["rmse"], items_alone
+    test = select(late & ~given)
+    model = ft.MatrixFactorization(K, random_state=seed).fit(select(~late))
+    biases_only = model.evaluate(test)["rmse"]
+    folded = model.add_users(select(late & given)).evaluate(test)["rmse"]
+    retrained = ft.MatrixFactorization(K, random_state=seed).fit(select(~late | given))
+    return folded, retrained.evaluate(test)["rmse"], biases_only
 
 
 def seconds() -> list[float]:
-    """Return the seconds in which many users are solved."""
+    """Return the seconds of each run that computes the factors of many users."""
     generator = np.random.default_rng(0)
     Q = generator.standard_normal((N_ITEMS, K), np.float32)
     fixed = Fixed(Q, np.zeros(N_ITEMS, np.float32), 3.5, 1.1, fit_bias=True)
@@ -57,7 +57,7 @@ def seconds() -> list[float]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the times and the errors."""
     taken = seconds()
     print(
         f"{N_USERS:,} users of {N_RATINGS} ratings, K = {K}: {statistics.median(taken):.2f} s "
@@ -66,11 +66,12 @@ def main() -> None:
     with np.load(Path(os.environ["FACTORATE_TEST_DATA"], "ml-1m.npz")) as data:
         columns = data["user"], data["item"], data["rating"]
     rows = [quality(columns, seed) for seed in SEEDS]
-    for name, values in zip(("fold-in", "trained again", "items alone"), zip(*rows, strict=True),
-                            strict=True):  # fmt: skip
+    for name, values in zip(
+        ("add_users", "retrained", "item biases"), zip(*rows, strict=True), strict=True
+    ):
         print(f"{name:<14} RMSE {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}")
-    ratios = [folded / again for folded, again, _ in rows]
-    print(f"fold-in / trained again {min(ratios):.4f} to {max(ratios):.4f}")
+    ratios = [folded / retrained for folded, retrained, _ in rows]
+    print(f"fold-in / trained retrained {min(ratios):.4f} to {max(ratios):.4f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What `import factorate` costs beyond `import numpy`, in processes of their own.
+"""Import time of factorate and NumPy, measured in separate processes.
 
-Run: python benchmarks/import_time.py
+Run: python -m benchmarks.import_time
 """
 
 import statistics
@@ -13,13 +13,13 @@ OPTIONAL = ("pandas", "scipy", "sklearn", "pyarrow")
 
 
 def run(code: str) -> str:
-    """Return what a new process printed."""
+    """Run code in a new process and return its output."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
 def main() -> None:
-    """Print both medians, their ratio, and which optional libraries were imported."""
+    """Print both medians, their ratio, and the optional libraries that were imported."""
     seconds: dict[str, list[float]] = {"numpy": [], "factorate": []}
     for _ in range(RUNS):
         for module, runs in seconds.items():
@@ -29,7 +29,7 @@ def main() -> None:
     print(f"import factorate   {factorate * 1e3:.0f} ms, {(factorate - numpy) * 1e3:.0f} ms more")
     print(f"ratio              {factorate / numpy:.2f}")
     imported = f"[module for module in {OPTIONAL} if module in sys.modules]"
-    print(f"pulled in          {run(f'import sys, factorate; print({imported})')}")
+    print(f"also imported      {run(f'import sys, factorate; print({imported})')}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Million ratings per second of one thread of the kernel, for every instruction set.
+"""Million ratings per second of the kernel on one thread, for each instruction set.
 
-(a) 64 × 64 ids in random order: everything in cache, the limit
-(b) 10 million skewed ratings of 69,878 users and 10,677 items, in the order of the schedule
+(a) 64 × 64 ids in random order, which fit the cache
+(b) 10 million skewed ratings of 69,878 users and 10,677 items, in the order of the rating schedule
 (c) the same ratings in random order
 
-Run: python benchmarks/kernel.py [--ratings N] [--runs N]
+Run: python -m benchmarks.kernel [--ratings N] [--runs N]
 """
 
 import argparse
@@ -41,14 +41,14 @@ RULE: dict[str, Any] = {
 
 
 def pad(column: Any) -> Any:
-    """Return a column followed by what the kernel looks ahead at."""
+    """Pad a column by the number of ratings that the kernel prefetches."""
     return np.concatenate([column, np.zeros(LOOKAHEAD, column.dtype)])
 
 
 def epoch_of(
     order: tuple[Any, Any, Any], starts: list[tuple[int, int]], n_rows: tuple[int, int], K: int
 ) -> Callable[[str, bool], float]:
-    """Return a function that runs one epoch and says how many million ratings/s it visited."""
+    """Return a function that runs one epoch and returns its speed in million ratings/s."""
     generator = np.random.default_rng(0)
     first = [0.1 * generator.standard_normal((n, K), np.float32) for n in n_rows]
     state: Any = [aligned_zeros((n, K), FLOAT) for n in n_rows]
@@ -57,7 +57,7 @@ def epoch_of(
     def epoch(isa: str, fit_bias: bool) -> float:
         train = dispatch.kernel("plain", isa).train
         rule = RULE | {"fit_bias": fit_bias}
-        # Every run begins at the same place: thousands of epochs over noise end in denormals.
+        # Every run starts from the same values; thousands of epochs on noise lead to denormals.
         for rows, at_first in zip(state, first, strict=True):
             rows[:] = at_first
         for bias in biases:
@@ -74,7 +74,7 @@ def epoch_of(
 
 
 def scheduled(schedule: Schedule) -> list[tuple[int, int]]:
-    """Return the blocks of one epoch in their order."""
+    """Return the ranges of the blocks of one epoch in order."""
     starts = schedule.block_starts
     return [
         (int(starts[block]), int(starts[block + 1]))

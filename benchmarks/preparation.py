@@ -1,6 +1,6 @@
-"""What comes before the first epoch: from arrays to blocks, and from text ids to rows.
+"""Time before the first epoch: sorting ratings into blocks, and reading text ids.
 
-Run: python benchmarks/preparation.py
+Run: python -m benchmarks.preparation
 """
 
 import statistics
@@ -22,20 +22,20 @@ FLOAT = np.dtype(np.float32)
 
 
 def seconds(function: Callable[[], Any]) -> float:
-    """Return the seconds of one call."""
+    """Return the seconds of a call."""
     began = time.perf_counter()
     function()
     return time.perf_counter() - began
 
 
 def show(name: str, values: list[float]) -> None:
-    """Print a median with its spread."""
+    """Print the median of some times with their spread."""
     middle = statistics.median(values)
     print(f"{name:<44} {middle:7.3f} s ({min(values):.3f} to {max(values):.3f})", flush=True)
 
 
 def from_arrays(columns: Any, n_threads: int) -> tuple[float, float]:
-    """Return the seconds up to the first epoch, ids included, and those of an epoch."""
+    """Return the seconds before the first epoch, ids included, and those of an epoch."""
     model = ft.MatrixFactorization(K, 5, random_state=0, n_threads=n_threads)
     reading = seconds(lambda: read_ratings(columns, dtype=FLOAT))
     past = model.fit(columns).history_["seconds"]
@@ -50,9 +50,9 @@ def main() -> None:
     runs = [(from_arrays(columns, 1), from_arrays(columns, 2)) for _ in range(RUNS)]
     epochs = [2 * one[1] for one, _ in runs]
     show("two epochs, one thread", epochs)
-    for n_threads, place in ((1, 0), (2, 1)):
-        show(f"integer arrays to blocks, {n_threads} thread(s)", [run[place][0] for run in runs])
-        ratios = [run[place][0] / two for run, two in zip(runs, epochs, strict=True)]
+    for index, n_threads in enumerate((1, 2)):
+        show(f"integer arrays to blocks, {n_threads} thread(s)", [run[index][0] for run in runs])
+        ratios = [run[index][0] / two for run, two in zip(runs, epochs, strict=True)]
         print(f"{'  of two epochs':<44} {statistics.median(ratios):7.2f}")
 
     names = np.array([f"user-{u:06}" for u in range(N_USERS)], object)

@@ -1,9 +1,10 @@
-"""Cost against size: epochs and memory from one to a hundred million ratings.
+"""Scaling: time and memory for one million to a hundred million ratings.
 
-Every measurement is a process of its own. Ratings are synthetic and skewed; their number of users
-and items grows with the square root of the ratings, up to 480,189 × 17,770 for a hundred million.
+Each measurement runs in a separate process. Ratings are synthetic and skewed. The numbers of users
+and items grow with the square root of the number of ratings, up to 480,189 × 17,770 for a hundred
+million ratings.
 
-Run: python benchmarks/scale.py [--millions 1 3 10 30 100]
+Run: python -m benchmarks.scale [--millions 1 3 10 30 100]
 """
 
 import argparse
@@ -47,11 +48,13 @@ print(json.dumps({
 
 
 def measure(folder: str, n_factors: int, n_threads: int) -> dict[str, Any]:
-    """Train in a new process."""
+    """Train in a new process and return its measurements."""
     done = subprocess.run(
         [sys.executable, "-c", WORKER, folder, str(n_factors), str(n_threads), str(EPOCHS)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -65,8 +68,8 @@ def main() -> None:
         "ratings    users    items    K threads   s/epoch  M ratings/s  set-up s  peak MB   bytes"
     )
     for millions in arguments.millions:
-        n, share = millions * 1_000_000, (millions / LARGEST) ** 0.5
-        n_users, n_items = round(USERS * share), round(ITEMS * share)
+        n, fraction = millions * 1_000_000, (millions / LARGEST) ** 0.5
+        n_users, n_items = round(USERS * fraction), round(ITEMS * fraction)
         with tempfile.TemporaryDirectory() as folder:
             columns = datasets.synthetic(n, n_users, n_items)
             for name, column in zip(("users", "items", "ratings"), columns, strict=True):
@@ -77,15 +80,15 @@ def main() -> None:
                     continue
                 answer = measure(folder, n_factors, n_threads)
                 epoch = statistics.median(answer["epochs"])
-                # Beyond the input and twice the factors: the working copy and the result.
-                beside = (answer["added"] - 2 * answer["factors"]) / n
+                # Without the input and two copies of the factors, the working copy and the result.
+                extra = (answer["added"] - 2 * answer["factors"]) / n
                 print(
                     f"{millions:>5} M {n_users:>9,} {n_items:>8,} {n_factors:>4} {n_threads:>7} "
                     f"{epoch:>9.3f} {n / epoch / 1e6:>12.1f} {answer['first'] - epoch:>9.2f} "
-                    f"{answer['peak'] / 1e6:>8.0f} {beside:>7.1f}",
+                    f"{answer['peak'] / 1e6:>8.0f} {extra:>7.1f}",
                     flush=True,
                 )
-    print("bytes: of memory a rating, beside the input, the factors and one copy of them")
+    print("bytes: of memory a rating, extra the input, the factors and one copy of them")
 
 
 if __name__ == "__main__":

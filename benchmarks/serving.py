@@ -1,10 +1,10 @@
-"""Serving beside its peers: recommendations for everybody and for one user, and many predictions.
+"""Compare recommendations and predictions with implicit and NumPy.
 
-Every measurement is a process of its own, kinds alternate, figures are medians with their spread.
-All score the same factors, of a model without biases, which implicit does not have. implicit gets
-an environment of its own.
+Each measurement runs in a separate process, candidates alternate, and results are medians with
+their spread. All use the same factors, those of a model without biases, because implicit does not
+support biases. implicit is installed into a separate environment.
 
-Run: python benchmarks/serving.py [--quick]
+Run: python -m benchmarks.serving [--quick]
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ sys.path.insert(0, str(HERE.parents[1]))
 N_USERS, N_ITEMS, N_RATINGS = 69_878, 10_677, 10_000_000
 N_PAIRS = 10_000_000
 N_FACTORS, TOP = 64, 10
-BLOCK = 1000  # users that NumPy scores at a time
-CALLS = 3000  # for one user
+BLOCK = 1000  # users that NumPy scores at once
+CALLS = 3000  # measured calls for one user
 LARGE_USERS, LARGE_ITEMS, LARGE_TOP, LARGE_SEEN, SAMPLE = 1_000_000, 200_000, 20, 20, 2000
 BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def resident_mb(field: str) -> float:
-    """Return "VmRSS", the memory of this process now, or "VmHWM", its peak."""
+    """Return the current ("VmRSS") or peak ("VmHWM") memory of this process in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def measured(call: Callable[[], Any]) -> tuple[dict[str, float], Any]:
-    """Return seconds, peak memory and what the call added to it, and the result."""
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far: man 5 proc
+    """Call a function; return its seconds, peak and additional memory, and its result."""
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak, see man 5 proc
     before = resident_mb("VmRSS")
     began = time.perf_counter()
     result = call()
@@ -56,7 +56,7 @@ def measured(call: Callable[[], Any]) -> tuple[dict[str, float], Any]:
 
 
 def arrays(folder: Path) -> Any:
-    """Return P, Q and the seen items as a scipy.sparse matrix."""
+    """Return P, Q and the seen items as a SciPy sparse matrix."""
     import scipy.sparse
 
     P, Q, starts, items = (np.load(folder / f"{name}.npy") for name in ("P", "Q", "starts", "seen"))
@@ -86,7 +86,7 @@ def recommend_implicit(folder: Path, n_threads: int) -> tuple[Any, Any]:
 
 
 def topk_implicit(folder: Path, n_threads: int) -> tuple[Any, Any]:
-    """Measure implicit's bare `topk`, which leaves out no item."""
+    """Measure implicit's `topk`, which excludes no items."""
     from implicit.cpu.topk import topk
 
     P, Q, _ = arrays(folder)
@@ -95,7 +95,7 @@ def topk_implicit(folder: Path, n_threads: int) -> tuple[Any, Any]:
 
 
 def recommend_numpy(folder: Path, _: int) -> tuple[Any, Any]:
-    """Measure a product, `argpartition` and a sort for each block of users."""
+    """Measure matrix product, `argpartition` and sort, for one block of users at a time."""
     P, Q, seen = arrays(folder)
 
     def run() -> Any:
@@ -113,7 +113,7 @@ def recommend_numpy(folder: Path, _: int) -> tuple[Any, Any]:
 
 
 def one_user(folder: Path, n_threads: int) -> tuple[Any, Any]:
-    """Measure calls for one user, and for one pair, in microseconds."""
+    """Measure calls for one user and for one pair in microseconds."""
     import factorate as ft
 
     model = ft.load(folder / "model.npz").set_params(n_threads=n_threads)
@@ -143,19 +143,19 @@ def pairs(folder: Path) -> tuple[Any, Any]:
 
 
 def predict_factorate(folder: Path, n_threads: int) -> tuple[Any, Any]:
-    """Measure `predict` of many pairs."""
+    """Measure `predict` for many pairs."""
     import factorate as ft
 
     model = ft.load(folder / "model.npz").set_params(n_threads=n_threads)
     rows = pairs(folder)
     ids = model.users_[rows[0]], model.items_[rows[1]]
-    model.predict(([ids[0][0]], [ids[1][0]]))  # makes the lookup of ids
+    model.predict(([ids[0][0]], [ids[1][0]]))  # creates the lookup table of ids
     figures, _ = measured(lambda: model.predict(ids))
     return figures, None
 
 
 def predict_einsum(folder: Path, _: int) -> tuple[Any, Any]:
-    """Measure numpy.einsum on the same pairs, by blocks that fit the cache."""
+    """Measure `numpy.einsum` for the same pairs, in blocks that fit the cache."""
     P, Q = (np.load(folder / f"{name}.npy") for name in "PQ")
     users, items = pairs(folder)
 
@@ -171,7 +171,7 @@ def predict_einsum(folder: Path, _: int) -> tuple[Any, Any]:
 
 
 def large(_: Path, n_threads: int) -> tuple[Any, Any]:
-    """Measure recommendations for a sample of the users of a large model of random factors."""
+    """Measure recommendations for a sample of users of a large model with random factors."""
     import factorate as ft
     from factorate._fitted.seen import Seen
     from factorate._input.id_index import range_index
@@ -179,17 +179,20 @@ def large(_: Path, n_threads: int) -> tuple[Any, Any]:
 
     generator = np.random.default_rng(0)
     shapes = (LARGE_USERS, N_FACTORS), (LARGE_ITEMS, N_FACTORS), (LARGE_USERS,), (LARGE_ITEMS,)
-    learnt = [generator.standard_normal(shape, np.float32) for shape in shapes]
+    values = [generator.standard_normal(shape, np.float32) for shape in shapes]
     rated = generator.integers(0, LARGE_ITEMS, (LARGE_USERS, LARGE_SEEN), np.int32)
     rated.sort(axis=1)
     starts = np.arange(LARGE_USERS + 1, dtype=np.int64) * LARGE_SEEN
     model = ft.MatrixFactorization(1, 1, n_threads=n_threads).fit(([0], [0], [1.0]))
-    P, Q, user_bias, item_bias = learnt
+    P, Q, user_bias, item_bias = values
     factors = Factors(P, Q, user_bias, item_bias, mean=3.5, scale=1.0)
     model._fitted = dataclasses.replace(
-        model._fitted, factors=factors, seen=Seen(starts, rated.reshape(-1)),
-        user_index=range_index(LARGE_USERS), item_index=range_index(LARGE_ITEMS),
-    )  # fmt: skip
+        model._fitted,
+        factors=factors,
+        seen=Seen(starts, rated.reshape(-1)),
+        user_index=range_index(LARGE_USERS),
+        item_index=range_index(LARGE_ITEMS),
+    )
     users = generator.choice(LARGE_USERS, SAMPLE, replace=False)
     figures, _ = measured(lambda: model.recommend(users, n=LARGE_TOP))
     return figures, None
@@ -198,29 +201,37 @@ def large(_: Path, n_threads: int) -> tuple[Any, Any]:
 TASKS: dict[str, Callable[[Path, int], tuple[Any, Any]]] = {
     "factorate recommend": recommend_factorate,
     "implicit recommend": recommend_implicit,
-    "implicit topk, nothing left out": topk_implicit,
-    "NumPy argpartition by blocks": recommend_numpy,
+    "implicit topk, nothing excluded": topk_implicit,
+    "NumPy argpartition in blocks": recommend_numpy,
     "one user": one_user,
     "factorate predict": predict_factorate,
-    "numpy.einsum by blocks": predict_einsum,
+    "numpy.einsum in blocks": predict_einsum,
     "large": large,
 }
 FOR_ALL = list(TASKS)[:4]
 
 
-def ask(task: str, folder: Path, n_threads: int) -> dict[str, float]:
-    """Run one task in a new process, in the environment it needs."""
+def run_in_process(task: str, folder: Path, n_threads: int) -> dict[str, float]:
+    """Run one task in a new process, in the environment of its library."""
     from benchmarks.__main__ import default_environments, environment
 
     engine = "implicit" if task.startswith(("implicit", "NumPy")) else "factorate"
-    # implicit runs threads of its own, and asks for a BLAS that does not.
+    # implicit has its own threads and recommends a single-threaded BLAS.
     blas = "1" if task.startswith("implicit") else str(n_threads)
     done = subprocess.run(
-        [environment(engine, default_environments()), HERE, "--task", task, str(folder),
-         str(n_threads)],
-        capture_output=True, text=True, check=False,
+        [
+            environment(engine, default_environments()),
+            HERE,
+            "--task",
+            task,
+            str(folder),
+            str(n_threads),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | dict.fromkeys(BLAS, blas),
-    )  # fmt: skip
+    )
     if done.returncode:
         raise RuntimeError(f"{task} failed: {done.stderr[-800:]}")
     answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -228,7 +239,7 @@ def ask(task: str, folder: Path, n_threads: int) -> dict[str, float]:
 
 
 def answer(task: str, folder: Path, n_threads: int) -> None:
-    """Do a task in this process, print its figures and keep the items it found."""
+    """Run a task in this process, print its measurements and save the recommended items."""
     figures, items = TASKS[task](folder, n_threads)
     if items is not None:
         np.save(folder / f"{task.partition(' ')[0]}.npy", items)
@@ -236,7 +247,7 @@ def answer(task: str, folder: Path, n_threads: int) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Train a model and write it, its factors and the seen items."""
+    """Train a model, and save it, its factors and the seen items."""
     import factorate as ft
 
     columns = ft.datasets.synthetic(N_RATINGS, N_USERS, N_ITEMS)
@@ -252,7 +263,7 @@ def prepare(folder: Path) -> None:
 
 
 def same_items(folder: Path, other: str) -> str:
-    """Compare the items another found with factorate's: those of one rank, or equal scores."""
+    """Compare recommended items with those of factorate, and the scores where they differ."""
     P, Q, mine, theirs = (
         np.load(folder / f"{name}.npy") for name in ("P", "Q", "factorate", other)
     )
@@ -263,23 +274,25 @@ def same_items(folder: Path, other: str) -> str:
         for user, a, b in zip(users, mine[mine != theirs], theirs[mine != theirs], strict=True)
     ]
     return (
-        f"items of {other}: {len(differ)} of {mine.size} places differ, in scores that are "
-        f"{max(gaps, default=0.0):.1e} apart or less"
+        f"items of {other}: {len(differ)} of {mine.size} differ, with scores differing by at most "
+        f"{max(gaps, default=0.0):.1e}"
     )
 
 
 def spread(values: list[float], form: str) -> str:
-    """Return the median and, in brackets, the least and the most."""
+    """Format the median and, in parentheses, the minimum and maximum."""
     return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def table(folder: Path, tasks: list[str], n_runs: int) -> dict[tuple[str, int], list[Any]]:
-    """Run tasks with one and two threads, alternating."""
+    """Run tasks with one and two threads, alternating between the tasks."""
     runs: dict[tuple[str, int], list[Any]] = {}
     for _ in range(n_runs):
         for n_threads in (1, 2):
             for task in tasks:
-                runs.setdefault((task, n_threads), []).append(ask(task, folder, n_threads))
+                runs.setdefault((task, n_threads), []).append(
+                    run_in_process(task, folder, n_threads)
+                )
     return runs
 
 
@@ -300,11 +313,11 @@ def main() -> None:
         print(f"{N_USERS:,} users × {N_ITEMS:,} items, K = {N_FACTORS}, n = {TOP}")
         runs = table(folder, FOR_ALL, n_runs)
         for n_threads in (1, 2):
-            yardstick = [run["seconds"] for run in runs["implicit recommend", n_threads]]
+            implicit_seconds = [run["seconds"] for run in runs["implicit recommend", n_threads]]
             for task in FOR_ALL:
                 here = runs[task, n_threads]
                 seconds = [run["seconds"] for run in here]
-                ratios = [a / b for a, b in zip(seconds, yardstick, strict=True)]
+                ratios = [a / b for a, b in zip(seconds, implicit_seconds, strict=True)]
                 print(
                     f"{n_threads} thread(s)  {task:<32} {spread(seconds, '.2f')} s, "
                     f"{spread(ratios, '.2f')} of implicit; peak {here[0]['peak']:.0f} MB, "
@@ -313,13 +326,13 @@ def main() -> None:
                 )
         for other in ("implicit", "NumPy"):
             print(same_items(folder, other))
-        alone = [ask("one user", folder, 1) for _ in range(n_runs)]
+        single = [run_in_process("one user", folder, 1) for _ in range(n_runs)]
         for call in ("recommend", "predict"):
             median, tail = (
-                spread([run[key] for run in alone], ".0f") for key in (call, f"{call} 99 %")
+                spread([run[key] for run in single], ".0f") for key in (call, f"{call} 99 %")
             )
             print(f"one user, {call:<10} median {median} µs, 99 % {tail} µs", flush=True)
-        both = ["factorate predict", "numpy.einsum by blocks"]
+        both = ["factorate predict", "numpy.einsum in blocks"]
         for (task, n_threads), several in table(folder, both, n_runs).items():
             speeds = [N_PAIRS / run["seconds"] / 1e6 for run in several]
             print(f"{n_threads} thread(s)  {task:<32} {spread(speeds, '.1f')} million pairs/s")

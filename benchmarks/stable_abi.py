@@ -1,7 +1,8 @@
-"""What the stable ABI costs: one call of a kernel, and its loops, against a build for one Python.
+"""Compare the stable ABI with a build for one Python version: call overhead and kernel speed.
 
-Builds both into a temporary folder; needs setuptools and Cython beside factorate's dependencies.
-Run: python benchmarks/stable_abi.py
+Both are built in a temporary folder. Requires setuptools and Cython.
+
+Run: python -m benchmarks.stable_abi
 """
 
 import json
@@ -53,7 +54,7 @@ print(json.dumps({
 
 
 def build(folder: Path, abi3: bool) -> Path:
-    """Install factorate into a folder of its own."""
+    """Install factorate into a separate folder."""
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
     environment = os.environ | {"FACTORATE_ABI3": str(int(abi3))}
     target = folder / ("abi3" if abi3 else "own")
@@ -62,11 +63,11 @@ def build(folder: Path, abi3: bool) -> Path:
 
 
 def main() -> None:
-    """Print the medians of both builds and of their ratio in pairs of runs, with the spread."""
+    """Print the medians of both builds, and the median and spread of their ratios."""
     with tempfile.TemporaryDirectory() as name:
         folders = [build(Path(name), abi3) for abi3 in (False, True)]
         runs = [[measure(folder) for folder in folders] for _ in range(RUNS)]
-    print(f"median of {RUNS} alternating processes; what was built for this Python, stable ABI")
+    print(f"median of {RUNS} alternating processes: build for this Python version, stable ABI")
     for what in runs[0][0]:
         own, abi3 = (statistics.median(run[k][what] for run in runs) for k in (0, 1))
         ratios = [run[1][what] / run[0][what] for run in runs]
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 def measure(folder: Path) -> dict[str, float]:
-    """Run the measurement in a new process."""
+    """Measure one build in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURED],
         env=os.environ | {"PYTHONPATH": str(folder)},

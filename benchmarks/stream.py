@@ -1,10 +1,11 @@
-"""A stream of ratings: the last fifth of MovieLens 1M by time, predicted and then learnt.
+"""A stream of ratings: the last fifth of MovieLens 1M by time, in batches.
 
-Every batch is predicted before it is learnt, by a model that goes on with `partial_fit`, by one
-that stays as it was, and by one that is fitted anew after every batch. Rates are chosen on the
-fifth before the last. Reads ml-1m.npz from the folder in FACTORATE_TEST_DATA, or ../shared/data.
+Each batch is predicted before it is used for training, by a model that is updated with
+`partial_fit`, by one that is not updated, and by one that is retrained after every batch. Learning
+rates are chosen on the preceding fifth. The script reads ml-1m.npz from the folder
+FACTORATE_TEST_DATA (default ../shared/data).
 
-Run: python benchmarks/stream.py
+Run: python -m benchmarks.stream
 """
 
 import os
@@ -26,13 +27,13 @@ Columns = tuple[Any, Any, Any]
 
 
 def take(columns: Columns, rows: Any) -> Columns:
-    """Return some rows of every column."""
+    """Select rows of all columns."""
     users, items, ratings = columns
     return users[rows], items[rows], ratings[rows]
 
 
 def rmse(errors: list[Any]) -> float:
-    """Return the error over all batches."""
+    """Return the RMSE over all batches."""
     return float(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
 
 
@@ -42,9 +43,9 @@ def error(model: ft.MatrixFactorization, batch: Columns) -> Any:
     return model.predict((users, items)) - ratings
 
 
-def stream(past: Columns, batches: list[Columns], **settings: Any) -> tuple[float, list[float]]:
-    """Predict and learn batch by batch; return the RMSE and the seconds of each `partial_fit`."""
-    model = ft.MatrixFactorization(random_state=0, n_threads=1, **settings).fit(past)
+def stream(past: Columns, batches: list[Columns], **parameters: Any) -> tuple[float, list[float]]:
+    """Predict and train on each batch; return the RMSE and the seconds of each `partial_fit`."""
+    model = ft.MatrixFactorization(random_state=0, n_threads=1, **parameters).fit(past)
     errors, seconds = [], []
     for batch in batches:
         errors.append(error(model, batch))
@@ -72,7 +73,7 @@ def main() -> None:
         for rate in RATES
     }
     best = min(chosen, key=lambda rate: chosen[rate])
-    print("rates on the fifth before the last: ", end="")
+    print("learning rates on the preceding fifth: ", end="")
     print(", ".join(f"{rate:g} {error:.4f}" for rate, error in chosen.items()))
 
     past = take(columns, everything[: 8 * n // 10])
@@ -80,7 +81,7 @@ def main() -> None:
     batches = [take(columns, rows) for rows in parts]
     frozen = ft.MatrixFactorization(random_state=0).fit(past)
     print(f"the last fifth, {N_BATCHES} batches of {len(parts[0]):,}, RMSE")
-    print(f"never learnt again     {rmse([error(frozen, batch) for batch in batches]):.4f}")
+    print(f"no updates             {rmse([error(frozen, batch) for batch in batches]):.4f}")
     for name, rate in (("default", None), (f"{best:g}", {"factors": best, "biases": best})):
         found, seconds = stream(past, batches, partial_learning_rate=rate)
         print(
@@ -91,7 +92,7 @@ def main() -> None:
     for rows, batch in zip(parts, batches, strict=True):
         model = ft.MatrixFactorization(random_state=0).fit(take(columns, everything[: rows[0]]))
         errors.append(error(model, batch))
-    print(f"fitted anew each time  {rmse(errors):.4f}")
+    print(f"retrained each time    {rmse(errors):.4f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The textbook's example: the compiled loop against the plain one, in result and in time.
+"""Compare the compiled textbook algorithm with the reference, in result and in time.
 
-Run: python benchmarks/textbook.py
+Run: python -m benchmarks.textbook
 """
 
 import statistics
@@ -15,18 +15,18 @@ from factorate import reference
 
 RUNS = 5
 STEPS = 5000
-CALLS = 50  # of the compiled loop in a row: one takes half a millisecond
+CALLS = 50  # of the compiled function per run; one takes half a millisecond
 
 
 def timed(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    """Return the seconds of one call, and its result."""
+    """Return the seconds of a call and its result."""
     began = time.perf_counter()
     result = function(*arguments)
     return time.perf_counter() - began, result
 
 
 def repeat(times: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function several times; return its last result."""
+    """Call a function several times and return its last result."""
     for _ in range(times):
         result = function(*arguments)
     return result
@@ -46,10 +46,10 @@ def main() -> None:
     )
     ratios = [a / b for a, b in zip(plain, compiled, strict=True)]
     R = arguments[0]
-    furthest = np.abs(got[0] @ got[1].T - R)[R > 0].max()
+    largest_error = np.abs(got[0] @ got[1].T - R)[R > 0].max()
     print(f"steps                          {STEPS}")
     print(f"largest relative difference    {difference:.1e}")
-    print(f"furthest observed entry        {furthest:.3f}")
+    print(f"largest error of a rating      {largest_error:.3f}")
     print(f"reference                      {statistics.median(plain):.3f} s")
     print(f"compiled                       {statistics.median(compiled) * 1e3:.3f} ms")
     print(

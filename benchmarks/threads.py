@@ -1,4 +1,4 @@
-"""Two threads against one: seconds of an epoch, alternating, and whether the bits are the same.
+"""Compare training with one and two threads: time per epoch, and equality of the results.
 
 Run: python -m benchmarks.threads [--libmf PATH]
 """
@@ -19,14 +19,14 @@ RUNS = 5
 
 
 def epoch(engine: str, job: dict[str, Any]) -> float:
-    """Return the seconds of one epoch, from the difference of a long and a short training."""
+    """Return the seconds of an epoch, from the difference of a long and a short training."""
     few, many = EPOCHS[engine]
     short, long = (ENGINES[engine](Job(**job, n_epochs=n)).seconds for n in (few, many))
     return (long - short) / (many - few)
 
 
-def same_bits(columns: Any, n_factors: int) -> bool:
-    """Train with one and with two threads and compare all that was learnt."""
+def is_deterministic(columns: Any, n_factors: int) -> bool:
+    """Return whether results with one and two threads are bit-for-bit identical."""
     one, two = (
         ft.MatrixFactorization(n_factors, 3, random_state=0, n_threads=n).fit(columns)
         for n in (1, 2)
@@ -61,7 +61,10 @@ def main() -> None:
                 f"({min(ratios):.2f} to {max(ratios):.2f})",
                 flush=True,
             )
-        print(f"K={n_factors:<4} same bits: {same_bits(columns, n_factors)}", flush=True)
+        print(
+            f"K={n_factors:<4} identical results: {is_deterministic(columns, n_factors)}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

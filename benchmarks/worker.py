@@ -1,4 +1,4 @@
-"""Measure one engine in a process of its own: a request on stdin, an answer as JSON on stdout."""
+"""Measure one engine: read a request as JSON from stdin and write the answer to stdout."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from benchmarks.engines import ENGINES, Job
 
 COLUMNS = ("users", "items", "ratings")
 WARM_UP = 1000  # ratings
-PATIENCE = 20  # seconds of one point, after which a curve ends
+PATIENCE = 20  # a curve ends after a point that takes longer, in seconds
 
 
 def resident_mb(field: str) -> float:
-    """Return a memory figure of this process: "VmRSS" now, or "VmHWM" at its highest."""
+    """Return the current ("VmRSS") or peak ("VmHWM") memory of this process in MB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1]) / 1024
@@ -36,7 +36,7 @@ def version(name: str) -> str:
 
 
 def speed(engine: str, job: dict[str, Any], epochs: tuple[int, int]) -> dict[str, float]:
-    """Split the seconds of a short and a longer training into set-up and epochs."""
+    """Return the seconds per epoch and of the set-up, from a short and a long training."""
     few, many = epochs
     train = ENGINES[engine]
     before = resident_mb("VmRSS")
@@ -50,7 +50,7 @@ def speed(engine: str, job: dict[str, Any], epochs: tuple[int, int]) -> dict[str
 
 
 def curve(engine: str, job: dict[str, Any], test: Any, counts: list[int]) -> list[Any]:
-    """Return (epochs, seconds of the whole training, test RMSE) for growing numbers of epochs."""
+    """Return (epochs, seconds, test RMSE) for increasing numbers of epochs."""
     points = []
     for n_epochs in counts:
         began = time.perf_counter()
@@ -72,7 +72,7 @@ def main() -> None:
     for name, part in (("n_users", 0), ("n_items", 1)):
         job[name] = 1 + int(max(columns[part].max(), test[part].max()))
     engine = request["engine"]
-    # Some compile themselves when they are first called.
+    # Some engines compile code at the first call.
     first = {name: job[name][:WARM_UP] for name in COLUMNS}
     ENGINES[engine](Job(**(job | first), n_epochs=1))
     if request["what"] == "speed":
