@@ -1,8 +1,9 @@
 """Run the tests on a big-endian machine, s390x, emulated by qemu. Takes many minutes.
 
 Python and NumPy are unpacked from packages of Debian; the kernels are compiled by clang (ziglang).
-A test that starts another program is skipped, because the emulator runs only one. Run by hand in the
-folder of the clone; needs Debian's apt-get and dpkg-deb for qemu, and setuptools, Cython and ziglang:
+A test that starts another program is skipped, because the emulator runs only one. Run by hand in
+the folder of the clone; needs Debian's apt-get and dpkg-deb for qemu, and setuptools, Cython and
+ziglang:
 
     python .ci/emulate.py [options of pytest]
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import run
+from command import run, write_model, write_ratings
 from optional import pandas as pd
 from optional import present
 from optional import pyarrow as pa
@@ -17,6 +17,16 @@ from optional import pyarrow as pa
 import factorate as ft
 from factorate import cli
 from factorate.cli import commands
+
+
+@pytest.fixture
+def ratings(columns: Any, tmp_path: Path) -> Path:
+    return write_ratings(columns, tmp_path / "ratings.csv")
+
+
+@pytest.fixture
+def model(ratings: Path, tmp_path: Path) -> Path:
+    return write_model(ratings, tmp_path / "model.npz")
 
 
 def test_demo_prints_small_errors_and_ten_recommendations() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EXECUTABLE, run
+from command import EXECUTABLE, run, write_model, write_ratings
 from optional import present
 from optional import pyarrow as pa
 
@@ -31,6 +31,16 @@ ERRORS: dict[str, tuple[list[str], int, str]] = {
     "not a model": (["info", "bad.csv"], 1, "is not a model"),
     "two sources of ids": (["recommend", "m.npz", "bad.csv", "--id", "1"], 2, "--id: not allowed"),
 }
+
+
+@pytest.fixture
+def ratings(columns: Any, tmp_path: Path) -> Path:
+    return write_ratings(columns, tmp_path / "ratings.csv")
+
+
+@pytest.fixture
+def model(ratings: Path, tmp_path: Path) -> Path:
+    return write_model(ratings, tmp_path / "model.npz")
 
 
 @pytest.mark.parametrize("case", ERRORS)
