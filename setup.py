@@ -101,6 +101,8 @@ class build_extensions(build_ext):  # noqa: N801
         family = "msvc" if self.compiler.compiler_type == "msvc" else "gcc"
         module = extension.name.rpartition(".")[2]
         extension.extra_compile_args += compile_flags(module, family)
+        if family == "gcc" and not (DEBUG or SANITIZE or COVERAGE):
+            extension.extra_compile_args += ["-g0"]  # Python's own flags can hold -g
         if DEBUG:
             extension.extra_compile_args += ["/Od" if family == "msvc" else "-O0"]
         if COVERAGE:
@@ -113,7 +115,7 @@ class build_extensions(build_ext):  # noqa: N801
         super().build_extension(extension)
 
     def copy_extensions_to_source(self) -> None:
-        """Leave nothing in place that Python would import before what is built now."""
+        """Delete older modules that Python would import instead of the ones built now."""
         for extension in self.extensions if ABI3 else ():
             path = Path(*extension.name.split("."))
             stale = Path("src", path.parent, path.name + sysconfig.get_config_var("EXT_SUFFIX"))
@@ -121,16 +123,18 @@ class build_extensions(build_ext):  # noqa: N801
         super().copy_extensions_to_source()
 
 
-def forget_other_builds() -> bool:
-    """Return whether the last build was of another kind: it looks up to date, and is not."""
-    mode = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE} abi3={ABI3}\n"
-    stamp = Path("build/mode.txt")
-    if stamp.is_file() and stamp.read_text() == mode:
+def discard_other_builds() -> bool:
+    """Delete modules built with other settings, which look up to date; return whether it did."""
+    compiler = {name: os.environ.get(name) for name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS")}
+    switches = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE} abi3={ABI3} target={target}"
+    settings = f"{switches}\n{compiler}\n{Path(__file__).read_text(encoding='utf-8')}"
+    stamp = Path("build/settings.txt")
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == settings:
         return False
     for stale in stamp.parent.glob("lib*/factorate/_kernels/*.*"):
         stale.unlink()
     stamp.parent.mkdir(exist_ok=True)
-    stamp.write_text(mode)
+    stamp.write_text(settings, encoding="utf-8")
     return True
 
 
@@ -169,7 +173,7 @@ def extensions() -> list[Extension]:
 
 
 if __name__ == "__main__":
-    changed = forget_other_builds()
+    changed = discard_other_builds()
     setup(
         ext_modules=cythonize(
             extensions(),

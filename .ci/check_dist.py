@@ -1,6 +1,10 @@
-"""Check what is to be published: what the sdist and the wheels hold, their size and their names.
+"""Check the content, the size and the names of the files to publish.
 
-Run: python .ci/check_dist.py FILES [--complete]; --complete asks for a wheel of every platform.
+Run in the folder of the clone, with setuptools and Cython installed:
+
+    python .ci/check_dist.py FILES [--complete]
+
+--complete also requires a wheel for every platform.
 """
 
 import argparse
@@ -11,20 +15,29 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-LARGEST = 3_000_000
+sys.path.insert(0, str(Path.cwd()))
+import setup
+
+MAX_WHEEL_BYTES = 3_000_000
 ABIS = ("cp311-abi3", "cp314-cp314t", "cp315-cp315t")
 PLATFORMS = (
-    "manylinux.*_x86_64", "manylinux.*_aarch64", "musllinux.*_x86_64", "musllinux.*_aarch64",
-    "macosx_.*_x86_64", "macosx_.*_arm64", "win_amd64", "win_arm64",
-)  # fmt: skip
-KERNEL = re.compile(r"factorate/_\w+\.(\S+\.)?(so|pyd)$")
+    "manylinux.*_x86_64",
+    "manylinux.*_aarch64",
+    "musllinux.*_x86_64",
+    "musllinux.*_aarch64",
+    "macosx_.*_x86_64",
+    "macosx_.*_arm64",
+    "win_amd64",
+    "win_arm64",
+)
+MODULE = re.compile(r"(factorate/.*?)\.(\S+\.)?(so|pyd)$")
 NOT_IN_A_WHEEL = re.compile(r"\.(c|h|pyx|px[di]|html|py[co])$|(^|/)(tests|benchmarks|build)/")
 NOT_IN_AN_SDIST = re.compile(r"\.(c|so|pyd|html|py[co])$|/(build|shared)/")
 ONLY_IN_A_CLONE = re.compile(r"\.(git|pre-commit)|\.ci/\w+$")
 
 
 def faults_of_sdist(path: Path) -> list[str]:
-    """Return what an sdist lacks and what it should not hold."""
+    """Compare an sdist with the files under version control."""
     with tarfile.open(path) as archive:
         names = archive.getnames()
     faults = [f"holds {name}" for name in names if NOT_IN_AN_SDIST.search(name)]
@@ -35,23 +48,28 @@ def faults_of_sdist(path: Path) -> list[str]:
 
 
 def faults_of_wheel(path: Path) -> list[str]:
-    """Return what a wheel lacks and what it should not hold."""
+    """Compare a wheel with the extension modules and the Python files that belong in it."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     faults = [f"holds {name}" for name in names if NOT_IN_A_WHEEL.search(name)]
-    if path.stat().st_size >= LARGEST:
-        faults.append(f"has {path.stat().st_size:,} bytes; expected less than {LARGEST:,}")
-    kernels = [name for name in names if KERNEL.search(name)]
-    expected = set(Path("src/factorate").glob("*.pyx"))
-    if not path.name.endswith(("x86_64.whl", "amd64.whl")):
-        expected = {path for path in expected if "_avx" not in path.stem}
-    if len(kernels) != len(expected):
-        faults.append(f"has {len(kernels)} compiled modules; expected {len(expected)}: {kernels}")
-    return faults + [f"lacks {name}" for name in ("factorate/py.typed",) if name not in names]
+    if path.stat().st_size >= MAX_WHEEL_BYTES:
+        faults.append(f"has {path.stat().st_size:,} bytes; expected less than {MAX_WHEEL_BYTES:,}")
+    setup.X86_64 = path.name.endswith(("x86_64.whl", "amd64.whl"))
+    expected = {extension.name.replace(".", "/") for extension in setup.extensions()}
+    found = {match[1] for name in names if (match := MODULE.match(name))}
+    faults += [f"lacks the module {name}" for name in sorted(expected - found)]
+    faults += [f"holds the unexpected module {name}" for name in sorted(found - expected)]
+    sources = Path("src")
+    files = {
+        file.relative_to(sources).as_posix()
+        for pattern in ("*.py", "*.pyi", "py.typed")
+        for file in (sources / "factorate").rglob(pattern)
+    }
+    return faults + [f"lacks {name}" for name in sorted(files - set(names))]
 
 
 def faults_of_set(wheels: list[str]) -> list[str]:
-    """Return the platforms that have not exactly one wheel."""
+    """Return the platforms that do not have exactly one wheel."""
     return [
         f"{abi}-{platform} has {found} wheels; expected one"
         for abi in ABIS
@@ -66,15 +84,15 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--complete", action="store_true")
     arguments = parser.parse_args()
-    everything: list[str] = []
+    all_faults: list[str] = []
     for path in arguments.files:
         faults = faults_of_wheel(path) if path.suffix == ".whl" else faults_of_sdist(path)
         print(f"{path.name}: {path.stat().st_size:,} bytes, {len(faults)} faults")
-        everything += [f"{path.name} {fault}" for fault in faults]
+        all_faults += [f"{path.name} {fault}" for fault in faults]
     if arguments.complete:
-        everything += faults_of_set([path.name for path in arguments.files])
-    if everything:
-        sys.exit("\n".join(everything))
+        all_faults += faults_of_set([path.name for path in arguments.files])
+    if all_faults:
+        sys.exit("\n".join(all_faults))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Compile the C of every kernel for other systems, with clang (ziglang of PyPI) and no warning.
+"""Compile the C code of every kernel for other systems with clang; any warning is an error.
 
-Only compiles: says nothing of MSVC, of linking or of running. Run in the folder of the clone, with
-setuptools, Cython and ziglang installed: python .ci/cross.py
+Nothing is linked or run, and MSVC is not covered. Run in the folder of the clone, with setuptools,
+Cython and ziglang (clang on PyPI) installed: python .ci/cross.py
 """
 
 import subprocess
@@ -28,9 +28,16 @@ TARGETS = {
     "x86-linux-gnu": (4, 4),
     "s390x-linux-gnu": (8, 8),
 }
-WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function",
-            "-Wno-missing-field-initializers", "-Wno-cast-function-type"]  # fmt: skip
-# What Python.h asks of a system, in place of the pyconfig.h of this machine.
+WARNINGS = (
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unused-parameter",
+    "-Wno-unused-function",
+    "-Wno-missing-field-initializers",
+    "-Wno-cast-function-type",
+)
+# The definitions that Python.h needs, instead of the pyconfig.h of this machine.
 PYCONFIG = """
 #define SIZEOF_VOID_P {pointer}
 #define SIZEOF_SIZE_T {pointer}
@@ -62,7 +69,7 @@ POSIX = """
 
 
 def headers(folder: Path, target: str) -> Path:
-    """Write pyconfig.h for one target; Python.h finds it before that of this machine."""
+    """Write pyconfig.h for one target into a new folder, to be searched before Python's own."""
     pointer, long = TARGETS[target]
     windows = "windows" in target
     text = PYCONFIG.format(pointer=pointer, long=long, wchar=2 if windows else 4)
@@ -74,32 +81,34 @@ def headers(folder: Path, target: str) -> Path:
 def compile_one(
     module: Extension,
     target: str,
+    *,
     include: list[Path],
     out: Path,
-    how: tuple[str, ...] = ("-c", "-O0"),
+    options: tuple[str, ...] = ("-c", "-O0"),
 ) -> bool:
-    """Compile one module for one target; False where it is not meant to be."""
-    stem = module.name.rpartition(".")[2]
-    if stem.endswith(tuple(setup.INSTRUCTION_SETS)) and "x86_64" not in target:
+    """Compile one module into the folder `out`; return False if it is not for this target."""
+    name = module.name.rpartition(".")[2]
+    if name.endswith(tuple(setup.INSTRUCTION_SETS)) and "x86_64" not in target:
         return False
-    command = [
-        sys.executable, "-m", "ziglang", "cc", module.sources[0], "-target", target,
-        "-o", str(out / f"{stem}.abi3.so"), *WARNINGS, *setup.compile_flags(stem, "gcc"), *how,
-        *(f"-D{macro}={value}" for macro, value in module.define_macros),
-        *(f"-isystem{folder}" for folder in include), "-Isrc/factorate",
-    ]  # fmt: skip
+    output = out / f"{module.name.replace('.', '/')}.abi3.so"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "ziglang", "cc", module.sources[0], "-target", target]
+    command += ["-o", str(output), *WARNINGS, *setup.compile_flags(name, "gcc"), *options]
+    command += [f"-D{macro}={value}" for macro, value in module.define_macros]
+    command += [f"-isystem{folder}" for folder in include]
+    command += [f"-I{folder}" for folder in module.include_dirs]
     subprocess.run(command, check=True)
     return True
 
 
 def prepare(folder: Path) -> tuple[list[Extension], Path]:
-    """Return every module as C, and the headers of Python without the pyconfig.h beside them."""
+    """Return every module as C, and a folder with Python's headers except pyconfig.h."""
     setup.X86_64 = True
     modules: list[Extension] = cythonize(
         setup.extensions(),
         build_dir=str(folder / "c"),
         compiler_directives=setup.DIRECTIVES,
-        include_path=["src/factorate"],
+        include_path=["src", str(setup.KERNELS)],
         quiet=True,
     )
     python = folder / "python"
@@ -111,14 +120,14 @@ def prepare(folder: Path) -> tuple[list[Extension], Path]:
 
 
 def main() -> None:
-    """Compile all for all; stop at the first target that fails."""
+    """Compile every module for every target; stop at the first target that fails."""
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor() as pool:
         folder = Path(name)
         modules, python = prepare(folder)
         for target in TARGETS:
             config = headers(folder / target, target)
             one = partial(compile_one, target=target, include=[config, python], out=config)
-            print(f"{target:<20} {sum(pool.map(one, modules))} modules, no warning", flush=True)
+            print(f"{target:<20} {sum(pool.map(one, modules))} modules, no warnings", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Check that cibuildwheel would build and test what is meant, on every system.
+"""Check that cibuildwheel builds and tests the expected wheels on every system.
 
 Run in the folder of the clone, with cibuildwheel installed: python .ci/identifiers.py
 """
@@ -19,13 +19,11 @@ PYTHONS = {"cp311", "cp315", "cp314t", "cp315t"}  # the first builds what the se
 
 
 def main() -> None:
-    """Print what is built where; exit with 1 if it is not what is meant."""
+    """Print the Pythons of each platform; exit with 1 if they are not the expected ones."""
     for system, architectures in SYSTEMS.items():
-        done = subprocess.run(
-            [sys.executable, "-m", "cibuildwheel", "--print-build-identifiers",
-             "--platform", system, "--archs", ",".join(architectures)],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "cibuildwheel", "--print-build-identifiers"]
+        command += ["--platform", system, "--archs", ",".join(architectures)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         found = set(done.stdout.split())
         for platform in itertools.chain.from_iterable(architectures.values()):
             pythons = {name.partition("-")[0] for name in found if name.endswith(f"-{platform}")}

@@ -1,4 +1,4 @@
-"""Install the requirements of the tests, leaving out those that have no wheel for this Python.
+"""Install the requirements of the tests, except those without a wheel for this Python.
 
 Run: python .ci/test_requirements.py
 """
@@ -13,7 +13,7 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def main() -> None:
-    """Install one by one; only what no test can do without has to be there."""
+    """Install one requirement after another; fail only without those that every test needs."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
     for requirement in project["optional-dependencies"]["test"]:

@@ -1,4 +1,4 @@
-"""`python -m factorate` is the command `factorate`."""
+"""Run ``python -m factorate`` as the command ``factorate``."""
 
 import sys
 

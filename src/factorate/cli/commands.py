@@ -1,0 +1,262 @@
+"""The commands: each takes the parsed arguments and does its work."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import factorate as ft
+from factorate._input import files, frames
+from factorate._input.id_columns import Encoded
+from factorate._utils.validation import show
+from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
+from factorate.cli.table_writer import write_tables
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+MAX_QUERIES, MAX_RESULTS = 1 << 13, 1 << 20  # of a batch
+EMPTY_DTYPES = {"str": "U1", "UUID": "U1", "bytes": "S1"}  # of no ids, by their kind
+
+
+def demo(_: argparse.Namespace) -> None:
+    """Show the textbook's example, then a fit of a million ratings."""
+    show_textbook_example()
+    show_synthetic_ratings(verbose=sys.stderr.isatty())
+
+
+def fit(arguments: argparse.Namespace) -> None:
+    """Train a model on a file of ratings and save it."""
+    output = Path(arguments.output)
+    if output.is_dir():
+        raise IsADirectoryError(f"{str(output)!r} is a folder; expected the path of a file")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(output.parent)!r} to save the model in")
+    model = ft.MatrixFactorization(
+        n_factors=arguments.factors,
+        n_epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
+        regularization=arguments.regularization,
+        l1_regularization=arguments.l1,
+        learning_rate_schedule=arguments.schedule,
+        loss=arguments.loss,
+        nonnegative=arguments.nonnegative,
+        svdpp=arguments.svdpp,
+        early_stopping=arguments.early_stopping,
+        validation_fraction=arguments.validation_fraction,
+        patience=arguments.patience,
+        clip=arguments.clip,
+        keep_seen=not arguments.no_seen,
+        fit_bias=not arguments.no_bias,
+        fit_mean=not arguments.no_mean,
+        random_state=arguments.seed,
+        n_threads=arguments.threads,
+        dtype=arguments.dtype,
+        columns=arguments.columns,
+        verbose=not arguments.quiet and sys.stderr.isatty(),
+    )
+    model.fit(arguments.ratings)
+    model.save(output)
+    if not arguments.quiet:
+        n_users, n_items = len(model.users_), len(model.items_)
+        print(f"{output}: {n_users:,} users, {n_items:,} items, K = {model.n_factors}", end="")
+        errors = model.history_["train_rmse"]
+        print(f", training RMSE {errors[-1]:.4f}" if len(errors) else "")
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Write the predicted ratings of the pairs in a file."""
+    model = ft.load(arguments.model)
+    names = arguments.columns or model.columns
+    batches = files.read_batches(
+        Path(arguments.pairs),
+        lambda present: frames.find_columns(present, names, with_ratings=False),
+        model.id_kinds_,
+    )
+
+    def predictions() -> Iterator[tuple[dict[str, Any], int]]:
+        for table in batches:
+            model.set_params(columns=tuple(table.column_names))
+            pairs = {name: table[name] for name in table.column_names}
+            yield pairs | {"prediction": model.predict(table)}, len(table)
+
+    _write(predictions(), arguments, "pairs")
+
+
+def recommend(arguments: argparse.Namespace) -> None:
+    """Write the best items for the users in a file, for those named, or for all."""
+    model = ft.load(arguments.model)
+    users, items = _sides(model)
+
+    def best_items(ids: Any, n: int) -> tuple[Any, Any]:
+        return model.recommend(ids, n, exclude_seen=not arguments.with_seen)
+
+    _write_found(arguments, users, items, ("item", best_items))
+
+
+def similar(arguments: argparse.Namespace) -> None:
+    """Write the items, or users, that are most similar to those in a file, or to all."""
+    model = ft.load(arguments.model)
+    users, items = _sides(model)
+    if arguments.users:
+        _write_found(arguments, users, users, ("similar_user", model.similar_users))
+    else:
+        _write_found(arguments, items, items, ("similar_item", model.similar_items))
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Print the errors of a model's predictions of a file of ratings."""
+    model = ft.load(arguments.model)
+    if arguments.columns is not None:
+        model.set_params(columns=arguments.columns)
+    scores = model.evaluate(arguments.ratings)
+    print(f"rmse       {scores['rmse']:.6f}")
+    print(f"mae        {scores['mae']:.6f}")
+    print(f"n_unknown  {scores['n_unknown']}")
+
+
+def info(arguments: argparse.Namespace) -> None:
+    """Describe a model file."""
+    model = ft.load(arguments.model)
+    errors = model.history_["train_rmse"]
+    rows = {
+        "file": f"{arguments.model} ({Path(arguments.model).stat().st_size / 1e6:.1f} MB)",
+        "users": _extent(model.users_),
+        "items": _extent(model.items_),
+        "mean": f"{model.global_mean_:.4f}",
+        "epochs": f"{model.n_epochs_}",
+        "train rmse": f"{errors[-1]:.4f}" if len(errors) else "not trained",
+    }
+    rows |= {name: f"{value!r}" for name, value in model.get_params().items()}
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _extent(ids: NDArray[Any]) -> str:
+    return f"{len(ids):,} ({show(ids[0])} … {show(ids[-1])})" if len(ids) else "0"
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The users or the items of a model."""
+
+    name: str  # "user" or "item"
+    ids: NDArray[Any]
+    kind: str
+
+
+def _sides(model: ft.MatrixFactorization) -> tuple[_Side, _Side]:
+    user_kind, item_kind = model.id_kinds_
+    return _Side("user", model.users_, user_kind), _Side("item", model.items_, item_kind)
+
+
+def _write_found(
+    arguments: argparse.Namespace,
+    asked: _Side,
+    wanted: _Side,
+    search: tuple[str, Callable[[Any, int], tuple[Any, Any]]],
+) -> None:
+    """Write the results of a search: a row for each, the best first.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        The arguments of `recommend` or `similar`.
+    asked, wanted : _Side
+        The side of the queries and that of the results.
+    search : tuple of str and callable
+        The name of the column of results; and the function that returns ids and scores for ids
+        of queries and a number of results, with the score NaN where there are fewer.
+    """
+    title, find = search
+    n = min(arguments.n, max(1, len(wanted.ids)))
+
+    def found() -> Iterator[tuple[dict[str, Any], int]]:
+        for ids in batches(_queries(arguments, asked), batch_size(n)):
+            queries = ids if len(ids) else asked.ids[:0]
+            results, scores = find(queries, n)
+            filled = ~np.isnan(scores)
+            repeated = np.repeat(queries, filled.sum(axis=1))
+            columns = {
+                asked.name: _typed(repeated, asked.kind),
+                title: _typed(results[filled], wanted.kind),
+                "score": scores[filled],
+            }
+            yield columns, len(ids)
+
+    _write(found(), arguments, f"{asked.name}s")
+
+
+def batch_size(n: int) -> int:
+    """Return the number of queries with `n` results each that are answered at once.
+
+    Examples
+    --------
+    >>> batch_size(10), batch_size(1024), batch_size(10_000_000)
+    (8192, 1024, 1)
+    """
+    return max(1, min(MAX_QUERIES, MAX_RESULTS // max(1, n)))
+
+
+def batches(columns: Iterable[Any], size: int) -> Iterator[Any]:
+    """Cut each column into batches; a column without entries is one batch.
+
+    Examples
+    --------
+    >>> list(batches([[1, 2, 3], []], 2))
+    [[1, 2], [3], []]
+    """
+    for column in columns:
+        for first in range(0, max(1, len(column)), size):
+            yield column[first : first + size]
+
+
+def _queries(arguments: argparse.Namespace, side: _Side) -> Iterator[Any]:
+    """Yield columns of ids: those of the command line, those of a file, or all."""
+    if arguments.id:
+        ids: Any = np.array(arguments.id, object)
+        if side.kind != "str":
+            with contextlib.suppress(ValueError):
+                ids = np.array([int(text) for text in arguments.id])
+        yield ids
+    elif arguments.ids is None:
+        yield side.ids
+    else:
+        tables = files.read_batches(
+            Path(arguments.ids),
+            lambda present: frames.find_ids(present, side.name, arguments.columns),
+            (side.kind,),
+        )
+        for table in tables:
+            column = frames.column(table.column(0), f"{side.name}s")
+            yield column.distinct[column.codes] if isinstance(column, Encoded) else column
+
+
+def _typed(ids: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Return ids as an array with the type of their kind, also if there are none."""
+    return ids.astype(EMPTY_DTYPES[kind]) if not len(ids) and kind in EMPTY_DTYPES else ids
+
+
+def _write(
+    tables: Iterable[tuple[dict[str, Any], int]], arguments: argparse.Namespace, unit: str
+) -> None:
+    """Write tables and show, on a terminal, the number of queries that each of them answers."""
+    from tqdm import tqdm
+
+    with tqdm(unit=f" {unit}", disable=True if arguments.quiet else None) as bar:
+
+        def counted() -> Iterator[dict[str, Any]]:
+            for columns, n_queries in tables:
+                yield columns
+                bar.update(n_queries)
+
+        write_tables(counted(), arguments.output, arguments.format)

@@ -1,0 +1,182 @@
+"""parse_arguments: the commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import factorate as ft
+from factorate._input.files import FORMATS
+from factorate._training import learning_rates, losses
+from factorate._training.settings import check_columns
+from factorate.cli import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from factorate._input.frames import Names
+
+RATINGS = "RATINGS", "file of ratings: columns user, item, rating"
+PAIRS = "PAIRS", "file of pairs: columns user, item"
+MODEL = "MODEL", "file that `factorate fit` wrote"
+COLUMNS_HELP = "names of the columns, separated by commas: user,item,rating"
+NUMBERS = (
+    ("--factors", "n_factors", int, "number of factors"),
+    ("--epochs", "n_epochs", int, "number of passes over the ratings"),
+    ("--learning-rate", "learning_rate", float, "step size of an update"),
+    ("--regularization", "regularization", float, "L2 penalty of factors and biases"),
+    ("--l1", "l1_regularization", float, "L1 penalty of factors, which makes some exactly 0"),
+    ("--validation-fraction", "validation_fraction", float, "fraction of ratings to hold out"),
+    ("--patience", "patience", int, "epochs without improvement before early stopping"),
+    ("--seed", "random_state", int, "seed; the same seed gives the same model"),
+    ("--threads", "n_threads", int, "number of threads; default: all cores"),
+)
+CHOICES = (
+    ("--loss", "loss", tuple(losses.NAMES), "loss function"),
+    (
+        "--schedule",
+        "learning_rate_schedule",
+        tuple(learning_rates.SCHEDULES),
+        "learning-rate schedule",
+    ),
+    ("--dtype", "dtype", ("float32", "float64"), "type of the factors"),
+)
+FLAGS = (
+    ("--early-stopping", "hold out ratings and stop when their loss no longer decreases"),
+    ("--nonnegative", "constrain factors and biases to be 0 or greater"),
+    ("--svdpp", "add the SVD++ terms: also learn from which items a user rated"),
+    ("--clip", "clip predictions to the range of the ratings"),
+    ("--no-seen", "do not store who rated what; `recommend` then needs --with-seen"),
+    ("--no-bias", "leave out the biases"),
+    ("--no-mean", "do not center the ratings"),
+)
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the arguments of a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        By default the arguments of the process.
+
+    Returns
+    -------
+    argparse.Namespace
+        ``function`` is the function in `commands` to call with this namespace.
+
+    Raises
+    ------
+    SystemExit
+        If the arguments are wrong, or after ``--help`` and ``--version``.
+    """
+    parser = argparse.ArgumentParser(
+        prog="factorate",
+        description="Matrix factorization of ratings by stochastic gradient descent, compiled.",
+        epilog="Input files: .csv and .tsv (with a header line) and .jsonl, all three also with "
+        ".gz, and .parquet.",
+    )
+    parser.add_argument("--version", action="version", version=f"factorate {ft.__version__}")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_command(subparsers, commands.demo, "show what factorate does, in a few seconds")
+    _add_fit(subparsers)
+    _add_predict(subparsers)
+    _add_recommend(subparsers)
+    _add_similar(subparsers)
+    evaluate = "compare a model's predictions with ratings"
+    sub = _add_command(subparsers, commands.evaluate, evaluate, MODEL, RATINGS)
+    sub.add_argument("--columns", type=_names, metavar="NAMES", help=COLUMNS_HELP)
+    _add_command(subparsers, commands.info, "describe a model file", MODEL)
+
+    arguments = parser.parse_args(argv)
+    _check_format(arguments)
+    return arguments
+
+
+def _add_command(
+    subparsers: Any,
+    function: Callable[[argparse.Namespace], None],
+    description: str,
+    *positional: tuple[str, str],
+) -> argparse.ArgumentParser:
+    """Add the command that is named for its function."""
+    sub: argparse.ArgumentParser = subparsers.add_parser(
+        function.__name__, help=description, description=description
+    )
+    sub.set_defaults(function=function, parser=sub)
+    for name, text in positional:
+        sub.add_argument(name.lower(), metavar=name, help=text)
+    return sub
+
+
+def _add_fit(subparsers: Any) -> None:
+    sub = _add_command(subparsers, commands.fit, "train a model on a file of ratings", RATINGS)
+    sub.add_argument("-o", "--output", metavar="MODEL", required=True, help="file to write (.npz)")
+    sub.add_argument("--columns", type=_names, metavar="NAMES", help=COLUMNS_HELP)
+    defaults = ft.MatrixFactorization().get_params()
+    for flag, name, kind, text in NUMBERS:
+        default = defaults[name]
+        shown = text if default is None else f"{text} (default: {default})"
+        sub.add_argument(flag, type=kind, default=default, metavar="N", help=shown)
+    for flag, name, choices, text in CHOICES:
+        shown = f"{text} (default: {defaults[name]})"
+        sub.add_argument(flag, choices=choices, default=defaults[name], help=shown)
+    for flag, text in FLAGS:
+        sub.add_argument(flag, action="store_true", help=text)
+    sub.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
+
+
+def _add_predict(subparsers: Any) -> None:
+    sub = _add_command(subparsers, commands.predict, "predict the ratings of pairs", MODEL, PAIRS)
+    sub.add_argument(
+        "--columns", type=_names, metavar="NAMES", help="names of the columns: user,item"
+    )
+    _add_output(sub)
+
+
+def _add_recommend(subparsers: Any) -> None:
+    sub = _add_command(subparsers, commands.recommend, "recommend items to users", MODEL)
+    _add_ids(sub, "users")
+    _add_output(sub)
+    sub.add_argument("--with-seen", action="store_true", help="include items a user has rated")
+
+
+def _add_similar(subparsers: Any) -> None:
+    sub = _add_command(subparsers, commands.similar, "find similar items or users", MODEL)
+    _add_ids(sub, "items")
+    _add_output(sub)
+    sub.add_argument("--users", action="store_true", help="find similar users instead of items")
+
+
+def _add_ids(sub: argparse.ArgumentParser, what: str) -> None:
+    either = sub.add_mutually_exclusive_group()
+    either.add_argument(
+        "ids", metavar="IDS", nargs="?", help=f"file of {what}; default: all {what}"
+    )
+    either.add_argument("--id", action="append", help=f"one of the {what}; can be repeated")
+    sub.add_argument("--columns", metavar="NAME", help="name of the column of ids in the file")
+    sub.add_argument("-n", type=int, default=10, help="number of results for each (default: 10)")
+
+
+def _add_output(sub: argparse.ArgumentParser) -> None:
+    text = "file to write: .csv, .tsv, .jsonl or .parquet; default: standard output"
+    sub.add_argument("-o", "--output", metavar="FILE", help=text)
+    text = "output format; default: by the ending of FILE, or csv"
+    sub.add_argument("--format", choices=["csv", "jsonl", "parquet"], help=text)
+    sub.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def _check_format(arguments: argparse.Namespace) -> None:
+    """Exit with a usage error if --format and the ending of the output file disagree."""
+    chosen = getattr(arguments, "format", None)
+    ending = FORMATS.get(Path(arguments.output or "").suffix.lower()) if chosen else None
+    if ending not in {None, chosen}:
+        arguments.parser.error(f"--format {chosen} contradicts the ending of {arguments.output}")
+
+
+def _names(text: str) -> Names | None:
+    try:
+        return check_columns(text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected user,item,rating") from None

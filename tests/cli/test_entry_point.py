@@ -1,0 +1,141 @@
+"""Exit codes, and what is printed on standard error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import EXECUTABLE, run, write_model, write_ratings
+from optional import present
+from optional import pyarrow as pa
+
+import factorate as ft
+from factorate import cli
+
+ERRORS: dict[str, tuple[list[str], int, str]] = {
+    "no command": ([], 2, "usage: factorate"),
+    "unknown command": (["train"], 2, "invalid choice"),
+    "no output": (["fit", "ratings.csv"], 2, "-o/--output"),
+    "no file": (["fit", "absent.csv", "-o", "m.npz"], 1, "factorate: error: no file 'absent.csv'"),
+    "no folder": (["fit", "bad.csv", "-o", "absent/m.npz"], 1, "no folder 'absent' to save"),
+    "a folder": (["fit", "bad.csv", "-o", "."], 1, "'.' is a folder"),
+    "bad line": (["fit", "bad.csv", "-o", "m.npz"], 1, "bad.csv, line 3: rating is 'x'"),
+    "bad number": (["fit", "bad.csv", "-o", "m.npz", "--factors", "two"], 2, "invalid int value"),
+    "bad parameter": (["fit", "bad.csv", "-o", "m.npz", "--epochs", "-1"], 1, "n_epochs is -1"),
+    "no model": (["predict", "absent.npz", "bad.csv"], 1, "no file 'absent.npz'"),
+    "not a model": (["info", "bad.csv"], 1, "is not a model"),
+    "two sources of ids": (["recommend", "m.npz", "bad.csv", "--id", "1"], 2, "--id: not allowed"),
+}
+
+
+@pytest.fixture
+def ratings(columns: Any, tmp_path: Path) -> Path:
+    return write_ratings(columns, tmp_path / "ratings.csv")
+
+
+@pytest.fixture
+def model(ratings: Path, tmp_path: Path) -> Path:
+    return write_model(ratings, tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_have_a_message_and_an_exit_code(case: str, tmp_path: Path) -> None:
+    arguments, code, message = ERRORS[case]
+    (tmp_path / "bad.csv").write_text("user,item,rating\n1,2,3\n1,3,x\n")
+    done = run(*arguments, cwd=tmp_path)
+    if "needs pyarrow" in done.stderr:
+        present(pa)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "m.npz").exists()
+
+
+def test_error_of_the_library_is_shown_unchanged(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = str(tmp_path / "m.npz")
+    with pytest.raises(ValueError, match="nonnegative") as caught:
+        ft.MatrixFactorization(loss="kullback_leibler").fit(ratings)
+    assert cli.main(["fit", str(ratings), "-o", output, "--loss", "kullback_leibler"]) == 1
+    assert capsys.readouterr().err == f"factorate: error: {caught.value}\n"
+
+
+@pytest.mark.parametrize("category", [ValueError, UserWarning])
+def test_messages_are_one_line_without_control_characters(
+    category: type[ValueError | UserWarning],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Messages can quote a file, whose control characters must not reach the terminal."""
+
+    def load(*_: Any) -> Any:
+        message = category("header \x1b[31m\x07é\n\u202ename")
+        if isinstance(message, Warning):
+            warnings.warn(message, stacklevel=1)
+            raise MemoryError
+        raise message
+
+    monkeypatch.setattr(ft, "load", load)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert cli.main(["info", "m.npz"]) == 1
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[0].endswith(r": header \x1b[31m\x07é \u202ename")
+
+
+def test_hostile_header_is_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    present(pa)
+    path = tmp_path / "ratings.csv"
+    path.write_text("\x1b]0;title\x07,b,c,d\n1,2,3,4\n")
+    assert cli.main(["fit", str(path), "-o", str(tmp_path / "m.npz")]) == 1
+    printed = capsys.readouterr().err
+    assert r"\x1b]0;title\x07" in printed
+    assert printed.removesuffix("\n").isprintable()
+
+
+def test_unknown_ids_give_one_warning(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("user,item\n0,0\n777,0\n")
+    done = run("predict", model, path)
+    assert done.returncode == 0
+    assert done.stderr.startswith("factorate: warning: 1 of 2 users are unknown (777)")
+    assert done.stderr.count("\n") == 1
+
+
+def test_memory_error_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ft, "load", fail)
+    assert cli.main(["info", "m.npz"]) == 1
+    assert capsys.readouterr().err == "factorate: error: not enough memory\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX shells do")
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
+def test_closed_standard_output_is_no_error(file_format: str, model: Path) -> None:
+    with subprocess.Popen(
+        [EXECUTABLE, "recommend", model, "--format", file_format],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_module_runs_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "factorate", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"factorate {ft.__version__}\n"

@@ -1,0 +1,69 @@
+"""Arguments and help texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import factorate as ft
+from factorate.cli import commands
+from factorate.cli.parser import parse_arguments
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = ("demo", "fit", "predict", "recommend", "similar", "evaluate", "info")
+
+
+def _help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments([*arguments, "--help"])
+    assert caught.value.code == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = _help(capsys)
+    for command in COMMANDS:
+        assert f" {command} " in printed
+        assert f"usage: factorate {command} " in _help(capsys, command)
+
+
+def test_defaults_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> None:
+    defaults = ft.MatrixFactorization().get_params()
+    arguments = parse_arguments(["fit", "r.csv", "-o", "m.npz"])
+    assert arguments.function is commands.fit
+    assert arguments.factors == defaults["n_factors"]
+    assert arguments.regularization == defaults["regularization"]
+    assert arguments.loss == defaults["loss"]
+    assert arguments.dtype == defaults["dtype"]
+    assert f"default: {defaults['regularization']}" in _help(capsys, "fit")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--version"])
+    assert capsys.readouterr().out == f"factorate {ft.__version__}\n"
+
+
+@pytest.mark.parametrize("names", ["a", "a,b,c,d", "a,a,b"])
+def test_columns_are_two_or_three_different_names(
+    names: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(["evaluate", "m.npz", "r.csv", "--columns", names])
+    assert caught.value.code == 2
+    assert f"{names!r}: expected user,item,rating" in capsys.readouterr().err
+
+
+def test_format_must_not_contradict_the_ending(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out.csv")
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(["recommend", "m.npz", "-o", out, "--format", "jsonl"])
+    assert caught.value.code == 2
+    assert "--format jsonl contradicts the ending of" in capsys.readouterr().err
+    assert parse_arguments(["recommend", "m.npz", "-o", out, "--format", "csv"]).format == "csv"
+    assert parse_arguments(["recommend", "m.npz", "-o", "out", "--format", "csv"]).format == "csv"
