@@ -9,12 +9,14 @@ import numpy as np
 
 from factorate import metrics
 from factorate._fitted import fold_in
-from factorate._input.frames import matrix_frame
-from factorate._input.id_columns import read_ids
-from factorate._input.id_index import look_up
-from factorate._input.id_queries import IN_PREDICTIONS, IN_RATINGS, as_column, rows_of, warn_unknown
-from factorate._input.ratings import read_further, read_pairs, read_ratings_of_one, read_values
+from factorate._input.id_column import as_column, read_ids
+from factorate._input.id_to_row import look_up, rows_of
+from factorate._input.pairs import read_pairs
+from factorate._input.rating_values import read_values
+from factorate._input.ratings import read_further, read_ratings_of_one
+from factorate._input.unknown_ids import IN_PREDICTIONS, IN_RATINGS, warn_unknown
 from factorate._serving import neighbours
+from factorate._serving.frames import matrix_frame
 from factorate._training import factors as factors_room
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils.validation import check_flag, show
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from factorate._fitted.fitted_state import FittedState
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
     from factorate._utils.types import Floats, Rows
 
     Found = tuple[NDArray[Any], Floats]

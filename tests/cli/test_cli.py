@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +235,8 @@ def test_a_model_without_users_is_shown_and_recommends_nothing(
 def test_every_format_is_read_batch_by_batch(
     ending: str, columns: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "ROWS", 700)
-    monkeypatch.setattr(files, "CSV_BYTES", 4000)
+    small_batches = partial(files.read_batches, batch_rows=700, batch_bytes=4000)
+    monkeypatch.setattr(files, "read_batches", small_batches)
     path, out = tmp_path / f"pairs.{ending}", tmp_path / "out.jsonl"
     frame = pd.DataFrame({"when": columns[0], "item": columns[1], "user": columns[0]})
     if ending.startswith("jsonl"):
@@ -263,11 +264,13 @@ def test_no_pairs_give_no_predictions(ending: str, model: Path, tmp_path: Path) 
 
 JSON_ERRORS = {
     '{"user": 1, "item": 2}\n{"user": 1}\n': "line 2: item is missing",
-    '{"user": 1, "item": 2}\n\n[1, 2]\n': "line 3 is no JSON object",
+    '{"user": 1, "item": 2}\n\n[1, 2]\n': "line 3 is not a JSON object",
     '{"user": 1, "item": 2}\n{"user"\n': "line 2 is not JSON",
-    '{"user": 1, "item": 2}\n{"user": "a", "item": 2}\n': "lines 1 to 2: user mixes types",
-    '{"user": 1.5, "item": 2}\n': "user is of type double; ids are integers, text, true or false",
-    '{"user": [], "item": 2}\n': "user is of type list<item: null>; ids are integers, text",
+    '{"user": 1, "item": 2}\n{"user": "a", "item": 2}\n': (
+        "line 2: user is 'a' where line 1 has 1; the ids of a column"
+    ),
+    '{"user": 1.5, "item": 2}\n': "line 1: user is 1.5; ids are integers, text, true or false",
+    '{"user": [], "item": 2}\n': "line 1: user is []; ids are integers, text",
     "\n": "is empty",
 }
 

@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.frames import table_frame
-from factorate._input.id_queries import (
-    IN_RECOMMENDATIONS,
-    IN_SIMILAR,
-    as_column,
-    ids_of,
-    is_scalar,
-    rows_of,
-    warn_unknown,
-)
+from factorate._input.id_column import as_column, is_scalar
+from factorate._input.id_to_row import ids_of, rows_of
+from factorate._input.unknown_ids import IN_RECOMMENDATIONS, IN_SIMILAR, warn_unknown
+from factorate._serving.frames import table_frame
 from factorate._serving.top_n import Excluded, Scoring, best, best_of_one, cosines, no_results
 from factorate._training.factors import predict
 from factorate._utils.validation import check_count, check_flag

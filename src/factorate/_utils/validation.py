@@ -79,6 +79,13 @@ def check_column(values: object, what: str) -> None:
         raise TypeError(f"{what} is {show(values)}; expected a column, a list or an array")
 
 
+def check_unmasked(array: NDArray[Any], what: str) -> None:
+    """Raise ValueError if an entry of a masked array is masked."""
+    masked = np.flatnonzero(np.ma.getmaskarray(array))
+    if len(masked):
+        raise ValueError(f"{what}[{masked[0]}] is masked, a missing value; drop that row")
+
+
 def to_numbers(
     objects: NDArray[Any], what: str, missing: float | None = None
 ) -> NDArray[np.float64]:

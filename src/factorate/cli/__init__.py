@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import factorate as ft
-from factorate._input import files, frames
-from factorate._input.id_columns import Encoded
+from factorate._input import files
+from factorate._input.column_names import find_columns, find_id_column
+from factorate._input.frame_columns import read_series
+from factorate._input.id_column import Encoded
 from factorate._training import learning_rates as rates
 from factorate._training import losses
 from factorate._training.settings import check_columns
@@ -26,7 +28,7 @@ from factorate.cli.demo import million, textbook
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
 
 QUERIES_AT_ONCE, RESULTS_AT_ONCE = 1 << 13, 1 << 20
 INTERRUPTED = 130
@@ -102,7 +104,7 @@ def predict(arguments: argparse.Namespace) -> None:
     chosen_names: list[str] = []
 
     def choose(present: Sequence[str]) -> list[str]:
-        chosen_names[:] = frames.find_columns(present, names, with_ratings=False)
+        chosen_names[:] = find_columns(present, names, with_ratings=False)
         return chosen_names
 
     with _output(arguments, "pairs") as write:
@@ -173,12 +175,12 @@ def _asked(arguments: argparse.Namespace, known: Any, side: str, kind: str) -> I
     else:
         batches = files.read_batches(
             Path(arguments.ids),
-            lambda present: frames.find_ids(present, side, arguments.columns),
+            lambda present: find_id_column(present, side, arguments.columns),
             (kind,),
         )
         for table in batches:
-            column = frames.column(table.column(0), f"{side}s")
-            yield column.distinct[column.codes] if isinstance(column, Encoded) else column
+            column = read_series(table.column(0), f"{side}s")
+            yield column.distinct[column.indices] if isinstance(column, Encoded) else column
 
 
 @contextlib.contextmanager

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optional import pandas as pd
 
-from factorate._input.id_columns import Encoded, read_ids
-from factorate._input.id_index import extend, look_up, make_index, range_index, without
+from factorate._input.id_column import Encoded, read_ids
+from factorate._input.id_index import range_index
+from factorate._input.id_to_row import look_up
+from factorate._input.make_index import extend, make_index, without
 
 UTC = dt.UTC
 ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)

@@ -10,7 +10,7 @@ import pytest
 from optional import pandas as pd
 from optional import present
 
-from factorate._input.id_columns import read_ids
+from factorate._input.id_column import read_ids
 
 UTC = dt.UTC
 
