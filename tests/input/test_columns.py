@@ -54,7 +54,7 @@ def test_entries_of_a_dense_matrix_are_observed_unless_0_or_nan() -> None:
 
 
 def test_none_in_an_object_matrix_is_not_observed() -> None:
-    """Regression: None made it a matrix of objects, which was refused for its first entry."""
+    """Regression: None in a matrix is not an error."""
     rows = [[5, None, 0.5, 0], [None, Decimal("1.5"), 0, np.nan]]
     expected = [(0, 0, 5.0), (0, 2, 0.5), (1, 1, 1.5)]
     assert content(read(rows)) == expected
@@ -81,13 +81,13 @@ def test_masked_arrays_and_matrix_objects_are_read() -> None:
 
 
 def test_rows_of_a_matrix_may_be_any_sequences() -> None:
-    """Regression: only lists, tuples and arrays had a length."""
+    """Regression: ranges and arrays of the standard library are rows."""
     for rows in ([range(1, 5), [1, 2, 3, 4]], [array.array("i", [1, 2, 3, 4]), (1, 2, 3, 4)]):
         assert read(rows).values.tolist() == [1, 2, 3, 4, 1, 2, 3, 4]
 
 
 def test_masked_entries_of_an_object_matrix_are_not_observed() -> None:
-    """Regression: the mask was dropped, and what it hid was trained on."""
+    """Regression: the mask of an object array is respected."""
     entries = np.array([[5, 3, 0, 1], [4, 0, 0, 1]], object)
     excluded = np.array([[True, False, False, False], [False] * 4])
     assert read(np.ma.MaskedArray(entries, excluded)).values.tolist() == [3, 1, 4, 1]
@@ -249,8 +249,27 @@ def test_errors_name_the_wrong_value(case: str) -> None:
         read(*arguments)
 
 
-def test_a_negative_index_of_a_sparse_matrix_raises() -> None:
+@pytest.mark.parametrize(
+    ("coords", "message"),
+    [
+        (([0, -1], [0, 1]), "row index -1 of stored entry 1 is negative"),
+        (([0, 2], [0, 1]), r"row index 2 of stored entry 1 is outside the shape \(2, 2\)"),
+        (([0, 1], [2**32, 1]), r"column index 4294967296 of stored entry 0 is outside the shape"),
+    ],
+)
+def test_a_sparse_index_outside_the_shape_raises(
+    coords: tuple[list[int], list[int]], message: str
+) -> None:
+    """Regression: an index beyond int32 does not wrap to another row."""
     matrix = scipy.sparse.coo_array(([1.0, 2.0], ([0, 1], [0, 1])))
-    matrix.coords = (np.array([0, -1]), np.array([0, 1]))
-    with pytest.raises(ValueError, match="row index -1 of stored entry 1 is negative"):
+    matrix.coords = tuple(np.array(indices, np.int64) for indices in coords)
+    with pytest.raises(ValueError, match=message):
         read(matrix)
+
+
+def test_rows_of_a_sparse_matrix_are_copies() -> None:
+    """Regression: a caller that writes to its matrix does not change rows in training."""
+    matrix = scipy.sparse.coo_array((VALUES, (np.array(USERS, "i4"), np.array(ITEMS, "i4"))))
+    ratings = read(matrix)
+    assert not np.shares_memory(ratings.users, matrix.row)
+    assert not np.shares_memory(ratings.items, matrix.col)

@@ -40,7 +40,7 @@ TEXTS = {
 @pytest.mark.parametrize("ending", TEXTS)
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
 def test_errors_name_the_line_that_is_not_utf8(tmp_path: Path, ending: str, encoding: str) -> None:
-    """Regression: of UTF-16, and of JSON in Latin-1, the message was Python's own."""
+    """Regression: UTF-16, and Latin-1 in JSON, raise an error that names the line."""
     lines = TEXTS[ending]
     path = tmp_path / f"bad.{ending}"
     path.write_bytes("\n".join(lines).encode(encoding))
@@ -51,7 +51,7 @@ def test_errors_name_the_line_that_is_not_utf8(tmp_path: Path, ending: str, enco
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_errors_name_a_damaged_compressed_file(tmp_path: Path, ending: str) -> None:
-    """Regression: the message was that of the library which decompresses, without the file."""
+    """Regression: the error of the decompression library does not name the file."""
     lines = {
         "csv": ["user,item,rating", *(f"u{n},{n % 7},{n % 5}" for n in range(5000))],
         "jsonl": [f'{{"user": {n}, "item": {n % 7}, "rating": 1}}' for n in range(5000)],
@@ -59,8 +59,8 @@ def test_errors_name_a_damaged_compressed_file(tmp_path: Path, ending: str) -> N
     whole = gzip.compress("\n".join(lines[ending]).encode())
     path = tmp_path / f"ratings.{ending}.gz"
     damaged = whole[:300] + b"xxxx" + whole[304:]
-    for content in (whole[: len(whole) // 2], whole[:12], damaged, b"user,item,rating\n1,2,3\n"):
-        path.write_bytes(content)
+    for damage in (whole[: len(whole) // 2], whole[:12], damaged, b"user,item,rating\n1,2,3\n"):
+        path.write_bytes(damage)
         with pytest.raises(ValueError, match=rf"{path.name} is cut short or damaged: "):
             read(path)
 

@@ -19,7 +19,7 @@ from factorate._input.pairs import read_pairs
 
 
 def test_a_wide_table_of_three_items_raises() -> None:
-    """Regression: the ratings of three items were taken for users, items and ratings."""
+    """Regression: the ratings of three items are not read as users, items and ratings."""
     long = pd.DataFrame({"who": USERS, "what": [0, 1, 2, 0], "stars": VALUES})
     wide = long.pivot(index="who", columns="what", values="stars")
     unnamed = wide.rename_axis(index=None, columns=None).set_axis(["ann", "bob", "cy"])
@@ -39,7 +39,7 @@ def test_an_index_of_integers_is_not_a_label() -> None:
 
 
 def test_datetimes_with_a_zone_are_the_same_ids_in_any_form() -> None:
-    """Regression: DataFrames lost the zone, so that the same ids were unknown."""
+    """Regression: datetimes of DataFrames keep their zone."""
     times = pd.Series(pd.date_range("2020-01-01", periods=4, tz="Europe/Berlin"))
     forms: list[Any] = [
         (times, ITEMS, VALUES),
@@ -89,14 +89,13 @@ CATEGORIES: dict[str, tuple[list[Any], str]] = {
 
 @pytest.mark.parametrize("case", CATEGORIES)
 def test_categories_of_any_kind_are_read_as_their_values(case: str, tmp_path: Path) -> None:
-    """Regression: categories that are no text became the text they are shown as."""
+    """Regression: categories that are not text do not become text."""
     values, kind = CATEGORIES[case]
     categorical = pd.Series(pd.Categorical(values))
     dictionary = pa.array(values).dictionary_encode()
     in_pandas = pd.Series(dictionary, dtype=pd.ArrowDtype(dictionary.type))
-    columns: list[Any] = [
-        values, categorical, dictionary, pa.chunked_array([dictionary]), in_pandas
-    ]  # fmt: skip
+    chunked = pa.chunked_array([dictionary])
+    columns: list[Any] = [values, categorical, dictionary, chunked, in_pandas]
     forms: list[Any] = [(users, ITEMS[:3], VALUES[:3]) for users in columns]
     forms.append(pd.DataFrame({"user": categorical, "item": ITEMS[:3], "rating": VALUES[:3]}))
     forms.append(pa.table({"user": dictionary, "item": ITEMS[:3], "rating": VALUES[:3]}))
@@ -113,7 +112,7 @@ def test_categories_of_any_kind_are_read_as_their_values(case: str, tmp_path: Pa
 
 
 def test_numeric_categories_are_ratings() -> None:
-    """Regression: they became text, and were refused."""
+    """Regression: numeric categories do not become text."""
     for stars in (pd.Categorical([5, 3, 5]), pa.array([5, 3, 5]).dictionary_encode()):
         library = pd.DataFrame if isinstance(stars, pd.Categorical) else pa.table
         frame = library({"user": USERS[:3], "item": ITEMS[:3], "rating": stars})

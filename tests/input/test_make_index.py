@@ -1,4 +1,4 @@
-"""Ids are mapped once and come back as they were given."""
+"""Ids get rows, keep them when later ids are added, and come back as they were given."""
 
 from __future__ import annotations
 
@@ -67,27 +67,27 @@ KINDS: dict[str, tuple[Any, list[Any]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_are_ranks_and_ids_come_back(kind: str) -> None:
     given_ids, distinct = KINDS[kind]
-    found, codes = index(given_ids)
+    found, rows = index(given_ids)
     assert found.ids.tolist() == distinct
-    assert codes.dtype == np.int32
-    assert codes.tolist() == [1, 0, 1]
+    assert rows.dtype == np.int32
+    assert rows.tolist() == [1, 0, 1]
     assert look_up(found, read_ids(given_ids, "users"), "users").tolist() == [1, 0, 1]
 
 
 @given(st.lists(st.integers(-(2**63), 2**64 - 1) | st.integers(-5, 5), min_size=1))
 def test_integers_of_any_size(values: list[int]) -> None:
-    found, codes = index(values)
+    found, rows = index(values)
     assert found.ids.tolist() == sorted(set(values))
-    assert [found.ids.tolist()[code] for code in codes] == values
+    assert [found.ids.tolist()[row] for row in rows] == values
     absent = max(values) + 1
     assert look_up(found, read_ids([absent], "users"), "users").tolist() == [-1]
 
 
 @given(st.lists(st.text(), min_size=1))
 def test_any_text(values: list[str]) -> None:
-    found, codes = index(values)
+    found, rows = index(values)
     assert found.ids.tolist() == sorted(set(values))
-    assert [found.ids.tolist()[code] for code in codes] == values
+    assert [found.ids.tolist()[row] for row in rows] == values
 
 
 @pytest.mark.parametrize(
@@ -112,25 +112,25 @@ def test_unknown_ids_have_no_row(known: Any, asked: Any, rows: list[int]) -> Non
 
 
 def test_large_unsigned_neighbours_stay_apart() -> None:
-    """Regression: int64 and uint64 compared as float64 join neighbours."""
+    """Regression: int64 and uint64 are not compared as float64."""
     found, _ = index(np.array([2**63 + 1, 2**53], np.uint64))
     assert look_up(found, read_ids([2**53 + 1, 2**53], "users"), "users").tolist() == [-1, 0]
 
 
 def test_negative_numpy_integers_do_not_wrap() -> None:
-    """Regression: beside an integer beyond int64, -1 became 2**64 - 1."""
+    """Regression: -1 beside an integer beyond int64 stays -1."""
     values = [np.int64(-1), 2**63, 2**64 - 1]
     assert index(values)[0].ids.tolist() == [-1, 2**63, 2**64 - 1]
 
 
 def test_nanoseconds_of_timestamps_are_kept() -> None:
-    """Regression: a list of timestamps was cut to microseconds, which joined users."""
+    """Regression: a list of timestamps is not rounded to microseconds."""
     times = [pd.Timestamp("2020-01-01") + pd.Timedelta(n, "ns") for n in (1, 2)]
     assert len(index(times)[0].ids) == 2
 
 
 def test_a_date_beyond_the_unit_of_the_index_is_unknown() -> None:
-    """Regression: cast to nanoseconds, the year 9999 wraps to one that is known."""
+    """Regression: the year 9999 does not wrap to a known date in nanoseconds."""
     asked = np.array(["9999-01-01", "1815-03-31"], "M8[D]")
     nanoseconds = int(asked[0].astype(np.int64)) * 86_400 * 10**9
     wrapped = (nanoseconds + 2**63) % 2**64 - 2**63
@@ -139,17 +139,19 @@ def test_a_date_beyond_the_unit_of_the_index_is_unknown() -> None:
     assert look_up(found, read_ids(asked, "users"), "users").tolist() == [-1, 0]
 
 
-def test_a_range_from_zero_is_its_own_codes() -> None:
+def test_rows_are_copies_of_ids_that_are_rows() -> None:
+    """Regression: a caller that writes to its array does not change rows in training."""
     values = np.arange(1000, dtype=np.int32)
-    _, codes = index(values)
-    assert codes is values
+    _, rows = index(values)
+    np.testing.assert_array_equal(rows, values)
+    assert not np.shares_memory(rows, values)
 
 
-def test_matrix_rows_are_their_own_ids() -> None:
+def test_the_ids_of_matrix_rows_are_their_numbers() -> None:
     assert range_index(3).ids.tolist() == [0, 1, 2]
 
 
-# Ids that come later
+# Later ids
 
 OF_A_KIND: dict[str, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
@@ -172,10 +174,10 @@ def test_later_ids_are_appended_and_old_rows_stay(kind: str, data: st.DataObject
     found, _ = index(batches[0])
     expected = sorted(set(batches[0]))
     for batch in batches[1:]:
-        found, codes = extend(found, read_ids(batch, "users"), "users")
+        found, rows = extend(found, read_ids(batch, "users"), "users")
         expected += sorted(set(batch) - set(expected))
         assert found.ids.tolist() == expected
-        assert [expected[code] for code in codes] == batch
+        assert [expected[row] for row in rows] == batch
     for asked in (expected, batches[2]):
         rows = look_up(found, read_ids(asked, "users"), "users").tolist()
         assert rows == [expected.index(value) for value in asked]
@@ -185,24 +187,24 @@ def test_later_ids_are_appended_and_old_rows_stay(kind: str, data: st.DataObject
 
 @pytest.mark.parametrize("kind", OF_A_KIND)
 @given(data=st.data())
-def test_ids_that_leave_are_unknown_and_the_others_move_up(kind: str, data: st.DataObject) -> None:
+def test_removed_ids_are_unknown_and_later_rows_move_up(kind: str, data: st.DataObject) -> None:
     first, later = (data.draw(st.lists(OF_A_KIND[kind], min_size=1)) for _ in range(2))
     found, _ = extend(index(first)[0], read_ids(later, "users"), "users")
-    everyone = found.ids.tolist()
-    leaving = data.draw(st.lists(st.sampled_from(range(len(everyone))), unique=True))
-    rest = without(found, np.array(leaving, np.int32))
-    staying = [value for row, value in enumerate(everyone) if row not in leaving]
-    assert rest.ids.tolist() == staying
-    expected = [staying.index(value) if value in staying else -1 for value in everyone]
-    assert look_up(rest, read_ids(everyone, "users"), "users").tolist() == expected
+    before = found.ids.tolist()
+    removed = data.draw(st.lists(st.sampled_from(range(len(before))), unique=True))
+    rest = without(found, np.array(removed, np.int32))
+    remaining = [value for row, value in enumerate(before) if row not in removed]
+    assert rest.ids.tolist() == remaining
+    expected = [remaining.index(value) if value in remaining else -1 for value in before]
+    assert look_up(rest, read_ids(before, "users"), "users").tolist() == expected
 
 
-def test_later_ids_in_categories_that_nobody_uses_get_no_row() -> None:
+def test_later_unused_categories_get_no_row() -> None:
     found, _ = index(["a", "c"])
     column = Encoded(np.array(["z", "c", "b", "q"], object), np.array([2, 1, 0, 2], np.int32))
-    found, codes = extend(found, read_ids(column, "users"), "users")
+    found, rows = extend(found, read_ids(column, "users"), "users")
     assert found.ids.tolist() == ["a", "c", "b", "z"]
-    assert codes.tolist() == [2, 1, 3, 2]
+    assert rows.tolist() == [2, 1, 3, 2]
 
 
 def test_later_integers_beyond_the_dtype_of_the_index_stay_exact() -> None:
@@ -218,8 +220,8 @@ def test_later_integers_beyond_the_dtype_of_the_index_stay_exact() -> None:
 def test_later_datetimes_of_another_unit_stay_exact() -> None:
     found, _ = index(np.array(["2020-01-02"], "M8[D]"))
     later = np.array(["2020-01-01T00:00:00.000000001"], "M8[ns]")
-    found, codes = extend(found, read_ids(later, "users"), "users")
-    assert codes.tolist() == [1]
+    found, rows = extend(found, read_ids(later, "users"), "users")
+    assert rows.tolist() == [1]
     assert found.ids.tolist() == np.array(["2020-01-02", later[0]], "M8[ns]").tolist()
     with pytest.raises(ValueError, match=r"9999, 1, 1\), which the unit of the others, ns, cannot"):
         extend(found, read_ids(np.array(["9999-01-01"], "M8[D]"), "users"), "users")
@@ -230,7 +232,7 @@ def test_later_ids_are_of_the_same_kind() -> None:
         extend(index([1])[0], read_ids(["a"], "users"), "users")
 
 
-def test_an_index_that_everyone_left_knows_nobody() -> None:
+def test_every_id_of_an_empty_index_is_unknown() -> None:
     empty = without(index([1, 2])[0], np.array([0, 1], np.int32))
     assert look_up(empty, read_ids([1], "users"), "users").tolist() == [-1]
     with pytest.raises(TypeError, match="knows them as integer; convert"):

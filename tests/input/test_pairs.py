@@ -33,7 +33,7 @@ def test_every_form_of_pairs_is_read() -> None:
 
 
 def test_a_list_of_three_pairs_is_read_as_pairs() -> None:
-    """Regression: any list of three rows was refused as ambiguous."""
+    """Regression: a list of three pairs is not ambiguous."""
     pairs = [["ann", "tea"], ["bob", "rye"], ["cy", "jam"]]
     ratings = read(pairs, [5, 3, 4])
     assert content(ratings) == [("ann", "tea", 5.0), ("bob", "rye", 3.0), ("cy", "jam", 4.0)]
@@ -42,7 +42,7 @@ def test_a_list_of_three_pairs_is_read_as_pairs() -> None:
 
 
 def test_pairs_in_a_frame_with_a_labelled_index_are_read() -> None:
-    """Regression: they were taken for what might be a wide table."""
+    """Regression: pairs are not mistaken for a wide table."""
     frame = present(pd).DataFrame({"who": [1, 2], "what": [3, 4], "when": [0, 0]}, index=["a", "b"])
     ratings = read(frame, [1, 2])
     assert content(ratings) == [(1, 3, 1.0), (2, 4, 2.0)]
@@ -51,7 +51,7 @@ def test_pairs_in_a_frame_with_a_labelled_index_are_read() -> None:
 
 
 def test_a_dense_matrix_in_place_of_pairs_raises() -> None:
-    """Regression: each of its entries was taken for a pair."""
+    """Regression: entries of a dense matrix are not read as pairs."""
     ratings = read(present(SPARSE))
     for matrix in (np.ones((3, 4)), np.ones((3, 1), int), [[1, 2, 3, 4]]):
         with pytest.raises(ValueError, match=r"have shape \(n, 2\); got .*coo_array\(a\)"):

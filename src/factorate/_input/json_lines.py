@@ -101,9 +101,8 @@ def _parse(block: bytes, first: _Record) -> Any | None:
         )
     except pyarrow.ArrowInvalid:
         return None
-    n_lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    if len(table) != n_lines and len(table) != sum(1 for _ in _lines(block, 1)):
-        return None  # objects are not one on each line
+    if len(table) != sum(map(bool, map(bytes.strip, block.split(b"\n")))):
+        return None  # the lines are not one object each
     if any(column.null_count for column in table.columns):
         return None
     finite = [pyarrow.compute.all(pyarrow.compute.is_finite(table[name])) for name in names[2:]]
