@@ -141,12 +141,12 @@ def plain_name(name: object) -> str:
 
 
 def is_known_name(name: object) -> bool:
-    """Say whether a column has a common name of users, items or ratings."""
+    """Return whether a column has a common name of users, items or ratings."""
     return any(plain_name(name) in aliases for aliases in ALIASES.values())
 
 
 def is_number(text: str) -> bool:
-    """Say whether a text is a number as files contain it.
+    """Return whether a text is a number as files contain it.
 
     Examples
     --------

@@ -189,7 +189,7 @@ def _encode(series: nw.Series[Any]) -> Encoded | None:
 
 
 def _has_labels(frame: nw.DataFrame[Any]) -> bool:
-    """Say whether a pandas index has labels, more than the row numbers that a filter leaves."""
+    """Return whether a pandas index has labels, more than the row numbers that a filter leaves."""
     index = getattr(frame.to_native(), "index", None)
     if index is None or not len(index):
         return False

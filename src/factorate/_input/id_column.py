@@ -133,7 +133,7 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
 
 
 def is_scalar(ids: object) -> bool:
-    """Say whether this is one id, not a column of them; None is neither.
+    """Return whether this is one id, not a column of them; None is neither.
 
     Examples
     --------

@@ -84,7 +84,7 @@ def range_index(n: int) -> IdIndex:
 
 
 def is_compact(first: int, last: int, n: int) -> bool:
-    """Say whether a table of the integers from `first` to `last` is small enough for `n` ids."""
+    """Return whether a table of the integers from `first` to `last` is small enough for `n` ids."""
     return last - first < max(SMALLEST_TABLE, TABLE_ENTRIES * n)
 
 
