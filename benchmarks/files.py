@@ -16,8 +16,8 @@ import numpy as np
 import factorate as ft
 from factorate._fitted.fitted_state import HISTORY, FittedState
 from factorate._fitted.model_file import FACTORS
-from factorate._input.id_columns import read_ids
-from factorate._input.id_index import make_index
+from factorate._input.id_column import read_ids
+from factorate._input.make_index import make_index
 from factorate._training.factors import Factors
 from factorate._training.losses import UpdateRule
 

@@ -1,4 +1,4 @@
-"""Libraries that factorate does without: a test that needs one which is missing is skipped."""
+"""Optional libraries; tests that need a missing one are skipped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 class Missing:
-    """Stands in for all of a library that is not installed, so that tables of cases can be made."""
+    """Stand-in for a library that is not installed, with which tables of cases can be built."""
 
     def __init__(self, library: str) -> None:
         self.library = library
@@ -28,20 +28,20 @@ class Missing:
 
 
 def present(case: Any) -> Any:
-    """Return a case of a table, but skip the test if anything in it is missing."""
+    """Return a case of a table, or skip the test if it needs a missing library."""
     if isinstance(case, Missing):
         case.skip()
     if isinstance(case, dict | list | tuple):
-        for part in case.values() if isinstance(case, dict) else case:
-            present(part)
+        for value in case.values() if isinstance(case, dict) else case:
+            present(value)
     return case
 
 
-def library(name: str, *parts: str) -> Any:
-    """Return a library with some of its parts imported, or what stands in for it."""
+def library(name: str, *modules: str) -> Any:
+    """Import a library and some of its modules; return a stand-in if it is not installed."""
     try:
-        for part in parts:
-            importlib.import_module(f"{name}.{part}")
+        for module in modules:
+            importlib.import_module(f"{name}.{module}")
         return importlib.import_module(name)
     except ImportError:
         return Missing(name)

@@ -8,10 +8,10 @@ import numpy as np
 
 from factorate import metrics
 from factorate._fitted import fold_in, model_file
-from factorate._input.id_columns import read_ids
-from factorate._input.id_index import look_up
-from factorate._input.id_queries import IN_RATINGS, as_column, warn_unknown
+from factorate._input.id_column import as_column, read_ids
+from factorate._input.id_to_row import look_up
 from factorate._input.ratings import read_further
+from factorate._input.unknown_ids import IN_RATINGS, warn_unknown
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils import sklearn_protocol
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from factorate._fitted.fitted_state import FittedState
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
     from factorate._utils.types import Floats, Rows
 
     Found = tuple[NDArray[Any], Floats]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
     from factorate._training.trainer import Epoch
 
     Rates = float | Mapping[str, float]

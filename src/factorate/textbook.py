@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input import frames
+from factorate._input.frame_columns import to_frame
 from factorate._input.row_counts import count_rows
 from factorate._kernels import dispatch
 from factorate._utils.validation import (
@@ -167,7 +167,7 @@ def _summed(R: Any) -> tuple[Any, Any, Any, tuple[int, int]]:
 
 def _matrix(R: Any) -> NDArray[Any]:
     if not isinstance(R, np.ndarray | list | tuple):
-        frame = frames.to_frame(R)
+        frame = to_frame(R)
         R = R if frame is None else frame.to_numpy()
     elif not isinstance(R, np.ndarray):
         check_rows(R)

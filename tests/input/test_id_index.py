@@ -1,244 +1,32 @@
-"""Ids are mapped once and come back as they were given."""
+"""The ids of an index are read-only and survive pickling."""
 
 from __future__ import annotations
 
-import datetime as dt
-import uuid
-from typing import Any
+import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from optional import pandas as pd
 
-from factorate._input.id_columns import Encoded, read_ids
-from factorate._input.id_index import extend, look_up, make_index, range_index, without
-
-UTC = dt.UTC
-ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
+from factorate._input.id_index import IdIndex, range_index
 
 
-def index(values: Any) -> Any:
-    return make_index(read_ids(values, "users"), "users")
+@pytest.mark.parametrize("copies", [False, True])
+def test_ids_are_read_only(copies: bool) -> None:
+    index = IdIndex(np.array([3, 1, 2]), "integer")
+    assert index.ascending[1] is not None  # is not pickled
+    if copies:
+        index = pickle.loads(pickle.dumps(index))  # noqa: S301
+    assert index.ids.tolist() == [3, 1, 2]
+    with pytest.raises(ValueError, match="read-only"):
+        index.ids[0] = 7
 
 
-KINDS: dict[str, tuple[Any, list[Any]]] = {
-    "bool": ([True, False, True], [False, True]),
-    "int": ([5, -3, 5], [-3, 5]),
-    "int8": (np.array([5, -3, 5], np.int8), [-3, 5]),
-    "int32 from 0": (np.array([1, 0, 1], np.int32), [0, 1]),
-    "big-endian": (np.array([5, -3, 5], ">i4"), [-3, 5]),
-    "far apart": ([2**62, -(2**62), 2**62], [-(2**62), 2**62]),
-    "uint64": (np.array([2**63, 1, 2**63], np.uint64), [1, 2**63]),
-    "beyond 64 bits": ([2**70, 1, 2**70], [1, 2**70]),
-    "str": (["b", "a", "b"], ["a", "b"]),
-    "numpy str": (np.array(["b", "a", "b"]), ["a", "b"]),
-    "object str": (np.array(["b", "a", "b"], object), ["a", "b"]),
-    "variable str": (np.array(["b", "a", "b"], np.dtypes.StringDType()), ["a", "b"]),
-    "bytes": ([b"b", b"a", b"b"], [b"a", b"b"]),
-    "UUID": ([TWO, ONE, TWO], [ONE, TWO]),
-    "datetime64": (
-        np.array(["2021", "2020", "2021"], "M8[D]"),
-        [dt.date(2020, 1, 1), dt.date(2021, 1, 1)],
-    ),
-    "datetime": (
-        [dt.datetime(2021, 1, 1), dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)],
-        [dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)],
-    ),
-    "zoned": (
-        [
-            dt.datetime(2021, 1, 1, tzinfo=UTC),
-            dt.datetime(2020, 1, 1, tzinfo=UTC),
-            dt.datetime(2021, 1, 1, tzinfo=UTC),
-        ],
-        [dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2021, 1, 1, tzinfo=UTC)],
-    ),
-    "date": (
-        [dt.date(2021, 1, 1), dt.date(2020, 1, 1), dt.date(2021, 1, 1)],
-        [dt.date(2020, 1, 1), dt.date(2021, 1, 1)],
-    ),
-    "numpy integers": ([np.int64(5), np.int8(-3), 5], [-3, 5]),
-}
+def test_ids_far_apart_have_no_table() -> None:
+    assert IdIndex(np.array([0, 10**12]), "integer").table is None
+    first_and_table = IdIndex(np.array([5, 3]), "integer").table
+    assert first_and_table is not None
+    assert (first_and_table[0], first_and_table[1].tolist()) == (3, [1, -1, 0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_rows_are_ranks_and_ids_come_back(kind: str) -> None:
-    given_ids, distinct = KINDS[kind]
-    found, codes = index(given_ids)
-    assert found.ids.tolist() == distinct
-    assert codes.dtype == np.int32
-    assert codes.tolist() == [1, 0, 1]
-    assert look_up(found, read_ids(given_ids, "users"), "users").tolist() == [1, 0, 1]
-
-
-@given(st.lists(st.integers(-(2**63), 2**64 - 1) | st.integers(-5, 5), min_size=1))
-def test_integers_of_any_size(values: list[int]) -> None:
-    found, codes = index(values)
-    assert found.ids.tolist() == sorted(set(values))
-    assert [found.ids.tolist()[code] for code in codes] == values
-    absent = max(values) + 1
-    assert look_up(found, read_ids([absent], "users"), "users").tolist() == [-1]
-
-
-@given(st.lists(st.text(), min_size=1))
-def test_any_text(values: list[str]) -> None:
-    found, codes = index(values)
-    assert found.ids.tolist() == sorted(set(values))
-    assert [found.ids.tolist()[code] for code in codes] == values
-
-
-@pytest.mark.parametrize(
-    ("known", "asked", "rows"),
-    [
-        ([10, 20], [20, 15, 5, 25, 10], [1, -1, -1, -1, 0]),
-        ([0, 10**12], [10**12, 7], [1, -1]),
-        ([-5, 5], np.array([2**63 + 1, 5], np.uint64), [-1, 1]),
-        (np.array([2**63, 3], np.uint64), [3, -1], [0, -1]),
-        (["a", "c"], ["c", "b"], [1, -1]),
-        ([False], [True, False], [-1, 0]),
-        (
-            np.array(["2020-01-01"], "M8[ns]"),
-            np.array(["2020-01-01", "2021-01-01"], "M8[D]"),
-            [0, -1],
-        ),
-    ],
-)
-def test_unknown_ids_have_no_row(known: Any, asked: Any, rows: list[int]) -> None:
-    found, _ = index(known)
-    assert look_up(found, read_ids(asked, "users"), "users").tolist() == rows
-
-
-def test_large_unsigned_neighbours_stay_apart() -> None:
-    """Regression: int64 and uint64 compared as float64 join neighbours."""
-    found, _ = index(np.array([2**63 + 1, 2**53], np.uint64))
-    assert look_up(found, read_ids([2**53 + 1, 2**53], "users"), "users").tolist() == [-1, 0]
-
-
-def test_negative_numpy_integers_do_not_wrap() -> None:
-    """Regression: beside an integer beyond int64, -1 became 2**64 - 1."""
-    values = [np.int64(-1), 2**63, 2**64 - 1]
-    assert index(values)[0].ids.tolist() == [-1, 2**63, 2**64 - 1]
-
-
-def test_nanoseconds_of_timestamps_are_kept() -> None:
-    """Regression: a list of timestamps was cut to microseconds, which joined users."""
-    times = [pd.Timestamp("2020-01-01") + pd.Timedelta(n, "ns") for n in (1, 2)]
-    assert len(index(times)[0].ids) == 2
-
-
-def test_a_date_beyond_the_unit_of_the_index_is_unknown() -> None:
-    """Regression: cast to nanoseconds, the year 9999 wraps to one that is known."""
-    asked = np.array(["9999-01-01", "1815-03-31"], "M8[D]")
-    nanoseconds = int(asked[0].astype(np.int64)) * 86_400 * 10**9
-    wrapped = (nanoseconds + 2**63) % 2**64 - 2**63
-    whole_day = np.datetime64("1815-03-31", "ns").astype(np.int64)
-    found, _ = index(np.array([wrapped, whole_day], np.int64).view("M8[ns]"))
-    assert look_up(found, read_ids(asked, "users"), "users").tolist() == [-1, 0]
-
-
-def test_a_range_from_zero_is_its_own_codes() -> None:
-    values = np.arange(1000, dtype=np.int32)
-    _, codes = index(values)
-    assert codes is values
-
-
-def test_matrix_rows_are_their_own_ids() -> None:
+def test_the_ids_of_a_matrix_are_its_row_numbers() -> None:
     assert range_index(3).ids.tolist() == [0, 1, 2]
-
-
-# Ids that come later
-
-OF_A_KIND: dict[str, st.SearchStrategy[Any]] = {
-    "bool": st.booleans(),
-    "integer": st.integers(-(2**63), 2**64 - 1) | st.integers(-5, 300),
-    "small integer": st.integers(-5, 300),
-    "large integer": st.integers(-(2**70), 2**70),
-    "str": st.text(),
-    "bytes": st.binary(),
-    "UUID": st.uuids(),
-    "datetime": st.datetimes(),
-    "zoned datetime": st.datetimes(timezones=st.just(UTC)),
-    "date": st.dates(),
-}
-
-
-@pytest.mark.parametrize("kind", OF_A_KIND)
-@given(data=st.data())
-def test_later_ids_are_appended_and_old_rows_stay(kind: str, data: st.DataObject) -> None:
-    batches = [data.draw(st.lists(OF_A_KIND[kind], min_size=1)) for _ in range(3)]
-    found, _ = index(batches[0])
-    expected = sorted(set(batches[0]))
-    for batch in batches[1:]:
-        found, codes = extend(found, read_ids(batch, "users"), "users")
-        expected += sorted(set(batch) - set(expected))
-        assert found.ids.tolist() == expected
-        assert [expected[code] for code in codes] == batch
-    for asked in (expected, batches[2]):
-        rows = look_up(found, read_ids(asked, "users"), "users").tolist()
-        assert rows == [expected.index(value) for value in asked]
-    others = sorted(set(data.draw(st.lists(OF_A_KIND[kind]))) - set(expected))
-    assert (look_up(found, read_ids(others, "users"), "users") < 0).all()
-
-
-@pytest.mark.parametrize("kind", OF_A_KIND)
-@given(data=st.data())
-def test_ids_that_leave_are_unknown_and_the_others_move_up(kind: str, data: st.DataObject) -> None:
-    first, later = (data.draw(st.lists(OF_A_KIND[kind], min_size=1)) for _ in range(2))
-    found, _ = extend(index(first)[0], read_ids(later, "users"), "users")
-    everyone = found.ids.tolist()
-    leaving = data.draw(st.lists(st.sampled_from(range(len(everyone))), unique=True))
-    rest = without(found, np.array(leaving, np.int32))
-    staying = [value for row, value in enumerate(everyone) if row not in leaving]
-    assert rest.ids.tolist() == staying
-    expected = [staying.index(value) if value in staying else -1 for value in everyone]
-    assert look_up(rest, read_ids(everyone, "users"), "users").tolist() == expected
-
-
-def test_later_ids_in_categories_that_nobody_uses_get_no_row() -> None:
-    found, _ = index(["a", "c"])
-    column = Encoded(np.array(["z", "c", "b", "q"], object), np.array([2, 1, 0, 2], np.int32))
-    found, codes = extend(found, read_ids(column, "users"), "users")
-    assert found.ids.tolist() == ["a", "c", "b", "z"]
-    assert codes.tolist() == [2, 1, 3, 2]
-
-
-def test_later_integers_beyond_the_dtype_of_the_index_stay_exact() -> None:
-    found, _ = index([2**53, -1])
-    for value, dtype in ((2**53 + 1, np.int64), (2**63 + 1, object), (2**70, object)):
-        found, _ = extend(found, read_ids([value], "users"), "users")
-        assert found.ids.dtype == dtype
-    assert found.ids.tolist() == [-1, 2**53, 2**53 + 1, 2**63 + 1, 2**70]
-    found, _ = extend(index([1])[0], read_ids([2**64 - 1], "users"), "users")
-    assert found.ids.dtype == np.uint64
-
-
-def test_later_datetimes_of_another_unit_stay_exact() -> None:
-    found, _ = index(np.array(["2020-01-02"], "M8[D]"))
-    later = np.array(["2020-01-01T00:00:00.000000001"], "M8[ns]")
-    found, codes = extend(found, read_ids(later, "users"), "users")
-    assert codes.tolist() == [1]
-    assert found.ids.tolist() == np.array(["2020-01-02", later[0]], "M8[ns]").tolist()
-    with pytest.raises(ValueError, match=r"9999, 1, 1\), which the unit of the others, ns, cannot"):
-        extend(found, read_ids(np.array(["9999-01-01"], "M8[D]"), "users"), "users")
-
-
-def test_later_ids_are_of_the_same_kind() -> None:
-    with pytest.raises(TypeError, match="the model knows them as integer"):
-        extend(index([1])[0], read_ids(["a"], "users"), "users")
-
-
-def test_an_index_that_everyone_left_knows_nobody() -> None:
-    empty = without(index([1, 2])[0], np.array([0, 1], np.int32))
-    assert look_up(empty, read_ids([1], "users"), "users").tolist() == [-1]
-    with pytest.raises(TypeError, match="knows them as integer; convert"):
-        look_up(empty, read_ids(["a"], "users"), "users")
-    assert extend(empty, read_ids([5, 3], "users"), "users")[0].ids.tolist() == [3, 5]
-
-
-def test_a_column_of_another_type_is_an_error() -> None:
-    found, _ = index([1, 2])
-    with pytest.raises(TypeError, match=r"users are str \(users\[0\] is '1'\).*integer \(.*1.*\)"):
-        look_up(found, read_ids(["1"], "users"), "users")
-    with pytest.raises(TypeError, match="users are bool"):
-        look_up(found, read_ids([True], "users"), "users")

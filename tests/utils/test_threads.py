@@ -1,56 +1,61 @@
-"""Threads by default: no more than the system lets this process use."""
+"""The default number of threads is the number of cores that this process may use."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from factorate._utils import threads as cores
+from factorate._utils.threads import available_cores, count_threads, cpu_quota
 
 
-@pytest.fixture
-def eight_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(cores, "CGROUPS", tmp_path)
-    monkeypatch.setattr(cores, "OWN_GROUP", tmp_path / "own")
-    (tmp_path / "own").write_text("1:name=systemd:/x\n0::/outer/inner\n")
-    (tmp_path / "outer" / "inner").mkdir(parents=True)
-    return tmp_path
+@pytest.mark.parametrize("cores", [1, 8])
+def test_the_affinity_limits_the_cores(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    quota = cpu_quota()
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert available_cores() == max(1, math.ceil(min(cores, quota)))
 
 
-def test_affinity_counts(monkeypatch: pytest.MonkeyPatch, eight_cores: Path) -> None:
-    assert cores.available_cores() == 8
-    (eight_cores / "own").unlink()
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3}, raising=False)
-    assert cores.available_cores() == 1
+def test_none_is_one_thread_for_each_core() -> None:
+    assert count_threads(None) == available_cores()
+    assert count_threads(3) == 3
+    with pytest.raises(ValueError, match="n_threads is 0; expected an integer ≥ 1"):
+        count_threads(0)
 
 
 @pytest.mark.parametrize(
     ("inner", "outer", "expected"),
     [
-        ("max 100000", "max 100000", 8),
+        ("max 100000", "max 100000", math.inf),
         ("200000 100000", "max 100000", 2),
-        ("150000 100000", "max 100000", 2),
+        ("150000 100000", "max 100000", 1.5),
         ("400000 100000", "300000 100000", 3),
-        ("1000 100000", "max 100000", 1),
-        ("nonsense", "max 100000", 8),
+        ("1000 100000", "max 100000", 0.01),
+        ("nonsense", "max 100000", math.inf),
     ],
 )
-def test_the_quota_of_the_cgroup_and_its_parents_counts(
-    inner: str, outer: str, expected: int, eight_cores: Path
+def test_the_quota_is_the_smallest_of_a_cgroup_and_its_parents(
+    inner: str, outer: str, expected: float, tmp_path: Path
 ) -> None:
-    (eight_cores / "outer" / "inner" / "cpu.max").write_text(inner + "\n")
-    (eight_cores / "outer" / "cpu.max").write_text(outer + "\n")
-    assert cores.available_cores() == expected
+    own_groups = tmp_path / "own"
+    own_groups.write_text("1:name=systemd:/x\n0::/outer/inner\n")
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    (tmp_path / "outer" / "inner" / "cpu.max").write_text(inner + "\n")
+    (tmp_path / "outer" / "cpu.max").write_text(outer + "\n")
+    assert cpu_quota(tmp_path, own_groups) == expected
 
 
-def test_the_quota_of_a_cgroup_of_version_1_counts(eight_cores: Path) -> None:
-    (eight_cores / "own").write_text("3:cpuset:/\n2:cpu,cpuacct:/job\n")
-    group = eight_cores / "cpu" / "job"
+@pytest.mark.parametrize(("quota", "expected"), [("-1", math.inf), ("250000", 2.5)])
+def test_the_quota_of_a_cgroup_of_version_1(quota: str, expected: float, tmp_path: Path) -> None:
+    own_groups = tmp_path / "own"
+    own_groups.write_text("3:cpuset:/\n2:cpu,cpuacct:/job\n")
+    group = tmp_path / "cpu" / "job"
     group.mkdir(parents=True)
     (group / "cpu.cfs_period_us").write_text("100000\n")
-    (group / "cpu.cfs_quota_us").write_text("-1\n")
-    assert cores.available_cores() == 8
-    (group / "cpu.cfs_quota_us").write_text("250000\n")
-    assert cores.available_cores() == 3
+    (group / "cpu.cfs_quota_us").write_text(quota + "\n")
+    assert cpu_quota(tmp_path, own_groups) == expected
+
+
+def test_there_is_no_quota_without_cgroups(tmp_path: Path) -> None:
+    assert cpu_quota(tmp_path, tmp_path / "absent") == math.inf

@@ -9,9 +9,12 @@ import numpy as np
 
 from factorate._fitted.fitted_state import HISTORY, FittedState, extend_accumulators
 from factorate._fitted.seen import add_seen, find_seen
-from factorate._input.id_columns import IdColumn
-from factorate._input.id_index import IdIndex, look_up
-from factorate._input.ratings import Ratings, read_further, read_pairs, read_ratings, read_values
+from factorate._input.id_column import IdColumn
+from factorate._input.id_index import IdIndex
+from factorate._input.id_to_row import look_up
+from factorate._input.pairs import read_pairs
+from factorate._input.rating_values import read_values
+from factorate._input.ratings import Ratings, read_further, read_ratings
 from factorate._training import losses
 from factorate._training import trainer as solver
 from factorate._training.factors import Factors
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
     from factorate._training.settings import Callbacks, Parameters
     from factorate._training.trainer import Epoch, Settings
     from factorate._utils.types import Flags, Floats, Rows

@@ -18,7 +18,8 @@ import numpy as np
 
 from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.seen import Seen, add_seen, without_users
-from factorate._input.id_index import range_index, without
+from factorate._input.id_index import range_index
+from factorate._input.make_index import without
 from factorate._input.ratings import Ratings
 from factorate._training import losses
 from factorate._training.factors import Factors

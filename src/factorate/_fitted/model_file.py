@@ -18,7 +18,7 @@ import numpy as np
 from factorate._fitted import archive
 from factorate._fitted.fitted_state import HISTORY, FittedState
 from factorate._fitted.seen import Seen
-from factorate._input.frames import check_library
+from factorate._input.frame_columns import check_library
 from factorate._input.id_index import IdIndex
 from factorate._training.factors import Factors
 from factorate._training.losses import UpdateRule

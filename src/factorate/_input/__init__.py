@@ -1,1 +1,1 @@
-"""From any form of ratings to rows, values and the index of ids."""
+"""Read ratings in any accepted form as rows, values and indexes of ids."""

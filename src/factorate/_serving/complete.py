@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.frames import matrix_frame
-from factorate._input.id_queries import IN_PREDICTIONS, rows_of, warn_unknown
+from factorate._input.id_to_row import rows_of
+from factorate._input.unknown_ids import IN_PREDICTIONS, warn_unknown
+from factorate._serving.frames import matrix_frame
 from factorate._serving.predictions import predict_rows
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate._input.id_queries import IN_PREDICTIONS, warn_unknown
-from factorate._input.ratings import read_pairs, read_values
+from factorate._input.pairs import read_pairs
+from factorate._input.rating_values import read_values
+from factorate._input.unknown_ids import IN_PREDICTIONS, warn_unknown
 from factorate._training import factors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
     from factorate._utils.types import Floats, Rows
 
 

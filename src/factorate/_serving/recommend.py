@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._fitted import fold_in
-from factorate._input.id_queries import (
-    IN_RATINGS,
-    IN_RECOMMENDATIONS,
-    as_column,
-    is_scalar,
-    rows_of,
-    warn_unknown,
-)
+from factorate._input.id_column import as_column, is_scalar
+from factorate._input.id_to_row import rows_of
 from factorate._input.ratings import read_ratings_of_one
+from factorate._input.unknown_ids import IN_RATINGS, IN_RECOMMENDATIONS, warn_unknown
 from factorate._serving.results import Results
 from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, best_of_one, no_results
 from factorate._training.factors import predict

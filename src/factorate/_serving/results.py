@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.frames import table_frame
-from factorate._input.id_queries import ids_of
+from factorate._input.id_to_row import ids_of
+from factorate._serving.frames import table_frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from factorate._input.id_queries import IN_SIMILAR, as_column, is_scalar, rows_of, warn_unknown
+from factorate._input.id_column import as_column, is_scalar
+from factorate._input.id_to_row import rows_of
+from factorate._input.unknown_ids import IN_SIMILAR, warn_unknown
 from factorate._serving.results import Results
 from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, no_results
 from factorate._utils.validation import check_count, check_flag

@@ -16,7 +16,7 @@ from factorate._utils.validation import check_count, check_flag, check_number
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
     from factorate._training.learning_rates import Each
     from factorate._training.trainer import Epoch
 

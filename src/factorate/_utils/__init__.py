@@ -1,1 +1,1 @@
-"""Types, validation, random streams, threads and files: what every layer uses."""
+"""Types, validation, random streams, threads and files, used by all layers."""

@@ -1,4 +1,4 @@
-"""Arrays that begin on a cache line."""
+"""Allocate arrays that begin on a cache line."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return zeros that begin on a cache line, which reads of whole vectors are faster from."""
+    """Return an array of zeros that begins on a cache line, which makes vector loads faster."""
     n_bytes = math.prod(shape) * dtype.itemsize
     buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT

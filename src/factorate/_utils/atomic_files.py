@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Replace a file in one step, so that it is never seen half written."""
 
 from __future__ import annotations
 
@@ -14,14 +14,33 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of another once it is whole and on the disk."""
+    """Open a temporary file that replaces `target` when the block ends without an error.
+
+    Parameters
+    ----------
+    target : Path
+        The file to replace or create.
+
+    Yields
+    ------
+    BinaryIO
+        The temporary file, in the same folder. It is on the disk before it replaces `target`, and
+        is removed after an error.
+
+    Raises
+    ------
+    IsADirectoryError
+        If `target` is a folder.
+    OSError
+        If the file cannot be written or replaced.
+    """
     if target.is_dir():
         raise IsADirectoryError(f"{str(target)!r} is a folder; expected the path of a file")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         try:
             file = temporary.open("xb")
-        except OSError as error:  # the user gave no name but that of the target
+        except OSError as error:  # name the file that the user named
             raise OSError(error.errno, error.strerror, str(target)) from None
         with file:
             yield file
@@ -32,7 +51,7 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         except PermissionError as error:
             raise PermissionError(
                 f"{str(target)!r} is in use or protected and stays as it was ({error}); on Windows "
-                f"a file cannot be replaced while a model is mapped from it: let go of that model, "
+                f"a file cannot be replaced while a model is mapped from it: delete that model, "
                 f"load it with mmap=False, or save under another name"
             ) from error
     except BaseException:

@@ -1,4 +1,4 @@
-"""Random numbers that are the same under any version of NumPy."""
+"""Random streams that are the same in every version of NumPy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ if TYPE_CHECKING:
 
 
 def stream(seed: int, *purpose: int) -> np.random.PCG64:
-    """Return a bit generator of its own for each seed and purpose."""
+    """Return a bit generator that is independent of those of other seeds and purposes.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the whole computation.
+    *purpose : int
+        Key of this stream.
+    """
     return np.random.PCG64(np.random.SeedSequence(seed, spawn_key=purpose))
 
 
 def permutation(n: int, bits: np.random.PCG64) -> NDArray[np.intp]:
-    """Return a random order of ``range(n)`` from raw output, the same under any NumPy."""
+    """Return a random permutation of ``range(n)``, made from the raw output of `bits`."""
     return np.argsort(bits.random_raw(n), kind="stable")
 
 
 def uniform(n: int, bits: np.random.PCG64) -> NDArray[np.float64]:
-    """Return `n` numbers in [0, 1) from raw output, the same under any NumPy."""
+    """Return `n` uniform numbers in [0, 1), made from the raw output of `bits`."""
     return np.asarray((bits.random_raw(n) >> np.uint64(11)) * 2.0**-53, np.float64)

@@ -1,4 +1,4 @@
-"""How many cores this process may use, and threads it should."""
+"""Count the cores that this process may use, and the threads to start."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from pathlib import Path, PurePosixPath
 from factorate._utils.validation import check_count
 
 CGROUPS = Path("/sys/fs/cgroup")
-OWN_GROUP = Path("/proc/self/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
-    """Return the cores this process may run on: its affinity, and the quota of its cgroup.
+    """Return the number of cores that the affinity and the cgroup of this process allow.
+
+    Returns
+    -------
+    int
+        At least 1; a fraction of a core counts as one.
 
     Examples
     --------
@@ -23,29 +28,42 @@ def available_cores() -> int:
     """
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, _quota())))
+    return max(1, math.ceil(min(cores, cpu_quota())))
 
 
 def count_threads(n_threads: object) -> int:
-    """Return the number of threads that a parameter asks for; None is one for each core."""
+    """Return the number of threads that a parameter asks for; None means one for each core."""
     return available_cores() if n_threads is None else check_count("n_threads", n_threads, 1)
 
 
-def _quota() -> float:
-    """Return the least quota, in cores, of this process's cgroups and their parents."""
+def cpu_quota(cgroups: Path = CGROUPS, own_groups: Path = OWN_GROUPS) -> float:
+    """Return the smallest quota of the cgroups of this process and of their parents.
+
+    Parameters
+    ----------
+    cgroups : Path
+        Folder of the cgroup file system.
+    own_groups : Path
+        File that lists the cgroups of this process.
+
+    Returns
+    -------
+    float
+        In cores; infinite if there is no quota.
+    """
     quota = math.inf
-    for line in _lines(OWN_GROUP):
+    for line in _lines(own_groups):
         _, controllers, group = line.split(":", 2)
         if controllers == "":  # version 2
-            root, files = CGROUPS, ["cpu.max"]
+            root, files = cgroups, ["cpu.max"]
         elif "cpu" in controllers.split(","):
-            root, files = CGROUPS / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+            root, files = cgroups / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
         else:
             continue
         group_path = PurePosixPath(group)
         for folder in [group_path, *group_path.parents]:
-            here = root / str(folder).lstrip("/")
-            words = " ".join(itertools.chain(*(_lines(here / name) for name in files))).split()
+            path = root / str(folder).lstrip("/")
+            words = " ".join(itertools.chain(*(_lines(path / name) for name in files))).split()
             # No limit is "max" in version 2 and -1 in version 1.
             if len(words) == 2 and all(word.isdigit() for word in words):
                 quota = min(quota, int(words[0]) / int(words[1]))
@@ -53,6 +71,7 @@ def _quota() -> float:
 
 
 def _lines(path: Path) -> list[str]:
+    """Return the lines of a file, or none if it cannot be read."""
     try:
         return path.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Type aliases of arrays, each defined once."""
+"""Type aliases for arrays."""
 
 from typing import Any
 
@@ -6,6 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]  # float32 or float64
-Rows = NDArray[np.int32]  # rows of users or items, or positions; -1 is an unknown one
-Offsets = NDArray[np.int64]  # where groups of entries begin
+Rows = NDArray[np.int32]  # rows or positions of users or items; -1 is unknown
+Offsets = NDArray[np.int64]  # where each group of entries begins
 Flags = NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""Checks of single values and arrays; every error names the value and what was expected."""
+"""Check parameters and arrays; errors name the value and what was expected."""
 
 from __future__ import annotations
 
@@ -18,12 +18,29 @@ MAX_ROWS = 2**31 - 1  # rows are int32 in the kernels
 
 
 def show(value: object) -> str:
-    """Return how a user would have written a value: 1.5, not ``np.float64(1.5)``."""
+    """Return the repr of a value as a plain Python object: 1.5, not ``np.float64(1.5)``."""
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def check_count(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
-    """Return `value` as an int, or raise TypeError or ValueError naming it."""
+    """Return a parameter as an int.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter in errors.
+    value : object
+        Its value.
+    minimum, maximum : int
+        Inclusive bounds; `maximum` is None by default, for no bound.
+
+    Raises
+    ------
+    TypeError
+        If the value is not an integer; a bool is not one.
+    ValueError
+        If it is out of bounds.
+    """
     bound = f"≥ {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} is {value!r}; expected an integer {bound}")
@@ -41,7 +58,28 @@ def check_number(
     above: float | None = None,
     below: float = math.inf,
 ) -> float:
-    """Return `value` as a float, or raise TypeError or ValueError naming it."""
+    """Return a parameter as a float.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter in errors.
+    value : object
+        Its value.
+    minimum : float, optional
+        Inclusive lower bound.
+    above : float, optional
+        Exclusive lower bound.
+    below : float, default=inf
+        Exclusive upper bound.
+
+    Raises
+    ------
+    TypeError
+        If the value is not a real number; a bool is not one.
+    ValueError
+        If it is not finite or out of bounds.
+    """
     bound = f" > {above}" if above is not None else "" if minimum is None else f" ≥ {minimum}"
     bound += "" if below == math.inf else f" and < {below}"
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -57,21 +95,21 @@ def check_number(
 
 
 def check_flag(name: str, value: object) -> bool:
-    """Return `value` as a bool, or raise TypeError naming it."""
+    """Return a parameter as a bool; raise TypeError unless it is True or False."""
     if not isinstance(value, bool | np.bool):
         raise TypeError(f"{name} is {value!r}; expected True or False")
     return bool(value)
 
 
 def check_numeric(array: NDArray[Any], what: str) -> None:
-    """Raise TypeError unless the array holds real numbers."""
+    """Raise TypeError unless an array holds real numbers."""
     if array.dtype.kind not in "biuf":
         example = f" (first value {show(array.flat[0])})" if array.size else ""
         raise TypeError(f"{what}{example} has dtype {array.dtype}; expected real numbers")
 
 
 def check_column(values: object, what: str) -> None:
-    """Raise TypeError for what NumPy makes no column of: one value, a set, a view of a dict."""
+    """Raise TypeError for objects that are not columns: one value, a set, a view of a dict."""
     if isinstance(values, Iterator | Mapping | Set | ValuesView):
         raise TypeError(f"{what} is a {type(values).__name__}; pass a list or an array")
     scalar = isinstance(values, str | bytes) or not hasattr(values, "__len__")
@@ -79,37 +117,49 @@ def check_column(values: object, what: str) -> None:
         raise TypeError(f"{what} is {show(values)}; expected a column, a list or an array")
 
 
+def check_unmasked(array: NDArray[Any], what: str) -> None:
+    """Raise ValueError if an entry of a masked array is masked."""
+    masked = np.flatnonzero(np.ma.getmaskarray(array))
+    if len(masked):
+        raise ValueError(f"{what}[{masked[0]}] is masked, a missing value; drop that row")
+
+
 def to_numbers(
     objects: NDArray[Any], what: str, missing: float | None = None
 ) -> NDArray[np.float64]:
-    """Turn objects, such as Decimal, into numbers.
+    """Convert an array of objects, such as Decimal, to float64.
 
     Parameters
     ----------
-    objects
+    objects : ndarray
         Array of any shape.
-    what
+    what : str
         Name of the array in errors.
-    missing
-        What None and NA become; None if they are errors.
+    missing : float, optional
+        What None and NA become; by default they raise ValueError.
+
+    Returns
+    -------
+    ndarray of float64
+        Numbers, in the shape of `objects`.
 
     Raises
     ------
     ValueError
-        If one is missing, or an integer too large for a float.
+        If an object is missing, or an integer too large for a float.
     TypeError
-        If one is no real number.
+        If an object is not a real number.
     """
     numbers = np.empty(objects.size, np.float64)
-    for position, value in enumerate(objects.ravel().tolist()):
+    for entry, value in enumerate(objects.ravel().tolist()):
         absent = value is None or type(value).__name__ == "NAType"
         try:
             if isinstance(value, str | bytes) or (absent and missing is None):
                 raise TypeError
-            numbers[position] = missing if absent else value
+            numbers[entry] = missing if absent else value
         except (TypeError, ValueError, OverflowError) as error:
-            place = ", ".join(map(str, np.unravel_index(position, objects.shape)))
-            where = f"{what}[{place}]"
+            indices = ", ".join(map(str, np.unravel_index(entry, objects.shape)))
+            where = f"{what}[{indices}]"
             if absent:
                 raise ValueError(
                     f"{where} is {value!r}; drop it or give it a finite value"
@@ -121,12 +171,12 @@ def to_numbers(
 
 
 def check_rows(rows: Iterable[Any]) -> None:
-    """Raise ValueError unless nested lists have one length."""
-    lengths = [0 if isinstance(row, str | bytes) else _length(row) for row in rows]
-    for position, length in enumerate(lengths):
+    """Raise ValueError unless the rows of a nested list have the same length."""
+    lengths = [0 if isinstance(entries, str | bytes) else _length(entries) for entries in rows]
+    for row, length in enumerate(lengths):
         if length != lengths[0]:
             raise ValueError(
-                f"row {position} has {length} entries where row 0 has {lengths[0]}; expected rows "
+                f"row {row} has {length} entries where row 0 has {lengths[0]}; expected rows "
                 f"of one length"
             )
 
@@ -139,7 +189,7 @@ def _length(row: Any) -> int:
 
 
 def check_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
-    """Return the shape of a matrix whose rows and columns can be int32."""
+    """Return the shape of a matrix; raise ValueError unless it is 2-d and its rows fit int32."""
     if len(shape) != 2:
         raise ValueError(f"{what} has shape {tuple(shape)}; expected (n_users, n_items)")
     if max(shape) > MAX_ROWS:
@@ -148,5 +198,5 @@ def check_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
 
 
 def is_sparse(data: object) -> bool:
-    """Say whether an object is a sparse matrix or array of SciPy, without importing SciPy."""
+    """Return whether an object is a sparse matrix or array of SciPy, without importing SciPy."""
     return any(base.__module__.startswith("scipy.sparse") for base in type(data).__mro__)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import factorate as ft
-from factorate._input import files, frames
-from factorate._input.id_columns import Encoded
+from factorate._input import files
+from factorate._input.column_names import find_columns, find_id_column
+from factorate._input.frame_columns import read_series
+from factorate._input.id_column import Encoded
 from factorate._utils.validation import show
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
 from factorate.cli.table_writer import write_tables
@@ -78,7 +80,7 @@ def predict(arguments: argparse.Namespace) -> None:
     names = arguments.columns or model.columns
     batches = files.read_batches(
         Path(arguments.pairs),
-        lambda present: frames.find_columns(present, names, with_ratings=False),
+        lambda present: find_columns(present, names, with_ratings=False),
         model.id_kinds_,
     )
 
@@ -233,12 +235,12 @@ def _queries(arguments: argparse.Namespace, side: _Side) -> Iterator[Any]:
     else:
         tables = files.read_batches(
             Path(arguments.ids),
-            lambda present: frames.find_ids(present, side.name, arguments.columns),
+            lambda present: find_id_column(present, side.name, arguments.columns),
             (side.kind,),
         )
         for table in tables:
-            column = frames.column(table.column(0), f"{side.name}s")
-            yield column.distinct[column.codes] if isinstance(column, Encoded) else column
+            column = read_series(table.column(0), f"{side.name}s")
+            yield column.distinct[column.indices] if isinstance(column, Encoded) else column
 
 
 def _typed(ids: NDArray[Any], kind: str) -> NDArray[Any]:

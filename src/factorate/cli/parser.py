@@ -15,7 +15,7 @@ from factorate.cli import commands
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
 
 RATINGS = "RATINGS", "file of ratings: columns user, item, rating"
 PAIRS = "PAIRS", "file of pairs: columns user, item"

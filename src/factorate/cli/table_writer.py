@@ -9,7 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factorate._input.files import arrow, format_of, to_arrow
+from factorate._input.arrow import arrow, to_arrow
+from factorate._input.files import format_of
 from factorate._utils.atomic_files import replacing
 
 if TYPE_CHECKING:

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate._input.id_columns import read_ids
-from factorate._input.id_index import look_up, make_index
-from factorate._input.ratings import read_columns, read_values
+from factorate._input.columns import read_columns
+from factorate._input.id_column import read_ids
+from factorate._input.id_to_row import look_up
+from factorate._input.make_index import make_index
+from factorate._input.rating_values import read_values
 from factorate._utils.validation import check_number, show
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from factorate._input.frames import Names
-    from factorate._input.id_columns import IdColumn
+    from factorate._input.column_names import Names
+    from factorate._input.id_column import IdColumn
 
 
 class Hits(NamedTuple):
@@ -57,7 +59,7 @@ def read_relevant(
     TypeError, ValueError
         If these are not ratings, or none is relevant.
     """
-    columns = read_columns(held_out, None, names, threshold is not None, kinds)
+    columns = read_columns(held_out, names=names, with_ratings=threshold is not None, kinds=kinds)
     relevant = np.ones(len(columns.users), np.bool)
     if threshold is not None:
         least = check_number("threshold", threshold)

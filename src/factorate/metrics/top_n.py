@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from factorate._fitted.seen import was_seen
-from factorate._input.id_columns import read_ids
-from factorate._input.id_index import look_up, make_index
+from factorate._input.id_column import read_ids
+from factorate._input.id_to_row import look_up
+from factorate._input.make_index import make_index
 from factorate._utils.validation import check_count
 from factorate.metrics.hits import find_hits, read_lists, read_relevant
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
-    from factorate._input.frames import Names
+    from factorate._input.column_names import Names
     from factorate.metrics.hits import Hits
 
 

@@ -1,0 +1,196 @@
+"""Read the columns of DataFrames and Series of any library as arrays."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._input.column_names import ROLES, find_columns, is_known_name
+from factorate._input.id_column import Encoded
+from factorate._utils.validation import show
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    from factorate._input.column_names import Names
+
+# The eager libraries that narwhals reads.
+LIBRARIES = frozenset({"pandas", "polars", "pyarrow", "modin", "cudf"})
+
+
+def to_frame(data: object) -> nw.DataFrame[Any] | None:
+    """Return any DataFrame that narwhals reads as an eager one of narwhals.
+
+    Parameters
+    ----------
+    data : object
+        A DataFrame or LazyFrame of any library, or any other object.
+
+    Returns
+    -------
+    narwhals.DataFrame or None
+        None if `data` is not a DataFrame.
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same name.
+    """
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(data, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"two columns have the same name: {error}") from None
+    if isinstance(frame, nw.LazyFrame):
+        return frame.collect()
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool) -> list[Any]:
+    """Return the columns of users, items and, if `with_ratings`, ratings as arrays.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame
+        Ratings, or pairs of user and item.
+    names : tuple of str or None
+        Names of the columns (user, item, rating), or None to recognize them.
+    with_ratings : bool
+        Whether a column of ratings is needed.
+
+    Returns
+    -------
+    list of ndarray or Encoded
+        Two or three columns.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not found, or a value is missing.
+    TypeError
+        If a column has a type that NumPy does not have.
+    """
+    chosen = find_columns(frame.columns, names, with_ratings)
+    may_be_wide = with_ratings and names is None and len(frame.columns) == len(ROLES)
+    if may_be_wide and _has_labels(frame) and not any(map(is_known_name, chosen)):
+        raise ValueError(
+            f"the columns {frame.columns} beside a labelled index can be ratings or a wide table "
+            f"of users × items; for ratings name them with columns=(…), for a table pass "
+            f"scipy.sparse.coo_array(frame.fillna(0).to_numpy())"
+        )
+    return [
+        _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
+    ]
+
+
+def read_series(values: Any, what: str) -> Any:
+    """Return a Series of any library, or an array of pyarrow, as an array.
+
+    Parameters
+    ----------
+    values : object
+        The Series; any other object is returned as it is.
+    what : str
+        Name of the column in errors.
+
+    Returns
+    -------
+    ndarray, Encoded or object
+        Text is an `Encoded` column where pyarrow is installed.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing.
+    TypeError
+        If the type is one that NumPy does not have.
+    """
+    if isinstance(values, np.ndarray | list | tuple):
+        return values
+    import narwhals as nw  # a slow import, which arrays do not need
+
+    if hasattr(values, "__arrow_c_array__"):  # narwhals reads chunked arrays of pyarrow only
+        values = importlib.import_module("pyarrow").chunked_array([values])
+    series = nw.from_native(values, pass_through=True, allow_series=True)
+    return _to_numpy(series, what) if isinstance(series, nw.Series) else values
+
+
+def check_library(library: object) -> str | None:
+    """Return the name of a DataFrame library, or None; raise ValueError for any other name.
+
+    A model file names the library of its DataFrames, and that library is imported.
+    """
+    if library is None or (isinstance(library, str) and library in LIBRARIES):
+        return library
+    raise ValueError(f"{library!r} is not a library of DataFrames")
+
+
+def _to_numpy(series: nw.Series[Any], what: str) -> Any:
+    import narwhals as nw
+
+    if series.null_count():
+        row = int(series.is_null().arg_true()[0])
+        raise ValueError(f"{what}[{row}] is {show(series[row])}, a missing value; drop that row")
+    if isinstance(series.dtype, nw.Categorical):
+        series = _decode(series)
+    if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
+        return np.fromiter(series.to_list(), object, len(series))  # datetime64 has no time zone
+    if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum) and what != "ratings":
+        encoded = _encode(series)
+        if encoded is not None:
+            return encoded
+    if isinstance(series.dtype, nw.Decimal) and what != "ratings":
+        numbers = series.to_list()
+        if all(number == int(number) for number in numbers):
+            return np.fromiter(map(int, numbers), object, len(numbers))
+    try:
+        return series.to_numpy()
+    except Exception as error:  # each DataFrame library raises its own for types NumPy lacks
+        raise TypeError(f"{what} are {series.dtype}, which NumPy cannot hold: {error}") from None
+
+
+def _decode(series: nw.Series[Any]) -> nw.Series[Any]:
+    """Return a categorical column as a column of its values, unless these are text."""
+    import narwhals as nw
+
+    native = series.to_native()
+    if series.implementation.is_pandas_like():
+        if not hasattr(native, "cat"):  # a dictionary of pyarrow in pandas
+            values = type(native.dtype)(native.dtype.pyarrow_dtype.value_type)
+            return nw.from_native(native.astype(values), series_only=True)
+        categories = nw.from_native(native.cat.categories.to_series(), series_only=True)
+        if not isinstance(categories.dtype, nw.String):
+            return nw.from_native(native.astype(native.cat.categories.dtype), series_only=True)
+    elif series.implementation.is_pyarrow():
+        return nw.from_native(native.cast(native.type.value_type), series_only=True)
+    return series
+
+
+def _encode(series: nw.Series[Any]) -> Encoded | None:
+    """Encode a column of text with pyarrow, much faster than Python; None where it cannot."""
+    try:
+        import pyarrow
+    except ImportError:
+        return None
+    try:
+        # The cast to text drops unused categories.
+        text = series.to_arrow().cast(pyarrow.large_string()).dictionary_encode()
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, pyarrow.ArrowTypeError):
+        return None
+    if isinstance(text, pyarrow.ChunkedArray):
+        text = text.combine_chunks()
+    distinct = text.dictionary.to_pylist()
+    return Encoded(
+        np.fromiter(distinct, object, len(distinct)), text.indices.to_numpy().astype(np.int32)
+    )
+
+
+def _has_labels(frame: nw.DataFrame[Any]) -> bool:
+    """Return whether a pandas index has labels, more than the row numbers that a filter leaves."""
+    index = getattr(frame.to_native(), "index", None)
+    if index is None or not len(index):
+        return False
+    return index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu"

@@ -1,0 +1,186 @@
+"""Give ids their rows: make an IdIndex, extend it with later ids, and remove rows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._input.id_column import IdColumn, integers
+from factorate._input.id_index import IdIndex, differences, is_compact
+from factorate._input.id_to_row import cast_datetimes, look_up
+from factorate._utils.validation import MAX_ROWS, show
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from factorate._utils.types import Rows
+
+
+def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
+    """Give each distinct id a row, its rank among the sorted ids.
+
+    Parameters
+    ----------
+    column : IdColumn
+        At least one id.
+    what : str
+        Name of the column in errors.
+
+    Returns
+    -------
+    index : IdIndex
+        The distinct ids.
+    rows : ndarray of int32, shape (len(column),)
+        The row of each entry, a new array.
+
+    Raises
+    ------
+    TypeError
+        If the ids do not sort.
+    ValueError
+        If there are too many.
+
+    Examples
+    --------
+    >>> from factorate._input.id_column import read_ids
+    >>> index, rows = make_index(read_ids([30, 10, 30], "users"), "users")
+    >>> index.ids.tolist(), rows.tolist()
+    ([10, 30], [1, 0, 1])
+    """
+    values, kind = column.values, column.kind
+    if column.indices is not None:
+        index, ranks = make_index(IdColumn(values, kind), what)
+        return index, ranks[column.indices]
+    if values.dtype == object:
+        try:
+            distinct = sorted(set(values.tolist()))
+        except TypeError as error:
+            raise TypeError(f"{what} do not sort: {error}; convert them to one type") from None
+        index = IdIndex(np.fromiter(distinct, object, len(distinct)), kind)
+        return index, look_up(index, column, what)
+    if kind == "integer":
+        if values.dtype == np.int32:
+            # They may be the rows themselves, and kernels trust rows: another thread must not be
+            # able to change them after they were checked.
+            values = values.copy()
+        first, last = int(values.min()), int(values.max())
+        if is_compact(first, last, len(values)):
+            return _index_integers(values, first, last)
+    ids, inverse = np.unique(values, return_inverse=True)
+    if len(ids) > MAX_ROWS:
+        raise ValueError(f"{len(ids)} different {what}; there can be at most {MAX_ROWS}")
+    return IdIndex(_widen(ids), kind), inverse.astype(np.int32)
+
+
+def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
+    """Append unknown ids to an index, in ascending order.
+
+    Parameters
+    ----------
+    index : IdIndex
+        The ids that have rows, and keep them.
+    column : IdColumn
+        Known and unknown ids.
+    what : str
+        Name of the column in errors.
+
+    Returns
+    -------
+    index : IdIndex
+        The longer index, or `index` itself if no id is unknown.
+    rows : ndarray of int32, shape (len(column),)
+        The row of each entry, a new array.
+
+    Raises
+    ------
+    TypeError
+        If the ids are of another kind than those of the index.
+    ValueError
+        If there would be too many, or datetimes do not fit one unit.
+
+    Examples
+    --------
+    >>> from factorate._input.id_column import read_ids
+    >>> index, _ = make_index(read_ids([10, 30], "users"), "users")
+    >>> longer, rows = extend(index, read_ids([25, 30, 20, 25], "users"), "users")
+    >>> longer.ids.tolist(), rows.tolist()
+    ([10, 30, 20, 25], [3, 1, 2, 3])
+    """
+    if column.indices is not None:
+        used = np.unique(column.indices)  # unused categories get no row
+        longer, rows = extend(index, IdColumn(column.values[used], column.kind), what)
+        return longer, rows[np.searchsorted(used, column.indices)]
+    rows = look_up(index, column, what)
+    unknown = np.flatnonzero(rows < 0)
+    if not len(unknown):
+        return index, rows
+    new, ranks = make_index(IdColumn(column.values[unknown], column.kind), what)
+    n_ids = len(index.ids) + len(new.ids)
+    if n_ids > MAX_ROWS:
+        raise ValueError(f"{n_ids} different {what}; there can be at most {MAX_ROWS}")
+    rows[unknown] = ranks + np.int32(len(index.ids))
+    return IdIndex(_join(index.ids, new.ids, what), index.kind), rows
+
+
+def without(index: IdIndex, rows: Rows) -> IdIndex:
+    """Return an index without some of its rows; later rows move up.
+
+    Parameters
+    ----------
+    index : IdIndex
+        The ids.
+    rows : ndarray of int32
+        The rows to remove.
+
+    Returns
+    -------
+    IdIndex
+        The remaining ids, in the same order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from factorate._input.id_column import read_ids
+    >>> index, _ = make_index(read_ids([10, 20, 30], "users"), "users")
+    >>> without(index, np.array([1], np.int32)).ids.tolist()
+    [10, 30]
+    """
+    return IdIndex(np.delete(index.ids, rows), index.kind)
+
+
+def _index_integers(values: NDArray[Any], first: int, last: int) -> tuple[IdIndex, Rows]:
+    """Make the index of integers that lie close together, without sorting them."""
+    seen = np.zeros(last - first + 1, np.bool)
+    offsets = differences(values, first)
+    seen[offsets] = True
+    ids = np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(first)
+    if first == 0 and len(ids) == last + 1:
+        rows: Rows = values.astype(np.int32, copy=False)
+    else:
+        rows = (np.cumsum(seen, dtype=np.int32) - np.int32(1))[offsets]
+    return IdIndex(_widen(ids), "integer"), rows
+
+
+def _widen(ids: NDArray[Any]) -> NDArray[Any]:
+    return ids.astype(np.int64) if ids.dtype == np.int32 else ids
+
+
+def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:
+    """Concatenate ids in a dtype that holds all of them exactly."""
+    if old.dtype.kind in "iu" and old.dtype != new.dtype:
+        return integers([*old.tolist(), *new.tolist()]).values  # NumPy would make them float64
+    if old.dtype == new.dtype or old.dtype.kind != "M":
+        return np.concatenate([old, new])
+    unit = np.result_type(old, new)
+    joined = [cast_datetimes(ids, unit) for ids in (old, new)]
+    for cast, before in zip(joined, (old, new), strict=True):
+        changed = np.flatnonzero(cast_datetimes(cast, before.dtype) != before)
+        if len(changed):
+            raise ValueError(
+                f"{what} have {show(before[changed[0]])}, which the unit of the others, "
+                f"{np.datetime_data(unit)[0]}, cannot hold; convert them to one unit"
+            )
+    return np.concatenate(joined)

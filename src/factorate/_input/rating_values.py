@@ -1,0 +1,62 @@
+"""Read the values of ratings and check that they are finite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._utils.validation import check_column, check_numeric, check_unmasked, to_numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from factorate._utils.types import Floats
+
+
+def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings") -> Floats:
+    """Return ratings as an array of `dtype`, all finite.
+
+    Parameters
+    ----------
+    ratings : array-like of shape (n,) or (n, 1)
+        Real numbers.
+    dtype : numpy.dtype
+        float32 or float64.
+    what : str, default="ratings"
+        Name of the column in errors.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The ratings, contiguous; the caller's own array if it is so already.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If one is masked, NaN, infinite, or too large for `dtype`, or the shape is not (n,).
+    """
+    if isinstance(ratings, np.ma.MaskedArray):
+        check_unmasked(ratings.ravel(), what)
+    check_column(ratings, what)
+    array = np.asarray(ratings)
+    if array.dtype.kind in "OUS":
+        array = to_numbers(array, what)
+    check_numeric(array, what)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{what} has shape {array.shape}; expected (n,)")
+    with np.errstate(over="ignore"):
+        values: Floats = np.ascontiguousarray(array, dtype)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        value = array[bad[0]]
+        reason = "is too large for " + dtype.name if np.isfinite(value) else "is not finite"
+        raise ValueError(
+            f"{what}[{bad[0]}] is {value}, which {reason}; drop it or give it a finite value "
+            f"({len(bad)} of {len(values)} are not finite in {dtype.name})"
+        )
+    return values

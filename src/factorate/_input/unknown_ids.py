@@ -1,0 +1,51 @@
+"""Warn of users and items that a model does not know."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._utils.validation import show
+from factorate.exceptions import UnknownIdWarning
+
+if TYPE_CHECKING:
+    from factorate._utils.types import Rows
+
+# The consequences, by what was asked for.
+IN_PREDICTIONS = "their biases and factors count as 0 in predictions"
+IN_RECOMMENDATIONS = "unknown users get the best items by bias, unknown items are left out"
+IN_SIMILAR = "nothing is found for them"
+IN_RATINGS = "their ratings are left out"
+
+
+def warn_unknown(
+    users: tuple[Any, Rows], items: tuple[Any, Rows], consequence: str, stacklevel: int
+) -> None:
+    """Issue one UnknownIdWarning if users or items are unknown.
+
+    Parameters
+    ----------
+    users, items : tuple of array-like and ndarray of int32
+        Ids, and the row of each, −1 where unknown.
+    consequence : str
+        End of the message.
+    stacklevel : int
+        As for `warnings.warn`, counted from the caller.
+
+    Warns
+    -----
+    UnknownIdWarning
+        If a row is −1.
+    """
+    parts = []
+    for what, (ids, rows) in (("users", users), ("items", items)):
+        if rows.min(initial=0) < 0:
+            unknown = np.flatnonzero(rows < 0)
+            shown = list(dict.fromkeys(show(ids[entry]) for entry in unknown[:100].tolist()))[:3]
+            parts.append(f"{len(unknown)} of {len(rows)} {what} are unknown ({', '.join(shown)})")
+    if parts:
+        warnings.warn(
+            f"{'; '.join(parts)}: {consequence}", UnknownIdWarning, stacklevel=stacklevel + 1
+        )

@@ -1,0 +1,275 @@
+"""Every accepted form of input is read as the same columns, and wrong input raises."""
+
+from __future__ import annotations
+
+import array
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from forms import EXPECTED, FLOAT, FRAME, ITEMS, SPARSE, USERS, VALUES, content, read
+from optional import pandas as pd
+from optional import polars as pl
+from optional import present, scipy
+from optional import pyarrow as pa
+
+FORMS: dict[str, tuple[Any, ...]] = {
+    "tuple of lists": ((USERS, ITEMS, VALUES),),
+    "tuple of arrays": ((np.array(USERS), np.array(ITEMS, np.uint8), np.array(VALUES)),),
+    "tuple of series": ((pd.Series(USERS), pl.Series(ITEMS), pa.array(VALUES)),),
+    "big-endian": ((np.array(USERS, ">i4"), np.array(ITEMS, ">i2"), np.array(VALUES, ">f8")),),
+    "strided": ((np.array(USERS)[::-1][::-1], np.array(ITEMS), np.repeat(VALUES, 2)[::2]),),
+    "X and y": (np.stack([USERS, ITEMS], 1), VALUES),
+    "list X and y": ([list(pair) for pair in zip(USERS, ITEMS, strict=True)], VALUES),
+    "frame X and y": (pd.DataFrame({"a": USERS, "b": ITEMS}), VALUES),
+    "y as a column": (np.stack([USERS, ITEMS], 1), np.array(VALUES)[:, None]),
+    "pandas": (pd.DataFrame(FRAME),),
+    "pandas nullable": (pd.DataFrame(FRAME).convert_dtypes(),),
+    "polars": (pl.DataFrame(FRAME),),
+    "polars lazy": (pl.LazyFrame(FRAME),),
+    "pyarrow": (pa.table(FRAME),),
+    "coo": (SPARSE,),
+    "csr": (SPARSE.tocsr(),),
+    "csc matrix": (scipy.sparse.csc_matrix(SPARSE),),
+    "lil": (SPARSE.tolil(),),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_ratings(form: str) -> None:
+    ratings = read(*present(FORMS[form]))
+    assert content(ratings) == EXPECTED
+    assert ratings.values.dtype == FLOAT
+    assert ratings.users.dtype == ratings.items.dtype == np.int32
+
+
+def test_entries_of_a_dense_matrix_are_observed_unless_0_or_nan() -> None:
+    R = np.array([[5, 0, np.nan, -1], [0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]])
+    expected = [(0, 0, 5.0), (0, 3, -1.0), (2, 1, 2.0)]
+    assert content(read(R)) == expected
+    assert content(read(R.tolist())) == expected
+    assert content(read(pd.DataFrame(R).to_numpy())) == expected
+    assert content(read(np.nan_to_num(R).astype(np.int8))) == expected
+
+
+def test_none_in_an_object_matrix_is_not_observed() -> None:
+    """Regression: None in a matrix is not an error."""
+    rows = [[5, None, 0.5, 0], [None, Decimal("1.5"), 0, np.nan]]
+    expected = [(0, 0, 5.0), (0, 2, 0.5), (1, 1, 1.5)]
+    assert content(read(rows)) == expected
+    assert content(read(np.array(rows))) == expected
+    assert content(read(pd.DataFrame(rows, dtype=object).to_numpy())) == expected
+
+
+def test_zeros_and_duplicates_are_ratings_in_columns_and_sparse_matrices() -> None:
+    columns = [0, 0, 1], [1, 1, 0], [0.0, 0.0, 4.0]
+    expected = [(0, 1, 0.0), (0, 1, 0.0), (1, 0, 4.0)]
+    assert content(read(columns)) == expected
+    assert content(read(pd.DataFrame(dict(zip("abc", columns, strict=True))))) == expected
+    stored = scipy.sparse.coo_array((columns[2], (columns[0], columns[1])), shape=(2, 2))
+    assert content(read(stored)) == expected
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_masked_arrays_and_matrix_objects_are_read() -> None:
+    masked = np.ma.array(
+        [[5, 7, 0, 1], [0, 0, 0, 2]], mask=np.array([[0, 1, 0, 0], [0, 0, 0, 0]], bool)
+    )
+    assert content(read(masked)) == [(0, 0, 5.0), (0, 3, 1.0), (1, 3, 2.0)]
+    assert content(read(np.asmatrix([[5, 0, 0, 1]]))) == [(0, 0, 5.0), (0, 3, 1.0)]
+
+
+def test_rows_of_a_matrix_may_be_any_sequences() -> None:
+    """Regression: ranges and arrays of the standard library are rows."""
+    for rows in ([range(1, 5), [1, 2, 3, 4]], [array.array("i", [1, 2, 3, 4]), (1, 2, 3, 4)]):
+        assert read(rows).values.tolist() == [1, 2, 3, 4, 1, 2, 3, 4]
+
+
+def test_masked_entries_of_an_object_matrix_are_not_observed() -> None:
+    """Regression: the mask of an object array is respected."""
+    entries = np.array([[5, 3, 0, 1], [4, 0, 0, 1]], object)
+    excluded = np.array([[True, False, False, False], [False] * 4])
+    assert read(np.ma.MaskedArray(entries, excluded)).values.tolist() == [3, 1, 4, 1]
+
+
+NAN, INF = float("nan"), float("inf")
+BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
+    "NaN": ((([1, 2], [1, 2], [1, NAN]),), ValueError, r"ratings\[1\] is nan.*drop it"),
+    "infinity": ((([1, 2], [1, 2], [INF, 1]),), ValueError, r"ratings\[0\] is inf"),
+    "too large": (
+        (([1], [1], [1e39]),),
+        ValueError,
+        r"ratings\[0\] is 1e\+39.*too large for float32",
+    ),
+    "NaN in a frame": (
+        (pd.DataFrame(FRAME | {"rating": [1, NAN, 2, 3]}),),
+        ValueError,
+        r"ratings\[1\] is nan",
+    ),
+    "null in a frame": (
+        (pl.DataFrame(FRAME | {"rating": [1, 2, 3, None]}),),
+        ValueError,
+        r"ratings\[3\] is None",
+    ),
+    "NaN stored": (
+        (scipy.sparse.coo_array(([NAN], ([0], [0]))),),
+        ValueError,
+        r"ratings\[0\] is nan",
+    ),
+    "infinity in a matrix": (([[1, 2, 3, INF]],), ValueError, r"R\[0, 3\] is inf"),
+    "NaN in y": ((np.ones((2, 2), int), [1, NAN]), ValueError, r"ratings\[1\] is nan"),
+    "None rating": ((([1], [1], [None]),), ValueError, r"ratings\[0\] is None"),
+    "three columns": ((np.ones((5, 3)),), ValueError, r"tuple\(a\.T\).*coo_array"),
+    "three columns as a list": (([[1, 2, 3]],), ValueError, r"tuple\(zip\(\*a\)\)"),
+    "no y": ((np.ones((5, 2)),), ValueError, r"fit\(X, y\)"),
+    "no y, list": (([[1, 2], [3, 4]],), ValueError, r"fit\(X, y\)"),
+    "y with a matrix": ((np.ones((5, 4)), [1] * 5), ValueError, r"X has shape \(n, 2\)"),
+    "tuple of two": ((([1], [2]),), ValueError, r"a tuple of 2.*\(users, items, ratings\)"),
+    "nothing in columns": ((([], [], []),), ValueError, "there are no ratings"),
+    "nothing in a matrix": ((np.zeros((4, 5)),), ValueError, "there are no ratings"),
+    "nothing stored": ((scipy.sparse.coo_array((4, 5)),), ValueError, "there are no ratings"),
+    "empty frame": (
+        (pd.DataFrame({"user": [], "item": [], "rating": []}),),
+        ValueError,
+        "there are no ratings",
+    ),
+    "lengths": ((([1, 2], [1], [1, 2]),), ValueError, "2 users, 1 items, 2 ratings"),
+    "length of y": ((np.ones((3, 2), int), [1]), ValueError, "3 users, 3 items, 1 ratings"),
+    "complex": ((([1], [1], [1j]),), TypeError, r"ratings \(first value .*complex128"),
+    "complex matrix": ((np.ones((2, 5), complex),), TypeError, "complex128"),
+    "text": ((([1], [1], ["five"]),), TypeError, r"ratings\[0\] is 'five'; expected a real number"),
+    "text among objects": (
+        (([1, 2], [1, 2], np.array([1, "x"], object)),),
+        TypeError,
+        r"ratings\[1\] is 'x'",
+    ),
+    "missing user": (
+        (([None, 1], [1, 2], [1, 2]),),
+        ValueError,
+        r"users\[0\] is None, a missing id",
+    ),
+    "missing item": (
+        (([1, 2], ["a", NAN], [1, 2]),),
+        ValueError,
+        r"items\[1\] is nan, a missing id",
+    ),
+    "missing in a frame": (
+        (pd.DataFrame(FRAME | {"user": [1, None, 2, 3]}),),
+        ValueError,
+        r"users\[1\] is nan",
+    ),
+    "NA in a frame": (
+        (pd.DataFrame(FRAME | {"item": pd.array([1, 2, pd.NA, 3])}),),
+        ValueError,
+        r"items\[2\] is",
+    ),
+    "mixed ids": ((([1, "a"], [1, 2], [1, 2]),), TypeError, "users mix integer"),
+    "float ids": ((([1.0, 2.0], [1, 2], [1, 2]),), TypeError, r"astype\('int64'\)"),
+    "no columns": (
+        (pd.DataFrame({"a": [1], "b": [1], "c": [1], "d": [1]}),),
+        ValueError,
+        "columns=",
+    ),
+    "two candidates": (
+        (pd.DataFrame({"user": [1], "user_id": [1], "item": [1], "rating": [1]}),),
+        ValueError,
+        r"\['user', 'user_id'\]",
+    ),
+    "wide frame": ((pd.DataFrame(np.ones((3, 5))),), ValueError, r"frame\.to_numpy\(\)"),
+    "one dimension": ((np.ones(5),), ValueError, r"shape \(5,\)"),
+    "three dimensions": ((np.ones((2, 2, 2)),), ValueError, r"shape \(2, 2, 2\)"),
+    "list of columns": (([[1, 2], [1, 2], [1.0, 2.0]],), ValueError, r"pass a tuple \(users"),
+    "y with sparse": ((SPARSE, [1, 2, 3, 4]), ValueError, "pass it without y"),
+    "masked rating": (
+        (([1, 2], [1, 2], np.ma.array([1, 2], mask=[False, True])),),
+        ValueError,
+        r"ratings\[1\] is masked",
+    ),
+    "masked id": (
+        ((np.ma.array([1, 2], mask=[True, False]), [1, 2], [1, 2]),),
+        ValueError,
+        r"users\[0\] is masked",
+    ),
+    "huge integer": ((([1], [1], [10**400]),), ValueError, r"ratings\[0\] is an integer too large"),
+    "huge matrix": (
+        (scipy.sparse.coo_array(([1.0], ([0], [0])), (2**31, 2)),),
+        ValueError,
+        "at most 2147483647",
+    ),
+    "three dimensions, sparse": (
+        (scipy.sparse.coo_array(np.ones((2, 2, 2))),),
+        ValueError,
+        r"\(2, 2, 2\)",
+    ),
+    "duplicate names": (
+        (pd.DataFrame([[1, 1, 1, 1]], columns=["user", "item", "rating", "user"]),),
+        ValueError,
+        "same name",
+    ),
+    "no rating column": (
+        (pd.DataFrame({"user": [1], "item": [1]}),),
+        ValueError,
+        "cannot tell the column of rating",
+    ),
+    "swapped names": (
+        (pd.DataFrame({"item": [1], "x": [1], "rating": [1]}),),
+        ValueError,
+        "cannot tell the column of user",
+    ),
+    "None": ((None,), TypeError, "got NoneType; expected a DataFrame"),
+    "number": ((5,), TypeError, "got int; expected a DataFrame"),
+    "dict": (({"user": [1]},), TypeError, "got dict"),
+    "scalars": (((1, 2, 3),), TypeError, "users is 1; expected a column, a list or an array"),
+    "text for a column": ((("ann", [1], [1]),), TypeError, "users is 'ann'; expected a column"),
+    "array of one value": ((([1], np.array(7), [1]),), TypeError, r"items is array\(7\); expected"),
+    "set": ((([1, 2], {1, 2}, [1, 2]),), TypeError, "items is a set; pass a list or an array"),
+    "view": ((([1], [1], {1: 5}.values()),), TypeError, "ratings is a dict_values; pass a list"),
+    "iterator": (((iter([1]), [1], [1]),), TypeError, "users is a list_iterator; pass a list"),
+    "scalar y": ((np.ones((2, 2), int), 5), TypeError, "ratings is 5; expected a column"),
+    "ragged rows": (
+        ([[1, 2, 3, 4], [1, 2]],),
+        ValueError,
+        "row 1 has 2 entries where row 0 has 4; expected rows of one length",
+    ),
+    "rows and none": (([[1, 2], 3],), ValueError, "row 1 has 0 entries where row 0 has 2"),
+    "text in a matrix": (
+        ([[5, 4, 1, 2], [1, None, "x", 1]],),
+        TypeError,
+        r"R\[1, 2\] is 'x'; expected a real number",
+    ),
+    "list in a matrix": (([[1, 2, 3, [4]]],), TypeError, r"R\[0, 3\] is \[4\]"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_errors_name_the_wrong_value(case: str) -> None:
+    arguments, error, message = present(BAD[case])
+    with pytest.raises(error, match=message):
+        read(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("coords", "message"),
+    [
+        (([0, -1], [0, 1]), "row index -1 of stored entry 1 is negative"),
+        (([0, 2], [0, 1]), r"row index 2 of stored entry 1 is outside the shape \(2, 2\)"),
+        (([0, 1], [2**32, 1]), r"column index 4294967296 of stored entry 0 is outside the shape"),
+    ],
+)
+def test_a_sparse_index_outside_the_shape_raises(
+    coords: tuple[list[int], list[int]], message: str
+) -> None:
+    """Regression: an index beyond int32 does not wrap to another row."""
+    matrix = scipy.sparse.coo_array(([1.0, 2.0], ([0, 1], [0, 1])))
+    matrix.coords = tuple(np.array(indices, np.int64) for indices in coords)
+    with pytest.raises(ValueError, match=message):
+        read(matrix)
+
+
+def test_rows_of_a_sparse_matrix_are_copies() -> None:
+    """Regression: a caller that writes to its matrix does not change rows in training."""
+    matrix = scipy.sparse.coo_array((VALUES, (np.array(USERS, "i4"), np.array(ITEMS, "i4"))))
+    ratings = read(matrix)
+    assert not np.shares_memory(ratings.users, matrix.row)
+    assert not np.shares_memory(ratings.items, matrix.col)
