@@ -202,7 +202,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "one dimension": ({"R": [1, 2]}, ValueError, r"shape \(2,\); expected \(n_users, n_items\)"),
     "complex": ({"R": [[1j, 2]]}, TypeError, "complex128; expected real numbers"),
     "text": ({"R": [["a", "b"]]}, TypeError, "expected real numbers"),
-    "P shape": ({"P": [[1.0]]}, ValueError, r"P has shape \(1, 1\); R and K ask for \(1, 2\)"),
+    "P shape": ({"P": [[1.0]]}, ValueError, r"P has shape \(1, 1\); expected \(1, 2\)"),
     "Q shape": ({"Q": [[1.0, 1.0]]}, ValueError, r"Q has shape \(1, 2\)"),
     "P NaN": ({"P": [[1.0, np.nan]]}, ValueError, r"P\[0, 1\] is nan"),
     "K": ({"K": 0}, ValueError, "K is 0; expected an integer ≥ 1"),
