@@ -184,7 +184,7 @@ def test_a_user_may_have_several_lists() -> None:
         ),
         ([["a", "b"], ["b", "b"]], ([1], ["a"]), {}, "'b' is twice in list 1"),
         ([["a"], ["b"]], ([1, 2], ["a"]), {}, "2 users, 1 items"),
-        ([["a"], ["b"]], ([], []), {}, "there are no held-out ratings; at least one"),
+        ([["a"], ["b"]], ([], []), {}, "there are no held-out ratings; expected at least one"),
         (
             [["a"], ["b"]], ([1], ["a"], [3]), {"threshold": 4},
             "there are no held-out ratings of at least 4",
@@ -259,7 +259,7 @@ def test_pairs_that_were_trained_on_are_left_out_and_counted(
     training, held_out = split
     both = tuple(np.concatenate([a, b[:40]]) for a, b in zip(held_out, training, strict=True))
     assert metrics.ranking(model, both) == metrics.ranking(model, held_out) | {"n_seen": 40}
-    with pytest.raises(ValueError, match="every held-out rating was trained on"):
+    with pytest.raises(ValueError, match="every relevant held-out rating was used in training"):
         metrics.ranking(model, training)
 
 

@@ -103,7 +103,7 @@ def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np
     filled = np.ones(items.shape, np.bool) if scores is None else ~np.isnan(scores)
     if items.ndim != 2 or len(items) != n_users or not items.shape[1]:
         raise ValueError(
-            f"the recommended items have shape {items.shape}; expected ({n_users}, n), one list for "
+            f"the recommended items have shape {items.shape}; expected ({n_users}, n), a list for "
             f"each of {n_users} users"
         )
     if filled.shape != items.shape:

@@ -336,7 +336,7 @@ class RankingModel(Protocol):
 
     @property
     def id_kinds_(self) -> tuple[str, str]:
-        """Kinds of the user ids and of the item ids."""
+        """Return the kinds of the user ids and of the item ids."""
         ...
 
     def _require(self) -> FittedState: ...
