@@ -105,8 +105,8 @@ def negative_gradient(
 
     Examples
     --------
-    >>> negative_gradient("squared", 3.0, 2.5), negative_gradient("absolute", 3.0, 2.5), negative_gradient("hinge", -1.0, 0.0)
-    (0.5, 1.0, -1.0)
+    >>> negative_gradient("squared", 3.0, 2.5), negative_gradient("hinge", -1.0, 0.0)
+    (0.5, -1.0)
     """
     residual, margin = rating - predicted, rating * predicted
     if loss == "squared":
