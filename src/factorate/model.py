@@ -459,7 +459,7 @@ def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorizatio
     later = sorted(parameters.keys() - MatrixFactorization._parameters().keys())
     if later:
         raise ModelFileError(
-            f"{path} has parameters that this version does not know ({', '.join(later)}); upgrade "
+            f"{path} has parameters that this version does not know ({', '.join(later)}): upgrade "
             f"factorate"
         )
     model = MatrixFactorization(**parameters)

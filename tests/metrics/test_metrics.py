@@ -42,7 +42,7 @@ def test_shapes_are_checked(metric: Callable[[ArrayLike, ArrayLike], float]) -> 
         metric([], [])
 
 
-# Ranking metrics, defined for one user's list, with None for an empty entry, and the relevant items.
+# The metrics of one user: a list, with None for an empty entry, and a set of relevant items.
 
 List = list[int | None]
 
