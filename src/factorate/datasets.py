@@ -250,8 +250,8 @@ def load_movielens(
 
     Notes
     -----
-    The data belong to GroupLens, University of Minnesota. A download logs a link to the terms of
-    use.
+    The data [1]_ belong to GroupLens, University of Minnesota. A download logs a link to the terms
+    of use.
 
     References
     ----------
