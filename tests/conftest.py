@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
@@ -62,13 +61,3 @@ def columns() -> Columns:
     assert len(np.unique(users)) == 60
     assert len(np.unique(items)) == 80
     return users.astype(np.int32), items.astype(np.int32), ratings.astype(np.float32)
-
-
-@pytest.fixture
-def movielens_1m() -> Any:
-    """Return ML-1M, which may not be redistributed: see the skip's reason."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    path = Path(os.environ.get("FACTORATE_TEST_DATA", default)) / "ml-1m.npz"
-    if not path.is_file():
-        pytest.skip("ml-1m.npz is not there; FACTORATE_TEST_DATA names the folder that has it")
-    return np.load(path)

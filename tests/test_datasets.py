@@ -1,4 +1,4 @@
-"""Synthetic ratings follow the model they promise."""
+"""Synthetic ratings follow the documented model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_popularity_is_skewed_and_the_order_random() -> None:
         assert abs(rows[:50_000].mean() - rows[50_000:].mean()) < 0.02 * rows.max()
 
 
-def test_the_noise_is_the_floor() -> None:
+def test_the_noise_has_the_given_standard_deviation() -> None:
     clean = synthetic(20_000, 500, 300, noise=0.0)
     noisy = synthetic(20_000, 500, 300, noise=0.7)
     np.testing.assert_array_equal(clean[0], noisy[0])
@@ -38,7 +38,7 @@ def test_the_noise_is_the_floor() -> None:
     assert clean[2].std() == pytest.approx(np.sqrt(1 + 2 * 0.3**2), rel=0.15)
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_determines_the_ratings() -> None:
     for a, b in zip(synthetic(100, 50, 40), synthetic(100, 50, 40), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(synthetic(100, 50, 40)[2], synthetic(100, 50, 40, random_state=1)[2])
@@ -54,6 +54,6 @@ def test_the_seed_decides() -> None:
         ({"random_state": -1}, "random_state is -1"),
     ],
 )
-def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
+def test_errors_name_the_invalid_argument(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         synthetic(**arguments)

@@ -1,9 +1,9 @@
-"""Every example runs, in docstrings, the README and the pages; every public name is documented.
+"""Run the examples of docstrings, README and pages; check that parameters are documented.
 
-On a page, a block of ``python`` or a plot runs after those above it, and a block of ``text``
-right after one is what it prints: numbers with a point may differ by 5 %, everything else is exact.
-Blocks of ``sh`` run in the same folder, except those that install. Blocks that need another library
-run by themselves, where it is installed.
+The ``python`` blocks and plots of a page run in order, in one namespace. A ``text`` block that
+follows a block is its expected output: numbers with a decimal point may differ by 5 %, everything
+else must be equal. ``sh`` blocks run in the same folder, except those that install something.
+Blocks that import another recommender library run separately, if it is installed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import factorate as ft
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NEEDED = {"factorate.base": sklearn, "factorate.plotting": matplotlib}  # by their examples
+NEEDED = {"factorate.base": sklearn, "factorate.plotting": matplotlib}  # for their examples
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(ft.__path__, "factorate.")
@@ -42,19 +42,19 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_run(name: str) -> None:
+def test_docstring_examples_run(name: str) -> None:
     present(NEEDED.get(name))
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
 
 
-def test_there_are_examples() -> None:
+def test_doctest_finds_the_examples_of_methods() -> None:
     finder = doctest.DocTestFinder()
     assert sum(bool(test.examples) for test in finder.find(ft.base)) > 2
 
 
 def public_callables() -> dict[str, Callable[..., Any]]:
-    """Every public function, class and method that users call."""
+    """Return every public function, class and method, by its name."""
     found: dict[str, Callable[..., Any]] = {}
     for name in ft.__all__:
         value = getattr(ft, name)
@@ -73,16 +73,16 @@ def test_every_parameter_is_documented(name: str, value: Callable[..., Any]) -> 
     text = inspect.getdoc(value) or ""
     assert text, name
     if "Parameters\n---" not in text and re.search(r"\b(as|see) `\w+`", text):
-        return  # there are the same ones
+        return  # it refers to another method with the same parameters
     parameters = set(inspect.signature(value).parameters) - {"self", "params", "args", "kwargs"}
-    described = re.findall(r"^ {0,8}(\w[\w, ]*)$\n +\S", text, re.MULTILINE)
+    described = re.findall(r"^ {0,8}(\w[\w, ]*)(?: : .+)?$\n +\S", text, re.MULTILINE)
     names = {name.strip() for line in described for name in line.split(",")}
     assert parameters <= names
 
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(?P<kind>\S+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-PLOT = re.compile(r"\.\. plot::\n(?: +:[^\n]*\n)*")  # of matplotlib, drawn when pages are built
+PLOT = re.compile(r"\.\. plot::\n(?: +:[^\n]*\n)*")  # a directive of matplotlib
 NUMBER = re.compile(r"(-?\d+\.\d*)")
 PEERS = re.compile(r"^(?:from|import) (surprise|implicit)\b|^(mf-train)\b", re.MULTILINE)
 OPTIONAL = "pandas|polars|pyarrow|scipy|sklearn|matplotlib"
@@ -119,7 +119,7 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-PAGES = [*ROOT.glob("README.md"), *sorted(ROOT.glob("docs/**/*.md"))]  # none beside a bare wheel
+PAGES = [*ROOT.glob("README.md"), *sorted(ROOT.glob("docs/**/*.md"))]  # none in an installed wheel
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 OWN_PAGES = sorted({block.page for block in BLOCKS if not PEERS.search(block.code)})
 PEER_BLOCKS = [block for block in BLOCKS if PEERS.search(block.code)]
@@ -128,7 +128,7 @@ PEER_BLOCKS = [block for block in BLOCKS if PEERS.search(block.code)]
 def run_python(block: Block, namespace: dict[str, Any]) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        # Empty lines first, so that a traceback has the line of the page.
+        # Leading empty lines give a traceback the line numbers of the page.
         exec(compile("\n" * block.line + block.code, block.page, "exec"), namespace)  # noqa: S102
     if block.printed is None:
         return
@@ -139,11 +139,11 @@ def run_python(block: Block, namespace: dict[str, Any]) -> None:
 
 
 def run_shell(block: Block) -> None:
-    if os.name == "nt":  # where bash is, at best, another system's
-        pytest.skip("the commands of this page are for a POSIX shell")
-    if INSTALLS.search(block.code):  # .ci/run runs those of the README, over a network
+    if os.name == "nt":  # a bash found there would be that of another system
+        pytest.skip("the commands of this page need a POSIX shell")
+    if INSTALLS.search(block.code):  # needs a network; .ci/run runs those of the README
         return
-    pytest.importorskip("pyarrow", reason="pyarrow, which reads the files, is not installed")
+    pytest.importorskip("pyarrow", reason="reading the files needs pyarrow")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["bash", "-euo", "pipefail", "-c", block.code]
     subprocess.run(command, check=True, env=os.environ | {"PATH": path}, capture_output=True)
@@ -151,14 +151,14 @@ def run_shell(block: Block) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, draw without a window, and have no network."""
+    """Run in an empty folder, draw without a display, and replace the MovieLens download."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setattr(ft.datasets, "load_movielens", like_movielens)
+    monkeypatch.setattr(ft.datasets, "load_movielens", synthetic_movielens)
     return tmp_path
 
 
-def like_movielens(name: str = "latest-small", *, timestamps: bool = False) -> tuple[Any, ...]:
+def synthetic_movielens(name: str = "latest-small", *, timestamps: bool = False) -> tuple[Any, ...]:
     assert name in ft.datasets.MOVIELENS
     users, items, ratings = ft.datasets.synthetic(20_000, 500, 300)
     when = np.arange(len(users)) + 978_300_760
@@ -167,7 +167,7 @@ def like_movielens(name: str = "latest-small", *, timestamps: bool = False) -> t
 
 @pytest.mark.parametrize("page", OWN_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 @pytest.mark.usefixtures("folder")
-def test_pages_run(page: Path) -> None:
+def test_blocks_of_pages_run(page: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
         if PEERS.search(block.code):
@@ -179,12 +179,12 @@ def test_pages_run(page: Path) -> None:
         elif block.kind == "sh":
             run_shell(block)
         else:
-            assert block.kind.startswith("{"), f"{block}: nothing runs a block of {block.kind}"
+            assert block.kind.startswith("{"), f"{block}: cannot run a block of {block.kind}"
 
 
 @pytest.mark.parametrize("block", PEER_BLOCKS, ids=str)
 @pytest.mark.usefixtures("folder")
-@pytest.mark.filterwarnings("ignore")  # those of another library
+@pytest.mark.filterwarnings("ignore")  # warnings of another library
 def test_blocks_of_other_libraries_run(block: Block) -> None:
     found = PEERS.search(block.code)
     assert found
@@ -195,7 +195,7 @@ def test_blocks_of_other_libraries_run(block: Block) -> None:
         pytest.importorskip(module, reason=f"{module} is not installed")
     for other in blocks(block.page):
         if other.kind == "sh" and other.line < block.line:
-            run_shell(other)  # the files that the page works on
+            run_shell(other)  # creates the input files
     if program:
         run_shell(block)
     else:

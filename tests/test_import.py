@@ -1,4 +1,4 @@
-"""What `import factorate` costs others: no optional library, no warning."""
+"""Importing factorate and fitting on arrays import no optional library and raise no warning."""
 
 from __future__ import annotations
 
@@ -9,39 +9,30 @@ import sysconfig
 
 import pytest
 
-HEAVY = ("pandas", "polars", "pyarrow", "scipy", "sklearn", "matplotlib", "narwhals", "tqdm")
+OPTIONAL = ("pandas", "polars", "pyarrow", "scipy", "sklearn", "matplotlib", "narwhals", "tqdm")
 
 
-def test_importing_pulls_in_no_optional_library() -> None:
-    code = f"import sys, factorate; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
+FIT = "import sys, factorate as ft; ft.MatrixFactorization(2).fit(([1], [1], [1.0]));"
+IMPORTED = f"print([name for name in {OPTIONAL} if name in sys.modules])"
 
 
-def test_a_fit_on_arrays_needs_none_either() -> None:
-    code = (
-        "import sys, factorate as ft; ft.MatrixFactorization(2).fit(([1], [1], [1.0]));"
-        f"print([m for m in {HEAVY} if m in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
+def run(code: str) -> str:
+    """Return what code prints in a new process, where a warning is an error."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.check_output(command, env=environment, text=True).strip()
+
+
+def test_import_loads_no_optional_library() -> None:
+    assert run(f"import sys, factorate; {IMPORTED}") == "[]"
+
+
+def test_fit_on_arrays_loads_no_optional_library() -> None:
+    assert run(FIT + IMPORTED) == "[]"
 
 
 @pytest.mark.skipif(
-    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL, always on"
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has a GIL"
 )
-def test_a_fit_leaves_the_gil_off() -> None:
-    code = (
-        "import sys, factorate as ft; ft.MatrixFactorization(2).fit(([1], [1], [1.0]));"
-        "print(sys._is_gil_enabled())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env={name: value for name, value in os.environ.items() if name != "PYTHON_GIL"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == "False\n"
+def test_fit_does_not_enable_the_gil() -> None:
+    assert run(FIT + "print(sys._is_gil_enabled())") == "False"

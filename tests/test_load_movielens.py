@@ -1,4 +1,4 @@
-"""MovieLens is downloaded once, checked and read; a server on this machine stands for its own."""
+"""load_movielens downloads, verifies and reads MovieLens, here from a local server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 import factorate as ft
 from factorate import datasets
 
-pytest.importorskip("pooch", reason="pooch, which downloads, is not installed")
+pytest.importorskip("pooch", reason="pooch is not installed")
 
 ROWS = [(1, 1193, 5, 978300760), (1, 661, 3, 978302109), (6040, 1097, 4, 956715569)]
 
@@ -40,7 +40,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 
 class Server:
-    """Serves `content` under every path, cut off after `sent` bytes; fails `failures` times."""
+    """Serve the first `sent` bytes of `content` at every path, after `failures` errors."""
 
     def __init__(self) -> None:
         self.content = b""
@@ -74,7 +74,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread = threading.Thread(target=server.http.serve_forever, args=(0.01,))
     thread.start()
     monkeypatch.setattr(datasets, "GROUPLENS", server.url)
-    monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)  # between the tries
+    monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)  # between retries
     yield server
     server.http.shutdown()
     server.http.server_close()
@@ -92,7 +92,7 @@ def publish(
 
 @pytest.fixture(params=list(datasets.MOVIELENS))
 def name(request: pytest.FixtureRequest, server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each of the names, with an archive of its format published."""
+    """Publish an archive in the format of each data set, and return its name."""
     members = {datasets.MOVIELENS[request.param].member: text(request.param)}
     publish(server, monkeypatch, request.param, members)
     return str(request.param)
@@ -113,7 +113,7 @@ def test_columns_of_every_format(name: str, tmp_path: Path) -> None:
     assert model.users_.tolist() == [1, 6040]
 
 
-def test_it_is_downloaded_and_its_terms_are_shown_once(
+def test_one_download_that_logs_the_terms(
     small: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -125,13 +125,13 @@ def test_it_is_downloaded_and_its_terms_are_shown_once(
     assert message.endswith("/ml-100k-README.txt")
 
 
-def test_a_server_that_fails_is_asked_again(small: Server, tmp_path: Path) -> None:
+def test_a_failed_download_is_retried(small: Server, tmp_path: Path) -> None:
     small.failures = 2
     assert len(datasets.load_movielens("100k", folder=tmp_path)[0]) == 3
     assert len(small.requests) == 3
 
 
-def test_a_file_that_was_cut_off_is_refused(small: Server, tmp_path: Path) -> None:
+def test_a_truncated_download_is_rejected(small: Server, tmp_path: Path) -> None:
     small.sent = len(small.content) // 2
     with pytest.raises(OSError, match=r"cannot download http://.*/ml-100k\.zip"):
         datasets.load_movielens("100k", folder=tmp_path)
@@ -139,28 +139,30 @@ def test_a_file_that_was_cut_off_is_refused(small: Server, tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
-def test_another_file_than_the_known_one_is_refused(small: Server, tmp_path: Path) -> None:
+def test_a_file_with_another_checksum_is_rejected(small: Server, tmp_path: Path) -> None:
     small.content = zipped({"ml-100k/u.data": b"1\t1\t1\t1\n"})
     with pytest.raises(OSError, match="does not match the known hash"):
         datasets.load_movielens("100k", folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_damaged_copy_is_downloaded_anew(small: Server, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_downloaded_again(small: Server, tmp_path: Path) -> None:
     (tmp_path / "ml-100k.zip").write_bytes(small.content[:-1])
     assert len(datasets.load_movielens("100k", folder=tmp_path)[0]) == 3
 
 
-def test_a_copy_put_there_by_hand_needs_no_server(small: Server, tmp_path: Path) -> None:
+def test_a_valid_copy_in_the_folder_is_used_without_a_download(
+    small: Server, tmp_path: Path
+) -> None:
     (tmp_path / "ml-100k.zip").write_bytes(small.content)
     assert len(datasets.load_movielens("100k", folder=str(tmp_path))[0]) == 3
     assert not small.requests
 
 
-def test_a_server_that_cannot_be_reached_is_named(
+def test_error_names_an_unreachable_server(
     small: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
+    with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         monkeypatch.setattr(datasets, "GROUPLENS", url)
@@ -179,7 +181,7 @@ def test_an_archive_cannot_write_outside_its_folder(
     assert [path.name for path in tmp_path.rglob("*")] == ["cache", "ml-100k.zip"]
 
 
-def test_progress_is_shown_when_asked_for(
+def test_verbose_shows_progress(
     small: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     datasets.load_movielens("100k", folder=tmp_path, verbose=True)
@@ -187,12 +189,12 @@ def test_progress_is_shown_when_asked_for(
     assert small.requests
 
 
-def test_pooch_is_named_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_pooch_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ImportError, match=r"pip install 'factorate\[datasets\]'"):
         datasets.load_movielens("100k")
 
 
-def test_names_are_listed() -> None:
+def test_error_for_an_unknown_name_lists_the_names() -> None:
     with pytest.raises(ValueError, match="name is '2m'; expected one of '100k', '1m'"):
         datasets.load_movielens("2m")

@@ -1,4 +1,4 @@
-"""Learning curves, as matplotlib was told to draw them."""
+"""LearningCurveDisplay draws the history of a model with matplotlib."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 import factorate as ft
 from factorate import LearningCurveDisplay
 
-mpl = pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not installed")
+mpl = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 pyplot = pytest.importorskip("matplotlib.pyplot")
 
 
 @pytest.fixture(autouse=True)
 def canvas() -> Iterator[None]:
-    """Draw on no screen, and leave no figure open."""
+    """Draw without a display, and close all figures afterwards."""
     before = mpl.get_backend()
     pyplot.switch_backend("agg")
     yield
@@ -57,7 +57,7 @@ def test_both_errors_are_drawn_and_the_best_epoch_is_marked(columns: Any) -> Non
     display.figure_.canvas.draw()
 
 
-def test_without_a_validation_set_there_is_the_training_alone(columns: Any) -> None:
+def test_without_validation_only_the_training_curve_is_drawn(columns: Any) -> None:
     model = fitted(columns)
     display = LearningCurveDisplay.from_estimator(model, x="seconds", name="plain")
     line, best = display.lines_
@@ -67,7 +67,7 @@ def test_without_a_validation_set_there_is_the_training_alone(columns: Any) -> N
     assert display.ax_.get_xlabel() == "seconds of training"
 
 
-def test_plot_draws_once_more_in_the_same_place(columns: Any) -> None:
+def test_plot_replaces_the_curves_on_the_same_axes(columns: Any) -> None:
     display = LearningCurveDisplay.from_estimator(fitted(columns))
     first, ax = display.lines_[0], display.ax_
     assert display.plot(x="seconds") is display
@@ -81,7 +81,7 @@ def test_plot_draws_once_more_in_the_same_place(columns: Any) -> None:
     assert len(pyplot.get_fignums()) == 2
 
 
-def test_several_models_share_axes_in_colours_of_their_own(columns: Any) -> None:
+def test_several_models_on_one_axes_have_different_colours(columns: Any) -> None:
     one = LearningCurveDisplay.from_estimator(fitted(columns), name="one")
     two = LearningCurveDisplay.from_estimator(
         fitted(columns, learning_rate=0.01), name="two", ax=one.ax_
@@ -98,14 +98,14 @@ def test_a_single_epoch_is_a_point(columns: Any) -> None:
     assert display.lines_[0].get_marker() == "."
 
 
-def test_a_part_of_a_figure_belongs_to_the_whole(columns: Any) -> None:
+def test_figure_of_a_subfigure_is_the_whole_figure(columns: Any) -> None:
     figure = pyplot.figure()
     parts: Any = figure.subfigures(1, 2)
     ax = parts[0].subplots()
     assert LearningCurveDisplay.from_estimator(fitted(columns), ax=ax).figure_ is figure
 
 
-def test_what_cannot_be_drawn_is_said(columns: Any) -> None:
+def test_errors_name_what_cannot_be_drawn(columns: Any) -> None:
     with pytest.raises(ft.NotFittedError):
         LearningCurveDisplay.from_estimator(ft.MatrixFactorization())
     with pytest.raises(ValueError, match="trained for 0 epochs; there is no curve"):
@@ -115,7 +115,7 @@ def test_what_cannot_be_drawn_is_said(columns: Any) -> None:
     assert not pyplot.get_fignums()
 
 
-def test_without_matplotlib_the_extra_is_named() -> None:
+def test_error_without_matplotlib_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "import factorate as ft\n"

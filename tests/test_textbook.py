@@ -1,4 +1,4 @@
-"""ft.matrix_factorization is the textbook's loop, for any matrix."""
+"""ft.matrix_factorization equals the textbook's loop for matrices of any form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def small() -> tuple[Any, Any, Any]:
     return R, generator.random((9, 4)), generator.random((7, 4))
 
 
-def test_the_example_comes_back_to_within_a_fifth_and_the_zeros_are_filled() -> None:
+def test_the_textbook_example_is_reproduced_to_within_0_2_and_completed() -> None:
     R, P, Q = ft.datasets.textbook()
     np.testing.assert_array_equal(
         R, [[5, 3, 0, 1], [4, 0, 0, 1], [1, 1, 0, 5], [1, 0, 0, 4], [0, 1, 5, 4], [2, 1, 3, 0]]
@@ -42,7 +42,7 @@ def test_the_example_comes_back_to_within_a_fifth_and_the_zeros_are_filled() -> 
 
 
 @pytest.mark.usefixtures("isa")
-def test_every_instruction_set_gives_the_reference() -> None:
+def test_every_instruction_set_agrees_with_the_reference() -> None:
     arguments = (*ft.datasets.textbook(), 3, 1000)
     for got, expected in zip(
         ft.matrix_factorization(*arguments), reference.matrix_factorization(*arguments), strict=True
@@ -58,7 +58,7 @@ def test_every_instruction_set_gives_the_reference() -> None:
     alpha=st.floats(1e-5, 0.02),
     beta=st.floats(0, 0.5),
 )
-def test_any_matrix_gives_the_reference(
+def test_any_matrix_agrees_with_the_reference(
     seed: int, shape: tuple[int, int], K: int, steps: int, alpha: float, beta: float
 ) -> None:
     generator = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def test_any_matrix_gives_the_reference(
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-def test_the_new_user_factor_moves_the_item() -> None:
+def test_the_item_update_uses_the_new_user_factor() -> None:
     P, Q = ft.matrix_factorization([[3.0]], [[1.0]], [[2.0]], 1, 1, alpha=0.1, beta=0.0)
     assert P[0, 0] == pytest.approx(1 + 0.1 * 2 * 1 * 2)
     assert Q[0, 0] == pytest.approx(2 + 0.1 * 2 * 1 * P[0, 0])
@@ -122,10 +122,15 @@ def wide_polars(R: Any) -> pl.DataFrame:
 @pytest.mark.parametrize(
     "form",
     [
-        scipy.sparse.csr_array, scipy.sparse.csc_matrix, scipy.sparse.coo_array,
-        scipy.sparse.lil_matrix, scipy.sparse.dok_array, wide_pandas, wide_polars,
+        scipy.sparse.csr_array,
+        scipy.sparse.csc_matrix,
+        scipy.sparse.coo_array,
+        scipy.sparse.lil_matrix,
+        scipy.sparse.dok_array,
+        wide_pandas,
+        wide_polars,
     ],
-)  # fmt: skip
+)
 def test_sparse_and_frames_give_the_same_bits(form: Callable[[Any], Any]) -> None:
     R, P, Q = small()
     expected = ft.matrix_factorization(R, P, Q, 4, 20)
@@ -153,8 +158,8 @@ def test_only_positive_entries_are_observed() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_sparse_matrix_that_stores_an_entry_twice_means_the_sum() -> None:
-    """Regression: 100 + 100 in int8 was -56, and so not observed."""
+def test_entries_that_a_sparse_matrix_stores_twice_are_summed() -> None:
+    """Regression: the sum is exact where it overflows the integer type of the matrix."""
     twice = scipy.sparse.coo_array((np.array([100, 100], np.int8), ([0, 0], [0, 0])), shape=(1, 1))
     start = [[1.0]], [[1.0]]
     for a, b in zip(
@@ -174,7 +179,7 @@ def test_arguments_are_left_untouched() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_no_steps_and_no_ratings_return_the_start() -> None:
+def test_without_steps_or_ratings_the_initial_factors_are_returned() -> None:
     R, P, Q = small()
     for matrix, steps in ((R, 0), (np.zeros_like(R), 5)):
         got = ft.matrix_factorization(matrix, P, Q, 4, steps)
@@ -189,17 +194,17 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "object": ({"R": [[1, {}]]}, TypeError, r"R\[0, 1\] is \{\}; expected a real number"),
     "ragged": ({"R": [[1, 2], [1]]}, ValueError, "row 1 has 1 entries where row 0 has 2"),
     "infinity": ({"R": [[1, np.inf]]}, ValueError, r"R\[0, 1\] is inf"),
-    "sparse NaN": (
-        {"R": scipy.sparse.coo_array([[1, np.nan]])}, ValueError, r"R\[0, 1\] is nan",
-    ),
+    "sparse NaN": ({"R": scipy.sparse.coo_array([[1, np.nan]])}, ValueError, r"R\[0, 1\] is nan"),
     "sparse in three dimensions": (
-        {"R": scipy.sparse.coo_array(np.ones((1, 2, 2)))}, ValueError, r"shape \(1, 2, 2\)",
+        {"R": scipy.sparse.coo_array(np.ones((1, 2, 2)))},
+        ValueError,
+        r"shape \(1, 2, 2\)",
     ),
     "no dimension": ({"R": np.array(5)}, ValueError, r"shape \(\); expected \(n_users, n_items\)"),
     "one dimension": ({"R": [1, 2]}, ValueError, r"shape \(2,\); expected \(n_users, n_items\)"),
     "complex": ({"R": [[1j, 2]]}, TypeError, "complex128; expected real numbers"),
     "text": ({"R": [["a", "b"]]}, TypeError, "expected real numbers"),
-    "P shape": ({"P": [[1.0]]}, ValueError, r"P has shape \(1, 1\); R and K ask for \(1, 2\)"),
+    "P shape": ({"P": [[1.0]]}, ValueError, r"P has shape \(1, 1\); expected \(1, 2\)"),
     "Q shape": ({"Q": [[1.0, 1.0]]}, ValueError, r"Q has shape \(1, 2\)"),
     "P NaN": ({"P": [[1.0, np.nan]]}, ValueError, r"P\[0, 1\] is nan"),
     "K": ({"K": 0}, ValueError, "K is 0; expected an integer ≥ 1"),
@@ -209,18 +214,18 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "alpha NaN": ({"alpha": np.nan}, ValueError, "alpha is nan"),
     "alpha text": ({"alpha": "a"}, TypeError, "alpha is 'a'"),
     "beta": ({"beta": -0.1}, ValueError, r"beta is -0\.1; expected a finite number ≥ 0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_named(case: str) -> None:
+def test_errors_name_the_invalid_argument(case: str) -> None:
     changed, error, message = present(BAD[case])
     good: dict[str, Any] = {"R": [[1, 2]], "P": np.ones((1, 2)), "Q": np.ones((2, 2)), "K": 2}
     with pytest.raises(error, match=message):
         ft.matrix_factorization(**(good | changed))
 
 
-def test_divergence_is_an_error() -> None:
+def test_divergence_raises_an_error() -> None:
     with pytest.raises(ft.DivergenceError, match=r"alpha=1\.0; try half"):
         ft.matrix_factorization([[5.0, 3.0]], [[1.0]], [[1.0], [1.0]], 1, 5000, alpha=1.0)
 
@@ -229,7 +234,7 @@ def test_divergence_is_an_error() -> None:
     threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
 )
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a POSIX timer")
-def test_ctrl_c_works_during_a_long_call() -> None:
+def test_ctrl_c_interrupts_a_long_call() -> None:
     R, P, Q = ft.datasets.textbook()
     began = time.monotonic()
     signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -240,4 +245,4 @@ def test_ctrl_c_works_during_a_long_call() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    assert time.monotonic() - began < 60  # to its end it would take minutes
+    assert time.monotonic() - began < 60  # the whole call would take minutes

@@ -1,4 +1,4 @@
-"""show_config: versions, processor and instruction set."""
+"""Show the configuration: versions, processor and instruction set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from factorate._kernels.dispatch import available, chosen
 
 
 def show_config() -> None:
-    """Print the versions, the processor and the instruction set in use.
+    """Print the versions of the libraries, the processor and the instruction set in use.
+
+    Include this output in bug reports. "instruction set" is the one whose kernels are in use, and
+    "available" lists those that this processor supports. The environment variable
+    ``FACTORATE_ISA``, read when factorate is imported, selects one of them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The warnings and errors that are the library's own."""
+"""Exceptions and warnings that factorate defines."""
 
 from __future__ import annotations
 
@@ -6,32 +6,47 @@ import sys
 
 
 class UnknownIdWarning(UserWarning):
-    """Some ids are unknown to the model; the message says what that means for the result."""
+    """Warning that some users or items are unknown to the model.
+
+    The message states how many there are, with an example, and how the result treats them.
+    """
 
 
 class DivergenceError(ArithmeticError):
-    """Training left the finite numbers."""
+    """Error raised when training diverges: factors or errors become infinite or NaN."""
 
 
 class ModelFileError(ValueError):
-    """A file is not a whole, readable model."""
+    """Error raised when a file is not a valid model file, or is damaged."""
 
 
 class NotFittedError(ValueError, AttributeError):
-    """The model has no factors yet.
+    """Error raised when a model is used before it is fitted.
 
-    Where scikit-learn is loaded, what is raised is its ``NotFittedError`` as well.
+    If scikit-learn has been imported, the error is also an instance of
+    ``sklearn.exceptions.NotFittedError``.
     """
 
 
 def not_fitted(name: str) -> NotFittedError:
-    """Return the error for a model that was used before it was fitted."""
-    message = f"this {name} has no factors yet; call fit(ratings), or load a model, first"
+    """Return the error for a model that is used before it is fitted.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model's class.
+
+    Returns
+    -------
+    NotFittedError
+        The error to raise.
+    """
+    message = f"this {name} is not fitted; call fit(ratings), or load a model, first"
     sklearn_exceptions = sys.modules.get("sklearn.exceptions")
     if sklearn_exceptions is None:
         return NotFittedError(message)
     bases = (NotFittedError, sklearn_exceptions.NotFittedError)
-    # Made on the fly, the class has no name that pickle could find.
+    # pickle cannot find a class made at run time by its name.
     members = {"__reduce__": lambda _: (not_fitted, (name,))}
     error: NotFittedError = type("NotFittedError", bases, members)(message)
     return error

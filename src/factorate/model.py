@@ -1,4 +1,4 @@
-"""MatrixFactorization: parameters, and calls to the other rooms."""
+"""MatrixFactorization, and the loading of saved models."""
 
 from __future__ import annotations
 
@@ -25,129 +25,185 @@ if TYPE_CHECKING:
 
 
 class MatrixFactorization(FactorModel):
-    """Matrix factorization of ratings with biases, by stochastic gradient descent.
+    """Matrix factorization of ratings by stochastic gradient descent.
 
-    A rating is predicted as μ + b_u + b_i + p_u·q_i. Training minimizes, over the observed ratings
-    r, centred by their mean and divided by their standard deviation::
+    The rating of item i by user u is predicted as::
+
+        r̂ = μ + b_u + b_i + p_u · q_i
+
+    where μ is the mean rating, b_u and b_i are biases, and p_u and q_i are vectors of `n_factors`
+    latent factors. Ratings are centred by μ and divided by their standard deviation; on that scale,
+    training minimizes the regularized squared error of the observed ratings [1]_::
 
         ½ Σ [ (r − r̂)² + λ (|p_u|² + |q_i|² + b_u² + b_i²) ]
 
-    (Koren, Bell and Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE
-    Computer 42(8), 2009, eq. 5). The same seed gives the same bits for any number of threads, any
-    form of the input and any order of its rows, as long as no pair of user and item is there twice.
+    Other losses, L1 regularization, nonnegative factors and SVD++ are options.
 
     Parameters
     ----------
-    n_factors
-        K, the length of a user's and an item's row of factors.
-    n_epochs
-        Passes over the ratings.
-    learning_rate
-        η, on the scale of the standardized ratings: one number for all, or a mapping with some of
-        the keys "factors", "biases", "user_factors", "item_factors", "user_bias" and "item_bias".
-        None is what suits the schedule, ``{"factors": 0.07, "biases": 0.015}`` for "linear"; it
-        also fills what a mapping leaves out.
-    regularization
-        λ, likewise one number or a mapping; 0.036 fills what a mapping leaves out.
-    l1_regularization
-        Likewise, of the absolute values of factors and biases, which become exactly 0; what a
-        mapping leaves out is 0. By proximal steps (Duchi and Singer, "Efficient Online and Batch
-        Learning Using Forward Backward Splitting", JMLR 10, 2009, eq. 19).
-    learning_rate_schedule
-        How η goes on: "linear" and "cosine" fall towards 0 over the epochs, "inverse" falls as
-        1/√epoch, "constant" stays, and "adagrad" divides the rate of each row by the root of its
-        summed squared gradients (Duchi, Hazan and Singer, JMLR 12, 2011; one sum a row, as in Chin
-        et al., "A Learning-Rate Schedule for Stochastic Gradient Methods to Matrix Factorization",
-        PAKDD 2015).
-    loss
-        "squared", "absolute" or "huber"; for ratings of two values "logistic", "hinge" or
-        "squared_hinge"; with ``nonnegative=True`` also "kullback_leibler" (generalized). The two
-        robust losses centre ratings by their median; ratings of two values become −1 and 1, so
-        that a prediction above their middle means the higher one.
-    huber_delta
-        Error beyond which Huber's loss is linear, in standard deviations of the ratings.
-    nonnegative
-        Whether factors and biases stay ≥ 0; μ is 0 then.
-    svdpp
-        Whether what a user has rated counts, whatever the ratings (SVD++; Koren, "Factorization
-        Meets the Neighborhood", KDD 2008, eq. 15): p_u becomes
-        ``p_u + |N(u)|^-½ Σ y_j`` over the items N(u) that u rated in training. Predictions become
+    n_factors : int, default=64
+        Number of latent factors, K.
+    n_epochs : int, default=10
+        Number of passes over the training ratings.
+    learning_rate : float, dict or None, default=None
+        Learning rate η, on the scale of the standardized ratings. One number applies to all
+        parameters. A dict sets some of "factors", "biases", "user_factors", "item_factors",
+        "user_bias" and "item_bias"; the more specific key takes precedence. Keys left out, and
+        None, take defaults that depend on `learning_rate_schedule`; for "linear" they are
+        ``{"factors": 0.07, "biases": 0.015}``.
+    regularization : float or dict, default=0.036
+        L2 regularization λ, one number or a dict with the keys of `learning_rate`. Keys left out
+        are 0.036.
+    l1_regularization : float or dict, default=0.0
+        L1 regularization, one number or a dict with the keys of `learning_rate`. Keys left out are
+        0. It sets small factors and biases to exactly 0, by proximal steps [2]_.
+    learning_rate_schedule : str, default="linear"
+        How the learning rate changes from epoch to epoch:
+
+        - "linear" decreases linearly towards 0;
+        - "cosine" decreases towards 0 along half a cosine wave;
+        - "inverse" is proportional to 1/√epoch;
+        - "constant" does not change;
+        - "adagrad" divides the rate of each row of factors, and of each bias, by the root of its
+          accumulated squared gradients [3]_ [4]_.
+    loss : str, default="squared"
+        The loss to minimize: "squared", "absolute" or "huber"; "logistic", "hinge" or
+        "squared_hinge" for ratings of exactly two values; or "kullback_leibler", which needs
+        ``nonnegative=True``. For two values, the lower is trained as −1 and the higher as 1: a
+        prediction above their midpoint stands for the higher one.
+    huber_delta : float, default=1.0
+        Error above which the Huber loss is linear, in standard deviations of the ratings. Used
+        only with ``loss="huber"``.
+    nonnegative : bool, default=False
+        Whether to keep factors and biases ≥ 0. Ratings are not centred then: μ is 0.
+    svdpp : bool, default=False
+        Whether to add the SVD++ terms, which use the set N(u) of items that a user has rated [5]_:
+        p_u becomes ``p_u + |N(u)|^-½ Σ y_j``, summed over the items j in N(u). Predictions become
         more accurate; training takes about twice as long.
-    early_stopping
-        Whether to hold out ratings (or use the `eval_set` of `fit`), to stop when their loss has
-        not fallen for `patience` epochs, and to go back to the best epoch.
-    validation_fraction
-        Share of the ratings that is held out, above 0 and below 1.
-    patience
-        Epochs.
-    warm_start
-        Whether `fit` goes on from what was learnt before: users and items of the new ratings keep
-        their factors and biases, and the sums of AdaGrad go on; those not in the new ratings are
-        dropped.
-    partial_learning_rate
-        η of `partial_fit`; None is ``{"factors": 0.03, "biases": 0.03}``.
-    clip
-        Whether predictions are kept within the least and largest rating in training. Rankings
-        never are.
-    fit_bias
-        Whether users and items have biases.
-    fit_mean
-        Whether μ, the centre, is subtracted: the mean of the ratings for the squared loss, their
-        median for "absolute" and "huber". Else it is 0, as with `nonnegative` it always is; for the
-        losses of two values it always is their middle.
-    random_state
-        Seed: an int ≥ 0, a NumPy Generator or RandomState that each `fit` and each grouping draws
-        one from, or None for a new one each time. `partial_fit`, `add_users` and the like take
-        that of the fit.
-    n_threads
-        Threads to train, predict and recommend with; None for all the cores this process may use.
-    dtype
-        "float32" or "float64".
-    columns
-        Names of the columns (user, item, rating) of DataFrames and files; None to find them.
-    verbose
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `patience` epochs, and to
+        restore the best epoch. The validation ratings are the `eval_set` of `fit`, or else a random
+        `validation_fraction` of the training ratings.
+    validation_fraction : float, default=0.1
+        Fraction of the training ratings to hold out for early stopping, above 0 and below 1.
+    patience : int, default=3
+        Number of epochs without improvement before training stops early.
+    warm_start : bool, default=False
+        Whether `fit` continues from the factors, biases and AdaGrad accumulators of the previous
+        fit. Users and items that are not in the new ratings are dropped.
+    partial_learning_rate : float, dict or None, default=None
+        Learning rate of `partial_fit`, in the form of `learning_rate`. None is 0.03.
+    clip : bool, default=False
+        Whether to limit predictions to the range of the training ratings. Rankings are never
+        clipped.
+    fit_bias : bool, default=True
+        Whether to fit biases of users and items.
+    fit_mean : bool, default=True
+        Whether to centre the ratings. The centre μ is their mean, and their median for the losses
+        "absolute" and "huber". Otherwise μ is 0. Losses for two values always use their midpoint.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed of the initial factors, the order of updates and the validation split: an int ≥ 0 for
+        reproducible results, a NumPy Generator or RandomState from which every `fit` draws a seed,
+        or None for a new seed in every `fit`.
+    n_threads : int or None, default=None
+        Number of threads for training, prediction and recommendation. None is the number of CPU
+        cores available to this process. It does not change the results.
+    dtype : str, default="float32"
+        Type of the factors and biases: "float32" or "float64".
+    columns : tuple of str or None, default=None
+        Names of the user, item and rating columns of DataFrames and files. None recognizes common
+        names.
+    verbose : bool, default=False
         Whether to show a progress bar.
-    keep_seen
-        Whether to keep which items each user has rated, 4 bytes a rating, for recommendations of
-        others.
+    keep_seen : bool, default=True
+        Whether to store which items each user has rated, so that `recommend` can exclude them. It
+        takes 4 bytes per rating.
 
     Attributes
     ----------
-    user_factors_, item_factors_
-        Shapes (n_users, K) and (n_items, K), read-only. With ``svdpp=True`` those of a user
-        contain the SVD++ terms.
-    svdpp_factors_
-        y, with ``svdpp=True``: shape (n_items, K), read-only.
-    user_bias_, item_bias_
-        Shapes (n_users,) and (n_items,), read-only.
-    global_mean_
-        μ, the centre: the mean of the training ratings, or what `fit_mean` says.
-    users_, items_
-        The ids of the rows: those of the training ratings, sorted; after them those that each later
-        call added, sorted likewise.
-    n_epochs_
+    user_factors_ : ndarray of shape (n_users, n_factors)
+        Factors of the users, P; read-only. With ``svdpp=True`` they include the SVD++ terms.
+    item_factors_ : ndarray of shape (n_items, n_factors)
+        Factors of the items, Q; read-only.
+    svdpp_factors_ : ndarray of shape (n_items, n_factors)
+        Item factors y of the SVD++ terms; read-only. Only with ``svdpp=True``.
+    user_bias_ : ndarray of shape (n_users,)
+        Biases of the users, in units of the ratings; read-only.
+    item_bias_ : ndarray of shape (n_items,)
+        Biases of the items, in units of the ratings; read-only.
+    global_mean_ : float
+        The centre μ that was subtracted from the ratings.
+    users_ : ndarray of shape (n_users,)
+        Ids of the users, in the order of their rows: the ids of the training ratings, sorted,
+        followed by those that each later call added, sorted.
+    items_ : ndarray of shape (n_items,)
+        Ids of the items, in the order of their rows.
+    id_kinds_ : tuple of str
+        Kinds of the user ids and of the item ids, such as "integer" or "str".
+    n_epochs_ : int
         Number of epochs trained.
-    best_epoch_
-        The epoch whose factors these are: the last one, unless training stopped early.
-    history_
-        Columns "epoch", "learning_rate" (of the users' factors), "train_rmse" (of the errors before
-        each visit), "valid_rmse" and "valid_loss" (the mean loss on the scale of training; both NaN
-        without a validation set) and "seconds" since training began; read-only arrays.
+    best_epoch_ : int
+        Epoch, counted from 1, that the factors come from: the last one unless training stopped
+        early.
+    history_ : dict of str to ndarray
+        One entry per epoch in each array: "epoch"; "learning_rate" of the user factors;
+        "train_rmse", from the error of each rating before its update; "valid_rmse" and "valid_loss"
+        (the mean loss on the standardized scale), NaN without validation ratings; and "seconds"
+        since training began. The arrays are read-only.
+
+    See Also
+    --------
+    matrix_factorization : The textbook algorithm on a whole matrix.
+    factorate.metrics : Metrics of predictions and recommendations.
+    load : Read a model from a file.
+
+    Notes
+    -----
+    Each update uses one rating. With e = r − r̂::
+
+        p ← p + η (e q − λ p)
+        q ← q + η (e p_old − λ q)
+        b ← b + η (e − λ b)
+
+    `factorate.reference` defines the updates for all options in plain NumPy.
+
+    With the same `random_state`, the results are equal bit for bit for any number of threads, any
+    form of input and any order of the ratings, on the same version and instruction set, provided
+    that no pair of user and item occurs twice.
+
+    References
+    ----------
+    .. [1] Y. Koren, R. Bell and C. Volinsky, "Matrix Factorization Techniques for Recommender
+       Systems", IEEE Computer 42(8), 2009, eq. 5.
+    .. [2] J. Duchi and Y. Singer, "Efficient Online and Batch Learning Using Forward Backward
+       Splitting", JMLR 10, 2009, eq. 19.
+    .. [3] J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and
+       Stochastic Optimization", JMLR 12, 2011.
+    .. [4] W.-S. Chin, Y. Zhuang, Y.-C. Juan and C.-J. Lin, "A Learning-Rate Schedule for Stochastic
+       Gradient Methods to Matrix Factorization", PAKDD 2015.
+    .. [5] Y. Koren, "Factorization Meets the Neighborhood: A Multifaceted Collaborative Filtering
+       Model", KDD 2008, eq. 15.
 
     Examples
     --------
     >>> import factorate as ft
-    >>> model = ft.MatrixFactorization(n_factors=2, random_state=0)
     >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
-    >>> _ = model.fit((users, items, [5, 2, 4, 1]))
+    >>> ratings = [5, 2, 4, 1]
+    >>> model = ft.MatrixFactorization(n_factors=2, random_state=0)
+    >>> model.fit((users, items, ratings))
+    MatrixFactorization(n_factors=2, random_state=0)
     >>> model.predict((["bob"], ["jam"])).shape
     (1,)
+    >>> items, scores = model.recommend("bob", n=1)
+    >>> items
+    array(['jam'], dtype=object)
     """
 
     def __init__(
         self,
         n_factors: int = 64,
         n_epochs: int = 10,
+        *,
         learning_rate: Rates | None = None,
         regularization: Rates = 0.036,
         l1_regularization: Rates = 0.0,
@@ -207,46 +263,58 @@ class MatrixFactorization(FactorModel):
         eval_set: Any = None,
         callbacks: Sequence[Callable[[Epoch], object]] = (),
     ) -> Self:
-        """Learn from ratings; what was learnt before is replaced.
+        """Fit the model to ratings.
+
+        A previous fit is replaced, or continued with ``warm_start=True``.
 
         Parameters
         ----------
-        X
-            Ratings: a DataFrame, the path of a CSV or Parquet file, a tuple (users, items,
-            ratings), a scipy.sparse matrix or a dense 2-d array (0 and NaN are not observed); or
-            pairs of shape (n, 2) with `y`.
-        y
-            Ratings of the pairs, shape (n,).
-        sample_weight
-            Weight of each rating, ≥ 0, shape (n,). It multiplies the rating's part of the
-            objective, regularization included. One of 0 is not a rating, and its item is not left
-            out of recommendations; yet its user and item become known. Weights are divided by
-            their mean, so only their proportions count (`partial_fit` takes them as given).
-        eval_set
-            Ratings to validate on after each epoch, in any form `X` takes, or (X, y).
-        callbacks
-            Functions called after each epoch with an object that has the attributes ``number``,
-            ``learning_rate``, ``train_rmse``, ``valid_rmse``, ``valid_loss`` and ``seconds``;
-            training ends when one returns True.
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            The ratings, in one of these forms:
+
+            - a DataFrame with columns for user, item and rating;
+            - the path of a CSV or Parquet file with such columns;
+            - a tuple (users, items, ratings) of arrays;
+            - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are ratings;
+            - a dense array of shape (n_users, n_items), where 0 and NaN are missing ratings;
+            - with `y`, pairs (user, item) of shape (n_ratings, 2).
+        y : array-like of shape (n_ratings,), optional
+            Ratings of the pairs `X`.
+        sample_weight : array-like of shape (n_ratings,), optional
+            Weights ≥ 0 of the ratings. A weight multiplies all terms of a rating in the objective,
+            including regularization. Weights are divided by their mean. A rating of weight 0 is not
+            used, and its item is not excluded from recommendations, but its user and item become
+            known.
+        eval_set : ratings, optional
+            Validation ratings in any form of `X`, or a tuple (X, y). They are evaluated after each
+            epoch.
+        callbacks : sequence of callable, default=()
+            Functions to call after each epoch, with an object that has the attributes ``number``,
+            ``learning_rate``, ``train_rmse``, ``valid_rmse``, ``valid_loss`` and ``seconds``.
+            Training stops when one of them returns True.
 
         Returns
         -------
         MatrixFactorization
-            This model.
+            The fitted model itself.
 
         Raises
         ------
-        TypeError, ValueError, FileNotFoundError
-            If the parameters or ratings are not what they should be.
+        TypeError
+            If a parameter or the ratings have the wrong type.
+        ValueError
+            If a parameter or the ratings have an invalid value.
+        FileNotFoundError
+            If `X` is the path of a file that does not exist.
         DivergenceError
-            If the error explodes, also after halving the learning rate five times.
+            If training diverges, even after halving the learning rate five times.
         KeyboardInterrupt
-            The epochs finished so far are kept; before the first, and after any other error, the
-            model is as it was.
+            If the user interrupts training. The model keeps the epochs finished so far. Before the
+            first epoch is finished, and after any other error, the model is unchanged.
 
         Examples
         --------
-        Three columns, or pairs and their ratings:
+        Fit to three columns, or to pairs and their ratings:
 
         >>> import factorate as ft
         >>> users, items, ratings = [1, 1, 2, 3], ["tea", "jam", "tea", "rye"], [5, 2, 4, 1]
@@ -266,25 +334,35 @@ class MatrixFactorization(FactorModel):
     def partial_fit(
         self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Learn from more ratings in one pass; on a model without a fit, it is `fit`.
+        """Update the model with more ratings, in a single pass.
 
-        Only the users and items that are rated move; unknown ones are appended. Centre and scale
-        stay what they were.
+        Only the users and items of these ratings are updated; new ones are appended. The centre and
+        scale of the ratings do not change. A model without a fit is fitted as by `fit`.
 
         Parameters
         ----------
-        X, y, sample_weight
-            As for `fit`.
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Ratings in any form that `fit` accepts.
+        y : array-like of shape (n_ratings,), optional
+            Ratings of the pairs `X`.
+        sample_weight : array-like of shape (n_ratings,), optional
+            Weights ≥ 0 of the ratings. Unlike in `fit`, they are not divided by their mean.
 
         Returns
         -------
         MatrixFactorization
-            This model; other threads go on with what it was until all is done.
+            The model itself. Threads that read it meanwhile use its previous state.
 
         Raises
         ------
-        TypeError, ValueError, FileNotFoundError, DivergenceError
-            As `fit`; the model is as it was.
+        TypeError
+            If a parameter or the ratings have the wrong type.
+        ValueError
+            If a parameter or the ratings have an invalid value.
+        FileNotFoundError
+            If `X` is the path of a file that does not exist.
+        DivergenceError
+            If the update diverges. After any error the model is unchanged.
 
         Examples
         --------
@@ -301,24 +379,33 @@ class MatrixFactorization(FactorModel):
 
 
 def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorization:
-    """Read a model that :meth:`MatrixFactorization.save` wrote.
+    """Load a model from a file written by `MatrixFactorization.save`.
 
     Parameters
     ----------
-    path
-        The ``.npz`` file.
-    mmap
-        Whether to map the large arrays into memory, where processes share them, rather than copy
-        them. It takes no time, and checks all but the content of these arrays. The file may be
-        replaced meanwhile (not on Windows), but not changed in place. Factors saved as float16
-        are copied nevertheless.
+    path : str or path-like
+        Path of the ``.npz`` file.
+    mmap : bool, default=False
+        Whether to map the large arrays into memory instead of copying them. Loading then takes
+        almost no time, and processes share the memory, but the contents of these arrays are not
+        checked. While it is mapped, the file may be replaced (except on Windows) but must not be
+        changed in place. Factors saved as float16 are always copied.
+
+    Returns
+    -------
+    MatrixFactorization
+        The fitted model.
 
     Raises
     ------
     FileNotFoundError
-        If no file is there.
+        If the file does not exist.
     ModelFileError
-        If it is not a model, is damaged, or was written by a later version.
+        If the file is not a model, is damaged, or was written by a later version.
+
+    See Also
+    --------
+    MatrixFactorization.save : Write a model to a file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Plots, drawn with matplotlib, which is imported when something is drawn."""
+"""Plots of learning curves. Matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
@@ -20,23 +20,31 @@ AXES = {"epoch": "epoch", "seconds": "seconds of training"}
 
 
 class LearningCurveDisplay:
-    """The errors of a model in training and validation, epoch by epoch.
+    """Learning curve: training and validation RMSE by epoch.
+
+    Use `from_estimator` to draw the curve of a fitted model.
 
     Parameters
     ----------
-    history
-        Columns "epoch", "seconds", "train_rmse" and "valid_rmse", such as the model's `history_`.
-    best_epoch
-        Number of the epoch that is marked; None for no mark.
-    name
-        What the legend calls the model; None to say nothing of it.
+    history : dict of str to ndarray
+        Arrays "epoch", "seconds", "train_rmse" and "valid_rmse", such as the `history_` of a model.
+    best_epoch : int or None, default=None
+        Epoch to mark, counted from 1. None marks none.
+    name : str or None, default=None
+        Name of the model in the legend. None is no name.
 
     Attributes
     ----------
-    ax_, figure_
-        The matplotlib Axes and Figure that were drawn on last.
-    lines_
-        The lines there: of the training, of the validation where there was one, and the mark.
+    ax_ : matplotlib Axes
+        Axes of the last drawing.
+    figure_ : matplotlib Figure
+        Figure of the last drawing.
+    lines_ : list of matplotlib Line2D
+        Lines of the last drawing: training, validation if there is any, and the marked epoch.
+
+    See Also
+    --------
+    MatrixFactorization : The model, which records its `history_`.
 
     Examples
     --------
@@ -77,24 +85,26 @@ class LearningCurveDisplay:
 
         Parameters
         ----------
-        estimator
-            The model.
-        x, ax
-            As for `plot`.
-        name
-            What the legend calls it.
+        estimator : MatrixFactorization
+            A fitted model.
+        x : str, default="epoch"
+            Horizontal axis: "epoch" or "seconds".
+        name : str or None, default=None
+            Name of the model in the legend. None is no name.
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on. None creates new ones.
 
         Returns
         -------
         LearningCurveDisplay
-            The display, drawn.
+            The display that was drawn.
 
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If the model is not fitted.
         ValueError
-            If the model was trained for no epoch.
+            If `x` has another value, or the model was trained for 0 epochs.
         ImportError
             If matplotlib is not installed.
         """
@@ -103,29 +113,33 @@ class LearningCurveDisplay:
         return cls(estimator.history_, estimator.best_epoch_, name).plot(ax, x=x)
 
     def plot(self, ax: Axes | None = None, *, x: str = "epoch") -> Self:
-        """Draw the curves; those that were drawn on the same axes before are replaced.
+        """Draw the curves.
 
-        The training's errors are dashed. They are those before each visit of an epoch, the
-        validation's those after the epoch, which is why they may lie lower.
+        If the display has already been drawn on the same axes, the new curves replace the old ones.
 
         Parameters
         ----------
-        ax
-            Axes to draw on; None for those of the last time, or new ones.
-        x
-            "epoch" or "seconds".
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on. None reuses the axes of the last drawing, or creates new ones.
+        x : str, default="epoch"
+            Horizontal axis: "epoch" or "seconds".
 
         Returns
         -------
         LearningCurveDisplay
-            This display.
+            The display itself.
 
         Raises
         ------
         ValueError
-            If `x` is another, or there is no epoch to draw.
+            If `x` has another value, or the model was trained for 0 epochs.
         ImportError
             If matplotlib is not installed.
+
+        Notes
+        -----
+        Training errors are measured before each update, validation errors at the end of the epoch;
+        this is why validation errors can be lower.
         """
         if x not in AXES:
             raise ValueError(f"x is {x!r}; expected 'epoch' or 'seconds'")
@@ -153,20 +167,20 @@ class LearningCurveDisplay:
         return self
 
     def _draw(self, ax: Axes, x: str, color: Any) -> list[Line2D]:
-        places, train, valid = (self.history[key] for key in (x, "train_rmse", "valid_rmse"))
+        xs, train, valid = (self.history[key] for key in (x, "train_rmse", "valid_rmse"))
         label = f"{self.name}, {{}}" if self.name else "{}"
-        # One epoch is a point, which a line without marks would not show.
-        mark = "." if len(places) == 1 else ""
-        style = {"marker": mark, "color": color}
-        lines: list[Line2D] = ax.plot(places, train, "--", label=label.format("training"), **style)
+        # A line through a single point shows nothing without a marker.
+        marker = "." if len(xs) == 1 else ""
+        style = {"marker": marker, "color": color}
+        lines: list[Line2D] = ax.plot(xs, train, "--", label=label.format("training"), **style)
         style["color"] = lines[0].get_color()
-        followed = train
+        monitored = train
         if not np.isnan(valid).all():
-            followed = valid
-            lines += ax.plot(places, valid, label=label.format("validation"), **style)
+            monitored = valid
+            lines += ax.plot(xs, valid, label=label.format("validation"), **style)
         if self.best_epoch:
             row = self.best_epoch - 1
-            best = label.format(f"epoch {self.best_epoch}: {followed[row]:.4f}")
+            best = label.format(f"epoch {self.best_epoch}: {monitored[row]:.4f}")
             style["marker"] = "o"
-            lines += ax.plot(places[row], followed[row], linestyle="", label=best, **style)
+            lines += ax.plot(xs[row], monitored[row], linestyle="", label=best, **style)
         return lines

@@ -1,7 +1,7 @@
-"""The specification: every rule of the library in plain NumPy and loops.
+"""Specification of the algorithms: every update rule, in plain NumPy and loops.
 
-Slow on purpose. The compiled kernels are held to these functions, which visit ratings in the order
-they are given.
+These functions are written to be read and are slow. They process ratings in the given order, and
+the compiled kernels are tested against them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.integer[Any]]
-    Each = float | Sequence[float] | Floats  # for all, or for each kind of parameter
+    Each = float | Sequence[float] | Floats  # one for all, or one for each kind of parameter
 
 
 def matrix_factorization(
@@ -29,26 +29,33 @@ def matrix_factorization(
     alpha: float = 0.0002,
     beta: float = 0.02,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Factorize the positive entries of a dense matrix by the textbook's loop.
+    """Factorize the positive entries of a dense matrix by the textbook's algorithm.
+
+    The gradients keep the factor 2 of the squared error, and the update of q_ki uses the new p_uk.
 
     Parameters
     ----------
-    R
-        Ratings, shape (n_users, n_items); entries > 0 are observed.
-    P, Q
-        WarmStart factors, shapes (n_users, K) and (n_items, K); left untouched.
-    K
+    R : ndarray of shape (n_users, n_items)
+        Ratings; entries > 0 are observed.
+    P : ndarray of shape (n_users, K)
+        Initial factors of the users; not changed.
+    Q : ndarray of shape (n_items, K)
+        Initial factors of the items; not changed.
+    K : int
         Number of factors.
-    steps
-        Passes over the observed entries, row by row.
-    alpha, beta
-        Learning rate and regularization. Gradients keep the 2 of the squared error, and the new
-        p_uk already moves q_ki.
+    steps : int, default=5000
+        Number of passes over the observed entries, in row-major order.
+    alpha : float, default=0.0002
+        Learning rate.
+    beta : float, default=0.02
+        Regularization.
 
     Returns
     -------
-    P, Q
-        New float64 arrays.
+    P : ndarray of shape (n_users, K)
+        Factors of the users, a new float64 array.
+    Q : ndarray of shape (n_items, K)
+        Factors of the items, a new float64 array.
 
     Examples
     --------
@@ -70,16 +77,36 @@ def matrix_factorization(
     return p, q
 
 
-def descent(loss: str, rating: float, predicted: float, width: float = 1.0) -> float:
-    """Return minus the derivative of a loss by the prediction.
+def negative_gradient(
+    loss: str, rating: float, predicted: float, loss_parameter: float = 1.0
+) -> float:
+    """Return the negative derivative of a loss with respect to the prediction.
 
-    The losses are those of :func:`factorate.losses.mean_loss`. Margin losses take ratings of −1
-    and 1; `width` is that of Huber's loss, and the minimum prediction under Kullback–Leibler.
+    With the error e = r − r̂ and the margin m = r r̂, the losses are ½ e² ("squared"), abs(e)
+    ("absolute"), ½ e² up to δ and δ (abs(e) − ½ δ) above it ("huber"), log(1 + exp(−m))
+    ("logistic"), max(0, 1 − m) ("hinge"), ½ max(0, 1 − m)² ("squared_hinge") and
+    r log(r / r̂) − r + r̂ ("kullback_leibler").
+
+    Parameters
+    ----------
+    loss : str
+        Name of the loss.
+    rating : float
+        Rating r, on the scale of training; −1 or 1 for the losses of the margin.
+    predicted : float
+        Prediction r̂, on the same scale.
+    loss_parameter : float, default=1.0
+        The δ of "huber", or the minimum to which "kullback_leibler" raises lower predictions.
+
+    Returns
+    -------
+    float
+        The negative derivative; e for the squared loss.
 
     Examples
     --------
-    >>> descent("squared", 3.0, 2.5), descent("absolute", 3.0, 2.5), descent("hinge", -1.0, 0.0)
-    (0.5, 1.0, -1.0)
+    >>> negative_gradient("squared", 3.0, 2.5), negative_gradient("hinge", -1.0, 0.0)
+    (0.5, -1.0)
     """
     residual, margin = rating - predicted, rating * predicted
     if loss == "squared":
@@ -87,29 +114,43 @@ def descent(loss: str, rating: float, predicted: float, width: float = 1.0) -> f
     if loss == "absolute":
         return float(np.sign(residual))
     if loss == "huber":
-        return min(max(residual, -width), width)
+        return min(max(residual, -loss_parameter), loss_parameter)
     if loss == "logistic":
         return float(rating / (1 + np.exp(margin)))
     if loss == "hinge":
         return rating if margin < 1 else 0.0
     if loss == "squared_hinge":
         return residual if margin < 1 else 0.0
-    return rating / max(predicted, width) - 1  # kullback_leibler
+    return rating / max(predicted, loss_parameter) - 1  # kullback_leibler
 
 
-def shrink(x: Floats, cut: float, minimum: float = -np.inf) -> Floats:
-    """Apply the proximal operator of ``cut |x|`` and of the bound x ≥ `minimum`.
+def shrink(x: Floats, threshold: float, minimum: float = -np.inf) -> Floats:
+    """Apply the proximal operator of ``threshold * |x|`` and of the bound x ≥ `minimum`.
 
-    The proximal operator of L1 (Duchi and Singer, "Efficient Online and Batch Learning Using
-    Forward Backward Splitting", JMLR 10, 2009, eq. 19), and of a bound.
+    The former shrinks each number towards 0 (Duchi and Singer, "Efficient Online and Batch Learning
+    Using Forward Backward Splitting", JMLR 10, 2009, eq. 19).
+
+    Parameters
+    ----------
+    x : ndarray
+        Numbers.
+    threshold : float
+        Amount, ≥ 0, by which to shrink them.
+    minimum : float, default=-inf
+        Lower bound.
+
+    Returns
+    -------
+    ndarray
+        The result, of the shape of `x`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> shrink(np.array([-2.0, 0.5, 3.0]), cut=1.0)
+    >>> shrink(np.array([-2.0, 0.5, 3.0]), threshold=1.0)
     array([-1.,  0.,  2.])
     """
-    return np.maximum(x - np.clip(x, -cut, cut), minimum)
+    return np.maximum(x - np.clip(x, -threshold, threshold), minimum)
 
 
 def train_epoch(
@@ -127,55 +168,67 @@ def train_epoch(
     l1: Each = 0.0,
     weights: Floats | None = None,
     loss: str = "squared",
-    width: float = 1.0,
+    loss_parameter: float = 1.0,
     nonnegative: bool = False,
     accumulators: tuple[Floats, Floats] | None = None,
 ) -> float:
-    """Visit every rating once, in order, and move the factors and biases in place.
+    """Update factors and biases in place with every rating once, in the given order.
 
-    One visit, with rate η and regularization λ (L2-regularized matrix factorization with biases,
-    Koren, Bell and Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE
-    Computer 42(8), 2009, eq. 5)::
+    One update, with learning rate η and regularization λ (Koren, Bell and Volinsky, "Matrix
+    Factorization Techniques for Recommender Systems", IEEE Computer 42(8), 2009, eq. 5)::
 
         e = r − b_u − b_i − p·q
         p ← p + η (e q − λ p)
         q ← q + η (e p_old − λ q)
         b ← b + η (e − λ b)
 
-    Another loss has another e, minus its derivative by the prediction. A weight w makes it w e and
-    w λ. Under L1 each step ends in `shrink`. AdaGrad (Duchi, Hazan and Singer, JMLR 12, 2011),
-    with one sum a row, divides η by the root of the sum of squared gradients so far, then adds the
-    one of this visit.
+    With another loss, e is its `negative_gradient`. A weight w multiplies e and λ. With L1
+    regularization, each update ends with `shrink`. AdaGrad (Duchi, Hazan and Singer, JMLR 12, 2011;
+    one accumulator per row, as in Chin et al., PAKDD 2015) divides η by the root of the squared
+    gradients accumulated so far, and then adds those of this update.
 
     Parameters
     ----------
-    users, items
-        Row of each rating, shape (n,).
-    ratings
-        Centred and scaled values, shape (n,).
-    P, Q
-        Factors, shapes (n_users, K) and (n_items, K); changed.
-    user_bias, item_bias
-        Biases, shapes (n_users,) and (n_items,); changed if `fit_bias`.
-    rates, l2, l1
-        η, λ and the penalty of absolute values: one number, or four for user factors, item factors,
-        user biases and item biases.
-    fit_bias
-        Whether biases take part.
-    weights
-        Shape (n,), or None for 1.
-    loss, width
-        As for `descent`.
-    nonnegative
-        Whether factors and biases stay ≥ 0.
-    accumulators
-        For AdaGrad, shapes (n_users, 2) and (n_items, 2): sums of the squared gradients of a
-        row's factors and of its bias; changed.
+    users : ndarray of shape (n_ratings,)
+        Row of each rating's user.
+    items : ndarray of shape (n_ratings,)
+        Row of each rating's item.
+    ratings : ndarray of shape (n_ratings,)
+        Ratings, centred and scaled.
+    P : ndarray of shape (n_users, K)
+        Factors of the users; changed in place.
+    Q : ndarray of shape (n_items, K)
+        Factors of the items; changed in place.
+    user_bias : ndarray of shape (n_users,)
+        Biases of the users; changed in place if `fit_bias`.
+    item_bias : ndarray of shape (n_items,)
+        Biases of the items; changed in place if `fit_bias`.
+    rates : float or array-like of shape (4,)
+        Learning rate η: one for all, or one each for user factors, item factors, user biases and
+        item biases.
+    l2 : float or array-like of shape (4,)
+        Regularization λ, likewise.
+    fit_bias : bool, default=True
+        Whether to use and train biases.
+    l1 : float or array-like of shape (4,), default=0.0
+        L1 regularization, likewise.
+    weights : ndarray of shape (n_ratings,), optional
+        Weights of the ratings. The default is 1 for each.
+    loss : str, default="squared"
+        Name of the loss, as for `negative_gradient`.
+    loss_parameter : float, default=1.0
+        Parameter of the loss, as for `negative_gradient`.
+    nonnegative : bool, default=False
+        Whether to keep factors and biases ≥ 0.
+    accumulators : tuple of ndarray, optional
+        For AdaGrad, the squared-gradient accumulators, of shapes (n_users, 2) and (n_items, 2): one
+        column for the factors of a row and one for its bias; changed in place. The default is no
+        AdaGrad.
 
     Returns
     -------
     float
-        Sum of the squared errors r − r̂, each taken before its visit.
+        Sum of the squared errors r − r̂, each measured before its update.
 
     Examples
     --------
@@ -187,54 +240,54 @@ def train_epoch(
     (array([[1.2]]), array([[2.1]]))
     """
     squared = 0.0
-    base, pull, push = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2, l1))
+    base_rate, l2, l1 = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2, l1))
     minimum = 0.0 if nonnegative else -np.inf
     for t, (u, i, r) in enumerate(zip(users, items, ratings, strict=True)):
         w = 1.0 if weights is None else float(weights[t])
         p, q = P[u].copy(), Q[i].copy()
         predicted = np.dot(p, q) + (user_bias[u] + item_bias[i] if fit_bias else 0.0)
-        e = w * descent(loss, float(r), float(predicted), width)
-        rate = base
+        e = w * negative_gradient(loss, float(r), float(predicted), loss_parameter)
+        rate = base_rate
         if accumulators is not None:
-            user_accumulators, item_accumulators = accumulators[0][u], accumulators[1][i]
-            past = np.array(
-                [
-                    user_accumulators[0],
-                    item_accumulators[0],
-                    user_accumulators[1],
-                    item_accumulators[1],
-                ]
-            )
-            rate = base / np.sqrt(past)
-        down = e * q - w * pull[0] * p, e * p - w * pull[1] * q
-        P[u] = shrink(p + rate[0] * down[0], w * rate[0] * push[0], minimum)
-        Q[i] = shrink(q + rate[1] * down[1], w * rate[1] * push[1], minimum)
-        slopes = e - w * pull[2] * user_bias[u], e - w * pull[3] * item_bias[i]
+            of_user, of_item = accumulators[0][u], accumulators[1][i]
+            rate = base_rate / np.sqrt([of_user[0], of_item[0], of_user[1], of_item[1]])
+        p_step, q_step = e * q - w * l2[0] * p, e * p - w * l2[1] * q
+        P[u] = shrink(p + rate[0] * p_step, w * rate[0] * l1[0], minimum)
+        Q[i] = shrink(q + rate[1] * q_step, w * rate[1] * l1[1], minimum)
+        user_step, item_step = e - w * l2[2] * user_bias[u], e - w * l2[3] * item_bias[i]
         if fit_bias:
-            new_bias = user_bias[u] + rate[2] * slopes[0]
-            user_bias[u] = shrink(new_bias, w * rate[2] * push[2], minimum)
-            new_bias = item_bias[i] + rate[3] * slopes[1]
-            item_bias[i] = shrink(new_bias, w * rate[3] * push[3], minimum)
+            new_bias = user_bias[u] + rate[2] * user_step
+            user_bias[u] = shrink(new_bias, w * rate[2] * l1[2], minimum)
+            new_bias = item_bias[i] + rate[3] * item_step
+            item_bias[i] = shrink(new_bias, w * rate[3] * l1[3], minimum)
         if accumulators is not None:
-            user_accumulators += [down[0] @ down[0], slopes[0] ** 2 if fit_bias else 0.0]
-            item_accumulators += [down[1] @ down[1], slopes[1] ** 2 if fit_bias else 0.0]
+            of_user += [p_step @ p_step, user_step**2 if fit_bias else 0.0]
+            of_item += [q_step @ q_step, item_step**2 if fit_bias else 0.0]
         squared += float(r - predicted) ** 2
     return squared
 
 
 def add_svdpp_terms(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np.float64]:
-    """Return ``p̃_u = p_u + |N(u)|^-½ Σ_{j ∈ N(u)} y_j``, shape (n_users, K).
+    """Return the user factors with SVD++ terms, ``p̃_u = p_u + |N(u)|^-½ Σ y_j`` over j in N(u).
 
-    SVD++ terms of SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15).
+    N(u) are the items that user u has rated (Koren, "Factorization Meets the Neighborhood", KDD
+    2008, eq. 15).
 
     Parameters
     ----------
-    users, items
-        Row of each rating, shape (n,): N(u) are the items of user u.
-    own
-        p, shape (n_users, K).
-    Y
-        y, shape (n_items, K).
+    users : ndarray of shape (n_ratings,)
+        Row of each rating's user.
+    items : ndarray of shape (n_ratings,)
+        Row of each rating's item.
+    own : ndarray of shape (n_users, K)
+        Factors p of the users, without the terms.
+    Y : ndarray of shape (n_items, K)
+        Factors y of the items.
+
+    Returns
+    -------
+    ndarray of shape (n_users, K)
+        The factors p̃.
 
     Examples
     --------
@@ -255,7 +308,7 @@ def train_svdpp_epoch(
     items: Rows,
     ratings: Floats,
     groups: Sequence[slice],
-    shares: Sequence[float],
+    item_fractions: Sequence[float],
     own: Floats,
     Q: Floats,
     Y: Floats,
@@ -268,43 +321,69 @@ def train_svdpp_epoch(
     l1: Each = 0.0,
     weights: Floats | None = None,
     loss: str = "squared",
-    width: float = 1.0,
+    loss_parameter: float = 1.0,
 ) -> float:
-    """Visit every rating once with SVD++ terms, one group of users after another.
+    """Update all parameters in place with every rating once, with SVD++ terms.
 
-    The users of a group are visited by `train_epoch` with p̃_u in the place of p_u, without
-    regularization of it. Then the way d_u that p̃_u went is parted by the share s of the group::
+    Users are processed in groups. In each group, `train_epoch` updates p̃_u in place of p_u, without
+    regularization of p̃_u. The change d_u of p̃_u is then divided between p_u and the factors y of
+    the user's items, which take the fraction s of the group::
 
         p_u ← (1 − η λ)^|N(u)| (p_u + (1 − s) d_u)
         y_j ← y_j + s Σ_u |N(u)|^-½ d_u             over the users u of the group who rated j
 
-    and after all groups each y_j shrinks by 1 − η λ for each of its ratings. A weight w of a rating
-    makes it (1 − η λ)^w.
+    After all groups, each y_j is multiplied by 1 − η λ once for each of its ratings. A rating of
+    weight w counts as w ratings in these exponents.
 
     Parameters
     ----------
-    users, items, ratings
-        As for `train_epoch`.
-    groups
-        Which ratings belong to each group; those of a user are in one group.
-    shares
-        Share of each group.
-    own, Q, Y
-        p, q and y, shapes (n_users, K), (n_items, K) and (n_items, K); changed.
-    user_bias, item_bias, rates, l2, fit_bias, l1, weights, loss, width
-        As for `train_epoch`; η and λ of user factors are those of p and y.
+    users : ndarray of shape (n_ratings,)
+        Row of each rating's user.
+    items : ndarray of shape (n_ratings,)
+        Row of each rating's item.
+    ratings : ndarray of shape (n_ratings,)
+        Ratings, centred and scaled.
+    groups : sequence of slice
+        Ratings of each group. All ratings of a user are in one group.
+    item_fractions : sequence of float
+        The fraction s of each group.
+    own : ndarray of shape (n_users, K)
+        Factors p of the users, without the terms; changed in place.
+    Q : ndarray of shape (n_items, K)
+        Factors q of the items; changed in place.
+    Y : ndarray of shape (n_items, K)
+        Factors y of the items; changed in place.
+    user_bias : ndarray of shape (n_users,)
+        Biases of the users; changed in place if `fit_bias`.
+    item_bias : ndarray of shape (n_items,)
+        Biases of the items; changed in place if `fit_bias`.
+    rates : float or array-like of shape (4,)
+        Learning rate η: one for all, or one each for user factors, item factors, user biases and
+        item biases. Those of user factors apply to p and y.
+    l2 : float or array-like of shape (4,)
+        Regularization λ, likewise.
+    fit_bias : bool, default=True
+        Whether to use and train biases.
+    l1 : float or array-like of shape (4,), default=0.0
+        L1 regularization, likewise.
+    weights : ndarray of shape (n_ratings,), optional
+        Weights of the ratings. The default is 1 for each.
+    loss : str, default="squared"
+        Name of the loss, as for `negative_gradient`.
+    loss_parameter : float, default=1.0
+        Parameter of the loss, as for `negative_gradient`.
 
     Returns
     -------
     float
-        Sum of the squared errors, each taken before its visit.
+        Sum of the squared errors r − r̂, each measured before its update.
 
     Examples
     --------
     >>> import numpy as np
     >>> row, own, Q, Y = np.array([0]), np.array([[1.0]]), np.array([[2.0]]), np.zeros((1, 1))
-    >>> how = row, row, np.array([3.0]), [slice(0, 1)], [0.25], own, Q, Y, np.zeros(1), np.zeros(1)
-    >>> train_svdpp_epoch(*how, rates=0.1, l2=0.0, fit_bias=False)
+    >>> data = row, row, np.array([3.0]), [slice(0, 1)], [0.25], own, Q, Y, np.zeros(1), np.zeros(1)
+    >>> train_svdpp_epoch(*data, rates=0.1, l2=0.0, fit_bias=False)
     1.0
     >>> own.round(2), Y.round(2)
     (array([[1.15]]), array([[0.05]]))
@@ -313,21 +392,31 @@ def train_svdpp_epoch(
     rate, decay = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2))
     keep = max(0.0, 1 - rate[0] * decay[0])
     w = np.ones(len(users)) if weights is None else np.asarray(weights, np.float64)
-    for group, share in zip(groups, shares, strict=True):
-        some_users, some_items = users[group], items[group]
-        before = add_svdpp_terms(some_users, some_items, own, Y)
+    for group, fraction in zip(groups, item_fractions, strict=True):
+        group_users, group_items = users[group], items[group]
+        before = add_svdpp_terms(group_users, group_items, own, Y)
         after = before.copy()
+        columns = group_users, group_items, ratings[group]
         squared += train_epoch(
-            some_users, some_items, ratings[group], after, Q, user_bias, item_bias,
-            rate, [0.0, *decay[1:]], fit_bias,
-            l1=l1, weights=None if weights is None else w[group], loss=loss, width=width,
-        )  # fmt: skip
-        for u in np.unique(some_users):
-            rated = some_users == u
-            way = after[u] - before[u]
-            own[u] = keep ** np.sum(w[group][rated]) * (own[u] + (1 - share) * way)
-            for j in some_items[rated]:
-                Y[j] += share * np.sum(rated) ** -0.5 * way
+            *columns,
+            after,
+            Q,
+            user_bias,
+            item_bias,
+            rate,
+            [0.0, *decay[1:]],
+            fit_bias,
+            l1=l1,
+            weights=None if weights is None else w[group],
+            loss=loss,
+            loss_parameter=loss_parameter,
+        )
+        for u in np.unique(group_users):
+            rated = group_users == u
+            change = after[u] - before[u]
+            own[u] = keep ** np.sum(w[group][rated]) * (own[u] + (1 - fraction) * change)
+            for j in group_items[rated]:
+                Y[j] += fraction * np.sum(rated) ** -0.5 * change
     for j in np.unique(items):
         Y[j] *= keep ** np.sum(w[items == j])
     return squared
@@ -342,7 +431,29 @@ def predict(
     item_bias: Floats,
     mean: float,
 ) -> NDArray[np.float64]:
-    """Return μ + b_u + b_i + p_u·q_i for each pair, shape (n,).
+    """Return the predictions μ + b_u + b_i + p_u·q_i of pairs.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_pairs,)
+        Row of each pair's user.
+    items : ndarray of shape (n_pairs,)
+        Row of each pair's item.
+    P : ndarray of shape (n_users, K)
+        Factors of the users.
+    Q : ndarray of shape (n_items, K)
+        Factors of the items.
+    user_bias : ndarray of shape (n_users,)
+        Biases of the users.
+    item_bias : ndarray of shape (n_items,)
+        Biases of the items.
+    mean : float
+        The centre μ.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs,)
+        The predictions.
 
     Examples
     --------
@@ -371,27 +482,41 @@ def fold_in(
     fit_bias: bool = True,
     Y: Floats | None = None,
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the factors and the bias that fit the ratings of one user best, the items being fixed.
+    """Return the factors and bias that best fit one user's ratings, with all items fixed.
 
-    They minimize the objective of training, whose z = (r − μ) / s, p' = p / √s, b' = b / s::
+    They minimize the objective of training on its own scale, where z = (r − μ) / s, p' = p / √s,
+    q' = q / √s and b' = b / s::
 
         ½ Σ_j [ (z_j − b'_j − b' − p'·q'_j)² + λ (|p'|² + b'²) ]
 
     Parameters
     ----------
-    items, ratings
-        Rows of the items and their ratings, shape (n,), n > 0.
-    Q, item_bias
-        Factors and biases of the items, shapes (n_items, K) and (n_items,).
-    mean, scale
-        μ and s.
-    regularization
-        λ > 0.
-    fit_bias
-        Whether users have biases.
-    Y
-        Implicit factors of the items, shape (n_items, K): then the result is p̃, and p' in the
-        penalty is what it has beyond ``|N|^-½ Σ_j y_j``.
+    items : ndarray of shape (n_ratings,)
+        Row of each rating's item; at least one.
+    ratings : ndarray of shape (n_ratings,)
+        Ratings.
+    Q : ndarray of shape (n_items, K)
+        Factors of the items.
+    item_bias : ndarray of shape (n_items,)
+        Biases of the items.
+    mean : float
+        The centre μ.
+    scale : float
+        The scale s.
+    regularization : float
+        The regularization λ, > 0.
+    fit_bias : bool, default=True
+        Whether the user has a bias.
+    Y : ndarray of shape (n_items, K), optional
+        Factors y of the SVD++ terms. The result is then p̃, and the penalty applies to
+        p̃ − ``|N|^-½ Σ_j y_j``.
+
+    Returns
+    -------
+    factors : ndarray of shape (K,)
+        Factors of the user.
+    bias : float
+        Bias of the user.
 
     Examples
     --------
@@ -413,9 +538,21 @@ def fold_in(
 
 
 def best(scores: Floats, n: int) -> tuple[Rows, Floats]:
-    """Return the n best of a row of scores, best first, equal ones in their order.
+    """Return the n highest scores, best first; equal scores keep their order.
 
-    Where there are fewer than n that are not NaN or −inf, rows are −1 and scores NaN.
+    Parameters
+    ----------
+    scores : ndarray of shape (n_items,)
+        Scores. Those that are NaN or −inf are left out.
+    n : int
+        Number of scores to return.
+
+    Returns
+    -------
+    rows : ndarray of shape (n,)
+        Rows of the scores; −1 where too few are left.
+    scores : ndarray of shape (n,)
+        The scores; NaN where too few are left.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The reference rule on a whole matrix: the loop of the textbook, compiled."""
+"""The textbook's matrix factorization by stochastic gradient descent, compiled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from factorate.exceptions import DivergenceError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# Products between two looks for Ctrl-C: some tens of milliseconds.
+# Multiplications per call of the kernel, some tens of milliseconds: Ctrl-C acts between calls.
 WORK_PER_CALL = 1 << 24
 
 
@@ -38,51 +38,60 @@ def matrix_factorization(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Factorize the positive entries of a matrix by the textbook's stochastic gradient descent.
 
-    For every entry r_ui > 0 of R in row-major order, `steps` times over::
+    For every entry r_ui > 0 of R in row-major order, `steps` times::
 
         e = r_ui − p_u · q_i
         for k in range(K):
             p_uk ← p_uk + alpha (2 e q_ki − beta p_uk)
-            q_ki ← q_ki + alpha (2 e p_uk − beta q_ki)    # p_uk is already the new one
+            q_ki ← q_ki + alpha (2 e p_uk − beta q_ki)    # with the new p_uk
 
-    These are the gradients of e² + beta/2 (p_u · p_u + q_i · q_i); `factorate.reference` has the
-    same rule in plain NumPy.
+    The right-hand sides are gradients of e² + ½ beta (p_u · p_u + q_i · q_i). All arithmetic is in
+    float64.
 
     Parameters
     ----------
-    R
-        Ratings, shape (n_users, n_items): an array, a scipy.sparse matrix (never made dense) or a
-        wide DataFrame. Entries > 0 are observed, all others are not; a sparse matrix that stores
-        an entry twice means their sum.
-    P, Q
-        WarmStart factors, shapes (n_users, K) and (n_items, K); left untouched.
-    K
+    R : array-like, sparse matrix or DataFrame of shape (n_users, n_items)
+        Ratings. Entries > 0 are observed, all others are missing. A sparse matrix is never made
+        dense; entries it stores more than once are summed.
+    P : array-like of shape (n_users, K)
+        Initial factors of the users. The array is not changed.
+    Q : array-like of shape (n_items, K)
+        Initial factors of the items. The array is not changed.
+    K : int
         Number of factors.
-    steps
-        Passes over the observed entries.
-    alpha, beta
-        Learning rate and regularization.
+    steps : int, default=5000
+        Number of passes over the observed entries.
+    alpha : float, default=0.0002
+        Learning rate, > 0.
+    beta : float, default=0.02
+        Regularization, ≥ 0.
 
     Returns
     -------
-    P, Q : ndarray
-        The factors, new float64 arrays; ``P @ Q.T`` is the filled matrix.
+    P : ndarray of shape (n_users, K)
+        Factors of the users, a new float64 array.
+    Q : ndarray of shape (n_items, K)
+        Factors of the items, a new float64 array. ``P @ Q.T`` is the completed matrix.
 
     Raises
     ------
-    ValueError
-        If a shape does not fit, a number is NaN or infinite, `K` < 1, `steps` < 0, or `alpha` or
-        `beta` is out of range.
     TypeError
         If an argument does not hold real numbers.
+    ValueError
+        If shapes do not match, a number is NaN or infinite, or an argument is out of range.
     DivergenceError
-        If the factors leave the finite numbers.
+        If the factors become infinite or NaN.
+
+    See Also
+    --------
+    MatrixFactorization : The estimator, for large data.
+    factorate.reference.matrix_factorization : The same algorithm in plain NumPy.
 
     Notes
     -----
-    The start decides which minimum is found. From the one of :func:`factorate.datasets.textbook`
-    every observed entry comes back to within 0.2; of 1000 uniform random starts a third miss that
-    somewhere.
+    The initial factors determine which local minimum is found. From those of
+    :func:`factorate.datasets.textbook`, every observed entry is reproduced to within 0.2. About a
+    third of 1000 uniform random initial values miss this for some entry.
 
     Examples
     --------
@@ -97,8 +106,8 @@ def matrix_factorization(
     n_steps = check_count("steps", steps, 0)
     check_number("alpha", alpha, above=0)
     check_number("beta", beta, minimum=0)
-    P = _start("P", P, (shape[0], n_factors))
-    Q = _start("Q", Q, (shape[1], n_factors))
+    P = _initial("P", P, (shape[0], n_factors))
+    Q = _initial("Q", Q, (shape[1], n_factors))
     if not len(ratings):
         return P, Q
     per_call = max(1, WORK_PER_CALL // (len(ratings) * (n_factors + 8)))
@@ -107,17 +116,17 @@ def matrix_factorization(
         dispatch.textbook.train(users, items, ratings, P, Q, todo, float(alpha), float(beta))
         if not (np.isfinite(P).all() and np.isfinite(Q).all()):
             raise DivergenceError(
-                f"the factors left the finite numbers within {done + todo} steps with "
-                f"alpha={alpha!r}; try half of it"
+                f"the factors are no longer finite after {done + todo} steps with alpha={alpha!r}; "
+                f"try half of it"
             )
     return P, Q
 
 
-def _start(name: str, factors: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
+def _initial(name: str, factors: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     array = np.asarray(factors)
     check_numeric(array, name)
     if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}; R and K ask for {shape}")
+        raise ValueError(f"{name} has shape {array.shape}; expected {shape}, from R and K")
     _check_finite(array, name)
     return np.array(array, np.float64, order="C")
 
@@ -134,7 +143,7 @@ def _check_finite(array: NDArray[Any], name: str) -> None:
 def _observed(
     R: Any,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], tuple[int, int]]:
-    """Return rows, columns and values of the entries > 0 in row-major order."""
+    """Return rows, columns and values of the entries > 0, in row-major order, and R's shape."""
     if is_sparse(R):
         users, items, values, shape = _summed(R)
     else:
@@ -143,17 +152,17 @@ def _observed(
         users, items = np.nonzero(matrix > 0)
         values = matrix[users, items]
     users, items = (np.ascontiguousarray(rows, np.int32) for rows in (users, items))
-    # What the kernel does not check is proved here, whatever made the matrix.
+    # The kernel does not check rows, and a sparse matrix may hold any.
     for rows, n, what in ((users, shape[0], "user"), (items, shape[1], "item")):
         count_rows(rows, n, what)
     return users, items, np.ascontiguousarray(values, np.float64), shape
 
 
 def _summed(R: Any) -> tuple[Any, Any, Any, tuple[int, int]]:
-    """Return the entries > 0 of a sparse matrix, duplicates summed as such a matrix means them."""
+    """Return the entries > 0 of a sparse matrix, with duplicates summed."""
     shape = check_shape(R.shape, "R")
     check_numeric(R.tocoo().data, "R")
-    stored = R.tocoo().astype(np.float64)  # a sum of small integers would wrap
+    stored = R.tocoo().astype(np.float64)  # sums of small integers would overflow
     stored.sum_duplicates()
     users, items, values = stored.row, stored.col, stored.data
     bad = np.flatnonzero(~np.isfinite(values))

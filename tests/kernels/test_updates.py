@@ -144,7 +144,7 @@ def train_general_both(
         arguments: Any = *columns, *specified[:4], rates, l2, fit_bias
         expected = reference.train_epoch(
             *arguments, l1=l1, weights=weights, loss=rule.loss,
-            width=rule.width, nonnegative=rule.nonnegative,
+            loss_parameter=rule.width, nonnegative=rule.nonnegative,
             accumulators=tuple(specified[4:]) if rule.adagrad else None,
         )  # fmt: skip
         assert squared == pytest.approx(expected, rel=TOLERANCE[dtype] * 10)
@@ -237,7 +237,7 @@ def test_descent_is_minus_the_slope_of_the_mean_loss(
         return losses.mean_loss(rule, np.array([rating]), np.array([x]))
 
     slopes = (at(predicted) - at(predicted - h)) / h, (at(predicted + h) - at(predicted)) / h
-    descent = reference.descent(loss, rating, predicted, rule.width)
+    descent = reference.negative_gradient(loss, rating, predicted, rule.width)
     # At a kink, any slope between those of both sides will do.
     assert min(slopes) - 1e-4 <= -descent <= max(slopes) + 1e-4
 

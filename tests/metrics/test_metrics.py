@@ -1,4 +1,4 @@
-"""Errors agree with scikit-learn's, and rankings with their definitions in plain loops."""
+"""Errors agree with scikit-learn, and ranking metrics with their definitions in plain loops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ numbers = st.floats(-100, 100)
 
 
 @given(st.lists(st.tuples(numbers, numbers), min_size=2))
-def test_they_are_scikit_learns(pairs: list[tuple[float, float]]) -> None:
+def test_errors_agree_with_scikit_learn(pairs: list[tuple[float, float]]) -> None:
     true, predicted = zip(*pairs, strict=True)
     assert metrics.rmse(true, predicted) == pytest.approx(
         sklearn.metrics.root_mean_squared_error(true, predicted)
@@ -42,30 +42,30 @@ def test_shapes_are_checked(metric: Callable[[ArrayLike, ArrayLike], float]) -> 
         metric([], [])
 
 
-# Rankings. A twin takes one user's list, None for an empty place, and the set of relevant items.
+# The metrics of one user: a list, with None for an empty entry, and a set of relevant items.
 
 List = list[int | None]
 
 
-def precision(places: List, relevant: set[int]) -> float:
+def precision(ranked_items: List, relevant: set[int]) -> float:
     hits = 0
-    for item in places:
+    for item in ranked_items:
         if item in relevant:
             hits += 1
-    return hits / len(places)
+    return hits / len(ranked_items)
 
 
-def recall(places: List, relevant: set[int]) -> float:
+def recall(ranked_items: List, relevant: set[int]) -> float:
     hits = 0
-    for item in places:
+    for item in ranked_items:
         if item in relevant:
             hits += 1
     return hits / len(relevant)
 
 
-def ndcg(places: List, relevant: set[int]) -> float:
+def ndcg(ranked_items: List, relevant: set[int]) -> float:
     gained = best = 0.0
-    for k, item in enumerate(places, start=1):
+    for k, item in enumerate(ranked_items, start=1):
         if item in relevant:
             gained += 1 / math.log2(1 + k)
         if k <= len(relevant):
@@ -73,28 +73,30 @@ def ndcg(places: List, relevant: set[int]) -> float:
     return gained / best
 
 
-def mean_average_precision(places: List, relevant: set[int]) -> float:
+def mean_average_precision(ranked_items: List, relevant: set[int]) -> float:
     total = 0.0
-    for k, item in enumerate(places, start=1):
+    for k, item in enumerate(ranked_items, start=1):
         if item in relevant:
-            total += precision(places[:k], relevant)
-    return total / min(len(relevant), len(places))
+            total += precision(ranked_items[:k], relevant)
+    return total / min(len(relevant), len(ranked_items))
 
 
-def hit_rate(places: List, relevant: set[int]) -> float:
-    for item in places:
+def hit_rate(ranked_items: List, relevant: set[int]) -> float:
+    for item in ranked_items:
         if item in relevant:
             return 1.0
     return 0.0
 
 
-TWINS = [precision, recall, ndcg, mean_average_precision, hit_rate]
-ranked = pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.__name__)
+DEFINITIONS = [precision, recall, ndcg, mean_average_precision, hit_rate]
+ranked = pytest.mark.parametrize(
+    "definition", DEFINITIONS, ids=lambda definition: definition.__name__
+)
 
 
 @st.composite
 def rankings(draw: st.DrawFn) -> tuple[list[List], list[set[int]]]:
-    """Lists of n distinct items of 12, some shorter, and the relevant ones, for some users none."""
+    """Draw lists of up to n distinct items, and relevant items of each user, possibly none."""
     n = draw(st.integers(1, 6))
     a_list = st.lists(st.integers(0, 11), max_size=n, unique=True)
     lists = draw(st.lists(a_list.map(lambda some: some + [None] * (n - len(some))), min_size=1))
@@ -105,7 +107,7 @@ def rankings(draw: st.DrawFn) -> tuple[list[List], list[set[int]]]:
 
 
 def as_arrays(lists: list[List]) -> tuple[Any, Any]:
-    """Return the lists as `recommend` does: some item in the empty places, and NaN its score."""
+    """Return the lists in the form of `recommend`: an empty entry has any item and score NaN."""
     items = np.array([[0 if item is None else item for item in some] for some in lists])
     scores = np.array([[np.nan if item is None else 1.0 for item in some] for some in lists])
     return items, scores
@@ -113,19 +115,21 @@ def as_arrays(lists: list[List]) -> tuple[Any, Any]:
 
 @ranked
 @given(rankings())
-def test_they_are_their_definitions(twin: Any, ranking: tuple[list[List], list[set[int]]]) -> None:
+def test_metrics_agree_with_their_definitions(
+    definition: Any, ranking: tuple[list[List], list[set[int]]]
+) -> None:
     lists, relevant = ranking
     users = [f"user {row}" for row in range(len(lists))]
     held_out = [(user, item) for user, some in zip(users, relevant, strict=True) for item in some]
-    held_out += [*held_out[:2], ("a stranger", 3)]  # counted once, and not at all
-    found = getattr(metrics, twin.__name__)(
+    held_out += [*held_out[:2], ("another user", 3)]  # a duplicate, and a user without a list
+    found = getattr(metrics, definition.__name__)(
         as_arrays(lists), tuple(zip(*held_out, strict=True)), users
     )
-    expected = [twin(*pair) for pair in zip(lists, relevant, strict=True) if pair[1]]
+    expected = [definition(*pair) for pair in zip(lists, relevant, strict=True) if pair[1]]
     assert found == pytest.approx(sum(expected) / len(expected), rel=1e-12)
 
 
-def test_ndcg_is_scikit_learns() -> None:
+def test_ndcg_agrees_with_scikit_learn() -> None:
     generator = np.random.default_rng(0)
     lists = generator.permuted(np.tile(np.arange(20), (30, 1)), axis=1)
     relevant = generator.random((30, 20)) < 0.3
@@ -138,16 +142,16 @@ def test_ndcg_is_scikit_learns() -> None:
 
 
 @ranked
-def test_the_best_lists_and_the_worst(twin: Any) -> None:
-    metric = getattr(metrics, twin.__name__)
+def test_perfect_lists_score_1_and_lists_without_hits_0(definition: Any) -> None:
+    metric = getattr(metrics, definition.__name__)
     held_out = [1, 1, 2, 2], ["a", "b", "c", "d"]
     assert metric([["a", "b"], ["d", "c"]], held_out, [1, 2]) == 1
     assert metric([["c", "d"], ["a", "b"]], held_out, [1, 2]) == 0
 
 
 @ranked
-def test_every_form_of_held_out_ratings(twin: Any) -> None:
-    metric = getattr(metrics, twin.__name__)
+def test_all_forms_of_held_out_ratings_give_the_same(definition: Any) -> None:
+    metric = getattr(metrics, definition.__name__)
     lists = np.array([[2, 0], [1, 2]])
     users, items, ratings = [0, 0, 1, 1], [0, 1, 2, 0], [5.0, 2.0, 4.0, 1.0]
     every = metric(lists, (users, items), [0, 1])
@@ -160,7 +164,7 @@ def test_every_form_of_held_out_ratings(twin: Any) -> None:
     assert metric(lists, series, [0, 1], threshold=4.0) == good
 
 
-def test_the_ids_of_a_file_are_read_as_those_of_the_lists(tmp_path: Any) -> None:
+def test_ids_of_a_file_are_read_with_the_type_of_the_lists(tmp_path: Any) -> None:
     path = tmp_path / "held_out.csv"
     path.write_text("user,item\n1,10\n2,20\n")
     assert metrics.hit_rate([["10"], ["10"]], path, ["1", "2"]) == 0.5
@@ -180,36 +184,40 @@ def test_a_user_may_have_several_lists() -> None:
         ([[], []], ([1], ["a"]), {}, r"shape \(2, 0\); expected \(2, n\)"),
         (
             (np.array([["a"], ["b"]]), np.zeros(2)),
-            ([1], ["a"]), {}, r"items have shape \(2, 1\) and their scores \(2,\)",
+            ([1], ["a"]),
+            {},
+            r"items have shape \(2, 1\) and their scores \(2,\)",
         ),
         ([["a", "b"], ["b", "b"]], ([1], ["a"]), {}, "'b' is twice in list 1"),
         ([["a"], ["b"]], ([1, 2], ["a"]), {}, "2 users, 1 items"),
-        ([["a"], ["b"]], ([], []), {}, "there are no held-out ratings; at least one"),
+        ([["a"], ["b"]], ([], []), {}, "there are no held-out ratings; expected at least one"),
         (
-            [["a"], ["b"]], ([1], ["a"], [3]), {"threshold": 4},
+            [["a"], ["b"]],
+            ([1], ["a"], [3]),
+            {"threshold": 4},
             "there are no held-out ratings of at least 4",
         ),
         ([["a"], ["b"]], ([1], ["a"], [3, 4]), {"threshold": 1}, "1 users, 1 items, 2 ratings"),
         ([["a"], ["b"]], ([1], ["a"], [3]), {"threshold": math.inf}, "threshold is inf; expected"),
         ([["a"], ["b"]], ([3], ["a"]), {}, "none of the users has a relevant item"),
     ],
-)  # fmt: skip
-def test_what_does_not_fit_is_named(
-    twin: Any, recommended: Any, held_out: Any, options: dict[str, float], message: str
+)
+def test_errors_name_the_invalid_value(
+    definition: Any, recommended: Any, held_out: Any, options: dict[str, float], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        getattr(metrics, twin.__name__)(recommended, held_out, [1, 2], **options)
+        getattr(metrics, definition.__name__)(recommended, held_out, [1, 2], **options)
 
 
-def test_ids_of_another_type_are_refused() -> None:
-    """Regression: the message spoke of a model, where there is none."""
+def test_ids_of_another_type_are_rejected() -> None:
+    """Regression: the message names the lists and the held-out ratings, not a model."""
     with pytest.raises(TypeError, match=r"items are integer .* those held out are str \('1'\)"):
         metrics.recall([[1], [2]], ([1, 2], ["1", "2"]), [1, 2])
     with pytest.raises(TypeError, match=r"held-out users are str .* the lists are integer \(1\)"):
         metrics.recall([[1], [2]], (["1", "2"], [1, 2]), [1, 2])
 
 
-def test_lists_without_any_item_find_nothing() -> None:
+def test_empty_lists_have_no_hits() -> None:
     nothing = np.zeros((2, 3)), np.full((2, 3), np.nan)
     assert metrics.recall(nothing, ([1, 2], ["a", "b"]), [1, 2]) == 0
 
@@ -229,12 +237,12 @@ def model(split: tuple[Any, Any]) -> ft.MatrixFactorization:
 
 
 @pytest.mark.parametrize("threshold", [None, 4])
-def test_a_model_is_measured_on_the_best_items_it_has_not_seen(
+def test_ranking_evaluates_the_best_unseen_items(
     model: ft.MatrixFactorization, split: tuple[Any, Any], threshold: float | None
 ) -> None:
     training, held_out = split
     found = metrics.ranking(model, held_out, n=7, threshold=threshold)
-    expected: dict[str, list[float]] = {twin.__name__: [] for twin in TWINS}
+    expected: dict[str, list[float]] = {definition.__name__: [] for definition in DEFINITIONS}
     for user in sorted(set(held_out[0].tolist())):
         mine = held_out[0] == user
         if threshold is not None:
@@ -244,33 +252,33 @@ def test_a_model_is_measured_on_the_best_items_it_has_not_seen(
             continue
         unseen = np.setdiff1d(model.items_, training[1][training[0] == user])
         predicted = model.predict((np.full(len(unseen), user), unseen))
-        places: List = unseen[np.argsort(-predicted, kind="stable")[:7]].tolist()
-        for twin in TWINS:
-            expected[twin.__name__].append(twin(places, relevant))
+        ranked_items: List = unseen[np.argsort(-predicted, kind="stable")[:7]].tolist()
+        for definition in DEFINITIONS:
+            expected[definition.__name__].append(definition(ranked_items, relevant))
     expected["map"] = expected.pop("mean_average_precision")
     assert found.pop("n_users") == len(expected["map"])
     assert found.pop("n_seen") == 0
     assert found == pytest.approx({name: np.mean(each) for name, each in expected.items()})
 
 
-def test_pairs_that_were_trained_on_are_left_out_and_counted(
+def test_pairs_used_in_training_are_ignored_and_counted(
     model: ft.MatrixFactorization, split: tuple[Any, Any]
 ) -> None:
     training, held_out = split
     both = tuple(np.concatenate([a, b[:40]]) for a, b in zip(held_out, training, strict=True))
     assert metrics.ranking(model, both) == metrics.ranking(model, held_out) | {"n_seen": 40}
-    with pytest.raises(ValueError, match="every held-out rating was trained on"):
+    with pytest.raises(ValueError, match="every relevant held-out rating was used in training"):
         metrics.ranking(model, training)
 
 
-def test_users_the_model_does_not_know_count(model: ft.MatrixFactorization) -> None:
+def test_unknown_users_are_evaluated(model: ft.MatrixFactorization) -> None:
     best = int(model.items_[np.argmax(model.item_bias_)])
     with pytest.warns(ft.UnknownIdWarning, match="1 of 1 users are unknown"):
         found = metrics.ranking(model, ([1000], [best]), n=1)
     assert found["hit_rate"] == 1
 
 
-def test_names_of_columns_are_those_of_the_model(split: tuple[Any, Any]) -> None:
+def test_ranking_uses_the_column_names_of_the_model(split: tuple[Any, Any]) -> None:
     names = ("who", "what", "stars")
     training, held_out = (pd.DataFrame(dict(zip(names, part, strict=True))) for part in split)
     renamed = ft.MatrixFactorization(4, n_epochs=5, random_state=0, columns=names).fit(training)
@@ -280,12 +288,14 @@ def test_names_of_columns_are_those_of_the_model(split: tuple[Any, Any]) -> None
     )
 
 
-def test_a_model_that_keeps_no_seen_items_cannot_be_measured(split: tuple[Any, Any]) -> None:
-    forgetful = ft.MatrixFactorization(2, n_epochs=1, random_state=0, keep_seen=False).fit(split[0])
+def test_ranking_requires_seen_items(split: tuple[Any, Any]) -> None:
+    unseen_model = ft.MatrixFactorization(2, n_epochs=1, random_state=0, keep_seen=False).fit(
+        split[0]
+    )
     with pytest.raises(ValueError, match="left out of the lists; fit with keep_seen=True"):
-        metrics.ranking(forgetful, split[1])
+        metrics.ranking(unseen_model, split[1])
 
 
-def test_what_is_no_model_is_named(split: tuple[Any, Any]) -> None:
+def test_ranking_rejects_other_objects_than_models(split: tuple[Any, Any]) -> None:
     with pytest.raises(TypeError, match="model is 'x'; expected a MatrixFactorization"):
         metrics.ranking("x", split[1])  # type: ignore[arg-type]

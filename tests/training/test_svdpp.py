@@ -96,7 +96,7 @@ def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None)
             np.array(settings.rates) * (1 - (epoch - 1) / settings.n_epochs), settings.l2,
             settings.rule.fit_bias, l1=settings.l1,
             weights=None if weights is None else schedule.weights[everything],
-            loss=settings.rule.loss, width=settings.rule.width,
+            loss=settings.rule.loss, loss_parameter=settings.rule.width,
         )  # fmt: skip
     P = reference.add_svdpp_terms(ratings.users, ratings.items, own, Y)
     return [P * root, Q * root, Y * root, *(bias * factors.scale for bias in biases)]

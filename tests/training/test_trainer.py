@@ -103,7 +103,7 @@ def test_ten_epochs_are_the_specification_in_block_order(
                 (schedule.ratings[part] - factors.mean) / factors.scale,
                 P, Q, *biases, rates, chosen.l2, rule.fit_bias, l1=chosen.l1,
                 weights=schedule.weights[part] if weighted else None, loss=rule.loss,
-                width=rule.width, nonnegative=rule.nonnegative,
+                loss_parameter=rule.width, nonnegative=rule.nonnegative,
                 accumulators=(sums[0], sums[1]) if rule.adagrad else None,
             )  # fmt: skip
     trained = solver.train(ratings, chosen, weights=weights)

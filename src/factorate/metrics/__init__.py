@@ -1,4 +1,4 @@
-"""How far predictions are from ratings, and how good recommendations are."""
+"""Metrics of predicted ratings and of recommendations."""
 
 from factorate.metrics.errors import mae, r2, rmse
 from factorate.metrics.top_n import (

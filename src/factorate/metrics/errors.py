@@ -1,4 +1,4 @@
-"""Errors of predicted ratings."""
+"""Metrics of predicted ratings."""
 
 from __future__ import annotations
 
@@ -10,43 +10,25 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def _errors(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.floating[Any]]:
-    true, predicted = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
-    if true.shape != predicted.shape or true.ndim != 1:
-        raise ValueError(
-            f"y_true has shape {true.shape} and y_pred {predicted.shape}; expected (n,) for both"
-        )
-    if not len(true):
-        raise ValueError("there are no ratings; at least one is needed")
-    return true - predicted
-
-
-def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
-    if sample_weight is None:
-        return np.ones(n)
-    weights = np.asarray(sample_weight, np.float64)
-    if weights.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weights.shape}; expected ({n},)")
-    bad = np.flatnonzero(~((weights >= 0) & (weights < np.inf)))
-    if len(bad):
-        raise ValueError(f"sample_weight[{bad[0]}] is {weights[bad[0]]}; expected ≥ 0 and finite")
-    if not weights.any():
-        raise ValueError("all entries of sample_weight are 0; at least one above 0 is needed")
-    return weights
-
-
 def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Return the root of the mean squared error.
+    """Return the root mean squared error, ``sqrt(mean((y − ŷ)²))``.
 
     Parameters
     ----------
-    y_true, y_pred
-        Ratings and predictions, shape (n,), n ≥ 1.
+    y_true : array-like of shape (n_ratings,)
+        True ratings, at least one.
+    y_pred : array-like of shape (n_ratings,)
+        Predicted ratings.
+
+    Returns
+    -------
+    float
+        The error, in units of the ratings.
 
     Raises
     ------
     ValueError
-        If the shapes differ or are empty.
+        If the arrays are empty or their shapes differ.
 
     Examples
     --------
@@ -57,17 +39,24 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Return the mean absolute error.
+    """Return the mean absolute error, ``mean(|y − ŷ|)``.
 
     Parameters
     ----------
-    y_true, y_pred
-        Ratings and predictions, shape (n,), n ≥ 1.
+    y_true : array-like of shape (n_ratings,)
+        True ratings, at least one.
+    y_pred : array-like of shape (n_ratings,)
+        Predicted ratings.
+
+    Returns
+    -------
+    float
+        The error, in units of the ratings.
 
     Raises
     ------
     ValueError
-        If the shapes differ or are empty.
+        If the arrays are empty or their shapes differ.
 
     Examples
     --------
@@ -78,23 +67,29 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def r2(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the coefficient of determination, 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)².
+    """Return the coefficient of determination, R².
 
-    Equal ratings have no variance to explain: then it is 1 for exact predictions, else 0, as in
-    scikit-learn.
+    R² = 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)², where ȳ is the weighted mean of y. If all ratings are
+    equal, it is 1 for exact predictions and 0 otherwise, as in scikit-learn.
 
     Parameters
     ----------
-    y_true, y_pred
-        Ratings and predictions, shape (n,), n ≥ 1.
-    sample_weight
-        Weight w of each rating, ≥ 0 and some above, shape (n,); None for equal ones. ȳ is weighted
-        too.
+    y_true : array-like of shape (n_ratings,)
+        True ratings, at least one.
+    y_pred : array-like of shape (n_ratings,)
+        Predicted ratings.
+    sample_weight : array-like of shape (n_ratings,), optional
+        Weights w ≥ 0 of the ratings, at least one of them above 0. The default is equal weights.
+
+    Returns
+    -------
+    float
+        At most 1, which is exact prediction. Predicting ȳ for every rating gives 0.
 
     Raises
     ------
     ValueError
-        If the shapes differ or are empty, or weights are not what they should be.
+        If the arrays are empty, their shapes differ, or a weight is invalid.
 
     Examples
     --------
@@ -108,3 +103,28 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = N
     if total == 0:
         return float(residual == 0)
     return 1 - residual / total
+
+
+def _errors(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.floating[Any]]:
+    true, predicted = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+    if true.shape != predicted.shape or true.ndim != 1:
+        raise ValueError(
+            f"y_true has shape {true.shape} and y_pred {predicted.shape}; expected (n,) for both"
+        )
+    if not len(true):
+        raise ValueError("there are no ratings; expected at least one")
+    return true - predicted
+
+
+def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    if sample_weight is None:
+        return np.ones(n)
+    weights = np.asarray(sample_weight, np.float64)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weights.shape}; expected ({n},)")
+    bad = np.flatnonzero(~((weights >= 0) & (weights < np.inf)))
+    if len(bad):
+        raise ValueError(f"sample_weight[{bad[0]}] is {weights[bad[0]]}; expected ≥ 0 and finite")
+    if not weights.any():
+        raise ValueError("all entries of sample_weight are 0; expected at least one above 0")
+    return weights

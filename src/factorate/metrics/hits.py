@@ -1,4 +1,4 @@
-"""Relevance: which places of top-n lists hold an item that the user went on to rate."""
+"""Hits: which entries of top-n lists are relevant to their user."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class Hits(NamedTuple):
-    """Which places of each list hold a relevant item, for the users who have one at all."""
+    """Which entries of each list are relevant, for the users who have a relevant item."""
 
     matrix: NDArray[np.bool]  # (n_users, n)
     n_relevant: NDArray[np.int64]  # (n_users,), each ≥ 1
 
 
 class Relevant(NamedTuple):
-    """HeldOut-out pairs that count as hits, by their ids."""
+    """Held-out pairs, and which of them are relevant."""
 
     users: IdColumn
     items: IdColumn
-    counts: NDArray[np.bool]  # (n_pairs,), which of them do
+    mask: NDArray[np.bool]  # (n_pairs,)
 
 
 def read_relevant(
@@ -41,37 +41,65 @@ def read_relevant(
     names: Names | None,
     kinds: tuple[str | None, str | None],
 ) -> Relevant:
-    """Read held-out ratings, or pairs if every one is relevant.
+    """Read held-out ratings, or pairs if all of them are relevant.
 
     Parameters
     ----------
-    held_out
-        Ratings in any accepted form; without a threshold also a tuple (users, items).
-    threshold
-        Least rating of a relevant item; None for every pair.
-    names
-        Names of the columns (user, item, rating) of a DataFrame, or None to find them.
-    kinds
-        Kinds of the ids of users and items, which decide how those of a CSV file are read.
+    held_out : ratings
+        Ratings in any form that `fit` accepts; without a threshold also a tuple (users, items).
+    threshold : float or None
+        Lowest rating of a relevant item. None makes every pair relevant.
+    names : tuple of str or None
+        Names of the columns (user, item, rating) of a DataFrame, or None to recognize them.
+    kinds : tuple of str
+        Kinds of the user and item ids, which determine how ids in a CSV file are read.
+
+    Returns
+    -------
+    Relevant
+        The held-out pairs.
 
     Raises
     ------
-    TypeError, ValueError
-        If these are not ratings, or none is relevant.
+    TypeError
+        If `held_out` does not contain ratings.
+    ValueError
+        If a rating is invalid, or no pair is relevant.
     """
     columns = read_columns(held_out, names=names, with_ratings=threshold is not None, kinds=kinds)
-    relevant = np.ones(len(columns.users), np.bool)
+    mask = np.ones(len(columns.users), np.bool)
     if threshold is not None:
-        least = check_number("threshold", threshold)
-        relevant = read_values(columns.ratings, np.dtype(np.float64)) >= least
-    if not relevant.any():
-        at_least = "" if threshold is None else f" of at least {threshold}"
-        raise ValueError(f"there are no held-out ratings{at_least}; at least one is needed")
-    return Relevant(read_ids(columns.users, "users"), read_ids(columns.items, "items"), relevant)
+        minimum = check_number("threshold", threshold)
+        mask = read_values(columns.ratings, np.dtype(np.float64)) >= minimum
+    if not mask.any():
+        bound = "" if threshold is None else f" of at least {threshold}"
+        raise ValueError(f"there are no held-out ratings{bound}; expected at least one")
+    return Relevant(read_ids(columns.users, "users"), read_ids(columns.items, "items"), mask)
 
 
 def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np.bool]]:
-    """Return the items, shape (n_users, n), and which places are filled."""
+    """Return the recommended items, and which entries of the lists are not empty.
+
+    Parameters
+    ----------
+    recommended : tuple or array-like
+        (items, scores), where the score of an empty entry is NaN, or items alone; each of shape
+        (n_users, n).
+    n_users : int
+        Expected number of lists.
+
+    Returns
+    -------
+    items : ndarray of shape (n_users, n)
+        Ids of the items.
+    filled : ndarray of shape (n_users, n)
+        Whether each entry holds an item.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong.
+    """
     items, scores = recommended if isinstance(recommended, tuple) else (recommended, None)
     items = items if isinstance(items, np.ndarray) else np.asarray(items, object)
     filled = np.ones(items.shape, np.bool) if scores is None else ~np.isnan(scores)
@@ -85,58 +113,63 @@ def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np
     return items, filled
 
 
-def find_hits(recommended: Any, relevant: Relevant, who: IdColumn) -> Hits:
-    """Mark the places of the lists of users that hold one of their relevant items.
+def find_hits(recommended: Any, relevant: Relevant, users: IdColumn) -> Hits:
+    """Find the entries of the users' lists that are relevant to them.
 
     Parameters
     ----------
-    recommended
-        (items, scores) or items, shape (n_users, n).
-    relevant
-        The held-out pairs; those of other users are left out.
-    who
-        The user of each list.
+    recommended : tuple or array-like
+        As for `read_lists`.
+    relevant : Relevant
+        The held-out pairs. Those of users without a list are ignored.
+    users : IdColumn
+        User of each list.
+
+    Returns
+    -------
+    Hits
+        The hits of the users who have a relevant item.
 
     Raises
     ------
-    ValueError
-        If shapes do not fit, an item is twice in a list, or no user has a relevant item.
     TypeError
-        If ids of one side are of two types.
+        If the ids of the lists and of the held-out pairs have different types.
+    ValueError
+        If shapes do not match, a list holds an item twice, or no user has a relevant item.
     """
-    items, filled = read_lists(recommended, len(who.values))
-    what = read_ids(items[filled], "recommended items")
+    items, filled = read_lists(recommended, len(users.values))
+    item_ids = read_ids(items[filled], "recommended items")
 
-    # A pair is numbered user × n_items + item, by the rows of two indexes made for this.
-    user_index, lists = make_index(who, "users")
-    item_index, item_rows = make_index(relevant.items, "items")
+    # A pair is encoded as user row × n_items + item row, with rows in two temporary indexes.
+    user_index, list_rows = make_index(users, "users")
+    item_index, relevant_items = make_index(relevant.items, "items")
     n_items = np.int64(len(item_index.ids))
-    user_rows = look_up(user_index, relevant.users, "held-out users", "those of the lists are")
-    counts = relevant.counts & (user_rows >= 0)
-    pairs = np.unique(user_rows[counts] * n_items + item_rows[counts])
-    n_relevant = np.bincount(pairs // n_items, minlength=len(user_index.ids))[lists]
+    relevant_users = look_up(user_index, relevant.users, "held-out users", "those of the lists are")
+    mask = relevant.mask & (relevant_users >= 0)
+    pairs = np.unique(relevant_users[mask] * n_items + relevant_items[mask])
+    n_relevant = np.bincount(pairs // n_items, minlength=len(user_index.ids))[list_rows]
     if not n_relevant.any():
         raise ValueError("none of the users has a relevant item in the held-out ratings")
 
-    _check_distinct(items, filled, what)
-    places = np.full(items.shape, -1, np.int64)
-    places[filled] = look_up(item_index, what, "recommended items", "those held out are")
-    matrix = (places >= 0) & np.isin(lists[:, None] * n_items + places, pairs)
-    counted = n_relevant > 0
-    return Hits(matrix[counted], n_relevant[counted])
+    _check_distinct(items, filled, item_ids)
+    item_rows = np.full(items.shape, -1, np.int64)
+    item_rows[filled] = look_up(item_index, item_ids, "recommended items", "those held out are")
+    matrix = (item_rows >= 0) & np.isin(list_rows[:, None] * n_items + item_rows, pairs)
+    has_relevant = n_relevant > 0
+    return Hits(matrix[has_relevant], n_relevant[has_relevant])
 
 
-def _check_distinct(items: NDArray[Any], filled: NDArray[np.bool], what: IdColumn) -> None:
-    # Empty places are numbered apart, so that they are never equal.
+def _check_distinct(items: NDArray[Any], filled: NDArray[np.bool], item_ids: IdColumn) -> None:
+    # Empty entries of a list get distinct negative numbers, so that no two are equal.
     numbers = np.tile(-1 - np.arange(items.shape[1]), (len(items), 1))
     if filled.any():
-        numbers[filled] = make_index(what, "recommended items")[1]
+        numbers[filled] = make_index(item_ids, "recommended items")[1]
     order = np.argsort(numbers, axis=1, kind="stable")
     ordered = np.take_along_axis(numbers, order, axis=1)
-    twice = np.argwhere(ordered[:, 1:] == ordered[:, :-1])
-    if len(twice):
-        row, place = twice[0].tolist()
-        item = items[row, order[row, place]]
+    duplicates = np.argwhere(ordered[:, 1:] == ordered[:, :-1])
+    if len(duplicates):
+        row, rank = duplicates[0].tolist()
+        item = items[row, order[row, rank]]
         raise ValueError(
-            f"{show(item)} is twice in list {row} of the recommended items; list an item once"
+            f"{show(item)} is twice in list {row} of the recommended items; list each item once"
         )

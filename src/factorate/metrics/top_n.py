@@ -1,4 +1,4 @@
-"""Measures of how well top-n lists find the items that users went on to rate."""
+"""Metrics of top-n recommendations against held-out ratings."""
 
 from __future__ import annotations
 
@@ -21,60 +21,48 @@ if TYPE_CHECKING:
     from factorate.metrics.hits import Hits
 
 
-class RankingModel(Protocol):
-    """What `ranking` asks of a model: any `FactorModel` has it."""
-
-    @property
-    def id_kinds_(self) -> tuple[str, str]:
-        """Kinds of the ids of users and items."""
-        ...
-
-    def _require(self) -> FittedState: ...
-    def _checked_columns(self) -> Names | None: ...
-    def recommend(self, users: Any, n: int) -> Any:
-        """Return the ids and scores of the best items."""
-        ...
-
-
 def ranking(
     model: RankingModel, held_out: Any, n: int = 10, threshold: float | None = None
 ) -> dict[str, float]:
-    """Measure how well a model's top-n lists find the items that users went on to rate.
+    """Evaluate a model's top-n recommendations on held-out ratings.
 
-    Each user of `held_out` is given the `n` best items among those that were not in the training
-    ratings of that user.
+    Each user of `held_out` gets a list of the `n` best items, without those that the user has rated
+    in training.
 
     Parameters
     ----------
-    model
+    model : FactorModel
         A fitted model.
-    held_out
-        Ratings that were not trained on, in any form `fit` takes, or a tuple (users, items). Pairs
-        that were trained on after all cannot be recommended; they are left out and counted.
-    n
+    held_out : ratings
+        Ratings that were not used in training, in any form that `fit` accepts, or a tuple
+        (users, items). Pairs that were used in training cannot be recommended; they are ignored and
+        counted.
+    n : int, default=10
         Length of the lists.
-    threshold
-        Ratings of at least this much make an item relevant; None for every held-out pair.
+    threshold : float or None, default=None
+        Lowest rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
     dict
-        "precision", "recall", "ndcg", "map" and "hit_rate", as the functions of this module define
-        them; "n_users", how many users they are the means of: those with a relevant item; and
-        "n_seen", the number of held-out ratings left out because they were trained on.
+        The metrics "precision", "recall", "ndcg", "map" and "hit_rate", as defined by the functions
+        of this module; "n_users", the number of users with a relevant item, over whom they are
+        averaged; and "n_seen", the number of held-out ratings ignored because they were used in
+        training.
 
     Raises
     ------
-    TypeError, ValueError
-        If `model` is not a model, or has not kept which items users have rated; if `held_out` is
-        not ratings, or holds no relevant item.
+    TypeError
+        If `model` is not a model, or `held_out` does not contain ratings.
+    ValueError
+        If the model was fitted with ``keep_seen=False``, or no held-out item is relevant.
     NotFittedError
         If the model is not fitted.
 
     Warns
     -----
     UnknownIdWarning
-        If users were not in the training ratings: their lists are the same.
+        If users were not in the training ratings. They all get the same list.
 
     Examples
     --------
@@ -92,23 +80,23 @@ def ranking(
     fitted = model._require()
     if fitted.seen is None:
         raise ValueError(
-            "what users have rated was not kept (keep_seen=False), so it cannot be left out of the "
-            "lists; fit with keep_seen=True"
+            "the items that users have rated were not stored (keep_seen=False), so they cannot be "
+            "left out of the lists; fit with keep_seen=True"
         )
     relevant = read_relevant(held_out, threshold, model._checked_columns(), model.id_kinds_)
-    rows = look_up(fitted.user_index, relevant.users, "users")
-    columns = look_up(fitted.item_index, relevant.items, "items")
-    known = was_seen(fitted.seen, rows, columns)
-    counts = relevant.counts & ~known
-    if not counts.any():
+    user_rows = look_up(fitted.user_index, relevant.users, "users")
+    item_rows = look_up(fitted.item_index, relevant.items, "items")
+    seen = was_seen(fitted.seen, user_rows, item_rows)
+    mask = relevant.mask & ~seen
+    if not mask.any():
         raise ValueError(
-            "every held-out rating was trained on, and what was cannot be recommended; hold some "
-            "out before fit"
+            "every relevant held-out rating was used in training, so it cannot be recommended; "
+            "hold out ratings before fit"
         )
-    index, lists = make_index(relevant.users, "users")
-    users = index.ids[np.unique(lists[counts])]
+    index, held_out_rows = make_index(relevant.users, "users")
+    users = index.ids[np.unique(held_out_rows[mask])]
     recommended = model.recommend(users, n=n)
-    hits = find_hits(recommended, relevant._replace(counts=counts), read_ids(users, "users"))
+    hits = find_hits(recommended, relevant._replace(mask=mask), read_ids(users, "users"))
     return {
         "precision": _precision(hits),
         "recall": _recall(hits),
@@ -116,31 +104,31 @@ def ranking(
         "map": _mean_average_precision(hits),
         "hit_rate": _hit_rate(hits),
         "n_users": len(hits.n_relevant),
-        "n_seen": int(np.count_nonzero(known)),
+        "n_seen": int(np.count_nonzero(seen)),
     }
 
 
 def precision(
     recommended: Any, held_out: Any, users: ArrayLike, threshold: float | None = None
 ) -> float:
-    """Return precision at n: the share of the n places that hold a relevant item.
+    """Return precision at n: the fraction of the n entries of a list that are relevant.
 
-    An empty place is a miss. The mean is over the users that have a relevant item (Manning,
-    Raghavan and Schütze, "Introduction to Information Retrieval", 2008, section 8.4).
+    An empty entry is not relevant. The result is averaged over the users who have a relevant item
+    (Manning, Raghavan and Schütze, "Introduction to Information Retrieval", 2008, section 8.4).
 
     Parameters
     ----------
-    recommended
-        What :meth:`MatrixFactorization.recommend` returns: (items, scores), each of shape
-        (n_users, n), best first, with the score NaN where a place is empty. Or the items alone,
-        where no place is.
-    held_out
-        Ratings that were not trained on, in any form `fit` takes, or a tuple (users, items).
-        Those of other users are left out.
-    users
-        Whose lists they are, shape (n_users,).
-    threshold
-        Ratings of at least this much make an item relevant; None for every held-out pair.
+    recommended : tuple or array-like
+        Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
+        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
+        no entry is empty.
+    held_out : ratings
+        Ratings that were not used in training, in any form that `fit` accepts, or a tuple
+        (users, items). Ratings of other users are ignored.
+    users : array-like of shape (n_users,)
+        User of each list.
+    threshold : float or None, default=None
+        Lowest rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
@@ -149,8 +137,10 @@ def precision(
 
     Raises
     ------
-    TypeError, ValueError
-        If shapes do not match, an item is twice in a list, or no user has a relevant item.
+    TypeError
+        If `held_out` does not contain ratings, or its ids have another type than the lists.
+    ValueError
+        If shapes do not match, a list holds an item twice, or no user has a relevant item.
 
     Examples
     --------
@@ -165,20 +155,36 @@ def precision(
 def recall(
     recommended: Any, held_out: Any, users: ArrayLike, threshold: float | None = None
 ) -> float:
-    """Return recall at n: the share of a user's relevant items that are in the list.
+    """Return recall at n: the fraction of a user's relevant items that are in the list.
 
-    The mean is over the users that have a relevant item (Manning, Raghavan and Schütze,
-    "Introduction to Information Retrieval", 2008, section 8.3, of the first n).
+    The result is averaged over the users who have a relevant item (Manning, Raghavan and Schütze,
+    "Introduction to Information Retrieval", 2008, section 8.3, for the first n results).
 
     Parameters
     ----------
-    recommended, held_out, users, threshold
-        As in :func:`precision`.
+    recommended : tuple or array-like
+        Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
+        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
+        no entry is empty.
+    held_out : ratings
+        Ratings that were not used in training, in any form that `fit` accepts, or a tuple
+        (users, items). Ratings of other users are ignored.
+    users : array-like of shape (n_users,)
+        User of each list.
+    threshold : float or None, default=None
+        Lowest rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
     float
         From 0 to 1.
+
+    Raises
+    ------
+    TypeError
+        If `held_out` does not contain ratings, or its ids have another type than the lists.
+    ValueError
+        If shapes do not match, a list holds an item twice, or no user has a relevant item.
 
     Examples
     --------
@@ -195,21 +201,36 @@ def ndcg(
 ) -> float:
     """Return the normalized discounted cumulative gain at n.
 
-    A relevant item in place k = 1 … n gains 1 / log₂(1 + k); the sum is divided by that of the best
-    list there can be. The mean is over the users that have a relevant item (Järvelin and
-    Kekäläinen, "Cumulated gain-based evaluation of IR techniques", ACM TOIS 20(4), 2002, with a
-    gain of 0 or 1 and the discount of Burges et al., "Learning to rank using gradient descent",
-    ICML 2005).
+    A relevant item at rank k = 1 … n gains 1 / log₂(1 + k). The sum is divided by that of an ideal
+    list, and averaged over the users who have a relevant item (Järvelin and Kekäläinen, "Cumulated
+    gain-based evaluation of IR techniques", ACM TOIS 20(4), 2002, with gains 0 and 1 and the
+    discount of Burges et al., "Learning to rank using gradient descent", ICML 2005).
 
     Parameters
     ----------
-    recommended, held_out, users, threshold
-        As in :func:`precision`.
+    recommended : tuple or array-like
+        Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
+        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
+        no entry is empty.
+    held_out : ratings
+        Ratings that were not used in training, in any form that `fit` accepts, or a tuple
+        (users, items). Ratings of other users are ignored.
+    users : array-like of shape (n_users,)
+        User of each list.
+    threshold : float or None, default=None
+        Lowest rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
     float
         From 0 to 1.
+
+    Raises
+    ------
+    TypeError
+        If `held_out` does not contain ratings, or its ids have another type than the lists.
+    ValueError
+        If shapes do not match, a list holds an item twice, or no user has a relevant item.
 
     Examples
     --------
@@ -226,20 +247,36 @@ def mean_average_precision(
 ) -> float:
     """Return the mean average precision at n.
 
-    A user's average precision is the sum of the precision at k over the places k that hold a
-    relevant item, divided by the number of relevant items or n, whichever is less. The mean is over
-    the users that have a relevant item (McFee, Bertin-Mahieux, Ellis and Lanckriet, "The Million
-    Song Dataset Challenge", WWW 2012 Companion).
+    The average precision of a user is the sum of the precision at k over the ranks k of relevant
+    items, divided by n or the number of relevant items, whichever is smaller. The result is
+    averaged over the users who have a relevant item (McFee, Bertin-Mahieux, Ellis and Lanckriet,
+    "The Million Song Dataset Challenge", WWW 2012 Companion).
 
     Parameters
     ----------
-    recommended, held_out, users, threshold
-        As in :func:`precision`.
+    recommended : tuple or array-like
+        Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
+        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
+        no entry is empty.
+    held_out : ratings
+        Ratings that were not used in training, in any form that `fit` accepts, or a tuple
+        (users, items). Ratings of other users are ignored.
+    users : array-like of shape (n_users,)
+        User of each list.
+    threshold : float or None, default=None
+        Lowest rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
     float
         From 0 to 1.
+
+    Raises
+    ------
+    TypeError
+        If `held_out` does not contain ratings, or its ids have another type than the lists.
+    ValueError
+        If shapes do not match, a list holds an item twice, or no user has a relevant item.
 
     Examples
     --------
@@ -254,20 +291,36 @@ def mean_average_precision(
 def hit_rate(
     recommended: Any, held_out: Any, users: ArrayLike, threshold: float | None = None
 ) -> float:
-    """Return the hit rate at n: the share of users whose list holds a relevant item.
+    """Return the hit rate at n: the fraction of users whose list holds a relevant item.
 
-    Of the users that have one (Deshpande and Karypis, "Item-based top-N recommendation algorithms",
-    ACM TOIS 22(1), 2004, where each has exactly one).
+    Only users who have a relevant item are counted (Deshpande and Karypis, "Item-based top-N
+    recommendation algorithms", ACM TOIS 22(1), 2004, where each user has exactly one).
 
     Parameters
     ----------
-    recommended, held_out, users, threshold
-        As in :func:`precision`.
+    recommended : tuple or array-like
+        Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
+        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
+        no entry is empty.
+    held_out : ratings
+        Ratings that were not used in training, in any form that `fit` accepts, or a tuple
+        (users, items). Ratings of other users are ignored.
+    users : array-like of shape (n_users,)
+        User of each list.
+    threshold : float or None, default=None
+        Lowest rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
     float
         From 0 to 1.
+
+    Raises
+    ------
+    TypeError
+        If `held_out` does not contain ratings, or its ids have another type than the lists.
+    ValueError
+        If shapes do not match, a list holds an item twice, or no user has a relevant item.
 
     Examples
     --------
@@ -277,6 +330,34 @@ def hit_rate(
     1.0
     """
     return _hit_rate(_read(recommended, held_out, users, threshold))
+
+
+class RankingModel(Protocol):
+    """A model that `ranking` can evaluate, such as any `FactorModel`."""
+
+    @property
+    def id_kinds_(self) -> tuple[str, str]:
+        """Return the kinds of the user ids and of the item ids."""
+        ...
+
+    def _require(self) -> FittedState: ...
+    def _checked_columns(self) -> Names | None: ...
+    def recommend(self, users: Any, n: int) -> Any:
+        """Recommend `n` items to each user.
+
+        Parameters
+        ----------
+        users : array-like
+            Ids of the users.
+        n : int
+            Number of items for each user.
+
+        Returns
+        -------
+        tuple
+            Items and scores, each of shape (n_users, n).
+        """
+        ...
 
 
 def _precision(hits: Hits) -> float:
@@ -305,7 +386,7 @@ def _hit_rate(hits: Hits) -> float:
 
 
 def _read(recommended: Any, held_out: Any, users: ArrayLike, threshold: float | None) -> Hits:
-    who = read_ids(users, "users")
-    items, filled = read_lists(recommended, len(who.values))
-    kinds = who.kind, read_ids(items[filled], "recommended items").kind
-    return find_hits(recommended, read_relevant(held_out, threshold, None, kinds), who)
+    user_ids = read_ids(users, "users")
+    items, filled = read_lists(recommended, len(user_ids.values))
+    kinds = user_ids.kind, read_ids(items[filled], "recommended items").kind
+    return find_hits(recommended, read_relevant(held_out, threshold, None, kinds), user_ids)
