@@ -71,7 +71,7 @@ def main() -> None:
     ):
         print(f"{name:<14} RMSE {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}")
     ratios = [folded / retrained for folded, retrained, _ in rows]
-    print(f"fold-in / trained retrained {min(ratios):.4f} to {max(ratios):.4f}")
+    print(f"add_users / retrained {min(ratios):.4f} to {max(ratios):.4f}")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def main() -> None:
                     f"{answer['peak'] / 1e6:>8.0f} {extra:>7.1f}",
                     flush=True,
                 )
-    print("bytes: of memory a rating, extra the input, the factors and one copy of them")
+    print("bytes: peak memory per rating, without the input, the factors and one copy of them")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages: ``sphinx-build -W --keep-going docs build/docs``."""
+"""Sphinx configuration; build with ``sphinx-build -W --keep-going docs build/docs``."""
 
 import importlib.metadata
 
@@ -19,14 +19,14 @@ exclude_patterns = ["build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-default_role = "py:obj"  # `fit` in a docstring is a link
+default_role = "py:obj"  # single backticks in docstrings are links
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
-copybutton_exclude = ".linenos, .gp, .go"  # prompts and output are not what one wants to run
+copybutton_exclude = ".linenos, .gp, .go"  # do not copy prompts and output
 
 plot_formats = [("svg", 96)]
 plot_html_show_formats = False
