@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 import numpy as np
 
 from factorate import metrics
-from factorate._fitted import fold_in
+from factorate._fitted.fold_in import add_rows, user_of_ratings
+from factorate._fitted.remove_users import remove_users
 from factorate._input.frames import matrix_frame
 from factorate._input.id_columns import read_ids
 from factorate._input.id_index import look_up
@@ -514,8 +515,8 @@ class FactorModel:
         )
         warn_unknown(neighbours.NOBODY, (items, rows), IN_RATINGS, stacklevel=2)
         settings = check_settings(self.get_params(), fitted.seed)
-        alone = fold_in.alone(fitted, rows, values, settings)
-        found: Found = neighbours.recommend(alone, 0, n, True, None, None, False, self.n_threads)
+        one = user_of_ratings(fitted, rows, values, settings)
+        found: Found = neighbours.recommend(one, 0, n, True, None, None, False, self.n_threads)
         return found
 
     @overload
@@ -697,7 +698,7 @@ class FactorModel:
         warn_unknown(
             (columns.users, ratings.users), (columns.items, ratings.items), IN_RATINGS, stacklevel=3
         )
-        self._fitted = fold_in.add(fitted, ratings, side, settings)
+        self._fitted = add_rows(fitted, ratings, side, settings)
         return self
 
     def remove_users(self, users: ArrayLike) -> Self:
@@ -739,5 +740,5 @@ class FactorModel:
             raise ValueError(
                 f"users[{unknown[0]}] is {name}, whom the model does not know; nobody was removed"
             )
-        self._fitted = fold_in.remove_users(fitted, rows)
+        self._fitted = remove_users(fitted, rows)
         return self

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from factorate._fitted import fitting
-from factorate._fitted import model_file as storage
+from factorate._fitted import fitting, model_file
 from factorate._utils.validation import check_flag
 from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
@@ -335,7 +334,7 @@ class MatrixFactorization(FactorModel):
         parameters = self.get_params()
         if not isinstance(parameters["random_state"], int | np.integer | None):
             parameters["random_state"] = None  # the state of a generator is not a parameter
-        storage.save(path, parameters, fitted, dtype)
+        model_file.save(path, parameters, fitted, dtype)
 
 
 def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorization:
@@ -368,7 +367,7 @@ def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorizatio
     >>> bool((again.complete() == model.complete()).all())
     True
     """
-    parameters, fitted = storage.load(path, check_flag("mmap", mmap))
+    parameters, fitted = model_file.load(path, check_flag("mmap", mmap))
     later = sorted(parameters.keys() - MatrixFactorization._parameters().keys())
     if later:
         raise ModelFileError(

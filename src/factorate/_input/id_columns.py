@@ -126,12 +126,21 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
 def _datetimes(listed: list[Any], what: str) -> IdColumn:
     zoned = [getattr(value, "tzinfo", None) is not None for value in listed]
     if all(zoned):
-        return IdColumn(np.fromiter(listed, object, len(listed)), "zoned datetime")
+        utc = (_to_utc(value, f"{what}[{position}]") for position, value in enumerate(listed))
+        return IdColumn(np.fromiter(utc, object, len(listed)), "zoned datetime")
     if any(zoned):
         raise TypeError(f"{what} mix datetimes with and without a zone, which do not sort")
     # A Timestamp of pandas has nanoseconds, which NumPy drops unless asked like this.
     exact = [v.to_datetime64() if hasattr(v, "to_datetime64") else v for v in listed]
     return read_ids(np.array([np.datetime64(value) for value in exact]), what)
+
+
+def _to_utc(value: Any, where: str) -> Any:
+    """Return a datetime in UTC: in an hour that a change of clocks repeats, no other zone equals."""
+    try:
+        return value.astimezone(datetime.UTC)
+    except OverflowError:
+        raise ValueError(f"{where} is {show(value)}, which has no equal in UTC") from None
 
 
 def integers(listed: list[Any]) -> IdColumn:
