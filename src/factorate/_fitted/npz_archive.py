@@ -341,5 +341,5 @@ def read_into(file: BinaryIO, array: NDArray[Any], checksum: int = 0) -> int:
         n_read = file.readinto(chunk.data)  # type: ignore[attr-defined]
         if n_read != len(chunk):
             raise EOFError(f"the file ends {len(chunk) - n_read} bytes before an array does")
-        checksum = zlib.crc32(chunk, checksum)
+        checksum = zlib.crc32(chunk.data, checksum)
     return checksum

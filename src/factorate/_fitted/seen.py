@@ -176,7 +176,7 @@ def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:
 
 
 def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
-    """Return the index of each pair in ``seen.items``, or where to insert it, and if it is there."""
+    """Return where each pair is in ``seen.items``, or would be inserted, and if it is there."""
     known = users >= 0
     low = np.where(known, seen.starts[users], 0)
     end = np.where(known, seen.starts[users + 1], 0)

@@ -136,7 +136,7 @@ def _datetimes(listed: list[Any], what: str) -> IdColumn:
 
 
 def _to_utc(value: Any, where: str) -> Any:
-    """Return a datetime in UTC: in an hour that a change of clocks repeats, no other zone equals."""
+    """Return a datetime in UTC: in an hour that clocks repeat, it would equal no other zone's."""
     try:
         return value.astimezone(datetime.UTC)
     except OverflowError:
