@@ -190,7 +190,7 @@ def _change_members(choose: random.Random, parts: Parts) -> None:
     if kind == 0:
         del parts[name]
     elif kind == 1:
-        other = choose.choice(["extra.npy", "user_factors", "../x.npy", "é.npy", "svdpp_factors.npy"])
+        other = choose.choice(["extra.npy", "user_factors", "../x.npy", "é.npy", f"{name}.npy"])
         parts[other] = parts.pop(name)
     elif kind == 2:
         parts[name] = parts[_array_name(choose, parts)]
