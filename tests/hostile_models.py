@@ -28,7 +28,7 @@ VALUES: list[Any] = [
     "integer", "pandas", "evil", "\ud800", [], [1.0], [5.0, 1.0], [1, 2, 3], {}, {"factors": 1},
     {"a": {}}, [[[]]],
 ]  # fmt: skip
-DTYPES = [
+DTYPES: list[Any] = [
     "|O", "|V0", "|V4", "|S0", "|S3", "<U0", "<U2", "<c8", "<f2", "<f4", "<f8", ">f4", "<f16",
     "|b1", "|u1", "|i1", "<i4", "<i8", ">i8", "<u8", "<M8", "<M8[s]", "<M8[25s]", "<m8[s]", "",
     [("a", "<f4")], "float32", 7,
@@ -140,7 +140,8 @@ def _replace_metadata(choose: random.Random, parts: Parts) -> None:
 
 def _change_header(choose: random.Random, parts: Parts) -> None:
     name = _array_name(choose, parts)
-    descr, shape = choose.choice(DTYPES), choose.choice(SHAPES)
+    descr: Any = choose.choice(DTYPES)
+    shape = choose.choice(SHAPES)
     header = npy_header(descr, shape, choose.choice([False, False, False, True, 0]))
     content = parts[name]
     data = content[128:]
