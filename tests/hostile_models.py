@@ -24,19 +24,85 @@ if TYPE_CHECKING:
 
 EXTREMES = [0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**32, 2**63 - 1, -(2**63)]
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 1, 2**31, 2**64, 10**400, 0.5, -0.0, 1e300, "", "float64", "str",
-    "integer", "pandas", "evil", "\ud800", [], [1.0], [5.0, 1.0], [1, 2, 3], {}, {"factors": 1},
-    {"a": {}}, [[[]]],
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2**31,
+    2**64,
+    10**400,
+    0.5,
+    -0.0,
+    1e300,
+    "",
+    "float64",
+    "str",
+    "integer",
+    "pandas",
+    "evil",
+    "\ud800",
+    [],
+    [1.0],
+    [5.0, 1.0],
+    [1, 2, 3],
+    {},
+    {"factors": 1},
+    {"a": {}},
+    [[[]]],
+]
 DTYPES: list[Any] = [
-    "|O", "|V0", "|V4", "|S0", "|S3", "<U0", "<U2", "<c8", "<f2", "<f4", "<f8", ">f4", "<f16",
-    "|b1", "|u1", "|i1", "<i4", "<i8", ">i8", "<u8", "<M8", "<M8[s]", "<M8[25s]", "<m8[s]", "",
-    [("a", "<f4")], "float32", 7,
-]  # fmt: skip
+    "|O",
+    "|V0",
+    "|V4",
+    "|S0",
+    "|S3",
+    "<U0",
+    "<U2",
+    "<c8",
+    "<f2",
+    "<f4",
+    "<f8",
+    ">f4",
+    "<f16",
+    "|b1",
+    "|u1",
+    "|i1",
+    "<i4",
+    "<i8",
+    ">i8",
+    "<u8",
+    "<M8",
+    "<M8[s]",
+    "<M8[25s]",
+    "<m8[s]",
+    "",
+    [("a", "<f4")],
+    "float32",
+    7,
+]
 SHAPES: list[Any] = [
-    (), (0,), (1,), (3,), (4,), (-3,), (3, 2), (2, 3), (0, 2), (3, 0), (2**62, 4), (10**15,),
-    (0, 2**70), (3, 2, 1), (True, 2), [3, 2], 3, (3.0, 2), None,
-]  # fmt: skip
+    (),
+    (0,),
+    (1,),
+    (3,),
+    (4,),
+    (-3,),
+    (3, 2),
+    (2, 3),
+    (0, 2),
+    (3, 0),
+    (2**62, 4),
+    (10**15,),
+    (0, 2**70),
+    (3, 2, 1),
+    (True, 2),
+    [3, 2],
+    3,
+    (3.0, 2),
+    None,
+]
 
 
 def read_parts(path: Path) -> Parts:
@@ -132,10 +198,20 @@ def _change_metadata(choose: random.Random, parts: Parts) -> None:
 def _replace_metadata(choose: random.Random, parts: Parts) -> None:
     text = parts.get(METADATA, b"")
     parts[METADATA] = choose.choice(
-        [b"", b"[]", b"3", b"\xff", b"[" * 100_000, b'{"format": NaN}', text + b"}", text[:-9],
-         b" " * (1 << 20) + text, text.replace(b'"mean":', b'"mean": 1, "mean":', 1),
-         text.replace(b'"scale": ', b'"scale": 1e999, "x": ', 1)]
-    )  # fmt: skip
+        [
+            b"",
+            b"[]",
+            b"3",
+            b"\xff",
+            b"[" * 100_000,
+            b'{"format": NaN}',
+            text + b"}",
+            text[:-9],
+            b" " * (1 << 20) + text,
+            text.replace(b'"mean":', b'"mean": 1, "mean":', 1),
+            text.replace(b'"scale": ', b'"scale": 1e999, "x": ', 1),
+        ]
+    )
 
 
 def _change_header(choose: random.Random, parts: Parts) -> None:
@@ -216,9 +292,7 @@ def _pack_compressed(choose: random.Random, data: bytes) -> bytes:
 def _change_directory(choose: random.Random, data: bytes) -> bytes:
     """Change an offset, a size or any other field of one entry of the directory."""
     out = bytearray(data)
-    entries = [
-        at for at in range(len(out) - 46) if out[at : at + 4] == b"PK\x01\x02"
-    ]  # fmt: skip
+    entries = [at for at in range(len(out) - 46) if out[at : at + 4] == b"PK\x01\x02"]
     if not entries:
         return data
     at = choose.choice(entries)
@@ -242,9 +316,19 @@ def _flip(choose: random.Random, data: bytes) -> bytes:
 
 
 MUTATIONS: list[Callable[[random.Random, Parts], None]] = [
-    _change_metadata, _change_metadata, _replace_metadata, _change_header, _break_header,
-    _change_data, _change_data, _change_members,
-]  # fmt: skip
+    _change_metadata,
+    _change_metadata,
+    _replace_metadata,
+    _change_header,
+    _break_header,
+    _change_data,
+    _change_data,
+    _change_members,
+]
 DAMAGES: list[Callable[[random.Random, bytes], bytes]] = [
-    _pack_compressed, _change_directory, _change_directory, _cut, _flip,
-]  # fmt: skip
+    _pack_compressed,
+    _change_directory,
+    _change_directory,
+    _cut,
+    _flip,
+]

@@ -18,8 +18,11 @@ from factorate._training.losses import UpdateRule, mean_loss
 
 REGULARIZATION = 0.05
 PARAMETERS: dict[str, Any] = {
-    "n_factors": 6, "n_epochs": 5, "regularization": REGULARIZATION, "random_state": 0,
-}  # fmt: skip
+    "n_factors": 6,
+    "n_epochs": 5,
+    "regularization": REGULARIZATION,
+    "random_state": 0,
+}
 
 
 def fitted(**changes: Any) -> ft.MatrixFactorization:
@@ -44,9 +47,15 @@ def state(model: ft.MatrixFactorization) -> Any:
 def row_by_reference(model: ft.MatrixFactorization, items: Any, ratings: Any) -> Any:
     factors = state(model).factors
     return reference.fold_in(
-        items, ratings, factors.item_factors.astype(np.float64), factors.item_bias, factors.mean,
-        factors.scale, REGULARIZATION, model.fit_bias,
-    )  # fmt: skip
+        items,
+        ratings,
+        factors.item_factors.astype(np.float64),
+        factors.item_bias,
+        factors.mean,
+        factors.scale,
+        REGULARIZATION,
+        model.fit_bias,
+    )
 
 
 # Exactness
@@ -93,9 +102,14 @@ def test_items_equal_the_reference_with_sides_exchanged() -> None:
     factors = state(model).factors
     for item in np.unique(items):
         p, b = reference.fold_in(
-            users[items == item], ratings[items == item], factors.user_factors, factors.user_bias,
-            factors.mean, factors.scale, REGULARIZATION,
-        )  # fmt: skip
+            users[items == item],
+            ratings[items == item],
+            factors.user_factors,
+            factors.user_bias,
+            factors.mean,
+            factors.scale,
+            REGULARIZATION,
+        )
         row = model.items_.tolist().index(item)
         np.testing.assert_allclose(model.item_factors_[row], p, 1e-9, 1e-12)
         assert model.item_bias_[row] == pytest.approx(b)

@@ -63,8 +63,9 @@ def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
     np.testing.assert_array_equal(again.predict(pairs), model.predict(pairs))
     assert again.predict(pairs).dtype == dtype
     assert again.global_mean_ == model.global_mean_
-    for got, kept in zip(vars(again._fitted.seen).values(), vars(model._fitted.seen).values(),
-                         strict=True):  # fmt: skip
+    for got, kept in zip(
+        vars(again._fitted.seen).values(), vars(model._fitted.seen).values(), strict=True
+    ):
         np.testing.assert_array_equal(got, kept)
     for name, column in model.history_.items():
         np.testing.assert_array_equal(again.history_[name], column)
@@ -129,9 +130,11 @@ def test_seen_items_are_saved_only_with_keep_seen(tmp_path: Path) -> None:
 
 def test_parameters_of_any_spelling_come_back(tmp_path: Path) -> None:
     model = small(
-        n_factors=np.int64(3), dtype=np.float32, columns=("u", "i", "r"),
+        n_factors=np.int64(3),
+        dtype=np.float32,
+        columns=("u", "i", "r"),
         learning_rate=Fraction(1, 64),
-    )  # fmt: skip
+    )
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz")
     assert again.get_params() == model.get_params() | {"dtype": "float32"}
@@ -161,8 +164,10 @@ def test_a_model_of_a_frame_still_completes_to_one(tmp_path: Path) -> None:
     code = "import sys, factorate; print(factorate.load(sys.argv[1]).complete().shape)"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "model.npz")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout == "(2, 2)\n"
 
 
@@ -347,9 +352,9 @@ def test_datetimes_at_a_change_of_clocks_are_known_after_load(mmap: bool, tmp_pa
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz", mmap=mmap)
     assert len(again.users_) == 3
-    assert again.users_.tolist() == [value.astimezone(dt.UTC) for value in sorted(
-        CHANGES, key=lambda value: value.timestamp()
-    )]  # fmt: skip
+    assert again.users_.tolist() == [
+        value.astimezone(dt.UTC) for value in sorted(CHANGES, key=lambda value: value.timestamp())
+    ]
     pairs = CHANGES, ["x", "y", "x"]
     np.testing.assert_array_equal(again.predict(pairs), model.predict(pairs))
     in_utc = [value.astimezone(dt.UTC) for value in CHANGES]

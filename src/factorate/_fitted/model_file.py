@@ -31,7 +31,7 @@ FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
 SVDPP = "svdpp_factors"
 ACCUMULATORS = ("user_accumulators", "item_accumulators")
 SEEN = ("seen_starts", "seen_items")
-_CHUNK = 1 << 20  # numbers checked at a time
+_CHUNK = 1 << 16  # numbers checked at a time: they stay in the cache
 _FACTORS = Expected("f2 f4 f8", ndim=2, mappable="f4 f8")
 _BIAS = Expected("f2 f4 f8", ndim=1, mappable="f4 f8")
 _IDS = Expected("b1 i8 u8 M8 u1", ndim=1)
@@ -203,8 +203,13 @@ def _restore_factors(metadata: ModelMetadata, arrays: Arrays) -> Factors:
             f"user_factors has shape {P.shape} and item_factors {Q.shape}; expected 1 to "
             f"{MAX_FACTORS} columns, and at most {MAX_ROWS} rows"
         )
-    shapes = dict(zip(FACTORS, (P.shape, (len(Q), P.shape[1]), P.shape[:1], Q.shape[:1]),
-                      strict=True)) | {SVDPP: Q.shape}  # fmt: skip
+    shapes = {
+        "user_factors": P.shape,
+        "item_factors": (len(Q), P.shape[1]),
+        "user_bias": P.shape[:1],
+        "item_bias": Q.shape[:1],
+        SVDPP: Q.shape,
+    }
     for name, shape in shapes.items():
         array = arrays.get(name, Q)
         if array.shape != shape or array.dtype != P.dtype:

@@ -208,34 +208,37 @@ def _read(
         if name == filename or name not in expected:
             raise ValueError(f"it has a member {filename!r}, which is not part of a model")
         members.append(_read_header(file, name, expected[name], span))
-    to_map = [
-        member for member in members
-        if mapped and member.dtype.isnative and member.data % ALIGNMENT == 0
-        and _code(member.dtype) in expected[member.name].mappable.split()
-    ]  # fmt: skip
+    to_map = [member for member in members if mapped and _can_map(member, expected[member.name])]
     arrays = {member.name: _copy(file, member) for member in members if member not in to_map}
     if to_map:
-        # The file is read no more: on Windows, mapping moves its position.
+        # After all reading, since mapping moves the position of the file on Windows. Opening the
+        # path again might open another file: `write` replaces it.
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         for member in to_map:
             arrays[member.name] = np.ndarray(member.shape, member.dtype, whole, member.data)
     return metadata, {member.name: arrays[member.name] for member in members}
 
 
+def _can_map(member: _Member, expected: Expected) -> bool:
+    """Return whether an array is usable where it is; another program may have moved it."""
+    aligned = member.data % ALIGNMENT == 0
+    return aligned and member.dtype.isnative and _code(member.dtype) in expected.mappable.split()
+
+
 def _spans(file: BinaryIO, infos: list[zipfile.ZipInfo]) -> dict[str, tuple[int, int, int]]:
-    """Return begin, end and checksum of the content of each member, which zipfile does not tell."""
+    """Return where the content of each member begins and ends, and its checksum."""
     size = file.seek(0, 2)
     spans: dict[str, tuple[int, int, int]] = {}
-    free = 0  # where the member before ends
+    free = 0  # end of the preceding member
     for info in sorted(infos, key=lambda info: info.header_offset):
         name = info.filename
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise ValueError(
-                f"{name} is compressed or encrypted, which a model never is; unpack the file, and "
-                f"pack it without compression"
+                f"{name} is compressed or encrypted; expected a member stored without compression: "
+                f"unpack the file, and pack it so"
             )
         if name in spans:
-            raise ValueError(f"{name} is there twice")
+            raise ValueError(f"{name} occurs twice")
         file.seek(info.header_offset)
         signature, name_size, extra_size = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
         if signature != SIGNATURE or file.read(name_size) != name.encode():
@@ -243,7 +246,9 @@ def _spans(file: BinaryIO, infos: list[zipfile.ZipInfo]) -> dict[str, tuple[int,
         begin = info.header_offset + LOCAL_HEADER.size + name_size + extra_size
         end = begin + info.file_size
         if info.file_size != info.compress_size or end > size:
-            raise ValueError(f"{name} is said to have {info.file_size} bytes, which it has not")
+            raise ValueError(
+                f"{name} has a size of {info.file_size} bytes in the directory, not in the file"
+            )
         if info.header_offset < free:
             raise ValueError(f"{name} overlaps another member")
         free = end
