@@ -98,7 +98,9 @@ def load_generated(path: Path) -> str:
                 model.save(again)
                 ft.load(again).save(third)
                 if again.read_bytes() != third.read_bytes():
-                    raise AssertionError(f"{path} is loaded as what is no valid model")
+                    raise AssertionError(
+                        f"{path} is loaded, but changes when it is saved and loaded again"
+                    )
     return outcome
 
 

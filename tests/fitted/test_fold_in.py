@@ -144,9 +144,9 @@ def test_a_row_depends_on_its_own_ratings_in_any_order() -> None:
     shuffled = fitted().add_users(tuple(column[order] for column in columns))
     np.testing.assert_array_equal(together.user_factors_, shuffled.user_factors_)
     for user in np.unique(columns[0]):
-        alone = fitted().add_users(tuple(column[columns[0] == user] for column in columns))
+        single = fitted().add_users(tuple(column[columns[0] == user] for column in columns))
         row = together.users_.tolist().index(user)
-        np.testing.assert_array_equal(alone.user_factors_[-1], together.user_factors_[row])
+        np.testing.assert_array_equal(single.user_factors_[-1], together.user_factors_[row])
 
 
 @pytest.mark.parametrize("regularization", [0.0, 1e-30])

@@ -101,9 +101,9 @@ def test_bytes_are_swapped_in_place() -> None:
     """The array stays on its cache line."""
     numbers = np.arange(5, dtype=np.float32)
     foreign = numbers.astype(numbers.dtype.newbyteorder("S"))
-    turned = to_native(foreign)
-    np.testing.assert_array_equal(turned, numbers, strict=True)
-    assert turned.ctypes.data == foreign.ctypes.data
+    swapped = to_native(foreign)
+    np.testing.assert_array_equal(swapped, numbers, strict=True)
+    assert swapped.ctypes.data == foreign.ctypes.data
     assert to_native(numbers) is numbers
 
 

@@ -120,7 +120,7 @@ def user_of_ratings(
 def svdpp_terms(rows: Rows, items: Rows, n_rows: int, svdpp: Floats) -> NDArray[np.float64]:
     """Return |N(u)|^-½ Σ y_j over the items that each user has rated, shape (n_rows, K).
 
-    A row depends on its own ratings alone, and not on their order.
+    A row depends only on its own ratings, in any order.
     """
     order = np.lexsort((items, rows))
     rows, items = rows[order], items[order]

@@ -69,8 +69,8 @@ def solve_exactly(
     Returns
     -------
     factors, bias : ndarray
-        Shapes (n_rows, K) and (n_rows,); zeros for rows without ratings. A row depends on its own
-        ratings alone, and not on their order (without duplicates).
+        Shapes (n_rows, K) and (n_rows,); zeros for rows without ratings. A row depends only on its
+        own ratings, in any order (without duplicates).
     """
     n_factors, n_rows = fixed.factors.shape[1], ratings.n_rows
     diagonal = np.full(n_factors + fixed.fit_bias, fixed.scale * penalty.factors)
