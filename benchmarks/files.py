@@ -39,9 +39,20 @@ def model(text: bool) -> ft.MatrixFactorization:
     user_bias, item_bias = (np.zeros(n, np.float32) for n in (N_USERS, N_ITEMS))
     factors = Factors(P, Q, user_bias, item_bias, 3.5, 1.0)
     made = ft.MatrixFactorization(K)
-    history = dict.fromkeys(HISTORY, np.empty(0))
+    history = {name: np.empty(0, np.int64 if name == "epoch" else np.float64) for name in HISTORY}
     made._fitted = FittedState(
-        factors, users, items, history, None, None, None, 0, 0, 0, (1.0, 5.0), UpdateRule()
+        factors=factors,
+        user_index=users,
+        item_index=items,
+        history=history,
+        library=None,
+        seen=None,
+        accumulators=None,
+        seed=0,
+        n_updates=0,
+        best_epoch=0,
+        bounds=(1.0, 5.0),
+        rule=UpdateRule(),
     )
     return made
 

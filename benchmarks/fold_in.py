@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 import factorate as ft
-from factorate._fitted.fold_in import Fixed, Penalty, solve
+from factorate._fitted.fold_in_exact import Penalty, solve_exactly
+from factorate._fitted.fold_in_problem import FixedSide, RowRatings
 
 SEEDS, RUNS = range(5), 7
 N_USERS, N_RATINGS, N_ITEMS, K = 10_000, 50, 10_677, 64
@@ -44,14 +45,16 @@ def seconds() -> list[float]:
     """Return the seconds of each run that computes the factors of many users."""
     generator = np.random.default_rng(0)
     Q = generator.standard_normal((N_ITEMS, K), np.float32)
-    fixed = Fixed(Q, np.zeros(N_ITEMS, np.float32), 3.5, 1.1, fit_bias=True)
+    bias = np.zeros(N_ITEMS, np.float32)
+    fixed = FixedSide(factors=Q, bias=bias, mean=3.5, scale=1.1, fit_bias=True)
     users = generator.permutation(np.repeat(np.arange(N_USERS, dtype=np.int32), N_RATINGS))
     items = generator.integers(0, N_ITEMS, len(users), np.int32)
-    ratings = generator.normal(3.5, 1.1, len(users))
+    values = generator.normal(3.5, 1.1, len(users))
+    ratings = RowRatings(rows=users, others=items, values=values, n_rows=N_USERS)
     taken = []
     for _ in range(RUNS):
         began = time.perf_counter()
-        solve(fixed, users, items, ratings, N_USERS, Penalty(0.05, 0.05))
+        solve_exactly(fixed, ratings, Penalty(0.05, 0.05))
         taken.append(time.perf_counter() - began)
     return taken
 

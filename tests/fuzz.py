@@ -1,30 +1,39 @@
-"""Feed damaged files to load() and to the readers of CSV and JSON, and look for surprises.
+"""Feed damaged files to load() and to the readers of CSV and JSON.
 
-Anything but the errors they document fails, as does a crash, or an input that takes ten seconds; it
-is left in the working directory. Not collected by pytest; needs atheris:
+An error other than those they document fails, as does a crash, or an input that takes ten seconds.
+Not collected by pytest:
 
+    python tests/fuzz.py grammar [--files 20000] [--seed 0]
     python tests/fuzz.py model|member|csv|jsonl [-max_total_time=60] [other options of libFuzzer]
 
-``model`` damages the whole file, ``member`` the content of one of its members, its CRC right.
+``grammar`` loads model files from the generator in hostile_models.py, plain and mapped. The others
+need atheris: ``model`` damages the whole file, ``member`` the content of one of its members, its
+checksum right; an input that fails is left in the working directory.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 import tempfile
+import time
 import zipfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import atheris
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-with atheris.instrument_imports(include=["factorate"]):
+if sys.argv[1:2] == ["grammar"]:
     import factorate as ft
+else:
+    import atheris
+
+    with atheris.instrument_imports(include=["factorate"]):
+        import factorate as ft
 
 FOLDER = Path(tempfile.mkdtemp())
 CORPUS = FOLDER / "corpus"
@@ -46,7 +55,7 @@ def members(ids: int) -> dict[str, bytes]:
 
 
 def load_model(data: bytes) -> None:
-    """What load() returns predicts; what it refuses, it refuses as no model."""
+    """Load a file plain and mapped: a model predicts, and every error is a ModelFileError."""
     path = FOLDER / "model.npz"
     path.write_bytes(data)
     for mmap in (False, True):
@@ -56,7 +65,7 @@ def load_model(data: bytes) -> None:
 
 
 def load_member(data: bytes) -> None:
-    """The first byte chooses the model and the member that is the rest of the bytes."""
+    """Load a model one of whose members is `data`; its first byte chooses model and member."""
     parts = MODELS[data[0] % len(IDS) if data else 0]
     name = list(parts)[data[0] // len(IDS) % len(parts) if data else 0]
     path = FOLDER / "members.npz"
@@ -67,11 +76,64 @@ def load_member(data: bytes) -> None:
 
 
 def read_text(kind: str, data: bytes) -> None:
-    """A file is read, or the error says where it is wrong."""
+    """Read a file; the only error is a ValueError."""
     path = FOLDER / f"ratings.{kind}"
     path.write_bytes(data)
     with contextlib.suppress(ValueError):
         ft.MatrixFactorization(1, 0, random_state=0).fit(path)
+
+
+def load_generated(path: Path) -> str:
+    """Load a file plain and mapped, and return "loaded" or "rejected"."""
+    outcome = "rejected"
+    for mmap in (False, True):
+        with contextlib.suppress(ft.ModelFileError):
+            model = ft.load(path, mmap=mmap)
+            if len(model.users_) and len(model.items_):
+                model.predict((model.users_[:1], model.items_[:1]))
+                model.recommend(model.users_[:1], n=2, exclude_seen=model._fitted.seen is not None)
+            if not mmap:
+                outcome = "loaded"
+                again, third = path.with_name("again.npz"), path.with_name("third.npz")
+                model.save(again)
+                ft.load(again).save(third)
+                if again.read_bytes() != third.read_bytes():
+                    raise AssertionError(
+                        f"{path} is loaded, but changes when it is saved and loaded again"
+                    )
+    return outcome
+
+
+def run_grammar(arguments: list[str]) -> None:
+    """Load generated files, and print counts, seconds and peak memory."""
+    import resource
+
+    # Importing it imports factorate, which atheris has to do for the other targets.
+    from hostile_models import generate, valid_models
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    models = valid_models(FOLDER)
+    path, outcomes, slowest = FOLDER / "generated.npz", Counter[str](), 0.0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    for seed in range(options.seed, options.seed + options.files):
+        generate(seed, models, path)
+        start = time.perf_counter()
+        try:
+            outcomes[load_generated(path)] += 1
+        except BaseException:
+            print(f"seed {seed}", file=sys.stderr)
+            raise
+        slowest = max(slowest, time.perf_counter() - start)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        f"{dict(outcomes)}; {seconds:.0f} s, the slowest {slowest:.2f} s; peak memory "
+        f"{peak / 1024:.0f} MiB, {before / 1024:.0f} before"
+    )
 
 
 MODELS = [members(ids) for ids in range(len(IDS))]
@@ -83,7 +145,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 
 def write_seeds(target: str) -> None:
-    """Write what to begin with."""
+    """Write the first inputs."""
     CORPUS.mkdir()
     if target in TEXTS:
         (CORPUS / target).write_bytes(TEXTS[target])
@@ -96,7 +158,10 @@ def write_seeds(target: str) -> None:
 
 
 def main() -> None:
-    """Run one target until libFuzzer has enough."""
+    """Run one target; libFuzzer ends those that need atheris."""
+    if sys.argv[1:2] == ["grammar"]:
+        run_grammar(sys.argv[2:])
+        return
     if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
         sys.exit(__doc__)
     write_seeds(sys.argv[1])

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 import numpy as np
 
 from factorate import metrics
-from factorate._fitted import fold_in, model_file
+from factorate._fitted import model_file
+from factorate._fitted.fold_in import add_rows
+from factorate._fitted.remove_users import remove_users
 from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.ratings import read_further
@@ -1029,7 +1031,7 @@ class FactorModel:
         )
         users, items = (columns.users, ratings.users), (columns.items, ratings.items)
         warn_unknown(users, items, IN_RATINGS, stacklevel=3)
-        self._fitted = fold_in.add(fitted, ratings, side, settings)
+        self._fitted = add_rows(fitted, ratings, side, settings)
         return self
 
     def remove_users(self, users: ArrayLike) -> Self:
@@ -1075,7 +1077,7 @@ class FactorModel:
                 f"users[{unknown[0]}] is {name}, which is not a user of the model; no user was "
                 f"removed"
             )
-        self._fitted = fold_in.remove_users(fitted, rows)
+        self._fitted = remove_users(fitted, rows)
         return self
 
     # Files

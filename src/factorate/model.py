@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from factorate._fitted import fitting
-from factorate._fitted import model_file as storage
 from factorate._utils.validation import check_flag
 from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
@@ -417,7 +416,7 @@ def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorizatio
     >>> bool((again.complete() == model.complete()).all())
     True
     """
-    parameters, fitted = storage.load(path, check_flag("mmap", mmap))
+    parameters, fitted = model_file.load(path, check_flag("mmap", mmap))
     later = sorted(parameters.keys() - MatrixFactorization._parameters().keys())
     if later:
         raise ModelFileError(

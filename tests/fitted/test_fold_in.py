@@ -1,4 +1,4 @@
-"""People and things that come after training get the factors that minimize its objective."""
+"""Added users and items get the factors that minimize the objective of training."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from optional import scipy
 
 import factorate as ft
 from factorate import reference
-from factorate._fitted import fold_in
-from factorate._fitted.fold_in import Fixed, Penalty, solve
+from factorate._fitted.fold_in_exact import Penalty, solve_exactly
+from factorate._fitted.fold_in_problem import FixedSide, RowRatings
 from factorate._training import epochs as passes
 from factorate._training.losses import UpdateRule, mean_loss
 
 REGULARIZATION = 0.05
 PARAMETERS: dict[str, Any] = {
-    "n_factors": 6, "n_epochs": 5, "regularization": REGULARIZATION, "random_state": 0,
-}  # fmt: skip
+    "n_factors": 6,
+    "n_epochs": 5,
+    "regularization": REGULARIZATION,
+    "random_state": 0,
+}
 
 
 def fitted(**changes: Any) -> ft.MatrixFactorization:
@@ -27,8 +30,8 @@ def fitted(**changes: Any) -> ft.MatrixFactorization:
     return ft.MatrixFactorization(**(PARAMETERS | changes)).fit((users, items, 10 * ratings))
 
 
-def newcomers(n_users: int = 7, first: int = 1000) -> Any:
-    """Ratings of few and of many items by users the model does not know."""
+def new_ratings(n_users: int = 7, first: int = 1000) -> Any:
+    """Ratings by unknown users, each of few or many items."""
     generator = np.random.default_rng(2)
     items = [generator.choice(60, size, replace=False) for size in (1, 3, 3, 6, 7, 20, 60)][
         :n_users
@@ -44,9 +47,15 @@ def state(model: ft.MatrixFactorization) -> Any:
 def row_by_reference(model: ft.MatrixFactorization, items: Any, ratings: Any) -> Any:
     factors = state(model).factors
     return reference.fold_in(
-        items, ratings, factors.item_factors.astype(np.float64), factors.item_bias, factors.mean,
-        factors.scale, REGULARIZATION, model.fit_bias,
-    )  # fmt: skip
+        items,
+        ratings,
+        factors.item_factors.astype(np.float64),
+        factors.item_bias,
+        factors.mean,
+        factors.scale,
+        REGULARIZATION,
+        model.fit_bias,
+    )
 
 
 # Exactness
@@ -56,7 +65,7 @@ def row_by_reference(model: ft.MatrixFactorization, items: Any, ratings: Any) ->
 def test_the_reference_minimizes_the_objective_of_training(fit_bias: bool) -> None:
     model = fitted(fit_bias=fit_bias, dtype="float64")
     factors = state(model).factors
-    users, items, ratings = newcomers()
+    users, items, ratings = new_ratings()
     items, ratings = items[users == 1004], ratings[users == 1004]
     Q, s = factors.item_factors / np.sqrt(factors.scale), factors.scale
     z = (ratings - factors.mean - factors.item_bias[items]) / s
@@ -74,9 +83,9 @@ def test_the_reference_minimizes_the_objective_of_training(fit_bias: bool) -> No
 
 @pytest.mark.parametrize("fit_bias", [True, False])
 @pytest.mark.parametrize("fit_mean", [True, False])
-def test_users_are_those_of_the_reference(fit_bias: bool, fit_mean: bool, dtype: str) -> None:
+def test_users_equal_the_reference(fit_bias: bool, fit_mean: bool, dtype: str) -> None:
     model = fitted(fit_bias=fit_bias, fit_mean=fit_mean, dtype=dtype)
-    users, items, ratings = newcomers()
+    users, items, ratings = new_ratings()
     model.add_users((users, items, ratings))
     tolerance = 1e-5 if dtype == "float32" else 1e-10
     for user in np.unique(users):
@@ -86,74 +95,91 @@ def test_users_are_those_of_the_reference(fit_bias: bool, fit_mean: bool, dtype:
         assert model.user_bias_[row] == pytest.approx(b, tolerance, tolerance)
 
 
-def test_items_are_those_of_the_reference_with_sides_exchanged() -> None:
+def test_items_equal_the_reference_with_sides_exchanged() -> None:
     model = fitted(dtype="float64")
-    items, users, ratings = newcomers()
+    items, users, ratings = new_ratings()
     model.add_items((users, items, ratings))
     factors = state(model).factors
     for item in np.unique(items):
         p, b = reference.fold_in(
-            users[items == item], ratings[items == item], factors.user_factors, factors.user_bias,
-            factors.mean, factors.scale, REGULARIZATION,
-        )  # fmt: skip
+            users[items == item],
+            ratings[items == item],
+            factors.user_factors,
+            factors.user_bias,
+            factors.mean,
+            factors.scale,
+            REGULARIZATION,
+        )
         row = model.items_.tolist().index(item)
         np.testing.assert_allclose(model.item_factors_[row], p, 1e-9, 1e-12)
         assert model.item_bias_[row] == pytest.approx(b)
 
 
-def test_blocks_and_slabs_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = fitted(dtype="float64")
-    users, items, ratings = newcomers()
-    expected = row_by_reference(model, items[users == 1006], ratings[users == 1006])[0]
-    monkeypatch.setattr(fold_in, "CELLS", 1)
-    monkeypatch.setattr(fold_in, "SLAB", 7)
-    model.add_users((users, items, ratings))
-    np.testing.assert_allclose(model.user_factors_[-1], expected, 1e-9)
+def fixed_side(factors: Any, fit_bias: bool) -> FixedSide:
+    bias = np.zeros(len(factors))
+    return FixedSide(factors=factors, bias=bias, mean=0.0, scale=1.0, fit_bias=fit_bias)
 
 
-def test_a_row_depends_on_nobody_else_and_on_no_order() -> None:
-    columns = newcomers()
+def solve(fixed: FixedSide, columns: Any, n_rows: int, penalty: Penalty, **sizes: int) -> Any:
+    rows, others, values = columns
+    ratings = RowRatings(rows=rows, others=others, values=values, n_rows=n_rows)
+    return solve_exactly(fixed, ratings, penalty, **sizes)
+
+
+def test_the_sizes_of_batches_do_not_change_the_solution() -> None:
+    users, items, values = new_ratings()
+    columns = (users - 1000).astype(np.int32), items.astype(np.int32), values
+    fixed = fixed_side(np.random.default_rng(0).normal(size=(60, 6)), fit_bias=True)
+    expected = solve(fixed, columns, 7, Penalty(0.1, 0.1))
+    for got, wanted in zip(
+        solve(fixed, columns, 7, Penalty(0.1, 0.1), cells=1, slab=7), expected, strict=True
+    ):
+        np.testing.assert_allclose(got, wanted, 1e-9)
+
+
+def test_a_row_depends_on_its_own_ratings_in_any_order() -> None:
+    columns = new_ratings()
     together = fitted().add_users(columns)
     order = np.random.default_rng(0).permutation(len(columns[0]))
     shuffled = fitted().add_users(tuple(column[order] for column in columns))
     np.testing.assert_array_equal(together.user_factors_, shuffled.user_factors_)
     for user in np.unique(columns[0]):
-        alone = fitted().add_users(tuple(column[columns[0] == user] for column in columns))
+        single = fitted().add_users(tuple(column[columns[0] == user] for column in columns))
         row = together.users_.tolist().index(user)
-        np.testing.assert_array_equal(alone.user_factors_[-1], together.user_factors_[row])
+        np.testing.assert_array_equal(single.user_factors_[-1], together.user_factors_[row])
 
 
 @pytest.mark.parametrize("regularization", [0.0, 1e-30])
 @pytest.mark.parametrize("n", [2, 30])
-def test_without_regularization_the_shortest_is_taken(n: int, regularization: float) -> None:
+def test_without_regularization_the_solution_is_the_shortest(n: int, regularization: float) -> None:
     generator = np.random.default_rng(0)
     Q, ratings = generator.normal(size=(40, 5)), generator.normal(size=n)
     rows, items = np.zeros(n, np.int32), generator.permutation(40)[:n].astype(np.int32)
-    fixed = Fixed(Q, np.zeros(40), 0.0, 1.0, fit_bias=False)
+    fixed = fixed_side(Q, fit_bias=False)
     penalty = Penalty(regularization, regularization)
-    found, _ = solve(fixed, rows, items, ratings, 1, penalty)
+    found, _ = solve(fixed, (rows, items, ratings), 1, penalty)
     np.testing.assert_allclose(found[0], np.linalg.pinv(Q[items]) @ ratings, 1e-8)
     twice = np.tile(rows, 2), np.tile(items, 2), np.tile(ratings, 2)
-    np.testing.assert_allclose(solve(fixed, *twice, 1, penalty)[0], found, 1e-8)
+    np.testing.assert_allclose(solve(fixed, twice, 1, penalty)[0], found, 1e-8)
 
 
-def test_the_penalties_of_factors_and_bias_are_two() -> None:
-    fixed = Fixed(np.ones((2, 1)), np.zeros(2), 0.0, 1.0, fit_bias=True)
+def test_factors_and_bias_have_their_own_penalties() -> None:
+    fixed = fixed_side(np.ones((2, 1)), fit_bias=True)
     rows, items, ratings = np.zeros(2, np.int32), np.arange(2, dtype=np.int32), np.ones(2)
-    (factor,), bias = solve(fixed, rows, items, ratings, 1, Penalty(1e9, 1.0))
+    (factor,), bias = solve(fixed, (rows, items, ratings), 1, Penalty(1e9, 1.0))
     assert abs(factor[0]) < 1e-6
     assert bias[0] == pytest.approx(0.5)
 
 
-def test_groups_of_every_size_are_solved_apart() -> None:
-    """Also where some rows have no ratings, and where none has."""
+def test_rows_of_any_number_of_ratings_equal_the_reference() -> None:
+    """Some rows, or all of them, may have no ratings."""
     generator = np.random.default_rng(0)
-    fixed = Fixed(generator.normal(size=(40, 3)), np.zeros(40), 0.0, 1.0, fit_bias=True)
+    fixed = fixed_side(generator.normal(size=(40, 3)), fit_bias=True)
     counts = generator.permutation(np.repeat([0, 1, 4, 9], 5))
     rows = np.repeat(np.arange(20, dtype=np.int32), counts)
     items = generator.integers(0, 40, len(rows), np.int32)
     ratings = generator.normal(size=len(rows))
-    P, bias = solve(fixed, rows, items, ratings, 20, Penalty(0.1, 0.1))
+    P, bias = solve(fixed, (rows, items, ratings), 20, Penalty(0.1, 0.1))
     for row in range(20):
         mine = rows == row
         p, b = np.zeros(3), 0.0
@@ -162,8 +188,8 @@ def test_groups_of_every_size_are_solved_apart() -> None:
                 items[mine], ratings[mine], fixed.factors, fixed.bias, 0.0, 1.0, 0.1
             )
         np.testing.assert_allclose([*P[row], bias[row]], [*p, b], 1e-9)
-    nothing = rows[:0], items[:0], ratings[:0]
-    assert not solve(fixed, *nothing, 4, Penalty(0.1, 0.1))[0].any()
+    empty = rows[:0], items[:0], ratings[:0]
+    assert not solve(fixed, empty, 4, Penalty(0.1, 0.1))[0].any()
 
 
 # Other rules than the squared loss with L2
@@ -182,7 +208,7 @@ OTHER_RULES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("name", "side"), [*zip(OTHER_RULES, [0, 1] * 4, strict=True)])
-def test_other_rules_come_near_their_minimum(name: str, side: int) -> None:
+def test_other_rules_are_near_their_minimum(name: str, side: int) -> None:
     chosen = OTHER_RULES[name]
     two_valued = chosen.get("loss") in {"logistic", "squared_hinge"}
     columns = list(ft.datasets.synthetic(2000, 90, 60, random_state=1))
@@ -191,7 +217,7 @@ def test_other_rules_come_near_their_minimum(name: str, side: int) -> None:
         columns[2] = np.where(columns[2] > columns[2].mean(), 1.0, 0.0)
     model = ft.MatrixFactorization(**(PARAMETERS | chosen), dtype="float64").fit(tuple(columns))
     old = state(model).factors
-    rows, others, ratings = newcomers()
+    rows, others, ratings = new_ratings()
     ratings = np.where(ratings > 30, 1.0, 0.0) if two_valued else np.abs(ratings) / 8
     pairs = (rows, others) if side == 0 else (others, rows)
     (model.add_users if side == 0 else model.add_items)((*pairs, ratings))
@@ -215,14 +241,14 @@ def test_other_rules_come_near_their_minimum(name: str, side: int) -> None:
         )
         bounds = [(0, None)] * 7 if rule.nonnegative else None
         assert not rule.nonnegative or (got >= 0).all()
-        least = min(
+        lowest = min(
             scipy.optimize.minimize(objective, start, bounds=bounds, method="L-BFGS-B").fun
             for start in (got, np.full(7, 0.1))
         )
-        assert objective(got) < 1.03 * least + 0.01
+        assert objective(got) < 1.03 * lowest + 0.01
 
 
-def test_a_batch_of_unknown_items_alone_has_zeros_under_any_rule() -> None:
+def test_ratings_of_unknown_items_only_give_zeros_under_any_rule() -> None:
     with pytest.warns(ft.UnknownIdWarning):
         model = fitted(loss="huber").add_users(([1000], [500], [3.0]))
     assert not model.user_factors_[-1].any()
@@ -237,14 +263,14 @@ def test_an_interrupt_leaves_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(passes, "_visitor", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        model.add_users(newcomers())
+        model.add_users(new_ratings())
     assert state(model) is before
 
 
-# What a model does with them
+# Added users and items in a model
 
 
-def test_old_rows_stay_and_new_ones_follow_sorted() -> None:
+def test_new_rows_follow_the_old_ones_in_sorted_order() -> None:
     model, old = fitted(), fitted()
     model.add_users(([2000, 1000, 2000], [0, 1, 2], [1.0, 2.0, 3.0]))
     assert model.users_.tolist() == [*old.users_.tolist(), 1000, 2000]
@@ -255,7 +281,7 @@ def test_old_rows_stay_and_new_ones_follow_sorted() -> None:
     np.testing.assert_array_equal(model.predict(([5, 80], [3, 4])), old.predict(([5, 80], [3, 4])))
 
 
-def test_newcomers_are_predicted_better_than_by_the_items_alone() -> None:
+def test_added_users_are_predicted_better_than_unknown_ones() -> None:
     users, items, ratings = ft.datasets.synthetic(20_000, 300, 200, n_factors=3, noise=0.3)
     late, shown = users >= 250, np.arange(len(users)) % 2 == 0
     model = ft.MatrixFactorization(6, 40, regularization=0.02, random_state=0)
@@ -269,11 +295,11 @@ def test_newcomers_are_predicted_better_than_by_the_items_alone() -> None:
     assert error < 0.6 * without
 
 
-def test_a_known_user_is_solved_anew_in_place() -> None:
+def test_adding_a_known_user_replaces_its_row() -> None:
     model, fresh = fitted(), fitted()
-    columns = newcomers(1, first=5)
+    columns = new_ratings(1, first=5)
     model.add_users(columns)
-    fresh.add_users(newcomers(1, first=1000))
+    fresh.add_users(new_ratings(1, first=1000))
     assert model.users_.tolist() == list(range(90))
     np.testing.assert_array_equal(model.user_factors_[5], fresh.user_factors_[-1])
     seen, before = state(model).seen, state(fitted()).seen
@@ -284,7 +310,7 @@ def items_of(seen: Any, row: int) -> list[int]:
     return [int(item) for item in seen.items[seen.starts[row] : seen.starts[row + 1]]]
 
 
-def test_seen_items_come_along() -> None:
+def test_seen_items_are_added() -> None:
     model = fitted()
     before = state(model).seen
     model.add_users(([1000, 1000, 1000], [7, 3, 7], [1.0, 2.0, 3.0]))
@@ -316,8 +342,8 @@ def test_unknown_items_are_left_out_with_a_warning() -> None:
     assert model.items_[-1] == 3000
 
 
-def test_frames_and_y_are_taken_too() -> None:
-    users, items, ratings = newcomers()
+def test_dataframes_and_y_give_the_same() -> None:
+    users, items, ratings = new_ratings()
     model = fitted().add_users((users, items, ratings))
     frame = pd.DataFrame({"user": users, "item": items, "rating": ratings})
     for other in (
@@ -328,7 +354,7 @@ def test_frames_and_y_are_taken_too() -> None:
         assert other.users_.tolist() == model.users_.tolist()
 
 
-def test_who_is_removed_is_forgotten() -> None:
+def test_removed_users_are_unknown() -> None:
     model, old = fitted(), fitted()
     model.remove_users([89, 3, 3])
     np.testing.assert_array_equal(
@@ -345,13 +371,13 @@ def test_who_is_removed_is_forgotten() -> None:
         model.predict(([3], [0]))
 
 
-def test_everyone_can_be_removed_and_others_can_come() -> None:
+def test_users_can_be_added_after_all_were_removed() -> None:
     model = fitted()
     model.remove_users(model.users_)
     assert model.user_factors_.shape == (0, 6)
     with pytest.warns(ft.UnknownIdWarning):
         assert np.isfinite(model.predict(([3], [0]))).all()
-    assert model.add_users(newcomers()).users_.tolist() == list(range(1000, 1007))
+    assert model.add_users(new_ratings()).users_.tolist() == list(range(1000, 1007))
 
 
 def test_an_error_leaves_the_model() -> None:
@@ -365,7 +391,7 @@ def test_an_error_leaves_the_model() -> None:
         model.add_users((["a"], [1], [1.0]))
     with pytest.raises(ValueError, match=r"ratings\[0\] is nan"):
         model.add_users(([1000], [1], [float("nan")]))
-    with pytest.raises(ValueError, match=r"a user (factors|bias) too large for float32"):
+    with pytest.raises(ValueError, match=r"give user (factors|bias) too large for float32"):
         model.set_params(regularization=0.0).add_users(
             ([1000] * 7, range(7), [3e38, -3e38] * 3 + [0])
         )
@@ -374,7 +400,7 @@ def test_an_error_leaves_the_model() -> None:
     with pytest.raises(ValueError, match="there are no ratings"):
         model.add_users(([], [], []))
     with pytest.raises(ValueError, match="regularization is -1"):
-        model.set_params(regularization=-1).add_users(newcomers())
+        model.set_params(regularization=-1).add_users(new_ratings())
     assert state(model) is before
     empty = ft.MatrixFactorization()
     for use in (empty.add_users, empty.add_items, empty.remove_users):
@@ -382,16 +408,16 @@ def test_an_error_leaves_the_model() -> None:
             use(([1], [1], [1.0]))
 
 
-# Without keeping anything
+# Recommendations for one user who is not added
 
 
-def test_recommendations_for_a_newcomer_are_those_after_taking_them_in() -> None:
-    users, items, ratings = newcomers()
-    taken_in = fitted().add_users((users, items, ratings))
+def test_recommend_for_equals_recommend_after_add_users() -> None:
+    users, items, ratings = new_ratings()
+    added = fitted().add_users((users, items, ratings))
     for user in np.unique(users):
         mine, model = users == user, fitted()
         before = state(model)
-        expected = taken_in.recommend(user, n=20)
+        expected = added.recommend(user, n=20)
         for given in (
             (items[mine], ratings[mine]),
             dict(zip(items[mine].tolist(), ratings[mine].tolist(), strict=True)),
@@ -405,7 +431,7 @@ def test_recommendations_for_a_newcomer_are_those_after_taking_them_in() -> None
     assert np.isnan(without_seen[1][-1])
 
 
-def test_recommendations_without_ratings_are_by_the_items_biases() -> None:
+def test_without_ratings_items_are_ranked_by_bias() -> None:
     model = fitted()
     expected = np.sort(np.float32(model.global_mean_) + model.item_bias_)[::-1]
     np.testing.assert_array_equal(model.recommend_for({}, n=60)[1], expected)
@@ -425,7 +451,7 @@ def test_recommendations_without_ratings_are_by_the_items_biases() -> None:
         ({"a": 1.0}, TypeError, "items are str .* the model knows them as integer"),
     ],
 )
-def test_what_are_no_ratings_of_one_is_refused(
+def test_recommend_for_rejects_other_forms(
     ratings: Any, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -433,8 +459,8 @@ def test_what_are_no_ratings_of_one_is_refused(
 
 
 @pytest.mark.parametrize("mmap", [False, True])
-def test_a_file_keeps_those_who_came_later(mmap: bool, tmp_path: Any) -> None:
-    model = fitted().add_users(newcomers()).add_items(([1000, 1], [70, 65], [1.0, 2.0]))
+def test_added_and_removed_users_are_saved(mmap: bool, tmp_path: Any) -> None:
+    model = fitted().add_users(new_ratings()).add_items(([1000, 1], [70, 65], [1.0, 2.0]))
     model.remove_users([3]).save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz", mmap=mmap)
     assert again.users_.tolist() == model.users_.tolist()

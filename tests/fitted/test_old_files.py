@@ -1,4 +1,4 @@
-"""Files that earlier versions wrote (see models/make.py) are read by this one."""
+"""Files that earlier versions wrote (see models/make.py) are read by this version."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import factorate as ft
 FILES = sorted((Path(__file__).parents[1] / "models").glob("*.npz"))
 
 
-def test_this_version_or_an_earlier_one_has_left_a_file() -> None:
+def test_there_are_files_to_read() -> None:
     assert FILES
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("mmap", [False, True])
-def test_a_file_of_an_earlier_version_holds_the_same_model(path: Path, mmap: bool) -> None:
+def test_a_file_of_an_earlier_version_is_read(path: Path, mmap: bool) -> None:
     expected = json.loads(path.with_suffix(".json").read_text("utf-8"))
     model = ft.load(path, mmap=mmap)
     assert model.get_params() | expected["parameters"] == model.get_params()

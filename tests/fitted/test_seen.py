@@ -1,4 +1,4 @@
-"""Which items each user has rated."""
+"""The items that each user has rated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import factorate as ft
-from factorate._fitted import seen as seen_room
 from factorate._fitted.seen import add_seen, find_seen, was_seen
 
 
@@ -38,7 +37,7 @@ def test_each_user_gets_the_distinct_items_in_order(
     pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60),
     asked=st.lists(st.tuples(st.integers(-1, 6), st.integers(-1, 5)), max_size=20),
 )
-def test_every_pair_is_found_again_and_no_other(
+def test_rated_pairs_are_found_and_others_are_not(
     pairs: list[tuple[int, int]], asked: list[tuple[int, int]]
 ) -> None:
     users, items = (np.array([pair[side] for pair in pairs], np.int32) for side in (0, 1))
@@ -50,36 +49,35 @@ def test_every_pair_is_found_again_and_no_other(
 @given(
     before=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60),
     more=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 8)), max_size=60),
-    few=st.sampled_from([0, 10**9]),  # insert always, or never
+    insert_ratio=st.sampled_from([0, 10**9]),  # insert always, or never
 )
-def test_what_is_added_is_as_if_it_had_been_there(
-    before: list[tuple[int, int]], more: list[tuple[int, int]], few: int
+def test_adding_gives_the_same_as_starting_with_all_pairs(
+    before: list[tuple[int, int]], more: list[tuple[int, int]], insert_ratio: int
 ) -> None:
     (users, items), (more_users, more_items) = (
         np.array(pairs, np.int32).reshape(-1, 2).T.copy() for pairs in (before, more)
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seen_room, "FEW", few)
-        got = add_seen(find_seen(users, items, 7, 6), more_users, more_items, 10, 9)
+    seen = find_seen(users, items, 7, 6)
+    got = add_seen(seen, more_users, more_items, 10, 9, insert_ratio=insert_ratio)
     expected = find_seen(np.append(users, more_users), np.append(items, more_items), 10, 9)
     assert rows_of(got) == rows_of(expected)
     assert got.starts.dtype == np.int64
     assert got.items.dtype == np.int32
 
 
-def test_they_are_read_only() -> None:
+def test_the_arrays_are_read_only() -> None:
     seen = find_seen(np.zeros(1, np.int32), np.zeros(1, np.int32), 1, 1)
     for array in (seen.starts, seen.items):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
 
 
-def test_a_row_that_is_none_is_refused() -> None:
+def test_a_row_out_of_range_is_rejected() -> None:
     with pytest.raises(ValueError, match="item row 3 of rating 1 is outside 0…2"):
         find_seen(np.zeros(2, np.int32), np.array([0, 3], np.int32), 1, 3)
 
 
-def test_a_fit_keeps_them_unless_told_not_to(columns: Any) -> None:
+def test_a_fit_collects_seen_items_unless_keep_seen_is_false(columns: Any) -> None:
     users, items, _ = columns
     model = ft.MatrixFactorization(2, 1, random_state=0).fit(columns)
     assert rows_of(model._fitted.seen) == [sorted(items[users == u].tolist()) for u in range(60)]

@@ -94,7 +94,7 @@ def test_any_shape_agrees_with_sorting(
     queries = generator.integers(0, 45, n_queries).astype(np.int32)
     candidates = np.flatnonzero(generator.random(n_items) < kept).astype(np.int32)
     excluded = random_exclusion(seed, n_queries, n_items, share) if n_queries else None
-    sizes = {"chunk": 7, "block_bytes": 2000}
+    sizes: Any = {"chunk": 7, "block_bytes": 2000}
     got = best(scoring, queries, candidates, n=n, excluded=excluded, n_threads=n_threads, **sizes)
     assert_same(got, sorted_out(scoring, queries, candidates, excluded, n))
 

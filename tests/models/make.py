@@ -1,7 +1,7 @@
-"""Make the model file of this version that every later version has to read.
+"""Write the model file of this version, which every later version has to read.
 
-Run once for each version that changes what is in a file: python tests/models/make.py
-It writes <version>.npz, and what a reader should find in it to <version>.json.
+Run once for each version that changes the format: python tests/models/make.py
+It writes <version>.npz, and the values to expect from it to <version>.json.
 """
 
 import json
@@ -13,7 +13,7 @@ import factorate as ft
 
 
 def main() -> None:
-    """Train a small model in which all that a file can hold occurs."""
+    """Train and save a small model with names, added users, accumulators and seen items."""
     users, items, ratings = ft.datasets.synthetic(400, 40, 20, random_state=0)
     names = np.array([f"user {chr(224 + row)}" for row in range(40)], object)
     model = ft.MatrixFactorization(

@@ -1,4 +1,4 @@
-"""FittedState: all that a fit leaves behind."""
+"""The fitted state of a model: everything that a fit leaves behind."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse", "valid_loss", "seconds")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FittedState:
-    """What serving reads; a model switches from one to the next by one assignment.
+    """Everything that a fit leaves behind; a model replaces it by one assignment.
 
     Attributes
     ----------
-    factors
-        What was learnt.
-    user_index, item_index
-        The ids of its rows.
-    history
-        Columns of `HISTORY`, one entry an epoch.
-    library
-        The DataFrame library the ratings came from, if any.
-    seen
-        The items each user has rated, or None where they were not kept.
-    accumulators
-        Sums of squared gradients of users and items, each of shape (n, 2): those of a row's factors
+    factors : Factors
+        Factors and biases.
+    user_index, item_index : IdIndex
+        The ids of the rows.
+    history : dict of str to ndarray
+        The columns of `HISTORY`, one entry an epoch; read-only.
+    library : str or None
+        The DataFrame library of the ratings, if they were a DataFrame.
+    seen : Seen or None
+        The items each user has rated; None with ``keep_seen=False``.
+    accumulators : tuple of ndarray or None
+        Squared-gradient accumulators of users and items, each of shape (n, 2): of a row's factors
         and of its bias, on the scale of training. None without AdaGrad.
-    seed
-        That training used.
-    n_updates
+    seed : int
+        The seed of the fit.
+    n_updates : int
         Number of calls of `partial_fit` since.
-    best_epoch
-        The epoch whose factors these are.
-    bounds
-        Least and largest rating in training.
-    rule
-        By which it was trained.
+    best_epoch : int
+        The epoch that the factors are from.
+    bounds : tuple of float
+        Lowest and highest rating in training.
+    rule : UpdateRule
+        The update rule of the fit.
     """
 
     factors: Factors
@@ -70,7 +70,7 @@ class FittedState:
             column.flags.writeable = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore, read-only again."""
+        """Restore the state from a pickle, read-only again."""
         vars(self).update(state)
         self.__post_init__()
 
@@ -78,7 +78,17 @@ class FittedState:
 def extend_accumulators(
     accumulators: tuple[Floats, Floats] | None, n_rows: tuple[int, int], n_factors: int
 ) -> tuple[Floats, Floats] | None:
-    """Return squared-gradient accumulators with rows for new users and items."""
+    """Return squared-gradient accumulators with rows for new users and items.
+
+    Parameters
+    ----------
+    accumulators : tuple of ndarray or None
+        Those of users and items; None gives None.
+    n_rows : tuple of int
+        Number of users and of items with the new ones.
+    n_factors : int
+        K, the initial value for the factors of a new row; that for its bias is 1.
+    """
     if accumulators is None:
         return None
     users, items = (

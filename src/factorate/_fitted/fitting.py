@@ -246,11 +246,21 @@ def fit(
         seen = find_seen(counted.users, counted.items, *(len(index.ids) for index in indexes))
     return (
         FittedState(
-            trained.factors, *indexes, history_columns(trained.history), ratings.library, seen,
-            trained.accumulators, seed, 0, trained.best, bounds, settings.rule,
+            factors=trained.factors,
+            user_index=ratings.user_index,
+            item_index=ratings.item_index,
+            history=history_columns(trained.history),
+            library=ratings.library,
+            seen=seen,
+            accumulators=trained.accumulators,
+            seed=seed,
+            n_updates=0,
+            best_epoch=trained.best,
+            bounds=bounds,
+            rule=settings.rule,
         ),
         trained.interruption,
-    )  # fmt: skip
+    )
 
 
 def partial_fit(

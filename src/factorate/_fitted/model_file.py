@@ -1,238 +1,275 @@
-"""Save and load: a model as arrays and JSON, and back.
-
-Ids of text are UTF-8 bytes with the end of each. The file opens with
-``numpy.load(path, allow_pickle=False)``.
-"""
+"""Save a model to a file and load it; see docs/explanation/file-format.md."""
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import itertools
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._fitted import archive
 from factorate._fitted.fitted_state import HISTORY, FittedState
+from factorate._fitted.model_metadata import FORMAT, check_metadata, make_metadata
+from factorate._fitted.npz_archive import Expected, damaged, read, write
 from factorate._fitted.seen import Seen
-from factorate._input.frame_columns import check_library
-from factorate._input.id_index import IdIndex
+from factorate._fitted.stored_ids import restore_ids, store_ids
 from factorate._training.factors import Factors
-from factorate._training.losses import UpdateRule
+from factorate._training.settings import MAX_FACTORS
+from factorate._utils.validation import MAX_ROWS
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from factorate._fitted.model_metadata import ModelMetadata
+    from factorate._utils.types import Floats
+
     Arrays = dict[str, NDArray[Any]]
 
-FORMAT = 1
 FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
 SVDPP = "svdpp_factors"
 ACCUMULATORS = ("user_accumulators", "item_accumulators")
-# Where asked for; the rest is copied, and its checksum compared.
-MAPPED = {*FACTORS, SVDPP, "seen_items"}
+SEEN = ("seen_starts", "seen_items")
+_CHUNK = 1 << 16  # numbers checked at a time: they stay in the cache
+_FACTORS = Expected("f2 f4 f8", ndim=2, mappable="f4 f8")
+_BIAS = Expected("f2 f4 f8", ndim=1, mappable="f4 f8")
+_IDS = Expected("b1 i8 u8 M8 u1", ndim=1)
 
-# How ids that NumPy holds as objects become text, and come back.
-_TO_TEXT: dict[str, Callable[[Any], bytes]] = {
-    "str": lambda value: value.encode("utf-8", "surrogatepass"),
-    "bytes": bytes,
-    "UUID": lambda value: value.bytes,
-    "zoned datetime": lambda value: value.isoformat().encode(),
-    "integer": lambda value: str(value).encode(),
+# Every array that a file may have. Those that can be mapped are large; the rest is copied.
+EXPECTED = {
+    "user_factors": _FACTORS,
+    "item_factors": _FACTORS,
+    "user_bias": _BIAS,
+    "item_bias": _BIAS,
+    SVDPP: _FACTORS,
+    **dict.fromkeys(ACCUMULATORS, Expected("f4 f8", ndim=2)),
+    "history_epoch": Expected("i8", ndim=1),
+    **{f"history_{name}": Expected("f8", ndim=1) for name in HISTORY[1:]},
+    "user_ids": _IDS,
+    "item_ids": _IDS,
+    "user_id_ends": Expected("i8", ndim=1),
+    "item_id_ends": Expected("i8", ndim=1),
+    "seen_starts": Expected("i8", ndim=1),
+    "seen_items": Expected("i4", ndim=1, mappable="i4"),
 }
-_FROM_TEXT: dict[str, Callable[[bytes], Any]] = {
-    "str": lambda text: text.decode("utf-8", "surrogatepass"),
-    "bytes": bytes,
-    "UUID": lambda text: uuid.UUID(bytes=text),
-    "zoned datetime": lambda text: datetime.datetime.fromisoformat(text.decode()),
-    "integer": int,
-}
-
-
-def _pack_ids(index: IdIndex, side: str) -> Arrays:
-    if index.ids.dtype != object:
-        return {f"{side}_ids": index.ids}
-    texts = [_TO_TEXT[index.kind](value) for value in index.ids.tolist()]
-    return {
-        f"{side}_ids": np.frombuffer(b"".join(texts), np.uint8),
-        f"{side}_id_ends": np.cumsum([len(text) for text in texts], dtype="<i8"),
-    }
-
-
-def _unpack_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: str) -> IdIndex:
-    ids = arrays[f"{side}_ids"]
-    if f"{side}_id_ends" not in arrays:
-        return IdIndex(ids, kind)
-    text, from_text = ids.tobytes(), _FROM_TEXT[kind]
-    places = itertools.pairwise([0, *arrays[f"{side}_id_ends"].tolist()])
-    if kind == "str" and text.isascii():  # one decoding for all, three times as fast
-        letters = text.decode()
-        values = [letters[begin:end] for begin, end in places]
-    else:
-        values = [from_text(text[begin:end]) for begin, end in places]
-    return IdIndex(np.fromiter(values, object, len(values)), kind)
+REQUIRED = (*FACTORS, *(f"history_{name}" for name in HISTORY), "user_ids", "item_ids")
 
 
 def save(
     path: str | os.PathLike[str],
-    parameters: dict[str, Any],
+    parameters: Mapping[str, Any],
     fitted: FittedState,
     dtype: str | None = None,
 ) -> None:
-    """Write a model, as `archive.write` does.
+    """Write a model; at any moment, the file at `path` is the old one or the whole new one.
 
     Parameters
     ----------
-    path
-        Where to.
-    parameters
+    path : str or path-like
+        The file.
+    parameters : mapping of str to object
         Those of the model.
-    fitted
-        What it learnt.
-    dtype
-        Of the factors and biases in the file: "float32", "float16", or None for their own.
+    fitted : FittedState
+        Its fitted state.
+    dtype : {"float32", "float16"}, default=None
+        Of the factors and biases in the file; None for their own.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     TypeError
-        If a file cannot hold a parameter.
+        If a parameter is of a type that a file cannot hold.
     ValueError
-        If `dtype` is another, or cannot hold the factors.
+        If `fit` would reject a parameter, `dtype` is another or cannot hold the factors, or a file
+        cannot hold the ids.
     """
     if dtype not in (None, "float32", "float16"):
         raise ValueError(f"dtype is {dtype!r}; expected None, 'float32' or 'float16'")
-    factors, user_index, item_index = fitted.factors, fitted.user_index, fitted.item_index
+    factors = fitted.factors
     arrays: Arrays = {name: getattr(factors, name) for name in FACTORS}
     if factors.svdpp is not None:
         arrays[SVDPP] = factors.svdpp
     if dtype is not None:
         arrays = {name: _narrow(array, dtype, name) for name, array in arrays.items()}
-        parameters = parameters | {"dtype": "float32"}
+        parameters = {**parameters, "dtype": "float32"}
     arrays |= {f"history_{name}": fitted.history[name] for name in HISTORY}
     if fitted.accumulators is not None:
         arrays |= dict(zip(ACCUMULATORS, fitted.accumulators, strict=True))
     if fitted.seen is not None:
-        arrays |= {"seen_starts": fitted.seen.starts, "seen_items": fitted.seen.items}
-    arrays |= _pack_ids(user_index, "user") | _pack_ids(item_index, "item")
-    meta = {
-        "format": FORMAT,
-        "parameters": {name: archive.plain(name, value) for name, value in parameters.items()},
-        "mean": factors.mean,
-        "scale": factors.scale,
-        "user_kind": user_index.kind,
-        "item_kind": item_index.kind,
-        "library": fitted.library,
-        "seed": fitted.seed,
-        "n_updates": fitted.n_updates,
-        "best_epoch": fitted.best_epoch,
-        "bounds": fitted.bounds,
-        "rule": dataclasses.asdict(fitted.rule),
-    }
-    archive.write(Path(path), meta, arrays)
-
-
-def _narrow(array: NDArray[Any], dtype: str, name: str) -> NDArray[Any]:
-    """Round to fewer digits; refuse where more is lost than the last of them."""
-    with np.errstate(over="ignore"):
-        narrow = array.astype(dtype)
-        lost = np.abs(narrow.astype(array.dtype) - array).max(initial=0)
-    largest = np.abs(array).max(initial=0)
-    if not lost <= np.finfo(dtype).eps * largest:
-        raise ValueError(
-            f"{name}, of which the largest is {largest:.3g}, cannot be held in {dtype}, which has "
-            f"room from {np.finfo(dtype).tiny:.2g} to {np.finfo(dtype).max:.3g}; save with another "
-            f"dtype"
-        )
-    return narrow
+        arrays |= dict(zip(SEEN, (fitted.seen.starts, fitted.seen.items), strict=True))
+    arrays |= store_ids(fitted.user_index, "user") | store_ids(fitted.item_index, "item")
+    write(Path(path), make_metadata(parameters, fitted), arrays)
 
 
 def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, Any], FittedState]:
-    """Read the parameters of a model and what was fitted.
+    """Read the parameters and the fitted state of a model.
 
     Parameters
     ----------
-    path
+    path : str or path-like
         The file.
-    mapped
-        Whether to map the large arrays, as `archive.read` does, rather than copy them.
+    mapped : bool, default=False
+        Whether to map the large arrays rather than copy them. The values of mapped factors and
+        biases are not checked.
+
+    Returns
+    -------
+    parameters : dict
+        Those of the model.
+    fitted : FittedState
+        Its fitted state.
 
     Raises
     ------
     FileNotFoundError
-        If no file is there.
+        If there is no file.
     ModelFileError
-        If it is not a model, is damaged, or was written by a later version.
+        If the file is not a model, is damaged, or was written by a later version.
     """
     path = Path(path)
-    meta, arrays = archive.read(
-        path, FORMAT, lambda name, dtype: mapped and name in MAPPED and dtype != np.float16
-    )
+    metadata, arrays = read(path, EXPECTED, newest=FORMAT, mapped=mapped)
     try:
-        return _assemble(meta, arrays)
+        for name in REQUIRED:
+            if name not in arrays:
+                raise ValueError(f"it has no member '{name}.npy'")
+        checked = check_metadata(metadata)
+        return _restore_parameters(checked), _restore_fitted(checked, arrays, mapped)
     except MemoryError:
         raise
-    except Exception as error:  # checksums were right, so another program wrote it
-        raise archive.damaged(path, error) from error
+    except Exception as error:  # the checksums are right: another program wrote wrong values
+        raise damaged(path, error) from error
 
 
-def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], FittedState]:
-    parameters = dict(meta["parameters"])
-    if parameters.get("columns") is not None:
-        parameters["columns"] = tuple(parameters["columns"])
-    P, Q, user_bias, item_bias, *svdpp = (
-        arrays[name].astype(np.float32) if arrays[name].dtype == np.float16 else arrays[name]
-        for name in (*FACTORS, SVDPP)
-        if name in arrays or name in FACTORS
-    )
-    mean, scale = float(meta["mean"]), float(meta["scale"])
-    factors = Factors(P, Q, user_bias, item_bias, mean, scale, *svdpp)
-    indexes = (
-        _unpack_ids(arrays, "user", meta["user_kind"]),
-        _unpack_ids(arrays, "item", meta["item_kind"]),
-    )
-    for index, rows, bias in zip(indexes, (P, Q), (user_bias, item_bias), strict=True):
-        one_kind = rows.dtype == bias.dtype == P.dtype and rows.dtype.kind == "f"
-        if not (one_kind and rows.ndim == 2 and rows.shape[1] == P.shape[1]):
-            raise ValueError("its factors do not fit together")
-        if not len(index.ids) == len(rows) == len(bias):
-            raise ValueError(f"it has {len(index.ids)} ids for {len(rows)} rows")
-    if any((y.shape, y.dtype) != (Q.shape, Q.dtype) for y in svdpp):
-        raise ValueError("its svdpp factors do not belong to its items")
-    history = {name: arrays[f"history_{name}"] for name in HISTORY}
-    seen = _seen(arrays, len(P), len(Q))
-    accumulators = None
-    if ACCUMULATORS[0] in arrays:
-        user_accumulators, item_accumulators = (arrays[name] for name in ACCUMULATORS)
-        if user_accumulators.shape != (len(P), 2) or item_accumulators.shape != (len(Q), 2):
-            raise ValueError("its accumulators of squared gradients do not belong to its rows")
-        accumulators = (
-            user_accumulators.astype(P.dtype, copy=False),
-            item_accumulators.astype(P.dtype, copy=False),
+def _narrow(array: NDArray[Any], dtype: str, name: str) -> NDArray[Any]:
+    """Round to a smaller dtype; raise ValueError if its range is too small."""
+    with np.errstate(over="ignore"):
+        narrow = array.astype(dtype)
+        error = np.abs(narrow.astype(array.dtype) - array).max(initial=0)
+    largest = np.abs(array).max(initial=0)
+    if not error <= np.finfo(dtype).eps * largest:
+        raise ValueError(
+            f"the largest of {name} is {largest:.3g}; {dtype} can hold numbers from "
+            f"{np.finfo(dtype).tiny:.2g} to {np.finfo(dtype).max:.3g}: save with another dtype"
         )
-    low, high = map(float, meta["bounds"])
-    return parameters, FittedState(
-        factors, *indexes, history, check_library(meta["library"]), seen, accumulators,
-        int(meta["seed"]), int(meta["n_updates"]), int(meta["best_epoch"]), (low, high),
-        UpdateRule(**meta["rule"]),
-    )  # fmt: skip
+    return narrow
 
 
-def _seen(arrays: Arrays, n_users: int, n_items: int) -> Seen | None:
-    if "seen_starts" not in arrays:
+def _restore_parameters(metadata: ModelMetadata) -> dict[str, Any]:
+    columns = metadata.parameters["columns"]
+    return metadata.parameters | {"columns": None if columns is None else tuple(columns)}
+
+
+def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> FittedState:
+    factors = _restore_factors(metadata, arrays)
+    if not mapped:
+        _check_finite(arrays, (*FACTORS, SVDPP))
+    n_users, n_items = len(factors.user_factors), len(factors.item_factors)
+    user_index = restore_ids(arrays, "user", metadata.user_kind)
+    item_index = restore_ids(arrays, "item", metadata.item_kind)
+    for side, index, n_rows in (("user", user_index, n_users), ("item", item_index, n_items)):
+        if len(index.ids) != n_rows:
+            raise ValueError(f"it has {len(index.ids)} {side} ids for {n_rows} rows of factors")
+    history = {name: arrays[f"history_{name}"] for name in HISTORY}
+    n_epochs = len(history["epoch"])
+    if (history["epoch"] != np.arange(1, n_epochs + 1)).any():
+        raise ValueError(f"history_epoch does not count from 1 to {n_epochs}")
+    for name, column in history.items():
+        if len(column) != n_epochs:
+            raise ValueError(f"history_{name} has {len(column)} entries for {n_epochs} epochs")
+    if metadata.best_epoch > n_epochs:
+        raise ValueError(f"best_epoch is {metadata.best_epoch} of {n_epochs} epochs")
+    return FittedState(
+        factors=factors,
+        user_index=user_index,
+        item_index=item_index,
+        history=history,
+        library=metadata.library,
+        seen=_restore_seen(arrays, n_users, n_items),
+        accumulators=_restore_accumulators(arrays, factors),
+        seed=metadata.seed,
+        n_updates=metadata.n_updates,
+        best_epoch=metadata.best_epoch,
+        bounds=metadata.bounds,
+        rule=metadata.rule,
+    )
+
+
+def _restore_factors(metadata: ModelMetadata, arrays: Arrays) -> Factors:
+    P, Q = arrays["user_factors"], arrays["item_factors"]
+    if not 1 <= P.shape[1] <= MAX_FACTORS or max(len(P), len(Q)) > MAX_ROWS:
+        raise ValueError(
+            f"user_factors has shape {P.shape} and item_factors {Q.shape}; expected 1 to "
+            f"{MAX_FACTORS} columns, and at most {MAX_ROWS} rows"
+        )
+    shapes = {
+        "user_factors": P.shape,
+        "item_factors": (len(Q), P.shape[1]),
+        "user_bias": P.shape[:1],
+        "item_bias": Q.shape[:1],
+        SVDPP: Q.shape,
+    }
+    for name, shape in shapes.items():
+        array = arrays.get(name, Q)
+        if array.shape != shape or array.dtype != P.dtype:
+            raise ValueError(
+                f"{name} has shape {array.shape} and dtype {array.dtype}; expected {shape} and "
+                f"{P.dtype}"
+            )
+    if P.dtype == np.float16:
+        arrays |= {name: arrays[name].astype(np.float32) for name in shapes if name in arrays}
+    return Factors(
+        **{name: arrays[name] for name in FACTORS},
+        mean=metadata.mean,
+        scale=metadata.scale,
+        svdpp=arrays.get(SVDPP),
+    )
+
+
+def _restore_accumulators(arrays: Arrays, factors: Factors) -> tuple[Floats, Floats] | None:
+    if not _has_all_or_none(arrays, ACCUMULATORS):
         return None
-    starts = arrays["seen_starts"].astype(np.int64, copy=False)
-    items = arrays["seen_items"].astype(np.int32, copy=False)
-    whole = starts.shape == (n_users + 1,) and items.ndim == 1
-    if not whole or starts[0] != 0 or starts[-1] != len(items) or (np.diff(starts) < 0).any():
-        raise ValueError("its seen items do not belong to its users")
+    n_rows = len(factors.user_factors), len(factors.item_factors)
+    for name, n in zip(ACCUMULATORS, n_rows, strict=True):
+        if arrays[name].shape != (n, 2) or not (arrays[name] > 0).all():
+            raise ValueError(f"{name} is not {n} rows of two sums of squared gradients, all > 0")
+    dtype = factors.user_factors.dtype
+    with np.errstate(over="ignore"):
+        users, items = (arrays[name].astype(dtype, copy=False) for name in ACCUMULATORS)
+    return users, items
+
+
+def _restore_seen(arrays: Arrays, n_users: int, n_items: int) -> Seen | None:
+    if not _has_all_or_none(arrays, SEEN):
+        return None
+    starts, items = arrays["seen_starts"], arrays["seen_items"]
+    if starts.shape != (n_users + 1,) or starts[0] != 0 or (starts[1:] < starts[:-1]).any():
+        raise ValueError(f"seen_starts does not rise from 0 in {n_users + 1} entries")
+    if starts[-1] != len(items):
+        raise ValueError(f"seen_starts ends at {starts[-1]} for {len(items)} seen items")
     if len(items) and not 0 <= items.min() <= items.max() < n_items:
-        raise ValueError("its seen items are not among its items")
+        raise ValueError(
+            f"seen_items has rows from {items.min()} to {items.max()}; there are {n_items} items"
+        )
+    rises = items[1:] > items[:-1]
+    rises[starts[(starts > 0) & (starts < len(items))] - 1] = True  # from one user to the next
+    if not rises.all():
+        raise ValueError("seen_items does not rise within each user")
     return Seen(starts, items)
+
+
+def _has_all_or_none(arrays: Arrays, names: tuple[str, ...]) -> bool:
+    """Say whether the arrays are there; raise ValueError if only some are."""
+    there = [name for name in names if name in arrays]
+    if there and len(there) < len(names):
+        raise ValueError(f"it has the member {there[0]!r}, but not all of {', '.join(names)}")
+    return bool(there)
+
+
+def _check_finite(arrays: Arrays, names: tuple[str, ...]) -> None:
+    for name in names:
+        flat = arrays[name].reshape(-1) if name in arrays else np.empty(0)
+        for begin in range(0, len(flat), _CHUNK):
+            if not np.isfinite(flat[begin : begin + _CHUNK]).all():
+                raise ValueError(f"{name} has NaN or infinity; expected finite numbers")

@@ -1,4 +1,4 @@
-"""Seen: which items each user has rated."""
+"""Seen: the items that each user has rated."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from factorate._kernels import counting
 if TYPE_CHECKING:
     from typing import Any
 
-    from numpy.typing import NDArray
-
-    from factorate._utils.types import Rows
+    from factorate._utils.types import Flags, Offsets, Rows
 
 
-FEW = 32  # times as many pairs as are added, from which on it is faster to insert than to sort
+INSERT_RATIO = 32  # this many times as many old pairs as new: inserting is faster than sorting
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,14 @@ class Seen:
 
     Attributes
     ----------
-    starts
-        Where the items of each user begin, and the end: int64, shape (n_users + 1,), read-only.
-    items
-        Rows of items, int32, those of one user ascending; read-only.
+    starts : ndarray
+        Where the items of each user begin, and the end of the last: int64, shape (n_users + 1,);
+        read-only.
+    items : ndarray
+        Rows of items, int32, ascending for each user; read-only.
     """
 
-    starts: NDArray[np.int64]
+    starts: Offsets
     items: Rows
 
     def __post_init__(self) -> None:
@@ -42,15 +41,22 @@ class Seen:
             array.flags.writeable = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore, read-only again."""
+        """Restore the arrays from a pickle, read-only again."""
         vars(self).update(state)
         self.__post_init__()
 
 
 def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
-    """Collect the items of each user from the rows of ratings, in any order.
+    """Collect the items of each user from ratings in any order.
 
-    Two counting sorts, by item and then by user, in time linear in the ratings.
+    Two counting sorts, by item and then by user, take time linear in the ratings.
+
+    Parameters
+    ----------
+    users, items : ndarray
+        Rows of the ratings, int32, shape (n,).
+    n_users, n_items : int
+        Number of rows on each side.
 
     Raises
     ------
@@ -80,8 +86,28 @@ def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     return Seen(packed, kept)
 
 
-def add_seen(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
-    """Add the pairs of more ratings; the rows of users may go on after those of `seen`.
+def add_seen(
+    seen: Seen,
+    users: Rows,
+    items: Rows,
+    n_users: int,
+    n_items: int,
+    *,
+    insert_ratio: int = INSERT_RATIO,
+) -> Seen:
+    """Return the items of each user with those of more ratings.
+
+    Parameters
+    ----------
+    seen : Seen
+        The items so far.
+    users, items : ndarray
+        Rows of the new ratings, int32, shape (n,); rows of new users follow those of `seen`.
+    n_users, n_items : int
+        Number of rows on each side, the new ones included.
+    insert_ratio : int, default=32
+        The new pairs are inserted one by one where there are at least this many times as many old
+        pairs. The result does not depend on it.
 
     Examples
     --------
@@ -92,11 +118,11 @@ def add_seen(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -
     ([0, 2, 3, 4], [0, 1, 0, 1])
     """
     n_before = len(seen.starts) - 1
-    if not len(users) or users.min() >= n_before:  # all new: the old are left as they are
+    if not len(users) or users.min() >= n_before:  # new users only: append them
         later = find_seen(users - np.int32(n_before), items, n_users - n_before, n_items)
         starts = np.concatenate([seen.starts, seen.starts[-1] + later.starts[1:]])
         return Seen(starts, np.concatenate([seen.items, later.items]))
-    if FEW * len(users) <= len(seen.items):
+    if insert_ratio * len(users) <= len(seen.items):
         return _insert(seen, users, items, n_users, n_items)
     before = _users(seen)
     users, items = np.concatenate([before, users]), np.concatenate([seen.items, items])
@@ -104,33 +130,40 @@ def add_seen(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -
 
 
 def _insert(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
-    """Put a few pairs in their places: only they are sorted."""
+    """Insert a few pairs: only they are sorted."""
     more = find_seen(users, items, n_users, n_items)
     users, items = _users(more), more.items
     n_before = len(seen.starts) - 1
     old = users < n_before
-    places, found = np.full(len(users), len(seen.items)), np.zeros(len(users), np.bool)
-    places[old], found[old] = _find(seen, users[old], items[old])
+    where, found = np.full(len(users), len(seen.items)), np.zeros(len(users), np.bool)
+    where[old], found[old] = _find(seen, users[old], items[old])
     counts = np.bincount(users[~found], minlength=n_users)
     counts[:n_before] += np.diff(seen.starts)
-    return Seen(_starts(counts), np.insert(seen.items, places[~found], items[~found]))
+    return Seen(_starts(counts), np.insert(seen.items, where[~found], items[~found]))
 
 
 def _users(seen: Seen) -> Rows:
-    """Return the user of each of the items."""
+    """Return the user of each entry of ``seen.items``."""
     return np.repeat(np.arange(len(seen.starts) - 1, dtype=np.int32), np.diff(seen.starts))
 
 
-def without_users(seen: Seen, rows: Rows) -> Seen:
-    """Forget some users; those after them move up."""
+def remove_seen(seen: Seen, rows: Rows) -> Seen:
+    """Return the items of each user without some users; the rows after theirs move up."""
     counts = np.diff(seen.starts)
     stays = np.ones(len(counts), np.bool)
     stays[rows] = False
     return Seen(_starts(counts[stays]), seen.items[np.repeat(stays, counts)])
 
 
-def was_seen(seen: Seen, users: Rows, items: Rows) -> NDArray[np.bool]:
-    """Say of each pair of rows whether it was rated; −1 is an unknown user or item.
+def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:
+    """Return for each pair of rows whether the user has rated the item.
+
+    Parameters
+    ----------
+    seen : Seen
+        The items of each user.
+    users, items : ndarray
+        Rows, int32, shape (n,); −1 is an unknown user or item, which gives False.
 
     Examples
     --------
@@ -142,8 +175,8 @@ def was_seen(seen: Seen, users: Rows, items: Rows) -> NDArray[np.bool]:
     return _find(seen, users, items)[1]
 
 
-def _find(seen: Seen, users: Rows, items: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool]]:
-    """Return where each item is, or would be, among those of its user, and whether it is there."""
+def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
+    """Return where each pair is in ``seen.items``, or would be inserted, and if it is there."""
     known = users >= 0
     low = np.where(known, seen.starts[users], 0)
     end = np.where(known, seen.starts[users + 1], 0)
@@ -159,5 +192,6 @@ def _find(seen: Seen, users: Rows, items: Rows) -> tuple[NDArray[np.int64], NDAr
     return low, found
 
 
-def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _starts(counts: Offsets) -> Offsets:
+    """Return where groups of these sizes begin, and the end of the last."""
     return np.concatenate([[0], np.cumsum(counts)], dtype=np.int64)

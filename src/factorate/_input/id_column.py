@@ -224,10 +224,19 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
     return IdColumn(values, kind)
 
 
+def _to_utc(value: Any, where: str) -> Any:
+    """Return a datetime in UTC: in an hour that clocks repeat, it would equal no other zone's."""
+    try:
+        return value.astimezone(datetime.UTC)
+    except OverflowError:
+        raise ValueError(f"{where} is {show(value)}, which has no equal in UTC") from None
+
+
 def _datetimes(listed: list[Any], what: str) -> IdColumn:
     zoned = [getattr(value, "tzinfo", None) is not None for value in listed]
     if all(zoned):
-        return IdColumn(np.fromiter(listed, object, len(listed)), "zoned datetime")
+        utc = (_to_utc(value, f"{what}[{position}]") for position, value in enumerate(listed))
+        return IdColumn(np.fromiter(utc, object, len(listed)), "zoned datetime")
     if any(zoned):
         raise TypeError(f"{what} mix datetimes with and without a zone, which do not sort")
     # NumPy drops the nanoseconds of a pandas Timestamp that it converts itself.

@@ -1,0 +1,149 @@
+"""Solve the rows of a fold-in exactly, one ridge regression for each.
+
+With the other side fixed, the objective of training is one ridge regression for each user or item
+(Zhou, Wilkinson, Schreiber and Pan, "Large-Scale Parallel Collaborative Filtering for the Netflix
+Prize", AAIM 2008, section 3.1, where the penalty is weighted by the number of ratings, too).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from factorate._fitted.fold_in_problem import FixedSide, RowRatings
+    from factorate._utils.types import Floats, Rows
+
+    Doubles = NDArray[np.float64]
+
+
+CELLS = 1 << 18  # numbers of the equations that are set up at a time
+SLAB = 1 << 13  # ratings of one row that are read at a time
+MIN_PENALTY = 1e-8  # below it, the equations can be singular in float64
+MIN_EIGENVALUE = 1e-10  # relative to the largest; a smaller one is rounding
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """L2 regularization λ of the rows to solve, on the scale of training."""
+
+    factors: float
+    bias: float
+
+
+def solve_exactly(
+    fixed: FixedSide,
+    ratings: RowRatings,
+    penalty: Penalty,
+    *,
+    cells: int = CELLS,
+    slab: int = SLAB,
+) -> tuple[Doubles, Doubles]:
+    """Minimize the objective of training over rows whose other side is fixed.
+
+    Let X have a row for each item that a user rated, its factors followed by 1, and w be the user's
+    factors followed by the bias, all on the scale of the ratings, whose standard deviation is s.
+    Since factors are √s times those of training, and biases s times::
+
+        w = (XᵀX + n D)⁻¹ Xᵀ (r − μ − b_items),  D = diag(s λ, …, s λ, λ_bias)
+
+    Without regularization, w is the shortest of the best solutions.
+
+    Parameters
+    ----------
+    fixed : FixedSide
+        The other side.
+    ratings : RowRatings
+        The ratings of the rows to solve.
+    penalty : Penalty
+        λ.
+    cells : int, default=2**18
+        Numbers of the equations that are set up at a time.
+    slab : int, default=2**13
+        Ratings of one row that are read at a time.
+
+    Returns
+    -------
+    factors, bias : ndarray
+        Shapes (n_rows, K) and (n_rows,); zeros for rows without ratings. A row depends only on its
+        own ratings, in any order (without duplicates).
+    """
+    n_factors, n_rows = fixed.factors.shape[1], ratings.n_rows
+    diagonal = np.full(n_factors + fixed.fit_bias, fixed.scale * penalty.factors)
+    diagonal[n_factors:] = penalty.bias
+    width = len(diagonal)
+    penalties = [penalty.factors, penalty.bias][: 1 + fixed.fit_bias]
+    regular = min(penalties) >= MIN_PENALTY
+    order = np.argsort(ratings.rows * np.int64(len(fixed.factors)) + ratings.others, kind="stable")
+    others = ratings.others[order]
+    residuals = ratings.values[order] - (fixed.mean + fixed.bias[others].astype(np.float64))
+    counts = np.bincount(ratings.rows, minlength=n_rows)
+    starts = np.cumsum(counts) - counts
+    out = np.zeros((n_rows, n_factors + 1))
+    by_count = np.argsort(counts, kind="stable")
+    changes = np.flatnonzero(np.diff(counts[by_count], prepend=0))
+    for same in np.split(by_count, changes)[1:]:
+        n = int(counts[same[0]])
+        n_batch = max(1, cells // (width * max(width, min(n, slab))))
+        for first in range(0, len(same), n_batch):
+            batch = same[first : first + n_batch]
+            entries = starts[batch, None] + np.arange(n)
+            equations = _Equations(fixed.factors, others[entries], residuals[entries], diagonal)
+            if regular and n < width:
+                out[batch, :width] = _solve_dual(equations)
+            else:
+                out[batch, :width] = _solve_normal(equations, regular, slab)
+    return out[:, :n_factors], out[:, n_factors]
+
+
+@dataclass(frozen=True)
+class _Equations:
+    """Those of rows with equally many ratings: others and residuals have shape (rows, n)."""
+
+    factors: Floats
+    others: Rows
+    residuals: Doubles
+    diagonal: Doubles
+
+    def design(self, columns: slice) -> Doubles:
+        """Return X of each row: the factors of the rated rows, then 1 if there is a bias."""
+        others = self.others[:, columns]
+        X = np.ones((*others.shape, len(self.diagonal)))
+        X[..., : self.factors.shape[1]] = self.factors[others]
+        return X
+
+
+def _solve_normal(equations: _Equations, regular: bool, slab: int) -> Floats:
+    """Solve the normal equations, as many as there are parameters."""
+    n_rows, n = equations.others.shape
+    width = len(equations.diagonal)
+    A, y = np.zeros((n_rows, width, width)), np.zeros((n_rows, width, 1))
+    for begin in range(0, n, slab):
+        columns = slice(begin, begin + slab)
+        X = equations.design(columns)
+        A += X.mT @ X
+        y += X.mT @ equations.residuals[:, columns, None]
+    A[:, np.arange(width), np.arange(width)] += n * equations.diagonal
+    if regular:
+        w: Floats = np.linalg.solve(A, y)[..., 0]
+        return w
+    inverse: Floats = np.linalg.pinv(A, rcond=MIN_EIGENVALUE, hermitian=True)
+    return (inverse @ y)[..., 0]
+
+
+def _solve_dual(equations: _Equations) -> Floats:
+    """Solve the dual equations, as many as there are ratings.
+
+    (XᵀX + n D)⁻¹ Xᵀ = D⁻¹ Xᵀ (X D⁻¹ Xᵀ + n I)⁻¹, as multiplying by both inverses shows.
+    """
+    n = equations.others.shape[1]
+    X = equations.design(slice(None))
+    divided = X / equations.diagonal
+    A = divided @ X.mT
+    A[:, np.arange(n), np.arange(n)] += n
+    w: Floats = divided.mT @ np.linalg.solve(A, equations.residuals[..., None])
+    return w[..., 0]

@@ -1,0 +1,50 @@
+"""The problem of fold-in: rows of one side to solve from their ratings, the other side fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from factorate._utils.types import Floats, Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedSide:
+    """The side that stays as it is, on the user's scale, and what both sides share.
+
+    Attributes
+    ----------
+    factors, bias : ndarray
+        Shapes (n, K) and (n,).
+    mean, scale : float
+        As in `Factors`.
+    fit_bias : bool
+        Whether the rows to solve have biases.
+    """
+
+    factors: Floats
+    bias: Floats
+    mean: float
+    scale: float
+    fit_bias: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRatings:
+    """The ratings of the rows to solve.
+
+    Attributes
+    ----------
+    rows, others : ndarray
+        Row to solve and row of the fixed side of each rating, int32, shape (n,).
+    values : ndarray
+        On the user's scale, shape (n,).
+    n_rows : int
+        Number of rows to solve.
+    """
+
+    rows: Rows
+    others: Rows
+    values: Floats
+    n_rows: int

@@ -1,0 +1,108 @@
+"""Solve the rows of a fold-in by SGD, under rules that have no exact solution."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._input.id_index import range_index
+from factorate._input.ratings import Ratings
+from factorate._training.factors import Factors
+from factorate._training.state import WarmStart
+from factorate._training.trainer import train
+
+if TYPE_CHECKING:
+    from factorate._fitted.fold_in_problem import FixedSide, RowRatings
+    from factorate._training.trainer import Settings
+    from factorate._utils.types import Floats
+
+
+UPDATES = 500  # of a row, at least
+MIN_EPOCHS = 20
+
+
+def solve_by_training(
+    fixed: FixedSide, ratings: RowRatings, side: str, settings: Settings
+) -> tuple[Floats, Floats]:
+    """Train rows whose other side is fixed until they are near the minimum of the objective.
+
+    Rows of few ratings need more epochs for as many updates, so rows are grouped by the number of
+    their ratings.
+
+    Parameters
+    ----------
+    fixed : FixedSide
+        The other side.
+    ratings : RowRatings
+        The ratings of the rows to solve.
+    side : {"user", "item"}
+        The side of the rows to solve.
+    settings : Settings
+        Those of training; the learning rates of the fixed side are 0.
+
+    Returns
+    -------
+    factors, bias : ndarray
+        Shapes (n_rows, K) and (n_rows,); zeros for rows without ratings.
+    """
+    n_rows = ratings.n_rows
+    factors, bias = np.zeros((n_rows, fixed.factors.shape[1])), np.zeros(n_rows)
+    sizes = np.frexp(np.bincount(ratings.rows, minlength=n_rows))[1]  # 1 for 1, 2 for 2 and 3, …
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        group = np.flatnonzero(sizes == size)
+        chosen = sizes[ratings.rows] == size
+        group_ratings = dataclasses.replace(
+            ratings,
+            rows=np.searchsorted(group, ratings.rows[chosen]).astype(np.int32),
+            others=ratings.others[chosen],
+            values=ratings.values[chosen],
+            n_rows=len(group),
+        )
+        n_epochs = max(MIN_EPOCHS, UPDATES >> (size - 1))
+        factors[group], bias[group] = _train(
+            fixed, group_ratings, side, dataclasses.replace(settings, n_epochs=n_epochs)
+        )
+    return factors, bias
+
+
+def _train(
+    fixed: FixedSide, ratings: RowRatings, side: str, settings: Settings
+) -> tuple[Floats, Floats]:
+    n_rows, n_factors, dtype = ratings.n_rows, fixed.factors.shape[1], ratings.values.dtype
+    used, columns = np.unique(ratings.others, return_inverse=True)
+    solved = (
+        np.zeros((n_rows, n_factors), dtype),
+        np.zeros(n_rows, dtype),
+        np.zeros(n_rows, np.bool),
+        ratings.rows,
+    )
+    held = (
+        fixed.factors[used],
+        fixed.bias[used],
+        np.ones(len(used), np.bool),
+        columns.astype(np.int32),
+    )
+    users, items = (solved, held) if side == "user" else (held, solved)
+    P, user_bias, known_users, user_rows = users
+    Q, item_bias, known_items, item_rows = items
+    factors = Factors(P, Q, user_bias, item_bias, fixed.mean, fixed.scale)
+    indexes = range_index(len(P)), range_index(len(Q))
+    trained = train(
+        Ratings(user_rows, item_rows, ratings.values, *indexes, None),
+        dataclasses.replace(
+            settings,
+            n_factors=n_factors,
+            schedule="adagrad" if settings.rule.adagrad else "linear",
+            patience=None,
+            svdpp=False,
+        ),
+        start=WarmStart(factors, known_users, known_items, None, keep_scale=True),
+    )
+    if trained.interruption is not None:
+        raise trained.interruption
+    found = trained.factors
+    if side == "user":
+        return found.user_factors, found.user_bias
+    return found.item_factors, found.item_bias

@@ -1,0 +1,184 @@
+"""The metadata of a model file: everything that is not an array, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._input.frame_columns import check_library
+from factorate._training.losses import NAMES, UpdateRule
+from factorate._training.settings import check_columns, check_dtype, check_settings
+from factorate._utils.validation import check_count, check_flag, check_number
+
+if TYPE_CHECKING:
+    from factorate._fitted.fitted_state import FittedState
+
+FORMAT = 1
+MAX_UPDATES = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelMetadata:
+    """What a model file holds beside its arrays.
+
+    Attributes
+    ----------
+    format : int
+        Version of the format.
+    parameters : dict
+        Those of the model, as JSON has them.
+    mean, scale : float
+        Centre of the ratings, and the standard deviation that they were divided by.
+    user_kind, item_kind : str
+        Kinds of the ids.
+    library, seed, n_updates, best_epoch, bounds, rule
+        As in `FittedState`.
+    """
+
+    format: int
+    parameters: dict[str, Any]
+    mean: float
+    scale: float
+    user_kind: str
+    item_kind: str
+    library: str | None
+    seed: int
+    n_updates: int
+    best_epoch: int
+    bounds: tuple[float, float]
+    rule: UpdateRule
+
+
+def make_metadata(parameters: Mapping[str, Any], fitted: FittedState) -> dict[str, Any]:
+    """Return the metadata of a model as JSON has them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fit` would raise the same for a parameter, or JSON cannot hold it.
+    """
+    stored = {name: to_json(name, value) for name, value in parameters.items()}
+    check_parameters(stored)
+    return asdict(
+        ModelMetadata(
+            format=FORMAT,
+            parameters=stored,
+            mean=fitted.factors.mean,
+            scale=fitted.factors.scale,
+            user_kind=fitted.user_index.kind,
+            item_kind=fitted.item_index.kind,
+            library=fitted.library,
+            seed=fitted.seed,
+            n_updates=fitted.n_updates,
+            best_epoch=fitted.best_epoch,
+            bounds=fitted.bounds,
+            rule=fitted.rule,
+        )
+    )
+
+
+def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
+    """Return the metadata of a model, every value checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value or a key is missing, of another type, or out of range; the message names it.
+    """
+    _check_keys("factorate.json", metadata, [field.name for field in fields(ModelMetadata)])
+    rule = metadata["rule"]
+    _check_keys("rule", rule, [field.name for field in fields(UpdateRule)])
+    if rule["loss"] not in NAMES:
+        raise ValueError(f"rule['loss'] is {rule['loss']!r}; expected one of {', '.join(NAMES)}")
+    flags = ("nonnegative", "adagrad", "fit_bias")
+    parameters = metadata["parameters"]
+    if not isinstance(parameters, dict):
+        raise TypeError(f"parameters is {parameters!r}; expected an object")
+    check_parameters(parameters)
+    return ModelMetadata(
+        format=metadata["format"],
+        parameters=parameters,
+        mean=check_number("mean", metadata["mean"]),
+        scale=check_number("scale", metadata["scale"], above=0),
+        user_kind=metadata["user_kind"],  # checked with the ids
+        item_kind=metadata["item_kind"],
+        library=check_library(metadata["library"]),
+        seed=check_count("seed", metadata["seed"], 0),
+        n_updates=check_count("n_updates", metadata["n_updates"], 0, MAX_UPDATES),
+        best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_UPDATES),
+        bounds=_check_bounds(metadata["bounds"]),
+        rule=UpdateRule(
+            loss=rule["loss"],
+            huber_delta=check_number("rule['huber_delta']", rule["huber_delta"], above=0),
+            **{name: check_flag(f"rule[{name!r}]", rule[name]) for name in flags},
+        ),
+    )
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise TypeError or ValueError for parameters that `fit` rejects, or that are missing."""
+    try:
+        check_settings(parameters, 0)
+        check_dtype(parameters["dtype"])
+        check_columns(parameters["columns"])
+        random_state = parameters["random_state"]
+    except KeyError as error:
+        raise ValueError(f"the parameters have no {error.args[0]!r}") from error
+    if random_state is not None:
+        check_count("random_state", random_state, 0)
+
+
+def to_json(name: str, value: object) -> Any:
+    """Return a parameter as JSON has it; a dtype becomes its name.
+
+    Raises
+    ------
+    TypeError
+        If it is neither None, a number, a bool, text, a dtype of floats, nor a mapping or sequence
+        of these.
+
+    Examples
+    --------
+    >>> to_json("clip", np.bool_(False)), to_json("dtype", np.float32)
+    (False, 'float32')
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, np.bool):
+        return bool(value)
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, Mapping):
+        return {key: to_json(f"{name}[{key!r}]", entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [to_json(f"{name}[{index}]", entry) for index, entry in enumerate(value)]
+    if isinstance(value, np.dtype | type) and np.dtype(value).kind == "f":
+        return np.dtype(value).name
+    raise TypeError(
+        f"{name} is {value!r}, which a file cannot hold; expected a number, True, False, None, "
+        f"text, a dtype of floats, or a mapping or list of these"
+    )
+
+
+def _check_keys(what: str, found: object, expected: list[str]) -> None:
+    if not isinstance(found, dict):
+        raise TypeError(f"{what} is {found!r}; expected an object")
+    for name in expected:
+        if name not in found:
+            raise ValueError(f"{what} has no {name!r}")
+    for name in found:
+        if name not in expected:
+            raise ValueError(f"{what} has {name!r}, which is not part of it")
+
+
+def _check_bounds(bounds: object) -> tuple[float, float]:
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        raise ValueError(f"bounds is {bounds!r}; expected the lowest and the highest rating")
+    low, high = (check_number(f"bounds[{side}]", value) for side, value in enumerate(bounds))
+    if low > high:
+        raise ValueError(f"bounds is {bounds!r}; expected the lowest rating first")
+    return low, high
