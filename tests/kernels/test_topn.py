@@ -76,7 +76,7 @@ def test_the_best_are_those_of_the_predictions_bit_for_bit(
     queries, candidates = np.arange(50, dtype=np.int32), np.arange(333, dtype=np.int32)
     excluded = hide(1, 50, 333, 0.2)
     expected = sorted_out(scoring, queries, candidates, excluded, 10)
-    assert_same(best(scoring, queries, candidates, n=10, excluded=excluded, n_threads=1), expected)
+    assert_same(best(scoring, queries, candidates, excluded, n=10, n_threads=1), expected)
 
 
 @given(
@@ -104,21 +104,21 @@ def test_any_shape_agrees_with_sorting(
     with pytest.MonkeyPatch.context() as patch:
         use(instruction_set, patch)
         patch.setattr(topn, "BLOCK_BYTES", 2000)
-        got = best(
-            scoring, queries, candidates, n=n, excluded=excluded, n_threads=n_threads, chunk=7
-        )
+        got = best(scoring, queries, candidates, excluded, n=n, n_threads=n_threads, chunk=7)
         assert_same(got, sorted_out(scoring, queries, candidates, excluded, n))
 
 
 def test_threads_and_chunks_change_no_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scoring = problem(3, 300, 2000, 16, dtype)
     queries, candidates = np.arange(300, dtype=np.int32), np.arange(2000, dtype=np.int32)
-    one = best(scoring, queries, candidates, n=20, n_threads=1)
+    one = best(scoring, queries, candidates, None, n=20, n_threads=1)
     for n_threads, chunk, block in ((2, 1024, 1 << 15), (4, 33, 1 << 9), (3, 17, 1)):
         monkeypatch.setattr(topn, "BLOCK_BYTES", block)
-        assert_same(best(scoring, queries, candidates, n=20, n_threads=n_threads, chunk=chunk), one)
-    some = best(scoring, queries[40:60], candidates, n=20, n_threads=1)
-    few = best(scoring, queries[45:50], candidates, n=20, n_threads=1)
+        assert_same(
+            best(scoring, queries, candidates, None, n=20, n_threads=n_threads, chunk=chunk), one
+        )
+    some = best(scoring, queries[40:60], candidates, None, n=20, n_threads=1)
+    few = best(scoring, queries[45:50], candidates, None, n=20, n_threads=1)
     assert_same(some, (one[0][40:60], one[1][40:60]))
     assert_same(few, (one[0][45:50], one[1][45:50]))
 
@@ -130,7 +130,7 @@ def test_all_scores_equal_go_by_row(isa: str, monkeypatch: pytest.MonkeyPatch) -
     scoring = Scoring(*zeros, np.zeros(20, np.float32), np.zeros(500, np.float32), 1.5)
     excluded = Excluded(np.zeros(20, np.int64), np.full(20, 2), np.array([0, 2], np.int32))
     queries, candidates = np.arange(20, dtype=np.int32), np.arange(500, dtype=np.int32)
-    rows, scores = best(scoring, queries, candidates, n=4, excluded=excluded, n_threads=1)
+    rows, scores = best(scoring, queries, candidates, excluded, n=4, n_threads=1)
     assert (rows == [1, 3, 4, 5]).all()
     assert (scores == 1.5).all()
 
@@ -147,7 +147,7 @@ def test_scores_that_differ_by_rounding_alone(
     zeros = np.zeros(32, dtype), np.zeros(400, dtype)
     scoring = Scoring(queries, items, *zeros, 100.0)
     every = np.arange(32, dtype=np.int32), np.arange(400, dtype=np.int32)
-    assert_same(best(scoring, *every, n=5, n_threads=1), sorted_out(scoring, *every, None, 5))
+    assert_same(best(scoring, *every, None, n=5, n_threads=1), sorted_out(scoring, *every, None, 5))
 
 
 @pytest.mark.parametrize("huge", [1e30, 3e38])
@@ -159,7 +159,7 @@ def test_scores_that_overflow_are_left_out(
     scoring.items[7], scoring.items[8], scoring.items[9, :2] = huge, -huge, [huge, -huge]
     every = np.arange(20, dtype=np.int32), np.arange(300, dtype=np.int32)
     with np.errstate(over="ignore", invalid="ignore"):
-        got = best(scoring, *every, n=5, n_threads=1)
+        got = best(scoring, *every, None, n=5, n_threads=1)
         assert_same(got, sorted_out(scoring, *every, None, 5))
     assert not np.isnan(got[1]).any()
 

@@ -165,4 +165,4 @@ def recommend_rows(
     excluded = None
     if seen is not None:
         excluded = Excluded(seen.starts[users], seen.starts[users + 1], seen.items)
-    return best(scoring, users, candidates, n=n, excluded=excluded, n_threads=n_threads)
+    return best(scoring, users, candidates, excluded, n=n, n_threads=n_threads)
