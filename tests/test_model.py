@@ -260,7 +260,7 @@ def test_get_and_set_params() -> None:
     assert model.set_params(n_epochs=3) is model
     assert model.n_epochs == 3
     with pytest.raises(
-        ValueError, match="^Invalid parameter 'factors' for estimator MatrixFactorization"
+        ValueError, match=r"^Invalid parameter 'factors' for estimator MatrixFactorization"
     ):
         model.set_params(factors=3)
 
