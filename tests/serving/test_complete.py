@@ -11,6 +11,11 @@ import factorate as ft
 from factorate._serving.complete import complete, fill
 
 
+@pytest.fixture(scope="module")
+def model(columns: Any) -> ft.MatrixFactorization:
+    return ft.MatrixFactorization(8, 5, random_state=0).fit(columns)
+
+
 @pytest.mark.parametrize("cells_at_once", [1, 100, 1 << 20])
 def test_fill_equals_predict_for_any_number_of_cells_at_once(
     cells_at_once: int, model: ft.MatrixFactorization

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
 import factorate as ft
+
+
+@pytest.fixture(scope="module")
+def model(columns: Any) -> ft.MatrixFactorization:
+    return ft.MatrixFactorization(8, 5, random_state=0).fit(columns)
 
 
 def test_groups_separate_opposite_tastes() -> None:

@@ -12,6 +12,11 @@ import pytest
 import factorate as ft
 
 
+@pytest.fixture(scope="module")
+def model(columns: Any) -> ft.MatrixFactorization:
+    return ft.MatrixFactorization(8, 5, random_state=0).fit(columns)
+
+
 def seen_by(columns: Any, user: int) -> set[int]:
     return set(columns[1][columns[0] == user].tolist())
 

@@ -17,6 +17,11 @@ from optional import pyarrow as pa
 import factorate as ft
 
 
+@pytest.fixture(scope="module")
+def model(columns: Any) -> ft.MatrixFactorization:
+    return ft.MatrixFactorization(8, 5, random_state=0).fit(columns)
+
+
 @pytest.mark.parametrize(
     ("ids", "nothing"),
     [

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import factorate as ft
 from factorate._serving.similar import similar_rows
+
+
+@pytest.fixture(scope="module")
+def model(columns: Any) -> ft.MatrixFactorization:
+    return ft.MatrixFactorization(8, 5, random_state=0).fit(columns)
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
