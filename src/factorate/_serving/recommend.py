@@ -47,8 +47,8 @@ def recommend(
     seen = fitted.seen if check_flag("exclude_seen", exclude_seen) else None
     if exclude_seen and seen is None:
         raise ValueError(
-            "exclude_seen is True, but the model does not hold the items each user has rated "
-            "(keep_seen=False); pass exclude_seen=False, or fit with keep_seen=True"
+            "what users have rated was not kept (keep_seen=False), so it cannot be left out; pass "
+            "exclude_seen=False, or fit with keep_seen=True"
         )
     user_ids, user_rows = rows_of(as_column(users), fitted.user_index, "users")
     included, excluded = (
