@@ -1,4 +1,4 @@
-"""A model serves from many threads and processes, and every answer is of one version of it."""
+"""Many threads and processes can use one model, and each result is of one version of it."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def changes(model: Model, columns: Any) -> list[Callable[[], Any]]:
 
 
 @pytest.mark.filterwarnings("ignore::factorate.UnknownIdWarning")
-def test_every_answer_comes_from_one_version(columns: Any) -> None:
-    """Hashes of answers are collected on all sides, and compared when everyone is done."""
+def test_every_result_comes_from_one_version(columns: Any) -> None:
+    """All threads collect hashes of results, which are compared at the end."""
     model = fitted(columns, n_threads=1)
     users, items = np.indices((66, 106)).reshape(2, -1)
 
@@ -91,7 +91,7 @@ def test_every_answer_comes_from_one_version(columns: Any) -> None:
             end = time.monotonic() + SECONDS
             for change in itertools.cycle(changes(model, columns)):
                 change()
-                versions |= set(answers())  # nobody else changes the model
+                versions |= set(answers())  # no other thread changes the model
                 if time.monotonic() > end:
                     break
         finally:

@@ -1,4 +1,4 @@
-"""The estimator: its parameters, its promises and its edges."""
+"""MatrixFactorization: parameters, reproducibility, predictions and errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from optional import pyarrow as pa
 from optional import scipy
 
 import factorate as ft
-from factorate import base as room
 
 SMALL: dict[str, Any] = {"n_factors": 5, "n_epochs": 4, "random_state": 3, "n_threads": 1}
 
@@ -26,7 +25,7 @@ def fitted(data: Any, y: Any = None, **changes: Any) -> ft.MatrixFactorization:
     return ft.MatrixFactorization(**(SMALL | changes)).fit(data, y)
 
 
-def learnt(model: ft.MatrixFactorization) -> tuple[Any, ...]:
+def fitted_attributes(model: ft.MatrixFactorization) -> tuple[Any, ...]:
     return (
         model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_,
         model.global_mean_, model.history_["train_rmse"],
@@ -34,14 +33,14 @@ def learnt(model: ft.MatrixFactorization) -> tuple[Any, ...]:
 
 
 def assert_same_bits(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
-    for left, right in zip(learnt(a), learnt(b), strict=True):
+    for left, right in zip(fitted_attributes(a), fitted_attributes(b), strict=True):
         np.testing.assert_array_equal(left, right)
 
 
-# Learning
+# Fitting
 
 
-def test_it_learns_synthetic_ratings_down_to_their_noise() -> None:
+def test_fit_reaches_the_noise_of_synthetic_ratings() -> None:
     users, items, ratings = ft.datasets.synthetic(220_000, 1000, 800, n_factors=4, noise=0.5)
     cut = 200_000
     model = ft.MatrixFactorization(
@@ -92,7 +91,7 @@ def test_one_rating_one_user_one_item() -> None:
         assert np.isfinite(fitted(data).predict(([7], [data[1][0]]))).all()
 
 
-# The same bits
+# Reproducibility
 
 
 def test_every_form_of_input_gives_the_same_factors(columns: Any) -> None:
@@ -125,7 +124,7 @@ def test_the_order_of_the_rows_does_not_change_the_factors(columns: Any) -> None
     assert_same_bits(fitted(shuffled), fitted(columns))
 
 
-def test_empty_rows_of_a_matrix_change_nothing_and_predict_what_is_known(columns: Any) -> None:
+def test_empty_rows_of_a_matrix_do_not_change_the_factors(columns: Any) -> None:
     users, items, ratings = columns
     wide = scipy.sparse.coo_array((ratings, (users, items + 1)), shape=(70, 90))
     model, expected = fitted(wide), fitted(columns)
@@ -137,7 +136,7 @@ def test_empty_rows_of_a_matrix_change_nothing_and_predict_what_is_known(columns
     assert model.predict(([65], [5]))[0] == pytest.approx(known)
 
 
-def test_the_seed_decides(columns: Any) -> None:
+def test_the_seed_determines_the_factors(columns: Any) -> None:
     assert_same_bits(fitted(columns), fitted(columns))
     other = fitted(columns, random_state=4)
     assert not np.array_equal(other.user_factors_, fitted(columns).user_factors_)
@@ -145,7 +144,7 @@ def test_the_seed_decides(columns: Any) -> None:
     assert not np.array_equal(one, two)
 
 
-def test_generators_seed_too(columns: Any) -> None:
+def test_random_state_may_be_a_generator(columns: Any) -> None:
     for make in (np.random.default_rng, np.random.RandomState):
         one, same = (fitted(columns, random_state=make(1)) for _ in range(2))
         assert_same_bits(one, same)
@@ -154,7 +153,7 @@ def test_generators_seed_too(columns: Any) -> None:
 # Predictions
 
 
-def test_predictions_are_the_formula(columns: Any, dtype: str) -> None:
+def test_predict_computes_the_formula(columns: Any, dtype: str) -> None:
     users, items, _ = columns
     model = fitted(columns, dtype=dtype)
     expected = (
@@ -166,7 +165,7 @@ def test_predictions_are_the_formula(columns: Any, dtype: str) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
-def test_unknown_ids_get_what_is_known_of_the_rest_and_one_warning() -> None:
+def test_unknown_ids_are_predicted_without_their_terms_and_warn_once() -> None:
     model = fitted((["a", "b"], ["x", "y"], [1.0, 2.0]))
     mean = model.global_mean_
     with pytest.warns(
@@ -179,13 +178,13 @@ def test_unknown_ids_get_what_is_known_of_the_rest_and_one_warning() -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 
-def test_a_column_of_another_type_is_refused_not_scored(columns: Any) -> None:
+def test_predict_raises_for_ids_of_another_type(columns: Any) -> None:
     model = fitted(columns)
     with pytest.raises(TypeError, match=r"users are str .* the model knows them as integer"):
         model.predict((["1", "2"], [1, 2]))
 
 
-def test_no_pairs_no_predictions(columns: Any) -> None:
+def test_predict_accepts_no_pairs(columns: Any) -> None:
     assert fitted(columns).predict(([], [])).shape == (0,)
     model = fitted(columns)
     empty: list[Any] = [np.empty((0, 2)), [], pd.DataFrame({"user": [], "item": []})]
@@ -214,17 +213,6 @@ def test_evaluate_and_score_are_the_metrics(columns: Any) -> None:
 # The filled matrix
 
 
-def test_complete_is_predict_bit_for_bit(columns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = fitted(columns)
-    users, items = (index.ravel() for index in np.indices((60, 80)))
-    expected = model.predict((users, items)).reshape(60, 80)
-    np.testing.assert_array_equal(model.complete(), expected)
-    monkeypatch.setattr(room, "CELLS_AT_ONCE", 100)
-    np.testing.assert_array_equal(model.complete(), expected)
-    got = model.complete(users=[5, 3], items=[7, 70, 2])
-    np.testing.assert_array_equal(got, expected[np.ix_([5, 3], [7, 70, 2])])
-
-
 def test_complete_is_a_frame_when_the_ratings_came_as_one() -> None:
     data = {"user": ["b", "a", "b"], "item": ["x", "y", "y"], "rating": [1.0, 2.0, 3.0]}
     wide = fitted(pd.DataFrame(data)).complete()
@@ -240,23 +228,13 @@ def test_complete_is_a_frame_when_the_ratings_came_as_one() -> None:
     np.testing.assert_array_equal(polars["y"].to_numpy(), wide.loc[["b"], "y"])
 
 
-def test_complete_of_a_frame_says_when_names_meet() -> None:
-    """Regression: an item named "user" took the place of the users."""
+def test_complete_raises_for_duplicate_column_names() -> None:
+    """Regression: an item named "user" must not replace the column of users."""
     data = {"user": [1, 2], "item": ["user", "x"], "rating": [1.0, 2.0]}
     with pytest.raises(ValueError, match="would be named 'user'"):
         fitted(pl.DataFrame(data)).complete()
     with pytest.raises(ValueError, match="would be named 'x'"):
         fitted(pl.DataFrame(data)).complete(items=["x", "x"])
-
-
-def test_complete_refuses_what_does_not_fit(columns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = fitted(columns)
-    monkeypatch.setattr(room, "MAX_CELLS", 4799)
-    with pytest.raises(
-        ValueError, match=r"60 × 80 cells, more than 4,799; name the users or items"
-    ):
-        model.complete()
-    assert model.complete(users=model.users_).shape == (60, 80)
 
 
 def test_complete_of_unknown_ids_warns(columns: Any) -> None:
@@ -281,7 +259,9 @@ def test_get_and_set_params() -> None:
     assert ft.MatrixFactorization(**model.get_params()).get_params() == model.get_params()
     assert model.set_params(n_epochs=3) is model
     assert model.n_epochs == 3
-    with pytest.raises(ValueError, match="no parameter 'factors'; there are n_factors, n_epochs"):
+    with pytest.raises(
+        ValueError, match=r"^Invalid parameter 'factors' for estimator MatrixFactorization"
+    ):
         model.set_params(factors=3)
 
 
@@ -317,28 +297,30 @@ BAD_PARAMETERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_PARAMETERS)
-def test_a_bad_parameter_is_named_and_the_model_stays(case: str, columns: Any) -> None:
+def test_an_invalid_parameter_is_named_and_the_model_does_not_change(
+    case: str, columns: Any
+) -> None:
     changed, error, message = BAD_PARAMETERS[case]
     model = fitted(columns)
-    before = learnt(model)
+    before = fitted_attributes(model)
     with pytest.raises(error, match=message):
         model.set_params(**changed).fit(columns)
-    for left, right in zip(learnt(model), before, strict=True):
+    for left, right in zip(fitted_attributes(model), before, strict=True):
         assert left is right
 
 
-def test_a_failed_fit_leaves_the_old_model(columns: Any) -> None:
+def test_a_failed_fit_does_not_change_the_model(columns: Any) -> None:
     model = fitted(columns)
-    before = learnt(model)
+    before = fitted_attributes(model)
     with pytest.raises(ValueError, match="is nan"):
         model.fit(([0], [0], [float("nan")]))
     with pytest.raises(ft.DivergenceError, match=r"diverged in epoch 1 of 4.*learning_rate=1000"):
         model.set_params(learning_rate=1000.0).fit(columns)
-    for left, right in zip(learnt(model), before, strict=True):
+    for left, right in zip(fitted_attributes(model), before, strict=True):
         assert left is right
 
 
-def test_before_fit_there_is_an_error_that_scikit_learn_knows() -> None:
+def test_methods_raise_not_fitted_error_of_scikit_learn() -> None:
     model = ft.MatrixFactorization()
     assert not hasattr(model, "user_factors_")
     for use in (
@@ -355,7 +337,7 @@ def test_before_fit_there_is_an_error_that_scikit_learn_knows() -> None:
         model.predict(([1], [1]))
 
 
-def test_no_epochs_leave_the_start(columns: Any) -> None:
+def test_no_epochs_keep_the_initial_factors(columns: Any) -> None:
     model = fitted(columns, n_epochs=0)
     assert model.n_epochs_ == 0
     assert model.user_factors_.any()
@@ -369,7 +351,7 @@ def test_the_history_is_read_only(columns: Any) -> None:
             each.history_["train_rmse"][0] = 0
 
 
-def test_what_was_learnt_is_read_only(columns: Any) -> None:
+def test_fitted_attributes_are_read_only(columns: Any) -> None:
     model = fitted(columns)
     with pytest.raises(ValueError, match="read-only"):
         model.user_factors_[0, 0] = 1
@@ -379,7 +361,7 @@ def test_what_was_learnt_is_read_only(columns: Any) -> None:
         model.user_factors_ = np.zeros(3)  # type: ignore[misc]
 
 
-def test_attributes_have_the_promised_shapes(columns: Any, dtype: str) -> None:
+def test_shapes_and_dtypes_of_fitted_attributes(columns: Any, dtype: str) -> None:
     model = fitted(columns, dtype=dtype)
     assert model.user_factors_.shape == (60, 5)
     assert model.item_factors_.shape == (80, 5)
@@ -414,16 +396,16 @@ def test_an_error_before_fit_can_be_pickled() -> None:
     assert isinstance(again, ft.NotFittedError)
 
 
-def test_divergence_in_the_last_step_is_noticed() -> None:
-    """Regression: the error is measured before each visit, so the last steps went unseen."""
+def test_divergence_in_the_last_update_raises() -> None:
+    """Regression: errors are measured before each update, so the last ones need a check."""
     data = [0, 0, 1, 1], [0, 1, 1, 0], [5.0, 1, 2, 4]
     with pytest.raises(ft.DivergenceError, match="epoch 1 of 1"):
         fitted(data, n_epochs=1, learning_rate=1e25)
 
 
 @pytest.mark.parametrize("size", [1e38, 1e-38])
-def test_ratings_of_any_size_are_learnt(size: float) -> None:
-    """Regression: ratings near the ends of float32 were scaled by a number beyond them."""
+def test_ratings_of_any_size_are_fitted(size: float) -> None:
+    """Regression: ratings near the limits of float32 are scaled without overflow."""
     model = fitted(([0, 1, 2], [0, 1, 0], [3 * size, -3 * size, -3 * size]), n_epochs=30)
     predicted = model.predict(([0, 1], [0, 1]))
     assert np.isfinite(predicted).all()
@@ -462,7 +444,9 @@ def test_progress_shows_epoch_rmse_and_speed(columns: Any) -> None:
     assert silent.getvalue() == ""
 
 
-def test_threads_change_no_prediction(columns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_do_not_depend_on_the_number_of_threads(
+    columns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = ft.MatrixFactorization(5, 2, random_state=0, n_threads=1).fit(columns)
     pairs = np.append(columns[0], 999), np.append(columns[1], 3)
     with pytest.warns(ft.UnknownIdWarning):

@@ -1,4 +1,4 @@
-"""The estimator is one of scikit-learn's family, and does without it."""
+"""The model works with the tools of scikit-learn, and without scikit-learn."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_clone_copies_parameters_and_not_the_fit(pairs: tuple[Any, Any]) -> None
     check_is_fitted(copy.fit(*pairs))
 
 
-def test_it_is_a_regressor() -> None:
+def test_model_is_a_regressor() -> None:
     assert is_regressor(model())
 
 
@@ -90,7 +90,7 @@ def test_cross_validate_gives_several_scores_and_the_models(pairs: tuple[Any, An
     )
 
 
-def test_every_rating_is_predicted_by_the_model_that_did_not_see_it(
+def test_cross_val_predict_uses_the_model_of_each_fold(
     pairs: tuple[Any, Any],
 ) -> None:
     X, y = pairs
@@ -106,8 +106,8 @@ def test_grid_search_keeps_the_best_and_refits_it(pairs: tuple[Any, Any]) -> Non
     errors = -search.cv_results_["mean_test_score"]
     assert search.best_params_ == search.cv_results_["params"][errors.argmin()]
     assert search.best_estimator_.n_epochs_ == search.best_params_["n_epochs"]
-    alone = model().set_params(**search.best_params_).fit(X, y)
-    np.testing.assert_array_equal(search.predict(X), alone.predict(X))
+    expected = model().set_params(**search.best_params_).fit(X, y)
+    np.testing.assert_array_equal(search.predict(X), expected.predict(X))
 
 
 def test_the_score_is_weighted_as_that_of_other_regressors(pairs: tuple[Any, Any]) -> None:
@@ -143,13 +143,13 @@ def test_weights_are_routed_to_the_fit_and_the_score_of_a_search(pairs: tuple[An
         assert asking.set_partial_fit_request(sample_weight=False) is asking
 
 
-def test_a_bad_setting_fails_where_the_grid_is_searched(pairs: tuple[Any, Any]) -> None:
+def test_grid_search_raises_for_an_invalid_parameter(pairs: tuple[Any, Any]) -> None:
     search = GridSearchCV(model(), {"n_factors": [2, -1]}, cv=2, error_score="raise")
     with pytest.raises(ValueError, match="n_factors is -1"):
         search.fit(*pairs)
 
 
-def test_a_search_may_fit_several_at_once(pairs: tuple[Any, Any]) -> None:
+def test_grid_search_runs_in_parallel(pairs: tuple[Any, Any]) -> None:
     grid = {"n_factors": [2, 3]}
     here = GridSearchCV(model(), grid, cv=2).fit(*pairs)
     with joblib.parallel_config("threading"):  # processes would cost the suite five seconds

@@ -53,7 +53,7 @@ def test_data() -> None:
     assert [column.dtype for column in columns] == [np.int32, np.int32, np.float32]
 
 
-def test_what_a_model_recommends_and_finds_alike() -> None:
+def test_recommendations_and_neighbours() -> None:
     model = ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS)
     for ids, scores in (
         assert_type(model.recommend(), Found),
@@ -81,7 +81,7 @@ if TYPE_CHECKING:  # what takes other libraries, or a network
         assert_type(ft.LearningCurveDisplay.from_estimator(model), ft.LearningCurveDisplay)
 
 
-def test_a_model_that_grows_and_shrinks() -> None:
+def test_adding_and_removing() -> None:
     model = ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS)
     for again in (
         assert_type(model.add_users((["c"], ["x"], [1.0])), ft.MatrixFactorization),

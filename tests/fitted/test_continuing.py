@@ -142,7 +142,7 @@ def test_a_model_whose_users_were_all_removed_goes_on(
     assert model().add_users(more).predict(more[:2]).shape == (2,)
     assert model().complete().shape == (0, 80)
     assert [found.shape for found in model().recommend(n=3)] == [(0, 3), (0, 3)]
-    with pytest.raises(ValueError, match="there are no users to group"):
+    with pytest.raises(ValueError, match="the model has no users to group"):
         model().group_users(1)
     again = model().set_params(warm_start=True, n_epochs=0).fit(columns)
     assert again.users_.tolist() == list(range(60))

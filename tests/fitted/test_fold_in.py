@@ -383,7 +383,7 @@ def test_users_can_be_added_after_all_were_removed() -> None:
 def test_an_error_leaves_the_model() -> None:
     model = fitted()
     before = state(model)
-    with pytest.raises(ValueError, match=r"users\[1\] is 777, whom the model does not know"):
+    with pytest.raises(ValueError, match=r"users\[1\] is 777, which is not a user of the model"):
         model.remove_users([3, 777])
     with pytest.raises(TypeError, match=r"users are str .* the model knows them as integer"):
         model.remove_users(["3"])

@@ -104,7 +104,7 @@ def test_threads_and_chunks_change_no_bit(dtype: str) -> None:
     queries, candidates = np.arange(300, dtype=np.int32), np.arange(2000, dtype=np.int32)
     one = best(scoring, queries, candidates, n=20, n_threads=1)
     for n_threads, chunk, block in ((2, 1024, 1 << 15), (4, 33, 1 << 9), (3, 17, 1)):
-        sizes = {"chunk": chunk, "block_bytes": block}
+        sizes: Any = {"chunk": chunk, "block_bytes": block}
         got = best(scoring, queries, candidates, n=20, n_threads=n_threads, **sizes)
         assert_same(got, one)
     some = best(scoring, queries[40:60], candidates, n=20, n_threads=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._fitted import fold_in
+from factorate._fitted.fold_in import user_of_ratings
 from factorate._input.id_column import as_column, is_scalar
 from factorate._input.id_to_row import rows_of
 from factorate._input.ratings import read_ratings_of_one
@@ -42,8 +42,8 @@ def recommend(
     seen = fitted.seen if check_flag("exclude_seen", exclude_seen) else None
     if exclude_seen and seen is None:
         raise ValueError(
-            "exclude_seen is True, but the model does not hold the items each user has rated "
-            "(keep_seen=False); pass exclude_seen=False, or fit with keep_seen=True"
+            "what users have rated was not kept (keep_seen=False), so it cannot be left out; pass "
+            "exclude_seen=False, or fit with keep_seen=True"
         )
     user_ids, user_rows = rows_of(as_column(users), fitted.user_index, "users")
     included, excluded = (
@@ -78,7 +78,7 @@ def recommend_for(
         ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
     )
     warn_unknown((None, NO_ROWS), (items, rows), IN_RATINGS, stacklevel=3)
-    single_user = fold_in.alone(fitted, rows, values, settings)
+    single_user = user_of_ratings(fitted, rows, values, settings)
     found: tuple[NDArray[Any], Floats] = recommend(single_user, 0, n, n_threads=n_threads)
     return found
 
@@ -160,4 +160,4 @@ def recommend_rows(
     excluded = None
     if seen is not None:
         excluded = Excluded(seen.starts[users], seen.starts[users + 1], seen.items)
-    return best(scoring, users, candidates, n=n, excluded=excluded, n_threads=n_threads)
+    return best(scoring, users, candidates, excluded, n=n, n_threads=n_threads)

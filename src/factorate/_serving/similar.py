@@ -75,7 +75,7 @@ def similar_rows(
     m = len(known_queries)
     itself = Excluded(np.arange(m), np.arange(1, m + 1), known_queries)
     rows[known], scores[known] = best(
-        cosines(factors), known_queries, candidates, n=n, excluded=itself, n_threads=n_threads
+        cosines(factors), known_queries, candidates, itself, n=n, n_threads=n_threads
     )
     return rows, np.clip(scores, -1, 1, out=scores)  # rounding can exceed 1
 

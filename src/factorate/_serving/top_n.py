@@ -34,10 +34,10 @@ def best(
     scoring: Scoring,
     queries: Rows,
     candidates: Rows,
+    excluded: Excluded | None,
     *,
     n: int,
-    excluded: Excluded | None = None,
-    n_threads: int | None = None,
+    n_threads: int | None,
     chunk: int = CHUNK,
     block_bytes: int = BLOCK_BYTES,
 ) -> tuple[Rows, Floats]:
@@ -51,11 +51,11 @@ def best(
         Rows of queries.
     candidates : ndarray, int32
         Rows of items, ascending.
+    excluded : Excluded or None
+        Candidates to leave out of the list of each query; None for none.
     n : int
         Length of the lists, at least 1.
-    excluded : Excluded, default=None
-        Candidates to leave out of the list of each query; None for none.
-    n_threads : int, default=None
+    n_threads : int or None
         Number of threads; None for one per core. It does not change the result.
     chunk : int, default=1024
         Queries that a thread scores at a time. It does not change the result.
