@@ -34,7 +34,7 @@ def best(
     scoring: Scoring,
     queries: Rows,
     candidates: Rows,
-    excluded: Excluded | None,
+    excluded: Excluded | None = None,
     *,
     n: int,
     n_threads: int | None,
