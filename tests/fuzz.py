@@ -30,7 +30,7 @@ FOLDER = Path(tempfile.mkdtemp())
 CORPUS = FOLDER / "corpus"
 TEXTS = {
     "csv": b'user,item,rating\n1,2,3.5\n"a b",7,4\n\n1,3,5\n',
-    "jsonl": b'{"user":1,"item":"a","rating":3.5}\n{"item":"b\\n","rating":4,"user":2}\n',
+    "jsonl": b'{"user":1,"item":"a","rating":3.5}\n{"item":"\\n","rating":4,"user":2,"x":[null]}\n',
 }
 IDS = [0, 1, 2], ["a", "bc", "d"]
 

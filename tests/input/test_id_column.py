@@ -1,4 +1,4 @@
-"""Ids of one kind are read from any sequence; gaps and mixtures are named."""
+"""Ids of one kind are read from any sequence; missing and mixed ids raise."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_missing_id_is_named(case: str) -> None:
         ([dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=UTC)], "do not sort"),
     ],
 )
-def test_ids_that_do_not_sort_or_are_no_ids(values: Any, message: str) -> None:
+def test_ids_of_a_wrong_type_or_of_mixed_types_raise(values: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         read_ids(values, "users")
 

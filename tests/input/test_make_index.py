@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from optional import pandas as pd
 
 from factorate._input.id_column import Encoded, read_ids
-from factorate._input.id_index import range_index
 from factorate._input.id_to_row import look_up
 from factorate._input.make_index import extend, make_index, without
 
@@ -90,33 +89,6 @@ def test_any_text(values: list[str]) -> None:
     assert [found.ids.tolist()[row] for row in rows] == values
 
 
-@pytest.mark.parametrize(
-    ("known", "asked", "rows"),
-    [
-        ([10, 20], [20, 15, 5, 25, 10], [1, -1, -1, -1, 0]),
-        ([0, 10**12], [10**12, 7], [1, -1]),
-        ([-5, 5], np.array([2**63 + 1, 5], np.uint64), [-1, 1]),
-        (np.array([2**63, 3], np.uint64), [3, -1], [0, -1]),
-        (["a", "c"], ["c", "b"], [1, -1]),
-        ([False], [True, False], [-1, 0]),
-        (
-            np.array(["2020-01-01"], "M8[ns]"),
-            np.array(["2020-01-01", "2021-01-01"], "M8[D]"),
-            [0, -1],
-        ),
-    ],
-)
-def test_unknown_ids_have_no_row(known: Any, asked: Any, rows: list[int]) -> None:
-    found, _ = index(known)
-    assert look_up(found, read_ids(asked, "users"), "users").tolist() == rows
-
-
-def test_large_unsigned_neighbours_stay_apart() -> None:
-    """Regression: int64 and uint64 are not compared as float64."""
-    found, _ = index(np.array([2**63 + 1, 2**53], np.uint64))
-    assert look_up(found, read_ids([2**53 + 1, 2**53], "users"), "users").tolist() == [-1, 0]
-
-
 def test_negative_numpy_integers_do_not_wrap() -> None:
     """Regression: -1 beside an integer beyond int64 stays -1."""
     values = [np.int64(-1), 2**63, 2**64 - 1]
@@ -129,26 +101,12 @@ def test_nanoseconds_of_timestamps_are_kept() -> None:
     assert len(index(times)[0].ids) == 2
 
 
-def test_a_date_beyond_the_unit_of_the_index_is_unknown() -> None:
-    """Regression: the year 9999 does not wrap to a known date in nanoseconds."""
-    asked = np.array(["9999-01-01", "1815-03-31"], "M8[D]")
-    nanoseconds = int(asked[0].astype(np.int64)) * 86_400 * 10**9
-    wrapped = (nanoseconds + 2**63) % 2**64 - 2**63
-    whole_day = np.datetime64("1815-03-31", "ns").astype(np.int64)
-    found, _ = index(np.array([wrapped, whole_day], np.int64).view("M8[ns]"))
-    assert look_up(found, read_ids(asked, "users"), "users").tolist() == [-1, 0]
-
-
 def test_rows_are_copies_of_ids_that_are_rows() -> None:
     """Regression: a caller that writes to its array does not change rows in training."""
     values = np.arange(1000, dtype=np.int32)
     _, rows = index(values)
     np.testing.assert_array_equal(rows, values)
     assert not np.shares_memory(rows, values)
-
-
-def test_the_ids_of_matrix_rows_are_their_numbers() -> None:
-    assert range_index(3).ids.tolist() == [0, 1, 2]
 
 
 # Later ids
@@ -230,19 +188,3 @@ def test_later_datetimes_of_another_unit_stay_exact() -> None:
 def test_later_ids_are_of_the_same_kind() -> None:
     with pytest.raises(TypeError, match="the model knows them as integer"):
         extend(index([1])[0], read_ids(["a"], "users"), "users")
-
-
-def test_every_id_of_an_empty_index_is_unknown() -> None:
-    empty = without(index([1, 2])[0], np.array([0, 1], np.int32))
-    assert look_up(empty, read_ids([1], "users"), "users").tolist() == [-1]
-    with pytest.raises(TypeError, match="knows them as integer; convert"):
-        look_up(empty, read_ids(["a"], "users"), "users")
-    assert extend(empty, read_ids([5, 3], "users"), "users")[0].ids.tolist() == [3, 5]
-
-
-def test_a_column_of_another_type_is_an_error() -> None:
-    found, _ = index([1, 2])
-    with pytest.raises(TypeError, match=r"users are str \(users\[0\] is '1'\).*integer \(.*1.*\)"):
-        look_up(found, read_ids(["1"], "users"), "users")
-    with pytest.raises(TypeError, match="users are bool"):
-        look_up(found, read_ids([True], "users"), "users")

@@ -118,7 +118,7 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
 def choose_from_file(
     choose: Callable[[Sequence[str]], list[str]], present: list[str], where: str
 ) -> list[str]:
-    """Choose columns of a file; errors begin with `where`, the place of the names.
+    """Choose columns of a file; errors begin with `where`, where their names are.
 
     Raises
     ------

@@ -113,7 +113,7 @@ def _integers_or_texts(texts: Any) -> Any:
     """Return integers if all texts are integers, ignoring blanks around them; or the texts."""
     trim = arrow().compute.ascii_trim_whitespace
     integers = _to_integers(texts)
-    if integers is None and _to_integers(trim(texts[:1])) is not None:  # saves trimming most text
+    if integers is None and _to_integers(trim(texts[:1])) is not None:  # text is not trimmed
         integers = _to_integers(trim(texts))
     return texts if integers is None else integers
 
