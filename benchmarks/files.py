@@ -35,7 +35,14 @@ def model(text: bool) -> ft.MatrixFactorization:
     )  # fmt: skip
     P, Q = (generator.standard_normal((n, K), np.float32) for n in (N_USERS, N_ITEMS))
     user_bias, item_bias = (np.zeros(n, np.float32) for n in (N_USERS, N_ITEMS))
-    factors = Factors(P, Q, user_bias, item_bias, 3.5, 1.0)
+    factors = Factors(
+        user_factors=P,
+        item_factors=Q,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        mean=3.5,
+        scale=1.0,
+    )
     made = ft.MatrixFactorization(K)
     history = dict.fromkeys(HISTORY, np.empty(0))
     made._fitted = FittedState(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from factorate._fitted import fitting
 from factorate._fitted import model_file as storage
+from factorate._fitted.fit import TrainingData, fit
+from factorate._fitted.partial_fit import partial_fit
 from factorate._utils.validation import check_flag
 from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._input.frames import Names
-    from factorate._training.trainer import Epoch
+    from factorate._training.epoch import Epoch
 
     Rates = float | Mapping[str, float]
 
@@ -257,11 +258,12 @@ class MatrixFactorization(FactorModel):
         >>> model.users_, model.items_
         (array([1, 2, 3]), array([10, 20, 30]))
         """
-        self._fitted, interruption = fitting.fit(
-            self.get_params(), X, y, sample_weight, eval_set, callbacks, vars(self).get("_fitted")
-        )
-        if interruption is not None:
-            raise interruption
+
+        def store(fitted: FittedState) -> None:
+            self._fitted = fitted
+
+        data = TrainingData(X, y, sample_weight, eval_set)
+        fit(self.get_params(), data, callbacks, vars(self).get("_fitted"), store)
         return self
 
     def partial_fit(
@@ -297,7 +299,7 @@ class MatrixFactorization(FactorModel):
         old: FittedState | None = vars(self).get("_fitted")
         if old is None:
             return self.fit(X, y, sample_weight)
-        self._fitted = fitting.partial_fit(self.get_params(), X, y, sample_weight, old)
+        self._fitted = partial_fit(self.get_params(), X, y, sample_weight, old)
         return self
 
     # Files

@@ -22,14 +22,16 @@ from factorate._input.id_index import range_index, without
 from factorate._input.ratings import Ratings
 from factorate._training import losses
 from factorate._training.factors import Factors
+from factorate._training.per_kind import PerKind
 from factorate._training.state import WarmStart
-from factorate._training.trainer import Settings, train
+from factorate._training.trainer import Trainer
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
+    from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Rows
 
 
@@ -197,23 +199,36 @@ def _train(
     users, items = (theirs, mine) if side else (mine, theirs)
     (P, user_bias), known_users, user_rows, user_index = users
     (Q, item_bias), known_items, item_rows, item_index = items
-    factors = Factors(P, Q, user_bias, item_bias, fixed.mean, fixed.scale)
-    rate = max(settings.rates[side::2])  # biases need not wait for the others' factors
-    trained = train(
+    factors = Factors(
+        user_factors=P,
+        item_factors=Q,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        mean=fixed.mean,
+        scale=fixed.scale,
+    )
+    rates = settings.rates
+    # Biases need not wait for the others' factors.
+    rate = (
+        max(rates.item_factors, rates.item_bias)
+        if side
+        else max(rates.user_factors, rates.user_bias)
+    )
+    trained = Trainer(
         Ratings(user_rows, item_rows, ratings, user_index, item_index, None),
         dataclasses.replace(
             settings,
             n_factors=n_factors,
             n_epochs=n_epochs,
-            rates=(0.0, rate, 0.0, rate) if side else (rate, 0.0, rate, 0.0),
-            schedule="adagrad" if settings.rule.adagrad else "linear",
+            rates=PerKind(0.0, rate, 0.0, rate) if side else PerKind(rate, 0.0, rate, 0.0),
+            learning_rate_schedule="adagrad" if settings.rule.adagrad else "linear",
             patience=None,
             svdpp=False,
         ),
-        start=WarmStart(factors, known_users, known_items, None, keep_scale=True),
-    )
-    if trained.interruption is not None:
-        raise trained.interruption
+        warm_start=WarmStart(
+            factors=factors, known_users=known_users, known_items=known_items, keep_scale=True
+        ),
+    ).train()
     found = trained.factors
     if side:
         return found.item_factors, found.item_bias
@@ -279,7 +294,10 @@ def add(fitted: FittedState, ratings: Ratings, side: str, settings: Settings) ->
     factors: Floats
     bias: Floats
     if rule.loss == "squared" and not rule.nonnegative and not any(settings.l1):
-        factors, bias = solve(*given, Penalty(settings.l2[place], settings.l2[2 + place]))
+        factors, bias = solve(
+            *given,
+            Penalty(getattr(settings.l2, f"{side}_factors"), getattr(settings.l2, f"{side}_bias")),
+        )
     else:
         factors, bias = _approach(*given, place, settings)
     solved = prior + factors, bias

@@ -193,7 +193,15 @@ def _assemble(meta: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Fit
         if name in arrays or name in FACTORS
     )
     mean, scale = float(meta["mean"]), float(meta["scale"])
-    factors = Factors(P, Q, user_bias, item_bias, mean, scale, *svdpp)
+    factors = Factors(
+        user_factors=P,
+        item_factors=Q,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        mean=mean,
+        scale=scale,
+        svdpp=svdpp[0] if svdpp else None,
+    )
     indexes = (
         _unpack_ids(arrays, "user", meta["user_kind"]),
         _unpack_ids(arrays, "item", meta["item_kind"]),
