@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from factorate._fitted.fitting import hold_out
 
 import factorate as ft
 from factorate import reference
-from factorate._fitted.fitting import hold_out
 from factorate._input.ratings import read_ratings
 from factorate._kernels import dispatch as kernels
 from factorate._training import epochs as passes

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from factorate._fitted.fitting import hold_out
 from hypothesis import given
 from hypothesis import strategies as st
 
 import factorate as ft
 from factorate._fitted import fitting
-from factorate._fitted.fitting import hold_out
 
 
 def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from factorate import reference
 from factorate._kernels import dispatch as kernels
 from factorate._training import losses
-from factorate._training.state import padded
+from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 
 # Relative to the largest number of the state. float32: an epsilon of 6e-8, grown by the visits.
@@ -122,13 +122,13 @@ def train_generally_both(
     for _ in range(n_epochs):
         squared = kernels.kernel(isa).train_generally(
             *map(pad, columns), np.empty(0, dtype) if weights is None else weights, 0, n,
-            *compiled, steps, rule.code, rule.width, rule.minimum,
+            *compiled, steps, rule.code, rule.loss_parameter, rule.minimum,
             rule.nonnegative or bool(np.any(l1)), rule.adagrad, fit_bias,
         )  # fmt: skip
         arguments: Any = *columns, *specified[:4], rates, l2, fit_bias
         expected = reference.train_epoch(
             *arguments, l1=l1, weights=weights, loss=rule.loss,
-            width=rule.width, nonnegative=rule.nonnegative,
+            width=rule.loss_parameter, nonnegative=rule.nonnegative,
             accumulators=tuple(specified[4:]) if rule.adagrad else None,
         )  # fmt: skip
         assert squared == pytest.approx(expected, rel=TOLERANCE[dtype] * 10)
@@ -221,7 +221,7 @@ def test_descent_is_minus_the_slope_of_the_mean_loss(
         return losses.mean_loss(rule, np.array([rating]), np.array([x]))
 
     slopes = (at(predicted) - at(predicted - h)) / h, (at(predicted + h) - at(predicted)) / h
-    descent = reference.descent(loss, rating, predicted, rule.width)
+    descent = reference.descent(loss, rating, predicted, rule.loss_parameter)
     # At a kink, any slope between those of both sides will do.
     assert min(slopes) - 1e-4 <= -descent <= max(slopes) + 1e-4
 
