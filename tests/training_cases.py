@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from factorate._training.losses import UpdateRule
 from factorate._training.per_kind import PerKind
 from factorate._training.settings import Settings
 from factorate._training.sizes import Sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Small data has many blocks and tiles, and with SVD++ terms five groups of several row bands.
 SMALL = Sizes(block_work=500, tile_bytes=1024, tile_ratings=4, n_groups=5, group_block_work=600)
@@ -50,3 +55,13 @@ def first_ratings(ratings: Any, sign: float = 1.0) -> HeldOut:
         item_rows=ratings.items[:200],
         values=sign * ratings.values[:200],
     )
+
+
+@contextmanager
+def sigint_raises() -> Iterator[None]:
+    """Raise KeyboardInterrupt for SIGINT, which processes in the background may ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
