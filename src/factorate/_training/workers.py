@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
-from threading import Event, Lock
+from threading import Event, Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ class Workers:
 
     def __init__(self, n_threads: int = 1) -> None:
         self.n_threads = n_threads
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: _Pool | None = None
 
     def __enter__(self) -> Self:
         """Start the threads."""
         if self.n_threads > 1:
-            self._pool = ThreadPoolExecutor(self.n_threads, "factorate")
+            self._pool = _Pool(self.n_threads)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Wait until the threads have ended."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            _wait_to_the_end(pool.shutdown)
+            _wait_to_the_end(pool.end)
 
     def map(self, function: Callable[[T], object], entries: Iterable[T]) -> list[object]:
         """Call a function on every entry, on the threads."""
@@ -109,14 +109,29 @@ class Workers:
 
 
 def run_to_the_end(function: Callable[[], None]) -> None:
-    """Call a function which KeyboardInterrupt cannot stop, and raise it afterwards.
+    """Call a function that KeyboardInterrupt cannot stop, and raise the interrupt afterwards.
 
-    Python raises KeyboardInterrupt in the main thread, so the function is run in another.
+    Python raises KeyboardInterrupt in the main thread, so the function runs in another.
     """
-    with ThreadPoolExecutor(1, "factorate") as pool:
-        future = pool.submit(function)
-        _wait_to_the_end(lambda: wait([future]))
-    future.result()
+    pool, lock = _Pool(1), Lock()
+    outcomes: list[BaseException | None] = []
+
+    def run_once() -> None:
+        with lock:
+            if outcomes:  # submitted again, because the submission was interrupted
+                return
+            try:
+                function()
+                outcomes.append(None)
+            except BaseException as error:
+                outcomes.append(error)
+
+    try:
+        _wait_to_the_end(lambda: wait([pool.submit(run_once)]))
+    finally:
+        _wait_to_the_end(pool.end)
+    if outcomes[0] is not None:
+        raise outcomes[0]
 
 
 def _wait_to_the_end(call: Callable[[], object]) -> None:
@@ -130,6 +145,21 @@ def _wait_to_the_end(call: Callable[[], object]) -> None:
             interrupt = error
     if interrupt is not None:
         raise interrupt
+
+
+class _Pool(ThreadPoolExecutor):
+    """A thread pool that knows all its threads, even one whose start was interrupted."""
+
+    def __init__(self, n_threads: int) -> None:
+        self._started: list[Thread] = []
+        register = self._started.append
+        super().__init__(n_threads, "factorate", initializer=lambda: register(current_thread()))
+
+    def end(self) -> None:
+        """Wait until all threads have ended."""
+        self.shutdown()
+        for thread in self._started:
+            thread.join()
 
 
 class _Queue(Generic[T]):
