@@ -42,9 +42,12 @@ def on_the_scale_of_training(model: ft.MatrixFactorization) -> list[Any]:
 
 def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None:
     model = fitted(
-        columns, dtype="float64", learning_rate_schedule="adagrad",
-        partial_learning_rate=0.02, regularization=0.1,
-    )  # fmt: skip
+        columns,
+        dtype="float64",
+        learning_rate_schedule="adagrad",
+        partial_learning_rate=0.02,
+        regularization=0.1,
+    )
     factors, accumulators = model._fitted.factors, model._fitted.accumulators
     assert accumulators is not None
     P, Q, b, c = expected = on_the_scale_of_training(model)
@@ -53,9 +56,17 @@ def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None
     for rating in (5.0, 0.5, 4.0):
         model.partial_fit(([4], [6], [rating]))
         reference.train_epoch(
-            np.array([4]), np.array([6]), np.array([(rating - factors.mean) / factors.scale]),
-            P, Q, b, c, rates, 0.1, accumulators=expected_accumulators,
-        )  # fmt: skip
+            np.array([4]),
+            np.array([6]),
+            np.array([(rating - factors.mean) / factors.scale]),
+            P,
+            Q,
+            b,
+            c,
+            rates,
+            0.1,
+            accumulators=expected_accumulators,
+        )
     for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9)
     assert model._fitted.accumulators is not None
@@ -69,9 +80,17 @@ def test_partial_fit_applies_weights_as_given(columns: Any) -> None:
     P, Q, b, c = expected = on_the_scale_of_training(model)
     model.partial_fit(([4], [6], [5.0]), sample_weight=[0.3])
     reference.train_epoch(
-        np.array([4]), np.array([6]), np.array([(5.0 - factors.mean) / factors.scale]),
-        P, Q, b, c, 0.02, 0.1, weights=np.array([0.3]),
-    )  # fmt: skip
+        np.array([4]),
+        np.array([6]),
+        np.array([(5.0 - factors.mean) / factors.scale]),
+        P,
+        Q,
+        b,
+        c,
+        0.02,
+        0.1,
+        weights=np.array([0.3]),
+    )
     for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9)
 
@@ -158,9 +177,14 @@ def test_the_validation_loss_decides_which_epoch_is_best() -> None:
     rest = users[2000:], items[2000:], liked[2000:]
     n_epochs = 12
     how: dict[str, Any] = {
-        "n_factors": 5, "loss": "logistic", "learning_rate_schedule": "constant",
-        "learning_rate": 0.1, "regularization": 0.001, "random_state": 0, "dtype": "float64",
-    }  # fmt: skip
+        "n_factors": 5,
+        "loss": "logistic",
+        "learning_rate_schedule": "constant",
+        "learning_rate": 0.1,
+        "regularization": 0.001,
+        "random_state": 0,
+        "dtype": "float64",
+    }
     mean_losses = []
     for n in range(1, n_epochs + 1):
         model = ft.MatrixFactorization(n_epochs=n, **how).fit(training)

@@ -158,10 +158,12 @@ def test_early_stopping_holds_out_the_same_ratings_in_any_order(columns: Any) ->
     a, b = (
         fitted(
             tuple(np.asarray(column)[rows] for column in columns),
-            early_stopping=True, n_epochs=30, validation_fraction=0.2,
+            early_stopping=True,
+            n_epochs=30,
+            validation_fraction=0.2,
         )
         for rows in (first, first[::-1])
-    )  # fmt: skip
+    )
     assert_same(a, b)
     for name in ("train_rmse", "valid_rmse", "valid_loss"):
         np.testing.assert_array_equal(a.history_[name], b.history_[name])
@@ -243,7 +245,7 @@ def test_a_warm_start_without_an_epoch_keeps_the_factors_of_known_ids(columns: A
 
 def test_a_warm_start_with_other_factors_is_rejected(columns: Any) -> None:
     model = fitted(columns, warm_start=True)
-    with pytest.raises(ValueError, match=r"goes on from n_factors=5 .* n_factors=6"):
+    with pytest.raises(ValueError, match=r"continues from n_factors=5 .* n_factors=6"):
         model.set_params(n_factors=6).fit(columns)
     with pytest.raises(ValueError, match=r"dtype='float32', but .* dtype='float64'"):
         model.set_params(n_factors=5, dtype="float64").fit(columns)

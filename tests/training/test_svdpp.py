@@ -25,9 +25,14 @@ from factorate._utils.aligned import aligned_zeros
 
 def model(**changes: Any) -> ft.MatrixFactorization:
     values: dict[str, Any] = {
-        "n_factors": 6, "n_epochs": 10, "learning_rate": 0.05, "regularization": 0.04,
-        "svdpp": True, "random_state": 5, "n_threads": 1,
-    }  # fmt: skip
+        "n_factors": 6,
+        "n_epochs": 10,
+        "learning_rate": 0.05,
+        "regularization": 0.04,
+        "svdpp": True,
+        "random_state": 5,
+        "n_threads": 1,
+    }
     return ft.MatrixFactorization(**(values | changes))
 
 
@@ -37,9 +42,12 @@ def state(fitted: ft.MatrixFactorization) -> Any:
 
 def arrays(fitted: ft.MatrixFactorization) -> list[Any]:
     return [
-        fitted.user_factors_, fitted.item_factors_, fitted.svdpp_factors_,
-        fitted.user_bias_, fitted.item_bias_,
-    ]  # fmt: skip
+        fitted.user_factors_,
+        fitted.item_factors_,
+        fitted.svdpp_factors_,
+        fitted.user_bias_,
+        fitted.item_bias_,
+    ]
 
 
 def assert_equal(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
@@ -364,10 +372,16 @@ def test_new_users_are_those_of_the_reference(columns: Any, fit_bias: bool, dtyp
     tolerance = 1e-5 if dtype == "float32" else 1e-10
     for user in np.unique(users):
         p, b = reference.fold_in(
-            items[users == user], ratings[users == user], factors.item_factors.astype(np.float64),
-            factors.item_bias, factors.mean, factors.scale, 0.04, fit_bias,
+            items[users == user],
+            ratings[users == user],
+            factors.item_factors.astype(np.float64),
+            factors.item_bias,
+            factors.mean,
+            factors.scale,
+            0.04,
+            fit_bias,
             factors.svdpp.astype(np.float64),
-        )  # fmt: skip
+        )
         row = fitted.users_.tolist().index(user)
         np.testing.assert_allclose(fitted.user_factors_[row], p, tolerance, tolerance)
         assert fitted.user_bias_[row] == pytest.approx(b, tolerance, tolerance)

@@ -30,7 +30,7 @@ def continue_from(old: FittedState, ratings: Ratings, settings: Settings) -> War
     n_factors, dtype = settings.n_factors, ratings.values.dtype
     if (old_factors.shape[1], old_factors.dtype) != (n_factors, dtype):
         raise ValueError(
-            f"warm_start=True goes on from n_factors={old_factors.shape[1]} and "
+            f"warm_start=True continues from n_factors={old_factors.shape[1]} and "
             f"dtype={old_factors.dtype.name!r}, but n_factors={n_factors} and dtype={dtype.name!r} "
             f"were given; keep them, or set warm_start=False"
         )

@@ -82,8 +82,9 @@ class EpochRunner:
             blocks = block_order(schedule.n_bands, settings.seed, number)
             bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
             return sum(self.workers.run_tasks(blocks, bands, update))
-        steps = _steps(settings, rates, settings.l2, state.P.dtype)
-        keep = max(0.0, 1 - float(steps[0, 0] * steps[0, 1]))
+        number_type = state.P.dtype.type
+        shrinkage = number_type(rates.user_factors) * number_type(settings.l2.user_factors)
+        keep = max(0.0, 1 - float(shrinkage))
         without_users = settings.l2._replace(user_factors=0.0)
         update = _block_updater(schedule, settings, state, rates, without_users)
         tasks = epoch_tasks(schedule, settings.seed, number)

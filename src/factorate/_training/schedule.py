@@ -118,7 +118,7 @@ def make_schedule(
     """
     n = len(ratings.values)
     workers = workers or Workers()
-    n_parts = min(workers.n_threads, 1 + n // settings.sizes.thread_ratings)
+    n_chunks = min(workers.n_threads, 1 + n // settings.sizes.thread_ratings)
     shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
     user_counts = count_rows(ratings.users, shape[0], "user")
     item_counts = count_rows(ratings.items, shape[1], "item")
@@ -129,8 +129,8 @@ def make_schedule(
     user_side = _make_side(user_counts, n_bands[0], tile_rows, stream(settings.seed, 0))
     item_side = _make_side(item_counts, n_bands[1], tile_rows, stream(settings.seed, 1))
     tiles = _make_tiles(user_side, item_side)
-    tile_starts, columns = _group_by_tile(ratings, weights, tiles, workers, n_parts)
-    _shuffle_tiles(tile_starts, columns, tiles, workers, n_parts)
+    tile_starts, columns = _group_by_tile(ratings, weights, tiles, workers, n_chunks)
+    _shuffle_tiles(tile_starts, columns, tiles, workers, n_chunks)
     return Schedule(
         user_order=user_side.order,
         item_order=item_side.order,
@@ -290,24 +290,24 @@ def _make_tiles(user_side: _Side, item_side: _Side) -> _Tiles:
 
 
 def _group_by_tile(
-    ratings: Ratings, weights: Floats | None, tiles: _Tiles, workers: Workers, n_parts: int
+    ratings: Ratings, weights: Floats | None, tiles: _Tiles, workers: Workers, n_chunks: int
 ) -> tuple[Offsets, _Columns]:
     """Write the ratings tile by tile, in the order of the input within each.
 
-    Each part of the input has its own counts, so that the parts stand in a tile in their order,
-    whatever their number.
+    Each chunk of the input has its own counts, so that chunks follow one another within a tile and
+    their number does not affect the result.
     """
     n = len(ratings.values)
     users, items, values = ratings.users, ratings.items, ratings.values
-    parts = list(itertools.pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist()))
-    counts = np.zeros((n_parts, len(tiles.user_range)), np.int64)
+    chunks = list(itertools.pairwise(np.linspace(0, n, n_chunks + 1).astype(int).tolist()))
+    counts = np.zeros((n_chunks, len(tiles.user_range)), np.int64)
     user_side, item_side = tiles.user_side, tiles.item_side
     lookups = user_side.tile_range, item_side.tile_range, tiles.number
 
-    def count_part(part: int) -> None:
-        _scatter.count_tiles(users, items, *parts[part], *lookups, counts[part])
+    def count_chunk(chunk: int) -> None:
+        _scatter.count_tiles(users, items, *chunks[chunk], *lookups, counts[chunk])
 
-    workers.map(count_part, range(n_parts))
+    workers.map(count_chunk, range(n_chunks))
     tile_starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
     cursors = tile_starts[:-1] + np.cumsum(counts, axis=0) - counts
     given_weights = np.empty(0, values.dtype) if weights is None else weights
@@ -321,8 +321,8 @@ def _group_by_tile(
     written_positions = columns.user_positions, columns.item_positions
     written_values = columns.ratings, columns.weights
 
-    def write_part(part: int) -> None:
-        begin, end = parts[part]
+    def write_chunk(chunk: int) -> None:
+        begin, end = chunks[chunk]
         _scatter.scatter(
             *(users, items),
             *(values, given_weights),
@@ -330,17 +330,17 @@ def _group_by_tile(
             end,
             *positions,
             *lookups,
-            cursors[part],
+            cursors[chunk],
             *written_positions,
             *written_values,
         )
 
-    workers.map(write_part, range(n_parts))
+    workers.map(write_chunk, range(n_chunks))
     return tile_starts, columns
 
 
 def _shuffle_tiles(
-    tile_starts: Offsets, columns: _Columns, tiles: _Tiles, workers: Workers, n_parts: int
+    tile_starts: Offsets, columns: _Columns, tiles: _Tiles, workers: Workers, n_chunks: int
 ) -> None:
     """Shuffle the ratings of each tile, by a hash of their positions."""
     user_edges, item_edges = tiles.user_side.edges, tiles.item_side.edges
@@ -352,14 +352,14 @@ def _shuffle_tiles(
     tile_shapes = first_user, first_item, n_items, n_bits
     shuffled = columns.user_positions, columns.item_positions, columns.ratings, columns.weights
 
-    def shuffle(part: tuple[int, int]) -> None:
-        begin, end = part
+    def shuffle(chunk: tuple[int, int]) -> None:
+        begin, end = chunk
         largest = int(np.diff(tile_starts[begin : end + 1]).max(initial=0))
         dtypes = np.dtype(np.uint64), np.dtype(np.int32), np.dtype(np.int32), columns.ratings.dtype
         buffers = (np.empty((2, largest), dtype) for dtype in dtypes)
         _scatter.shuffle_tiles(tile_starts, begin, end, *tile_shapes, *shuffled, *buffers)
 
     n = int(tile_starts[-1])
-    ends = np.searchsorted(tile_starts, np.linspace(0, n, n_parts + 1))
+    ends = np.searchsorted(tile_starts, np.linspace(0, n, n_chunks + 1))
     ends[-1] = len(tiles.user_range)
     workers.map(shuffle, itertools.pairwise(ends.tolist()))
