@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 import factorate as ft
-from factorate._training.held_out import hold_out
 
 
 def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
@@ -140,16 +137,6 @@ def test_weights_follow_their_ratings_into_any_order(columns: Any) -> None:
 
 
 # Validation
-
-
-@given(n=st.integers(2, 300), fraction=st.floats(0.01, 0.9), seed=st.integers(0, 2**64))
-def test_the_fraction_that_is_held_out(n: int, fraction: float, seed: int) -> None:
-    users, items = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
-    assume(round(fraction * n) < n)
-    held = hold_out(users, items, fraction, seed)
-    assert held.sum() == max(1, round(fraction * n))
-    back = hold_out(users[::-1], items, fraction, seed)
-    np.testing.assert_array_equal(back[::-1], held)
 
 
 def test_early_stopping_holds_out_the_same_ratings_in_any_order(columns: Any) -> None:
