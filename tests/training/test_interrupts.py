@@ -85,7 +85,7 @@ def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(
     assert model._fitted is before
 
 
-N_EPOCHS = 8
+N_EPOCHS = 100
 
 
 @functools.cache
@@ -114,6 +114,8 @@ def large_epochs(n_epochs: int, svdpp: bool) -> Any:
 @pytest.mark.skipif(
     not hasattr(signal, "pthread_kill"), reason="the platform cannot send a signal to a thread"
 )
+# Python drops an interrupt that reaches a finalizer, and pytest would warn of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("n_threads", [2, 3, 4])
 @pytest.mark.parametrize("svdpp", [False, True])
 @pytest.mark.parametrize("delays", [(0.0, 0.0), (0.01, 0.001), (0.02, 0.01)], ids=str)
