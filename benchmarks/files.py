@@ -37,7 +37,14 @@ def model(text: bool) -> ft.MatrixFactorization:
     )
     P, Q = (generator.standard_normal((n, K), np.float32) for n in (N_USERS, N_ITEMS))
     user_bias, item_bias = (np.zeros(n, np.float32) for n in (N_USERS, N_ITEMS))
-    factors = Factors(P, Q, user_bias, item_bias, 3.5, 1.0)
+    factors = Factors(
+        user_factors=P,
+        item_factors=Q,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        mean=3.5,
+        scale=1.0,
+    )
     made = ft.MatrixFactorization(K)
     history = {name: np.empty(0, np.int64 if name == "epoch" else np.float64) for name in HISTORY}
     made._fitted = FittedState(

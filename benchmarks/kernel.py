@@ -16,16 +16,20 @@ from typing import Any
 
 import numpy as np
 
+import factorate as ft
 from factorate import datasets
+from factorate._input.id_index import range_index
+from factorate._input.ratings import Ratings
 from factorate._kernels import dispatch
 from factorate._kernels.general import Loss
 from factorate._kernels.plain import LOOKAHEAD
-from factorate._training.schedule import Schedule, make_schedule, visits
+from factorate._training.schedule import Schedule, block_order, make_schedule
+from factorate._training.settings import check_settings
 from factorate._utils.aligned import aligned_zeros
 
 N_USERS, N_ITEMS = 69_878, 10_677
 CACHED = 64
-CACHED_VISITS = 500_000
+CACHED_UPDATES = 500_000
 FACTORS = (16, 32, 64, 128)
 FLOAT = np.dtype(np.float32)
 RULE: dict[str, Any] = {
@@ -78,7 +82,7 @@ def scheduled(schedule: Schedule) -> list[tuple[int, int]]:
     starts = schedule.block_starts
     return [
         (int(starts[block]), int(starts[block + 1]))
-        for block in visits(schedule.n_bands, seed=0, epoch=1)
+        for block in block_order(schedule.n_bands, seed=0, epoch=1)
     ]
 
 
@@ -92,18 +96,21 @@ def main() -> None:
 
     users, items, ratings = datasets.synthetic(n, N_USERS, N_ITEMS)
     ratings = (ratings - ratings.mean()) / ratings.std()
-    small = np.random.default_rng(0).integers(0, CACHED, (2, CACHED_VISITS), np.int32)
-    cached = pad(small[0]), pad(small[1]), pad(ratings[:CACHED_VISITS])
+    small = np.random.default_rng(0).integers(0, CACHED, (2, CACHED_UPDATES), np.int32)
+    cached = pad(small[0]), pad(small[1]), pad(ratings[:CACHED_UPDATES])
+    indexes = range_index(N_USERS), range_index(N_ITEMS)
+    given = Ratings(users, items, ratings, *indexes, library=None)
     shuffled = pad(users), pad(items), pad(ratings)
 
     print(f"{platform.machine()}, float32, one thread, {n:,} ratings, median of {arguments.runs}")
     print("million ratings/s           (a) in cache       (b) scheduled      (c) random    b / a")
     for K in FACTORS:
-        schedule = make_schedule(users, items, ratings, N_USERS, N_ITEMS, K, seed=0)
+        settings = check_settings(ft.MatrixFactorization(K).get_params(), seed=0)
+        schedule = make_schedule(given, settings)
         epochs = (
-            epoch_of(cached, [(0, CACHED_VISITS)] * 4, (CACHED, CACHED), K),
+            epoch_of(cached, [(0, CACHED_UPDATES)] * 4, (CACHED, CACHED), K),
             epoch_of(
-                (schedule.users, schedule.items, schedule.ratings),
+                (schedule.user_positions, schedule.item_positions, schedule.ratings),
                 scheduled(schedule),
                 (N_USERS, N_ITEMS),
                 K,

@@ -185,7 +185,14 @@ def large(_: Path, n_threads: int) -> tuple[Any, Any]:
     starts = np.arange(LARGE_USERS + 1, dtype=np.int64) * LARGE_SEEN
     model = ft.MatrixFactorization(1, 1, n_threads=n_threads).fit(([0], [0], [1.0]))
     P, Q, user_bias, item_bias = values
-    factors = Factors(P, Q, user_bias, item_bias, mean=3.5, scale=1.0)
+    factors = Factors(
+        user_factors=P,
+        item_factors=Q,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        mean=3.5,
+        scale=1.0,
+    )
     model._fitted = dataclasses.replace(
         model._fitted,
         factors=factors,

@@ -444,14 +444,11 @@ def test_progress_shows_epoch_rmse_and_speed(columns: Any) -> None:
     assert silent.getvalue() == ""
 
 
-def test_predictions_do_not_depend_on_the_number_of_threads(
-    columns: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predictions_do_not_depend_on_the_number_of_threads(columns: Any) -> None:
     model = ft.MatrixFactorization(5, 2, random_state=0, n_threads=1).fit(columns)
-    pairs = np.append(columns[0], 999), np.append(columns[1], 3)
+    pairs = np.append(np.tile(columns[0], 70), 999), np.append(np.tile(columns[1], 70), 3)
     with pytest.warns(ft.UnknownIdWarning):
         one = model.predict(pairs)
-    monkeypatch.setattr("factorate._training.factors.PAIRS_PER_PART", 700)
     with pytest.warns(ft.UnknownIdWarning):
         three = model.set_params(n_threads=3).predict(pairs)
     np.testing.assert_array_equal(three, one)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from factorate._fitted import fitting, model_file
+import numpy as np
+
+from factorate._fitted import model_file
+from factorate._fitted.fit import TrainingData, fit
+from factorate._fitted.partial_fit import partial_fit
 from factorate._utils.validation import check_flag
 from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._input.column_names import Names
-    from factorate._training.trainer import Epoch
+    from factorate._training.epoch import Epoch
 
     Rates = float | Mapping[str, float]
 
@@ -323,11 +327,12 @@ class MatrixFactorization(FactorModel):
         >>> model.users_, model.items_
         (array([1, 2, 3]), array([10, 20, 30]))
         """
-        self._fitted, interruption = fitting.fit(
-            self.get_params(), X, y, sample_weight, eval_set, callbacks, vars(self).get("_fitted")
-        )
-        if interruption is not None:
-            raise interruption
+
+        def store(fitted: FittedState) -> None:
+            self._fitted = fitted
+
+        data = TrainingData(X, y, sample_weight, eval_set)
+        fit(self.get_params(), data, callbacks, vars(self).get("_fitted"), store)
         return self
 
     def partial_fit(
@@ -373,7 +378,7 @@ class MatrixFactorization(FactorModel):
         old: FittedState | None = vars(self).get("_fitted")
         if old is None:
             return self.fit(X, y, sample_weight)
-        self._fitted = fitting.partial_fit(self.get_params(), X, y, sample_weight, old)
+        self._fitted = partial_fit(self.get_params(), X, y, sample_weight, old)
         return self
 
 

@@ -1,4 +1,4 @@
-"""fit, partial_fit, warm_start, weights and validation, as a user meets them."""
+"""fit, partial_fit, warm_start, weights and validation, through the public interface."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import factorate as ft
-from factorate._fitted import fitting
-from factorate._fitted.fitting import hold_out
 
 
 def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
@@ -47,7 +43,7 @@ def test_clip_keeps_predictions_and_the_filled_matrix_in_range(columns: Any) -> 
 # Weights
 
 
-def test_a_weight_of_zero_is_no_rating(columns: Any) -> None:
+def test_a_rating_of_weight_zero_is_ignored(columns: Any) -> None:
     users, items, ratings = (np.asarray(column) for column in columns)
     count = np.arange(len(users)) % 3 > 0
     wild = np.where(count, ratings, 1e6)
@@ -59,7 +55,7 @@ def test_a_weight_of_zero_is_no_rating(columns: Any) -> None:
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_rating_of_weight_zero_is_not_seen(columns: Any, method: str) -> None:
-    """What weighed 0 in fit was left out of recommendations, as if it had been rated."""
+    """Regression: an item whose rating has weight 0 is recommended."""
     users, items = np.append(columns[0], [0, 777]), np.append(columns[1], [999, 0])
     ratings = np.append(columns[2], [4, 4])
     weights = np.append(np.ones(3000), [0, 0])
@@ -74,7 +70,7 @@ def test_a_rating_of_weight_zero_is_not_seen(columns: Any, method: str) -> None:
     assert 0 in model.recommend(777, n=81)[0]
 
 
-def test_weights_are_refused_by_place() -> None:
+def test_wrong_weights_are_named_by_their_index() -> None:
     model = ft.MatrixFactorization(2)
     for weights, message in (
         ([1, -1], r"sample_weight\[1\] is -1\.0; expected ≥ 0"),
@@ -87,7 +83,7 @@ def test_weights_are_refused_by_place() -> None:
 
 
 def test_only_proportions_of_weights_matter(columns: Any) -> None:
-    """Weights of 1000 made training diverge, and weights of 0.001 made it stand still."""
+    """Regression: the unit of the weights does not change the learning rates."""
     weights = np.random.default_rng(0).integers(1, 4, len(columns[0])).astype(float)
     a, b = (
         ft.MatrixFactorization(5, 4, random_state=0, dtype="float64").fit(
@@ -98,7 +94,7 @@ def test_only_proportions_of_weights_matter(columns: Any) -> None:
     np.testing.assert_allclose(a.user_factors_, b.user_factors_, rtol=1e-9)
 
 
-def test_the_centre_heeds_weights() -> None:
+def test_the_mean_is_weighted() -> None:
     users, items, ratings = [0, 0, 1, 1, 2], [0, 1, 0, 1, 1], [5, 1, 4, 2, 1000.0]
     weights = [1, 1, 1, 2, 1e-9]
     for loss, mean in (("squared", 2.8), ("absolute", 2.0)):
@@ -108,7 +104,7 @@ def test_the_centre_heeds_weights() -> None:
 
 
 def test_ratings_held_out_keep_their_weights(columns: Any) -> None:
-    """Early stopping validated on ratings that were to count for nothing."""
+    """Regression: early stopping does not validate on ratings of weight 0."""
     users, items, ratings = (np.asarray(column) for column in columns)
     count = np.arange(len(users)) % 2 > 0
     wild = np.where(count, ratings, -ratings)
@@ -143,27 +139,18 @@ def test_weights_follow_their_ratings_into_any_order(columns: Any) -> None:
 # Validation
 
 
-@given(n=st.integers(2, 300), fraction=st.floats(0.01, 0.9), seed=st.integers(0, 2**64))
-def test_the_share_that_is_held_out(n: int, fraction: float, seed: int) -> None:
-    users, items = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
-    if round(fraction * n) >= n:
-        return
-    held = hold_out(users, items, fraction, seed)
-    assert held.sum() == max(1, round(fraction * n))
-    back = hold_out(users[::-1], items, fraction, seed)
-    np.testing.assert_array_equal(back[::-1], held)
-
-
-def test_early_stopping_holds_out_the_same_whatever_the_order(columns: Any) -> None:
+def test_early_stopping_holds_out_the_same_ratings_in_any_order(columns: Any) -> None:
     pairs = np.stack(columns[:2], axis=1)
     _, first = np.unique(pairs, axis=0, return_index=True)
     a, b = (
         fitted(
             tuple(np.asarray(column)[rows] for column in columns),
-            early_stopping=True, n_epochs=30, validation_fraction=0.2,
+            early_stopping=True,
+            n_epochs=30,
+            validation_fraction=0.2,
         )
         for rows in (first, first[::-1])
-    )  # fmt: skip
+    )
     assert_same(a, b)
     for name in ("train_rmse", "valid_rmse", "valid_loss"):
         np.testing.assert_array_equal(a.history_[name], b.history_[name])
@@ -187,7 +174,7 @@ def test_an_eval_set_is_measured_and_not_trained_on(columns: Any) -> None:
         model.fit(training, eval_set=([], [], []))
 
 
-def test_two_ratings_cannot_be_cut_in_two_parts_of_one_pair() -> None:
+def test_ratings_of_one_pair_cannot_be_split() -> None:
     with pytest.raises(ValueError, match="leaves none to train on"):
         fitted(([1, 1], [1, 1], [2.0, 3.0]), early_stopping=True)
 
@@ -217,10 +204,10 @@ def test_an_error_in_a_callback_leaves_the_old_model(columns: Any) -> None:
     assert model.user_factors_ is before
 
 
-# Going on
+# Continuing
 
 
-def test_warm_start_goes_on_from_the_present_factors(columns: Any) -> None:
+def test_a_warm_start_continues_from_the_fitted_factors(columns: Any) -> None:
     cold = fitted(columns, n_epochs=8)
     first_rmse = cold.history_["train_rmse"]
     model = fitted(columns, n_epochs=8, warm_start=True)
@@ -231,7 +218,7 @@ def test_warm_start_goes_on_from_the_present_factors(columns: Any) -> None:
     assert model.n_epochs_ == 8
 
 
-def test_warm_start_without_an_epoch_is_the_old_model_for_the_ids_it_knows(columns: Any) -> None:
+def test_a_warm_start_without_an_epoch_keeps_the_factors_of_known_ids(columns: Any) -> None:
     users, items, ratings = (np.asarray(column) for column in columns)
     model = fitted(columns, dtype="float64")
     old = model.user_factors_
@@ -243,16 +230,16 @@ def test_warm_start_without_an_epoch_is_the_old_model_for_the_ids_it_knows(colum
     assert (model.user_factors_[-1] > 0).any()
 
 
-def test_warm_start_with_other_factors_says_so(columns: Any) -> None:
+def test_a_warm_start_with_other_factors_is_rejected(columns: Any) -> None:
     model = fitted(columns, warm_start=True)
-    with pytest.raises(ValueError, match=r"goes on from n_factors=5 .* n_factors=6"):
+    with pytest.raises(ValueError, match=r"continues from n_factors=5 .* n_factors=6"):
         model.set_params(n_factors=6).fit(columns)
     with pytest.raises(ValueError, match=r"dtype='float32', but .* dtype='float64'"):
         model.set_params(n_factors=5, dtype="float64").fit(columns)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "adagrad"])
-def test_partial_fit_moves_only_what_it_touches(columns: Any, schedule: str) -> None:
+def test_partial_fit_changes_only_rated_users_and_items(columns: Any, schedule: str) -> None:
     model = fitted(columns, learning_rate_schedule=schedule)
     before = [model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_]
     mean = model.global_mean_
@@ -289,7 +276,7 @@ def test_partial_fit_first_is_fit(columns: Any) -> None:
 
 
 @pytest.mark.parametrize("schedule", ["linear", "adagrad"])
-def test_a_loaded_model_goes_on_learning_bit_for_bit(
+def test_a_loaded_model_is_trained_further_bit_for_bit(
     columns: Any, schedule: str, tmp_path: Any
 ) -> None:
     more = [1, 2, 999, 1], [3, 4, 3, 888], [1.0, 5.0, 3.0, 2.0]
@@ -301,7 +288,7 @@ def test_a_loaded_model_goes_on_learning_bit_for_bit(
         assert_same(model.partial_fit(more), again.partial_fit(more))
 
 
-def test_partial_fit_learns_what_is_seen(columns: Any) -> None:
+def test_partial_fit_adds_the_rated_items_to_those_seen(columns: Any) -> None:
     model = fitted(columns).partial_fit(([0, 999], [79, 5], [4.0, 3.0]))
     seen = vars(model)["_fitted"].seen
     assert 79 in seen.items[seen.starts[0] : seen.starts[1]]
@@ -320,8 +307,8 @@ def test_an_error_in_partial_fit_leaves_the_model(columns: Any) -> None:
     assert vars(model)["_fitted"] is before
 
 
-def test_what_a_loss_cannot_take_is_named_by_its_place_in_the_input(columns: Any) -> None:
-    """It was named by its place in the order of visits."""
+def test_a_rating_that_a_loss_rejects_is_named_by_its_index(columns: Any) -> None:
+    """Regression: the index is that of the input, not that of the schedule."""
     users, items, _ = columns
     liked = np.arange(len(users)) % 2
     model = fitted((users, items, liked), loss="logistic")
@@ -337,8 +324,8 @@ def test_what_a_loss_cannot_take_is_named_by_its_place_in_the_input(columns: Any
     model.partial_fit(([1, 2], [3, 4], [1, 1]))
 
 
-def test_a_rating_far_from_its_prediction_can_be_learnt(columns: Any) -> None:
-    """partial_fit took a large first error for divergence, which no lower rate could mend."""
+def test_partial_fit_accepts_a_rating_far_from_its_prediction(columns: Any) -> None:
+    """Regression: a large first error is not a divergence."""
     model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0)
     filled = model.complete()
     user, item = np.unravel_index(filled.argmax(), filled.shape)
@@ -347,20 +334,20 @@ def test_a_rating_far_from_its_prediction_can_be_learnt(columns: Any) -> None:
     assert model.predict(([user], [item]))[0] < before
 
 
-def test_warm_start_goes_on_where_the_scale_of_ratings_falls(columns: Any) -> None:
+def test_a_warm_start_accepts_ratings_of_a_smaller_scale(columns: Any) -> None:
     users, items, ratings = columns
     model = fitted((users, items, 20 * ratings), warm_start=True)
     model.fit(columns)
     assert model.evaluate(columns)["rmse"] < np.std(ratings)
 
 
-def test_what_diverges_is_named_as_the_user_calls_it(columns: Any) -> None:
+def test_divergence_names_the_learning_rate_of_partial_fit(columns: Any) -> None:
     model = fitted(columns, partial_learning_rate=1e30)
     with pytest.raises(ft.DivergenceError, match=r"partial_learning_rate=1e\+30"):
         model.partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
 
 
-def test_biases_that_are_switched_off_are_not_counted_by_a_warm_start(columns: Any) -> None:
+def test_a_warm_start_without_biases_drops_the_fitted_ones(columns: Any) -> None:
     model = fitted(columns)
     model.set_params(fit_bias=False, warm_start=True).fit(columns)
     assert not model.user_bias_.any()
@@ -370,7 +357,7 @@ def test_biases_that_are_switched_off_are_not_counted_by_a_warm_start(columns: A
 @pytest.mark.parametrize(
     "changes", [{"fit_bias": False}, {"nonnegative": True}, {"loss": "huber"}], ids=str
 )
-def test_a_model_goes_on_by_the_rule_it_was_fitted_with(
+def test_a_model_cannot_be_trained_further_with_another_rule(
     columns: Any, changes: dict[str, Any]
 ) -> None:
     model = fitted(columns).set_params(**changes)
@@ -396,17 +383,18 @@ def test_an_eval_set_is_checked_and_named(columns: Any) -> None:
         model.fit((users, items, ratings > 3), eval_set=([1], [2], [7.0]))
 
 
-def test_an_eval_set_that_is_not_utf8_is_named(
-    columns: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The error was to be raised again by its message alone, which UnicodeDecodeError has not."""
+def test_an_eval_set_that_is_not_utf8_is_named(columns: Any) -> None:
+    """Regression: UnicodeDecodeError cannot be made from a message."""
 
-    def fail(*_: Any, **__: Any) -> None:
-        b"\xff".decode()
+    class Undecodable:
+        def __len__(self) -> int:
+            return 1
 
-    monkeypatch.setattr(fitting, "read_pairs", fail)
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            return b"\xff".decode()
+
     with pytest.raises(ValueError, match="eval_set: 'utf-8' codec can't decode byte 0xff"):
-        ft.MatrixFactorization(2, 1).fit(columns, eval_set=columns)
+        ft.MatrixFactorization(2, 1).fit(columns, eval_set=(Undecodable(), [1], [1.0]))
 
 
 @pytest.mark.parametrize("callbacks", [print, None, [1]])
@@ -420,13 +408,13 @@ def test_a_numpy_true_stops_training_too(columns: Any) -> None:
     assert model.n_epochs_ == 1
 
 
-def test_ratings_too_large_to_be_squared_are_refused(columns: Any) -> None:
+def test_ratings_too_large_to_be_squared_are_rejected(columns: Any) -> None:
     users, items, ratings = columns
     with pytest.raises(ValueError, match=r"up to 5e\+200 in size, too large to be squared"):
         fitted((users, items, np.asarray(ratings, float) * 1e200), dtype="float64")
 
 
-def test_ratings_that_float32_blurs_are_warned_of(
+def test_ratings_that_lose_digits_in_float32_log_a_warning(
     columns: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     users, items, ratings = columns
@@ -435,7 +423,7 @@ def test_ratings_that_float32_blurs_are_warned_of(
 
 
 def test_a_warm_start_holds_out_the_same_ratings_again(columns: Any) -> None:
-    """Other ratings were held out, which the model had learnt before."""
+    """Regression: no rating that the model was trained on is held out."""
     model = fitted(columns, early_stopping=True, warm_start=True, random_state=None, n_epochs=1)
     first = vars(model)["_fitted"].seed
     model.fit(columns)

@@ -13,8 +13,8 @@ import factorate as ft
 from factorate import reference
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings
-from factorate._training import epochs as passes
 from factorate._training.losses import UpdateRule, mean_loss
+from factorate._training.workers import Workers
 
 REGULARIZATION = 0.05
 PARAMETERS: dict[str, Any] = {
@@ -261,7 +261,7 @@ def test_an_interrupt_leaves_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(passes, "_visitor", interrupted)
+    monkeypatch.setattr(Workers, "run_tasks", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.add_users(new_ratings())
     assert state(model) is before

@@ -13,7 +13,7 @@ from factorate import reference
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training import losses
-from factorate._training.state import padded
+from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 
 # Relative to the largest number of the state. float32: an epsilon of 6e-8, grown by the updates.
@@ -56,7 +56,7 @@ def kernel_rule(rates: Any, l2: Any, l1: Any, rule: Any, fit_bias: bool) -> dict
         "l2": l2,
         "l1": l1,
         "loss": rule.code,
-        "loss_parameter": rule.width,
+        "loss_parameter": rule.loss_parameter,
         "minimum": rule.minimum,
         "proximal": rule.nonnegative or any(l1),
         "adagrad": rule.adagrad,
@@ -144,7 +144,7 @@ def train_general_both(
         arguments: Any = *columns, *specified[:4], rates, l2, fit_bias
         expected = reference.train_epoch(
             *arguments, l1=l1, weights=weights, loss=rule.loss,
-            loss_parameter=rule.width, nonnegative=rule.nonnegative,
+            loss_parameter=rule.loss_parameter, nonnegative=rule.nonnegative,
             accumulators=tuple(specified[4:]) if rule.adagrad else None,
         )  # fmt: skip
         assert squared == pytest.approx(expected, rel=TOLERANCE[dtype] * 10)
@@ -237,7 +237,7 @@ def test_descent_is_minus_the_slope_of_the_mean_loss(
         return losses.mean_loss(rule, np.array([rating]), np.array([x]))
 
     slopes = (at(predicted) - at(predicted - h)) / h, (at(predicted + h) - at(predicted)) / h
-    descent = reference.negative_gradient(loss, rating, predicted, rule.width)
+    descent = reference.negative_gradient(loss, rating, predicted, rule.loss_parameter)
     # At a kink, any slope between those of both sides will do.
     assert min(slopes) - 1e-4 <= -descent <= max(slopes) + 1e-4
 

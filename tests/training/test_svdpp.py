@@ -1,4 +1,4 @@
-"""SVD++ terms: the specification group by group, and the same life as other factors."""
+"""SVD++ terms: the specification group by group, and what any model guarantees."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+from training_cases import SMALL, assert_same
 
 import factorate as ft
 from factorate import reference
 from factorate._input.ratings import read_ratings
-from factorate._kernels import dispatch as kernels
-from factorate._training import schedule as schedule_room
+from factorate._kernels import dispatch
+from factorate._kernels.plain import LOOKAHEAD
 from factorate._training import svdpp
-from factorate._training import trainer as solver
-from factorate._training.schedule import make_schedule
-from factorate._training.settings import check_settings, draw_seed
-from factorate._training.svdpp import Phase
+from factorate._training.schedule import Schedule, make_schedule
+from factorate._training.settings import Settings, check_settings
+from factorate._training.svdpp import Phase, SvdppTerms, epoch_tasks, make_svdpp_terms
+from factorate._training.trainer import Trainer
+from factorate._training.workers import Workers
 from factorate._utils.aligned import aligned_zeros
-
-
-@pytest.fixture
-def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut small data into groups of three row bands, and these into tiles."""
-    monkeypatch.setattr(svdpp, "N_GROUPS", 5)
-    monkeypatch.setattr(svdpp, "GROUP_BLOCK_WORK", 600)
-    monkeypatch.setattr(schedule_room, "TILE_BYTES", 1024)
-    monkeypatch.setattr(schedule_room, "TILE_RATINGS", 4)
 
 
 def model(**changes: Any) -> ft.MatrixFactorization:
     values: dict[str, Any] = {
-        "n_factors": 6, "n_epochs": 10, "learning_rate": 0.05, "regularization": 0.04,
-        "svdpp": True, "random_state": 5, "n_threads": 1,
-    }  # fmt: skip
+        "n_factors": 6,
+        "n_epochs": 10,
+        "learning_rate": 0.05,
+        "regularization": 0.04,
+        "svdpp": True,
+        "random_state": 5,
+        "n_threads": 1,
+    }
     return ft.MatrixFactorization(**(values | changes))
 
 
@@ -45,9 +43,12 @@ def state(fitted: ft.MatrixFactorization) -> Any:
 
 def arrays(fitted: ft.MatrixFactorization) -> list[Any]:
     return [
-        fitted.user_factors_, fitted.item_factors_, fitted.svdpp_factors_,
-        fitted.user_bias_, fitted.item_bias_,
-    ]  # fmt: skip
+        fitted.user_factors_,
+        fitted.item_factors_,
+        fitted.svdpp_factors_,
+        fitted.user_bias_,
+        fitted.item_bias_,
+    ]
 
 
 def assert_equal(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
@@ -55,54 +56,67 @@ def assert_equal(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
         np.testing.assert_array_equal(left, right)
 
 
-def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None) -> list[Any]:
+def settings_of(chosen: ft.MatrixFactorization, **changes: Any) -> Settings:
+    """Return the settings of a model, with small groups."""
+    return replace(check_settings(chosen.get_params(), seed=5), sizes=SMALL, **changes)
+
+
+def read(columns: Any, dtype: str) -> Any:
+    return read_ratings(columns, dtype=np.dtype(dtype))
+
+
+def prepare(columns: Any, settings: Settings, weights: Any = None) -> tuple[Schedule, SvdppTerms]:
+    schedule = make_schedule(read(columns, "float64"), settings, weights)
+    return schedule, make_svdpp_terms(schedule, settings, Workers())
+
+
+def specified(settings: Settings, columns: Any, weights: Any = None) -> list[Any]:
     """Train by the reference, in the order of the schedule."""
-    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    n_users, n_items = (len(index.ids) for index in (ratings.user_index, ratings.item_index))
-    seed = draw_seed(chosen.random_state)
-    settings = check_settings(chosen.get_params(), seed)
-    none = check_settings({**chosen.get_params(), "n_epochs": 0}, seed)
-    factors = solver.train(ratings, none, weights=weights).factors
+    ratings = read(columns, "float64")
+    untrained = replace(settings, n_epochs=0)
+    factors = Trainer(ratings, untrained, weights=weights).train().factors
     root = np.sqrt(factors.scale)
     own, Q = factors.user_factors / root, factors.item_factors / root
-    Y, biases = np.zeros_like(Q), (np.zeros(n_users), np.zeros(n_items))
-    K = 16  # with padding
-    n = len(ratings.values)
-    schedule = make_schedule(
-        ratings.users, ratings.items, ratings.values, n_users, n_items, K, settings.seed,
-        weights=weights, n_bands=svdpp.bands(n, K),
-    )  # fmt: skip
-    terms = svdpp.make_terms(schedule, K)
-    assert terms.width > 1
-    assert len(terms.shares) > 2
+    Y, biases = np.zeros_like(Q), (np.zeros(len(own)), np.zeros(len(Q)))
+    schedule, terms = prepare(columns, settings, weights)
+    assert schedule.group_bands > 1
+    assert len(terms.item_fractions) > 2
     for epoch in range(1, settings.n_epochs + 1):
-        order = svdpp.tasks(terms, schedule.n_bands, settings.seed, epoch)
-        everything: list[int] = []
-        groups, shares = [], []
-        for group, visits in itertools.groupby(
-            [task for task in order if task.phase == Phase.VISIT],
-            lambda task: task.row // terms.width,
+        tasks = epoch_tasks(schedule, settings.seed, epoch)
+        order: list[int] = []
+        groups, fractions = [], []
+        for group, updates in itertools.groupby(
+            [task for task in tasks if task.phase == Phase.UPDATE],
+            lambda task: task.row // schedule.group_bands,
         ):
-            blocks = [task.row * schedule.n_bands[1] + (task.column or 0) for task in visits]
-            places = [np.arange(*schedule.block_starts[block : block + 2]) for block in blocks]
-            groups.append(slice(len(everything), len(everything) + sum(map(len, places))))
-            shares.append(terms.shares[group])
-            everything += np.concatenate(places).tolist()
+            blocks = [task.row * schedule.n_bands[1] + (task.column or 0) for task in updates]
+            numbers = [np.arange(*schedule.block_starts[block : block + 2]) for block in blocks]
+            groups.append(slice(len(order), len(order) + sum(map(len, numbers))))
+            fractions.append(terms.item_fractions[group])
+            order += np.concatenate(numbers).tolist()
         reference.train_svdpp_epoch(
-            schedule.user_order[schedule.users[everything]],
-            schedule.item_order[schedule.items[everything]],
-            (schedule.ratings[everything] - factors.mean) / factors.scale,
-            groups, shares, own, Q, Y, *biases,
-            np.array(settings.rates) * (1 - (epoch - 1) / settings.n_epochs), settings.l2,
-            settings.rule.fit_bias, l1=settings.l1,
-            weights=None if weights is None else schedule.weights[everything],
-            loss=settings.rule.loss, loss_parameter=settings.rule.width,
-        )  # fmt: skip
+            schedule.user_order[schedule.user_positions[order]],
+            schedule.item_order[schedule.item_positions[order]],
+            (schedule.ratings[order] - factors.mean) / factors.scale,
+            groups,
+            fractions,
+            own,
+            Q,
+            Y,
+            *biases,
+            np.array(settings.rates) * (1 - (epoch - 1) / settings.n_epochs),
+            settings.l2,
+            settings.rule.fit_bias,
+            l1=settings.l1,
+            weights=None if weights is None else schedule.weights[order],
+            loss=settings.rule.loss,
+            loss_parameter=settings.rule.loss_parameter,
+        )
     P = reference.add_svdpp_terms(ratings.users, ratings.items, own, Y)
-    return [P * root, Q * root, Y * root, *(bias * factors.scale for bias in biases)]
+    return [P * root, Q * root, *(bias * factors.scale for bias in biases), Y * root]
 
 
-@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -113,24 +127,17 @@ def specified(chosen: ft.MatrixFactorization, columns: Any, weights: Any = None)
     ],
     ids=str,
 )
-def test_ten_epochs_are_the_specification_group_by_group(columns: Any, changes: Any) -> None:
-    chosen = model(dtype="float64", **changes)
-    expected = specified(chosen, columns)
-    assert np.abs(expected[2]).max() > 0.001
-    for got, wanted in zip(arrays(chosen.fit(columns)), expected, strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-10)
-
-
-@pytest.mark.usefixtures("small_groups")
-def test_weights_are_those_of_the_specification(columns: Any) -> None:
-    chosen = model(dtype="float64")
-    weights = np.random.default_rng(3).uniform(0.1, 2, len(columns[0]))
-    weights /= weights.mean()
-    expected = specified(chosen, columns, weights)
-    for got, wanted in zip(
-        arrays(chosen.fit(columns, sample_weight=weights)), expected, strict=True
-    ):
-        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-10)
+def test_ten_epochs_are_the_specification_group_by_group(
+    columns: Any, changes: Any, weighted: bool
+) -> None:
+    settings = settings_of(model(**changes))
+    weights = np.random.default_rng(3).uniform(0.1, 2, 3000) if weighted else None
+    expected = specified(settings, columns, weights)
+    assert np.abs(expected[-1]).max() > 0.001
+    factors = Trainer(read(columns, "float64"), settings, weights=weights).train().factors
+    names = "user_factors", "item_factors", "user_bias", "item_bias", "svdpp"
+    for name, wanted in zip(names, expected, strict=True):
+        np.testing.assert_allclose(getattr(factors, name), wanted, rtol=1e-9, atol=1e-10)
 
 
 # The kernels
@@ -142,28 +149,29 @@ def rows(n: int, dtype: str, seed: int) -> Any:
     return out
 
 
-def test_rows_are_added_in_their_order_and_no_more(isa: str, dtype: str) -> None:
+@pytest.mark.usefixtures("isa")
+def test_rows_are_added_in_their_order_and_no_more(dtype: str) -> None:
     generator = np.random.default_rng(0)
-    targets, sources = (generator.integers(0, n, 90 + kernels.LOOKAHEAD, np.int32) for n in (5, 7))
+    targets, sources = (generator.integers(0, n, 90 + LOOKAHEAD, np.int32) for n in (5, 7))
     T, S = rows(5, dtype, 1), rows(7, dtype, 2)
     expected = T.copy()
-    for target, source in zip(targets[20:90], sources[20:90], strict=True):
+    for target, source in zip(targets[:90], sources[:90], strict=True):
         expected[target] += S[source]
-    kernels.kernel(isa).add_rows(targets, sources, 20, 90, T, S)
+    dispatch.svdpp.add_rows(targets, sources, 90, T, S)
     np.testing.assert_array_equal(T, expected)
 
 
-def test_lifting_and_settling_by_hand(isa: str, dtype: str) -> None:
+@pytest.mark.usefixtures("isa")
+def test_combining_and_distributing_agree_with_numpy(dtype: str) -> None:
     P, own, sums = (rows(5, dtype, seed) for seed in range(3))
     norm, keep = np.linspace(0.1, 1, 5).astype(dtype), np.linspace(0.9, 1, 5).astype(dtype)
     before = [array.copy() for array in (P, own, sums)]
-    kernel = kernels.kernel(isa)
-    kernel.lift(P, own, sums, norm, 1, 4)
+    dispatch.svdpp.combine(P, own, sums, norm, 1, 4)
     some = slice(1, 4)
-    lifted = (before[1] + norm[:, None] * before[2])[some]
-    np.testing.assert_allclose(P[some], lifted, 1e-6, 1e-6)
+    combined = (before[1] + norm[:, None] * before[2])[some]
+    np.testing.assert_allclose(P[some], combined, 1e-6, 1e-6)
     P[some] += 0.5
-    kernel.settle(P, own, sums, norm, keep, 0.25, 1, 4)
+    dispatch.svdpp.distribute(P, own, sums, norm, keep, 0.25, 1, 4)
     np.testing.assert_allclose(own[some], (keep[:, None] * (before[1] + 0.375))[some], 1e-6, 1e-6)
     np.testing.assert_allclose(sums[some], np.tile(0.125 * norm[some, None], 32), 1e-6, 1e-6)
     for now, then in zip((P, own, sums), before, strict=True):
@@ -173,34 +181,33 @@ def test_lifting_and_settling_by_hand(isa: str, dtype: str) -> None:
 # The schedule
 
 
-@pytest.mark.usefixtures("small_groups")
-def test_the_share_falls_with_what_the_users_of_a_group_have_in_common(columns: Any) -> None:
-    users, items, ratings = columns
-    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=svdpp.bands(3000, 16))
-    terms = svdpp.make_terms(schedule, 16)
+@pytest.mark.parametrize("n_groups", [1, 5])
+def test_the_item_fraction_falls_with_what_users_of_a_group_have_in_common(
+    columns: Any, n_groups: int
+) -> None:
+    sizes = replace(SMALL, n_groups=n_groups)
+    schedule, terms = prepare(columns, replace(settings_of(model()), sizes=sizes))
     vectors = np.zeros((60, 80))
-    vectors[schedule.users[:3000], schedule.items[:3000]] = 1
+    vectors[schedule.user_positions[:3000], schedule.item_positions[:3000]] = 1
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    edges = np.unique([*schedule.user_edges[:: terms.width], 60])
-    for share, (first, end) in zip(terms.shares, itertools.pairwise(edges), strict=True):
+    edges = np.unique([*schedule.user_edges[:: schedule.group_bands], 60])
+    for fraction, (first, end) in zip(terms.item_fractions, itertools.pairwise(edges), strict=True):
         together = vectors[first:end].sum(axis=0)
-        largest = svdpp.LARGEST_STEP / (together @ together / (end - first))
-        assert share == pytest.approx(min(svdpp.SHARE, largest))
+        largest = svdpp.MAX_STEP / (together @ together / (end - first))
+        assert fraction == pytest.approx(min(svdpp.ITEM_FRACTION, largest))
+    assert (min(terms.item_fractions) < svdpp.ITEM_FRACTION) == (n_groups == 1)
 
 
-@pytest.mark.usefixtures("small_groups")
-def test_an_epoch_takes_groups_one_by_one_and_phases_in_order(columns: Any) -> None:
-    users, items, ratings = columns
-    schedule = make_schedule(users, items, ratings, 60, 80, 16, 0, n_bands=svdpp.bands(3000, 16))
-    terms = svdpp.make_terms(schedule, 16)
-    order = svdpp.tasks(terms, schedule.n_bands, 0, 1)
+def test_an_epoch_trains_group_after_group_and_phase_after_phase(columns: Any) -> None:
+    schedule, terms = prepare(columns, settings_of(model()))
+    order = epoch_tasks(schedule, 0, 1)
     assert len(set(order)) == len(order) == 3 * np.prod(schedule.n_bands) + 2 * schedule.n_bands[0]
-    groups = [task.row // terms.width for task in order]
-    visited = [group for group, _ in itertools.groupby(groups)]
-    assert sorted(visited) == list(range(len(terms.shares)))
-    assert visited != sorted(visited)
-    for group in visited:
-        phases = [task.phase for task in order if task.row // terms.width == group]
+    groups = [task.row // schedule.group_bands for task in order]
+    trained = [group for group, _ in itertools.groupby(groups)]
+    assert sorted(trained) == list(range(len(terms.item_fractions)))
+    assert trained != sorted(trained)
+    for group in trained:
+        phases = [task.phase for task in order if task.row // schedule.group_bands == group]
         assert phases == sorted(phases)
 
 
@@ -212,21 +219,21 @@ DATA: dict[str, Any] = {
 }
 
 
-@pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("data", ["columns", *DATA])
 def test_any_number_of_threads_gives_the_same_bits(columns: Any, data: str, dtype: str) -> None:
-    ratings = DATA.get(data, columns)
-    expected = model(dtype=dtype).fit(ratings)
-    assert all(np.isfinite(array).all() for array in arrays(expected))
+    ratings = read(DATA.get(data, columns), dtype)
+    expected = Trainer(ratings, settings_of(model())).train().factors
+    assert np.isfinite(expected.user_factors).all()
     for n_threads in (2, 3, 8):
-        assert_equal(model(dtype=dtype, n_threads=n_threads).fit(ratings), expected)
+        got = Trainer(ratings, settings_of(model(), n_threads=n_threads)).train().factors
+        assert_same(got, expected)
 
 
-# What training promises of any model
+# What training guarantees for any model
 
 
-def test_unseen_ratings_take_no_part(columns: Any) -> None:
-    """N(u) is of the training ratings, not of those held out or given to validate on."""
+def test_validation_ratings_are_not_part_of_the_terms(columns: Any) -> None:
+    """N(u) are items of training ratings, not of validation ratings."""
     users, items, ratings = columns
     some = np.arange(3000) % 10 > 0
     training = users[some], items[some], ratings[some]
@@ -234,51 +241,24 @@ def test_unseen_ratings_take_no_part(columns: Any) -> None:
     assert_equal(model().fit(training, eval_set=held), model().fit(training))
 
 
-@pytest.mark.usefixtures("small_groups")
-def test_the_best_epoch_is_restored_whole(columns: Any) -> None:
+def test_the_best_epoch_is_restored_with_its_svdpp_factors(columns: Any) -> None:
     chosen = model(
-        n_epochs=60, learning_rate=0.1, regularization=0.001, early_stopping=True, patience=2,
-        learning_rate_schedule="constant", validation_fraction=0.2,
-    )  # fmt: skip
+        n_epochs=60,
+        learning_rate=0.1,
+        regularization=0.001,
+        early_stopping=True,
+        patience=2,
+        learning_rate_schedule="constant",
+        validation_fraction=0.2,
+    )
     stopped = chosen.fit(columns)
     assert stopped.best_epoch_ == stopped.n_epochs_ - 2 < 58
     expected = model(**(chosen.get_params() | {"n_epochs": stopped.best_epoch_})).fit(columns)
     assert_equal(stopped, expected)
 
 
-class Interrupting:
-    """A kernel that is interrupted when it settles for the n-th time."""
-
-    def __init__(self, at: int) -> None:
-        self.count, self.at = itertools.count(1), at
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(kernels.active, name)
-
-    def settle(self, P: Any, own: Any, *arguments: Any) -> None:
-        if next(self.count) == self.at:
-            own[:] = np.nan
-            raise KeyboardInterrupt
-        kernels.active.settle(P, own, *arguments)
-
-
-@pytest.mark.usefixtures("small_groups")
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_interrupt_keeps_the_epochs_that_finished(
-    columns: Any, n_threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    n_rows = svdpp.bands(3000, 16)[0]
-    monkeypatch.setattr(svdpp, "active", Interrupting(3 * n_rows + n_rows // 2))
-    interrupted = model(n_threads=n_threads, learning_rate_schedule="constant")
-    with pytest.raises(KeyboardInterrupt):
-        interrupted.fit(columns)
-    assert interrupted.n_epochs_ == 3
-    monkeypatch.setattr(svdpp, "active", kernels.active)
-    assert_equal(interrupted, model(n_epochs=3, learning_rate_schedule="constant").fit(columns))
-
-
 @pytest.mark.parametrize("rate", [1e-4, 1.0, 30.0, 1e3])
-def test_any_rate_ends_finite_or_says_so(columns: Any, rate: float) -> None:
+def test_any_rate_ends_with_finite_factors_or_an_error(columns: Any, rate: float) -> None:
     chosen = model(learning_rate=rate)
     try:
         chosen.fit(columns)
@@ -288,7 +268,7 @@ def test_any_rate_ends_finite_or_says_so(columns: Any, rate: float) -> None:
         assert all(np.isfinite(array).all() for array in arrays(chosen))
 
 
-def test_warm_start_goes_on_where_it_was(columns: Any) -> None:
+def test_a_warm_start_continues_from_the_fitted_factors(columns: Any) -> None:
     first = model(dtype="float64").fit(columns)
     again = model(dtype="float64", warm_start=True)
     again._fitted = state(first)
@@ -299,7 +279,7 @@ def test_warm_start_goes_on_where_it_was(columns: Any) -> None:
     assert again.evaluate(columns)["rmse"] < first.evaluate(columns)["rmse"]
 
 
-def test_warm_start_takes_new_users_and_items_in(columns: Any) -> None:
+def test_a_warm_start_adds_new_users_and_items(columns: Any) -> None:
     users, items, ratings = columns
     some = (users < 50) & (items < 70)
     grown = model(warm_start=True).fit((users[some], items[some], ratings[some])).fit(columns)
@@ -308,8 +288,8 @@ def test_warm_start_takes_new_users_and_items_in(columns: Any) -> None:
     assert grown.evaluate(columns)["rmse"] < anew.evaluate(columns)["rmse"]
 
 
-def test_it_learns_what_ratings_alone_do_not_say() -> None:
-    """Who rated what tells the taste of users with few ratings."""
+def test_svdpp_terms_lower_the_error_where_rated_items_show_taste() -> None:
+    """Which items a user rated shows the taste of users with few ratings."""
     generator = np.random.default_rng(0)
     tastes = generator.integers(0, 2, 3000)
     users = np.repeat(np.arange(3000), 8)
@@ -341,7 +321,7 @@ def test_a_file_keeps_the_svdpp_factors(columns: Any, tmp_path: Any) -> None:
     assert not hasattr(ft.load(tmp_path / "model.npz"), "svdpp_factors_")
 
 
-def test_a_refit_without_svdpp_terms_forgets_them(columns: Any) -> None:
+def test_a_refit_without_svdpp_terms_removes_them(columns: Any) -> None:
     fitted = model().fit(columns)
     assert fitted.svdpp_factors_.shape == fitted.item_factors_.shape
     assert not fitted.svdpp_factors_.flags.writeable
@@ -359,12 +339,14 @@ def test_a_refit_without_svdpp_terms_forgets_them(columns: Any) -> None:
         ({"l1_regularization": 0.1}, "l1_regularization=0.1 of user factors"),
     ],
 )
-def test_what_does_not_go_together_says_so(columns: Any, changes: Any, message: str) -> None:
+def test_parameters_that_do_not_go_together_are_rejected(
+    columns: Any, changes: Any, message: str
+) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         model(**changes).fit(columns)
 
 
-def test_partial_fit_says_what_to_do_instead(columns: Any) -> None:
+def test_partial_fit_is_rejected_and_the_error_names_alternatives(columns: Any) -> None:
     fitted = model().fit(columns)
     before = state(fitted)
     with pytest.raises(ValueError, match="warm_start=True"):
@@ -392,10 +374,16 @@ def test_new_users_are_those_of_the_reference(columns: Any, fit_bias: bool, dtyp
     tolerance = 1e-5 if dtype == "float32" else 1e-10
     for user in np.unique(users):
         p, b = reference.fold_in(
-            items[users == user], ratings[users == user], factors.item_factors.astype(np.float64),
-            factors.item_bias, factors.mean, factors.scale, 0.04, fit_bias,
+            items[users == user],
+            ratings[users == user],
+            factors.item_factors.astype(np.float64),
+            factors.item_bias,
+            factors.mean,
+            factors.scale,
+            0.04,
+            fit_bias,
             factors.svdpp.astype(np.float64),
-        )  # fmt: skip
+        )
         row = fitted.users_.tolist().index(user)
         np.testing.assert_allclose(fitted.user_factors_[row], p, tolerance, tolerance)
         assert fitted.user_bias_[row] == pytest.approx(b, tolerance, tolerance)

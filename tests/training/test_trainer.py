@@ -1,4 +1,4 @@
-"""Training: the specification in block order, the same bits for any number of threads, Ctrl-C."""
+"""The training loop: the specification, the same bits for any number of threads, recovery."""
 
 from __future__ import annotations
 
@@ -13,100 +13,90 @@ from typing import Any
 
 import numpy as np
 import pytest
+from training_cases import (
+    NAMES,
+    SMALL,
+    assert_same,
+    first_ratings,
+    make_settings,
+    times,
+)
 
 import factorate as ft
 from factorate import reference
 from factorate._input.ratings import read_ratings
-from factorate._kernels import dispatch as kernels
-from factorate._training import epochs as passes
-from factorate._training import losses
-from factorate._training import schedule as schedule_room
-from factorate._training import state as state_room
-from factorate._training import trainer as solver
-from factorate._training.factors import Factors, predict
-from factorate._training.learning_rates import share
-from factorate._training.schedule import make_schedule, visits
+from factorate._training.epoch import Epoch
+from factorate._training.epoch_runner import EpochRunner
+from factorate._training.factors import predict
+from factorate._training.learning_rates import learning_rate_factor
+from factorate._training.losses import UpdateRule
+from factorate._training.per_kind import PerKind
+from factorate._training.schedule import block_order, make_schedule
+from factorate._training.settings import Settings
+from factorate._training.state import START_WIDTH
+from factorate._training.trainer import Trainer
 from factorate._utils.aligned import aligned_zeros
 
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut small data into many blocks and tiles."""
-    monkeypatch.setattr(schedule_room, "BLOCK_WORK", 500)
-    monkeypatch.setattr(schedule_room, "TILE_BYTES", 1024)
-    monkeypatch.setattr(schedule_room, "TILE_RATINGS", 4)
-
-
-def settings(**changes: Any) -> solver.Settings:
-    values: dict[str, Any] = {
-        "n_factors": 6, "n_epochs": 10, "rates": (0.02, 0.03, 0.01, 0.015),
-        "l2": (0.04, 0.03, 0.02, 0.01), "l1": (0.0,) * 4, "schedule": "linear",
-        "rule": losses.UpdateRule(), "fit_mean": True, "seed": 5, "n_threads": 1,
-    }  # fmt: skip
-    return solver.Settings(**(values | changes))
-
-
-def arrays(factors: Factors) -> list[Any]:
-    return [
-        factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias,
-        np.array([factors.mean, factors.scale]),
-    ]  # fmt: skip
-
-
 RULES = {
-    "plain": settings(),
-    "without biases": settings(rule=losses.UpdateRule(fit_bias=False)),
-    "without mean": settings(fit_mean=False),
-    "constant": settings(schedule="constant"),
-    "cosine": settings(schedule="cosine"),
-    "inverse": settings(schedule="inverse"),
-    "adagrad": settings(schedule="adagrad", rule=losses.UpdateRule(adagrad=True)),
-    "l1": settings(l1=(0.01, 0.02, 0.0, 0.01)),
-    "huber": settings(rule=losses.UpdateRule("huber", 0.8)),
-    "nonnegative": settings(rule=losses.UpdateRule(nonnegative=True)),
-    "kullback_leibler": settings(rule=losses.UpdateRule("kullback_leibler", nonnegative=True)),
+    "plain": make_settings(),
+    "without biases": make_settings(rule=UpdateRule(fit_bias=False)),
+    "without mean": make_settings(fit_mean=False),
+    "constant": make_settings(learning_rate_schedule="constant"),
+    "cosine": make_settings(learning_rate_schedule="cosine"),
+    "inverse": make_settings(learning_rate_schedule="inverse"),
+    "adagrad": make_settings(learning_rate_schedule="adagrad", rule=UpdateRule(adagrad=True)),
+    "l1": make_settings(l1=PerKind(0.01, 0.02, 0.0, 0.01)),
+    "huber": make_settings(rule=UpdateRule("huber", 0.8)),
+    "nonnegative": make_settings(rule=UpdateRule(nonnegative=True)),
+    "kullback_leibler": make_settings(rule=UpdateRule("kullback_leibler", nonnegative=True)),
 }
 
 
-@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("chosen", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("settings", RULES.values(), ids=RULES)
 def test_ten_epochs_are_the_specification_in_block_order(
-    columns: Any, chosen: solver.Settings, weighted: bool
+    columns: Any, settings: Settings, weighted: bool
 ) -> None:
+    settings = dataclasses.replace(settings, sizes=SMALL)
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    rule = chosen.rule
+    rule = settings.rule
     if rule.nonnegative:
         ratings = dataclasses.replace(ratings, values=ratings.values - ratings.values.min())
     weights = np.random.default_rng(1).uniform(0, 2, len(ratings.values)) if weighted else None
-    factors = solver.train(
-        ratings, dataclasses.replace(chosen, n_epochs=0), weights=weights
-    ).factors
+    untrained = dataclasses.replace(settings, n_epochs=0)
+    factors = Trainer(ratings, untrained, weights=weights).train().factors
     root = np.sqrt(factors.scale)
     P, Q = factors.user_factors / root, factors.item_factors / root
     biases = np.zeros(60), np.zeros(80)
-    K = chosen.n_factors
-    sums = tuple(np.tile([float(K), 1.0], (n, 1)) for n in (60, 80))
-    schedule = make_schedule(
-        ratings.users, ratings.items, ratings.values, 60, 80, 16, chosen.seed, weights=weights
-    )
+    K = settings.n_factors
+    user_accumulators, item_accumulators = (np.tile([float(K), 1.0], (n, 1)) for n in (60, 80))
+    schedule = make_schedule(ratings, settings, weights)
     assert schedule.n_bands[0] > 3
     for epoch in range(1, 11):
-        rates = np.array(chosen.rates) * share(chosen.schedule, epoch, 10)
+        factor = learning_rate_factor(settings.learning_rate_schedule, epoch, 10)
+        rates = np.array(times(settings.rates, factor))
         if rule.adagrad:
             rates[:2] *= np.sqrt(K)
-        for block in visits(schedule.n_bands, chosen.seed, epoch):
+        for block in block_order(schedule.n_bands, settings.seed, epoch):
             part = slice(*schedule.block_starts[block : block + 2])
             reference.train_epoch(
-                schedule.user_order[schedule.users[part]],
-                schedule.item_order[schedule.items[part]],
+                schedule.user_order[schedule.user_positions[part]],
+                schedule.item_order[schedule.item_positions[part]],
                 (schedule.ratings[part] - factors.mean) / factors.scale,
-                P, Q, *biases, rates, chosen.l2, rule.fit_bias, l1=chosen.l1,
-                weights=schedule.weights[part] if weighted else None, loss=rule.loss,
-                loss_parameter=rule.width, nonnegative=rule.nonnegative,
-                accumulators=(sums[0], sums[1]) if rule.adagrad else None,
-            )  # fmt: skip
-    trained = solver.train(ratings, chosen, weights=weights)
+                P,
+                Q,
+                *biases,
+                rates,
+                settings.l2,
+                rule.fit_bias,
+                l1=settings.l1,
+                weights=schedule.weights[part] if weighted else None,
+                loss=rule.loss,
+                loss_parameter=rule.loss_parameter,
+                nonnegative=rule.nonnegative,
+                accumulators=(user_accumulators, item_accumulators) if rule.adagrad else None,
+            )
+    trained = Trainer(ratings, settings, weights=weights).train()
     got = trained.factors
     close = functools.partial(np.testing.assert_allclose, rtol=1e-8, atol=1e-11)
     close(got.user_factors, P * root)
@@ -115,19 +105,38 @@ def test_ten_epochs_are_the_specification_in_block_order(
     close(got.item_bias, biases[1] * factors.scale)
     if rule.adagrad:
         assert trained.accumulators is not None
-        close(trained.accumulators[0], sums[0])
-        close(trained.accumulators[1], sums[1])
+        close(trained.accumulators[0], user_accumulators)
+        close(trained.accumulators[1], item_accumulators)
 
 
-def test_training_starts_from_small_positive_factors_whatever_the_ratings(columns: Any) -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_order_of_the_input_does_not_affect_the_bits(columns: Any, weighted: bool) -> None:
+    """Regression: the sums of the ratings and of float64 weights do not depend on the order."""
+    generator = np.random.default_rng(0)
+    columns = (*columns[:2], generator.normal(3, 1, 3000))
+    weights = generator.uniform(0.1, 2, 3000) if weighted else None
+    fits = []
+    for _ in range(8):
+        order = generator.permutation(3000)
+        model = ft.MatrixFactorization(4, 1, random_state=0, dtype="float64", n_threads=1)
+        model.fit(
+            tuple(column[order] for column in columns),
+            sample_weight=None if weights is None else weights[order],
+        )
+        fits.append(model)
+    for model in fits[1:]:
+        assert_same(model._fitted.factors, fits[0]._fitted.factors)
+
+
+def test_training_starts_from_small_positive_factors_for_any_scale_of_ratings(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    start = solver.train(ratings, settings(n_epochs=0)).factors
+    start = Trainer(ratings, make_settings(n_epochs=0)).train().factors
     P = start.user_factors / np.sqrt(start.scale)
     assert (P >= 0).all()
-    assert P.max() < state_room.START_WIDTH / np.sqrt(6)
-    assert P.max() > 0.9 * state_room.START_WIDTH / np.sqrt(6)
+    assert P.max() < START_WIDTH / np.sqrt(6)
+    assert P.max() > 0.9 * START_WIDTH / np.sqrt(6)
     other = dataclasses.replace(ratings, values=ratings.values[::-1] * 20 - 50)
-    other_start = solver.train(other, settings(n_epochs=0)).factors
+    other_start = Trainer(other, make_settings(n_epochs=0)).train().factors
     np.testing.assert_allclose(other_start.user_factors / np.sqrt(other_start.scale), P)
 
 
@@ -147,49 +156,53 @@ DATA: dict[str, Any] = {
 }
 
 
-@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize(
-    "rule", [losses.UpdateRule(), losses.UpdateRule("huber", adagrad=True)], ids=str
-)
+@pytest.mark.parametrize("rule", [UpdateRule(), UpdateRule("huber", adagrad=True)], ids=str)
 def test_any_number_of_threads_gives_the_same_bits(data: str, dtype: str, rule: Any) -> None:
     ratings = read_ratings(DATA[data], dtype=np.dtype(dtype))
-    expected = solver.train(ratings, settings(n_epochs=5, rule=rule))
+    settings = make_settings(n_epochs=5, rule=rule, sizes=SMALL)
+    expected = Trainer(ratings, settings).train()
     for n_threads in (2, 3, 8):
-        got = solver.train(ratings, settings(n_epochs=5, n_threads=n_threads, rule=rule))
-        for a, b in zip(arrays(got.factors), arrays(expected.factors), strict=True):
-            np.testing.assert_array_equal(a, b)
+        got = Trainer(ratings, dataclasses.replace(settings, n_threads=n_threads)).train()
+        assert_same(got.factors, expected.factors)
         assert [e.train_rmse for e in got.history] == [e.train_rmse for e in expected.history]
 
 
-@pytest.mark.usefixtures("small_blocks")
+def _train_on_two_threads(columns: Any) -> Any:
+    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
+    return Trainer(ratings, make_settings(n_threads=2, sizes=SMALL)).train().factors
+
+
 def test_training_works_in_a_thread(columns: Any) -> None:
-    expected = ft.MatrixFactorization(4, 3, random_state=0, n_threads=2).fit(columns)
-    models = [ft.MatrixFactorization(4, 3, random_state=0, n_threads=2) for _ in range(3)]
-    threads = [threading.Thread(target=model.fit, args=(columns,)) for model in models]
+    expected = _train_on_two_threads(columns)
+    got: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: got.append(_train_on_two_threads(columns)))
+        for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for model in models:
-        np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
+    assert len(got) == 3
+    for factors in got:
+        assert_same(factors, expected)
 
 
-def _fit_in_child(columns: Any, connection: Any) -> None:
-    model = ft.MatrixFactorization(4, 3, random_state=0, n_threads=2).fit(columns)
-    connection.send(model.user_factors_.copy())
+def _send_factors(columns: Any, connection: Any) -> None:
+    connection.send(_train_on_two_threads(columns))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.usefixtures("small_blocks")
 def test_training_works_in_a_forked_child(columns: Any) -> None:
-    expected = ft.MatrixFactorization(4, 3, random_state=0, n_threads=2).fit(columns)
+    expected = _train_on_two_threads(columns)
     here, there = multiprocessing.Pipe()
-    child = multiprocessing.get_context("fork").Process(target=_fit_in_child, args=(columns, there))
+    fork = multiprocessing.get_context("fork")
+    child = fork.Process(target=_send_factors, args=(columns, there))
     child.start()
     assert here.poll(60)
-    np.testing.assert_array_equal(here.recv(), expected.user_factors_)
+    assert_same(here.recv(), expected)
     child.join()
 
 
@@ -202,83 +215,6 @@ def test_factors_begin_on_a_cache_line() -> None:
             assert array.flags.c_contiguous
 
 
-# Ctrl-C
-
-
-class Interrupting:
-    """A kernel that is interrupted at its n-th block."""
-
-    def __init__(self, at: int) -> None:
-        self.count, self.at = itertools.count(1), at
-
-    def train(self, *arguments: Any) -> float:
-        if next(self.count) == self.at:
-            arguments[5][:] = np.nan  # what an epoch cut short leaves must not be kept
-            raise KeyboardInterrupt
-        return float(kernels.active.train(*arguments))
-
-
-@pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_interrupt_keeps_the_epochs_that_finished(
-    columns: Any, n_threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = ft.MatrixFactorization(
-        5, 10, random_state=3, n_threads=n_threads, learning_rate_schedule="constant"
-    )
-    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
-    n_rows, n_columns = make_schedule(
-        ratings.users, ratings.items, ratings.values, 60, 80, 16, 3
-    ).n_bands
-    per_epoch = n_rows * n_columns
-    monkeypatch.setattr(passes, "active", Interrupting(3 * per_epoch + per_epoch // 2))
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(columns)
-    assert model.n_epochs_ == 3
-    monkeypatch.setattr(passes, "active", kernels.active)
-    expected = ft.MatrixFactorization(
-        5, 3, random_state=3, n_threads=1, learning_rate_schedule="constant"
-    ).fit(columns)
-    np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
-    np.testing.assert_array_equal(model.item_bias_, expected.item_bias_)
-
-
-def test_an_interrupt_between_epochs_keeps_the_last(columns: Any) -> None:
-    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
-
-    def report(epoch: solver.Epoch) -> None:
-        if epoch.number == 4:
-            raise KeyboardInterrupt
-
-    got = solver.train(ratings, settings(schedule="constant"), (report,))
-    assert isinstance(got.interruption, KeyboardInterrupt)
-    expected = solver.train(ratings, settings(n_epochs=4, schedule="constant"))
-    for a, b in zip(arrays(got.factors), arrays(expected.factors), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(
-    columns: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = ft.MatrixFactorization(5, 3, random_state=3, n_threads=1).fit(columns)
-    before = model.user_factors_
-    monkeypatch.setattr(passes, "active", Interrupting(1))
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(columns)
-    assert model.user_factors_ is before
-
-
-@pytest.mark.usefixtures("small_blocks")
-def test_an_error_in_a_thread_is_raised(columns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Failing:
-        def train(self, *_: Any) -> float:
-            raise MemoryError("no room")
-
-    monkeypatch.setattr(passes, "active", Failing())
-    with pytest.raises(MemoryError, match="no room"):
-        ft.MatrixFactorization(5, 3, n_threads=3).fit(columns)
-
-
 # Divergence
 
 
@@ -286,63 +222,110 @@ def steps_of(epochs: Any) -> list[float]:
     return [round(epoch.learning_rate, 9) for epoch in epochs]
 
 
-class Exploding:
-    """A kernel whose visits go wrong where a function of (call, rate) says so."""
+class Faulty:
+    """Replaces `EpochRunner.run` and makes factors NaN in some of its calls, counted from 0."""
 
-    def __init__(self, wrong: Any) -> None:
-        self.count, self.wrong = itertools.count(), wrong
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *calls: int, noticed: bool = True) -> None:
+        count, run = itertools.count(), EpochRunner.run
 
-    def train(self, *arguments: Any) -> float:
-        squared = float(kernels.active.train(*arguments))
-        if self.wrong(next(self.count), float(arguments[-2][0, 0])):
-            arguments[5][:] = np.inf
-            return np.inf
-        return squared
+        def faulty(runner: EpochRunner, state: Any, number: int, factor: float) -> float:
+            squared = run(runner, state, number, factor)
+            if next(count) not in calls:
+                return squared
+            state.P[:] = np.nan
+            return np.inf if noticed else squared
+
+        self._patch = monkeypatch
+        monkeypatch.setattr(EpochRunner, "run", faulty)
+
+    def undo(self) -> None:
+        self._patch.undo()
 
 
-def test_an_epoch_that_explodes_is_taken_back_and_tried_at_half_the_rate(
+CONSTANT = make_settings(n_epochs=4, learning_rate_schedule="constant")
+
+
+def test_an_epoch_that_diverges_is_repeated_at_half_the_rate(
     columns: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    chosen = settings(n_epochs=4, schedule="constant")
-    monkeypatch.setattr(passes, "active", Exploding(lambda call, _: call == 2))
+    faulty = Faulty(monkeypatch, 2)
     with caplog.at_level(logging.WARNING, "factorate"):
-        got = solver.train(ratings, chosen)
+        got = Trainer(ratings, CONSTANT).train()
     assert steps_of(got.history) == [0.02, 0.02, 0.01, 0.01]
     (record,) = caplog.records
     assert record.getMessage() == (
         "training diverged in epoch 3 of 4; going back, with half the learning rate"
     )
-    monkeypatch.setattr(passes, "active", kernels.active)
-    two = solver.train(ratings, settings(n_epochs=2, schedule="constant"))
-    for a, b in zip(two.history, got.history, strict=False):
-        assert a.train_rmse == b.train_rmse
+    faulty.undo()
+    two = Trainer(ratings, dataclasses.replace(CONSTANT, n_epochs=2)).train()
+    assert [e.train_rmse for e in two.history] == [e.train_rmse for e in got.history[:2]]
 
 
-def test_what_was_spoilt_before_it_showed_begins_anew(
+def test_training_starts_again_if_an_epoch_diverges_twice(
     columns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    monkeypatch.setattr(passes, "active", Exploding(lambda call, _: call in (2, 3)))
-    got = solver.train(ratings, settings(n_epochs=4, schedule="constant"))
+    faulty = Faulty(monkeypatch, 2, 3)
+    got = Trainer(ratings, CONSTANT).train()
     assert steps_of(got.history) == [0.005] * 4
-    monkeypatch.setattr(passes, "active", kernels.active)
-    slow = settings(n_epochs=4, schedule="constant", rates=tuple(np.array(settings().rates) / 4))
-    expected = solver.train(ratings, slow)
-    for a, b in zip(arrays(got.factors), arrays(expected.factors), strict=True):
-        np.testing.assert_array_equal(a, b)
+    faulty.undo()
+    slow = dataclasses.replace(CONSTANT, rates=times(CONSTANT.rates, 0.25))
+    assert_same(got.factors, Trainer(ratings, slow).train().factors)
 
 
-def test_a_last_step_that_overflows_unseen_is_taken_back(columns: Any) -> None:
+def test_after_a_new_start_the_best_epoch_is_one_of_the_new_run(
+    columns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    settings = dataclasses.replace(CONSTANT, patience=9)
+    seen: list[float] = []
+    faulty = Faulty(monkeypatch, 2, 3)
+    got = Trainer(
+        ratings,
+        settings,
+        held_out=first_ratings(ratings),
+        callbacks=(lambda epoch: seen.append(epoch.valid_rmse),),
+    ).train()
+    faulty.undo()
+    errors = [epoch.valid_rmse for epoch in got.history]
+    assert min(seen[:2]) < min(errors)  # the discarded run had a lower error
+    assert got.best == 1 + int(np.argmin(errors))
+    slow = dataclasses.replace(settings, rates=times(settings.rates, 0.25))
+    expected = Trainer(ratings, slow, held_out=first_ratings(ratings)).train()
+    assert got.best == expected.best
+    assert_same(got.factors, expected.factors)
+
+
+def test_a_validation_loss_that_is_not_finite_is_a_divergence(
+    columns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    Faulty(monkeypatch, 1, noticed=False)
+    got = Trainer(ratings, CONSTANT, held_out=first_ratings(ratings)).train()
+    assert steps_of(got.history) == [0.02, 0.01, 0.01, 0.01]
+    assert all(np.isfinite(epoch.valid_rmse) for epoch in got.history)
+
+
+def test_the_rate_may_be_halved_often_but_the_log_has_one_line(
+    columns: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Faulty(monkeypatch, 1, 3, 5)
+    with caplog.at_level(logging.WARNING, "factorate"):
+        got = Trainer(read_ratings(columns, dtype=np.dtype(np.float64)), CONSTANT).train()
+    assert steps_of(got.history) == [0.02, 0.01, 0.005, 0.0025]
+    (record,) = caplog.records
+    assert "epoch 2 of 4" in record.getMessage()
+
+
+def test_an_overflow_in_the_last_updates_is_a_divergence(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float32))
     with pytest.raises(ft.DivergenceError, match=r"epoch 1 of 1.*learning_rate=1e\+25"):
-        solver.train(ratings, settings(n_epochs=1, rates=(1e25,) * 4))
+        Trainer(ratings, make_settings(n_epochs=1, rates=PerKind(*(1e25,) * 4))).train()
 
 
 @pytest.mark.parametrize("rate", [10.0**power for power in range(-4, 4)])
-@pytest.mark.parametrize(
-    "rule", [losses.UpdateRule(), losses.UpdateRule("logistic"), losses.UpdateRule("hinge")]
-)
+@pytest.mark.parametrize("rule", [UpdateRule(), UpdateRule("logistic"), UpdateRule("hinge")])
 def test_any_rate_ends_with_a_finite_model_or_an_error_that_names_it(
     columns: Any, rate: float, rule: Any
 ) -> None:
@@ -351,39 +334,40 @@ def test_any_rate_ends_with_a_finite_model_or_an_error_that_names_it(
         values = np.asarray(values) > 3
     ratings = read_ratings((users, items, values), dtype=np.dtype(np.float32))
     try:
-        got = solver.train(ratings, settings(rates=(rate,) * 4, rule=rule))
+        got = Trainer(ratings, make_settings(rates=PerKind(*(rate,) * 4), rule=rule)).train()
     except ft.DivergenceError as error:
         assert f"learning_rate={rate:g}" in str(error)  # noqa: PT017
     else:
-        assert all(np.isfinite(array).all() for array in arrays(got.factors))
+        assert all(
+            np.isfinite(getattr(got.factors, name)).all() for name in NAMES if name != "svdpp"
+        )
 
 
 # When to stop
 
 
-def held(ratings: Any) -> solver.HeldOut:
-    return solver.HeldOut(ratings.users[:200], ratings.items[:200], ratings.values[:200])
-
-
 def test_patience_ends_training_and_restores_the_best_epoch(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    worse = dataclasses.replace(held(ratings), values=-held(ratings).values)
-    chosen = settings(n_epochs=50, patience=3, schedule="constant", rates=(0.1,) * 4)
-    got = solver.train(ratings, chosen, held=worse)
+    worse = first_ratings(ratings, -1)
+    chosen = make_settings(
+        n_epochs=50, patience=3, learning_rate_schedule="constant", rates=PerKind(*(0.1,) * 4)
+    )
+    got = Trainer(ratings, chosen, held_out=worse).train()
     losses_seen = [epoch.valid_rmse for epoch in got.history]
     assert got.best == int(np.argmin(losses_seen)) + 1
     assert len(got.history) == got.best + 3 < 50
-    expected = solver.train(ratings, dataclasses.replace(chosen, n_epochs=got.best, patience=None))
-    for a, b in zip(arrays(got.factors), arrays(expected.factors), strict=True):
-        np.testing.assert_array_equal(a, b)
+    expected = Trainer(
+        ratings, dataclasses.replace(chosen, n_epochs=got.best, patience=None)
+    ).train()
+    assert_same(got.factors, expected.factors)
 
 
 def test_the_validation_rmse_is_that_of_the_factors_after_the_epoch(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    rows = held(ratings)
-    unknown = dataclasses.replace(rows, users=np.where(rows.users == 0, -1, rows.users))
-    got = solver.train(ratings, settings(), held=unknown)
-    predicted = predict(got.factors, unknown.users, unknown.items)
+    rows = first_ratings(ratings)
+    unknown = dataclasses.replace(rows, user_rows=np.where(rows.user_rows == 0, -1, rows.user_rows))
+    got = Trainer(ratings, make_settings(), held_out=unknown).train()
+    predicted = predict(got.factors, unknown.user_rows, unknown.item_rows)
     assert got.history[-1].valid_rmse == pytest.approx(
         np.sqrt(np.mean((unknown.values - predicted) ** 2)), rel=1e-12
     )
@@ -393,11 +377,11 @@ def test_a_callback_ends_training_by_returning_true(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float32))
     seen = []
 
-    def third(epoch: solver.Epoch) -> bool:
+    def third(epoch: Epoch) -> bool:
         seen.append(epoch)
         return epoch.number == 3
 
-    got = solver.train(ratings, settings(), (third,))
+    got = Trainer(ratings, make_settings(), callbacks=(third,)).train()
     assert list(got.history) == seen
     assert [epoch.number for epoch in seen] == [1, 2, 3]
     assert all(np.isnan(epoch.valid_rmse) for epoch in seen)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._training.state import initial_accumulators
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -92,7 +94,7 @@ def extend_accumulators(
     if accumulators is None:
         return None
     users, items = (
-        np.concatenate([old, np.tile(np.array([n_factors, 1], old.dtype), (n - len(old), 1))])
+        np.concatenate([old, initial_accumulators(n - len(old), n_factors, old.dtype)])
         for old, n in zip(accumulators, n_rows, strict=True)
     )
     return users, items

@@ -21,6 +21,7 @@ from factorate._fitted.seen import Seen, add_seen
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._training import losses
+from factorate._training.per_kind import PerKind
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._training.factors import Factors
-    from factorate._training.learning_rates import Each
-    from factorate._training.trainer import Settings
+    from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Rows
 
 
@@ -162,16 +162,17 @@ def _solve(
     return prior + own, bias
 
 
-def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, Each]:
+def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, PerKind]:
     """Return the penalty of the side to solve, and learning rates that are 0 on the other.
 
     Biases need not wait for factors of the other side, which are fixed: both have the higher rate.
     """
+    rates, l2 = settings.rates, settings.l2
     if side == "user":
-        rate = max(settings.rates[0], settings.rates[2])
-        return Penalty(settings.l2[0], settings.l2[2]), (rate, 0.0, rate, 0.0)
-    rate = max(settings.rates[1], settings.rates[3])
-    return Penalty(settings.l2[1], settings.l2[3]), (0.0, rate, 0.0, rate)
+        rate = max(rates.user_factors, rates.user_bias)
+        return Penalty(l2.user_factors, l2.user_bias), PerKind(rate, 0.0, rate, 0.0)
+    rate = max(rates.item_factors, rates.item_bias)
+    return Penalty(l2.item_factors, l2.item_bias), PerKind(0.0, rate, 0.0, rate)
 
 
 def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> NDArray[np.float64]:

@@ -11,11 +11,11 @@ from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._training.factors import Factors
 from factorate._training.state import WarmStart
-from factorate._training.trainer import train
+from factorate._training.trainer import Trainer
 
 if TYPE_CHECKING:
     from factorate._fitted.fold_in_problem import FixedSide, RowRatings
-    from factorate._training.trainer import Settings
+    from factorate._training.settings import Settings
     from factorate._utils.types import Floats
 
 
@@ -87,21 +87,28 @@ def _train(
     users, items = (solved, held) if side == "user" else (held, solved)
     P, user_bias, known_users, user_rows = users
     Q, item_bias, known_items, item_rows = items
-    factors = Factors(P, Q, user_bias, item_bias, fixed.mean, fixed.scale)
+    factors = Factors(
+        user_factors=P,
+        item_factors=Q,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        mean=fixed.mean,
+        scale=fixed.scale,
+    )
     indexes = range_index(len(P)), range_index(len(Q))
-    trained = train(
+    trained = Trainer(
         Ratings(user_rows, item_rows, ratings.values, *indexes, None),
         dataclasses.replace(
             settings,
             n_factors=n_factors,
-            schedule="adagrad" if settings.rule.adagrad else "linear",
+            learning_rate_schedule="adagrad" if settings.rule.adagrad else "linear",
             patience=None,
             svdpp=False,
         ),
-        start=WarmStart(factors, known_users, known_items, None, keep_scale=True),
-    )
-    if trained.interruption is not None:
-        raise trained.interruption
+        warm_start=WarmStart(
+            factors=factors, known_users=known_users, known_items=known_items, keep_scale=True
+        ),
+    ).train()
     found = trained.factors
     if side == "user":
         return found.user_factors, found.user_bias

@@ -35,18 +35,18 @@ def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[:
 
     The layout is that of `count`, with the position of each user and item: `user_positions` and
     `item_positions`. The cursor holds where the next rating of each tile goes, and is changed.
-    `weights` may be empty. The arrays written to are `users`, `items`, `values` and `weights` of
-    `out`; all but the last go on for AHEAD entries, which are prefetched but not written: hundreds
-    of tiles are more streams than a processor prefetches by itself.
+    `weights` may be empty. The arrays written to are `user_positions`, `item_positions`, `ratings`
+    and `weights` of `out`; all but the last go on for AHEAD entries, which are prefetched but not
+    written: hundreds of tiles are more streams than a processor prefetches by itself.
     """
     cdef const int32_t[::1] user_ranges = layout.user_ranges
     cdef const int32_t[::1] item_ranges = layout.item_ranges
     cdef const int32_t[::1] user_positions = layout.user_positions
     cdef const int32_t[::1] item_positions = layout.item_positions
     cdef const int32_t[:, ::1] numbers = layout.numbers
-    cdef int32_t[::1] out_users = out.users
-    cdef int32_t[::1] out_items = out.items
-    cdef floating[::1] out_values = out.values
+    cdef int32_t[::1] out_users = out.user_positions
+    cdef int32_t[::1] out_items = out.item_positions
+    cdef floating[::1] out_values = out.ratings
     cdef floating[::1] out_weights = out.weights
     cdef Py_ssize_t t
     cdef int32_t tile

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from factorate._fitted.fitted_state import FittedState
     from factorate._fitted.seen import Seen
     from factorate._training.factors import Factors
-    from factorate._training.trainer import Settings
+    from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Rows
 
 

@@ -1,1 +1,1 @@
-"""From ratings to factors."""
+"""Training: from ratings to factors."""

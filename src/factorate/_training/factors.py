@@ -1,4 +1,4 @@
-"""Factors: the immutable arrays that training makes and serving reads."""
+"""Factors: the immutable parameters that training makes and serving reads, and predictions."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Rows
 
 
-PAIRS_PER_PART = 100_000  # a millisecond: what makes another thread worth while
+PAIRS_PER_CHUNK = 100_000  # a millisecond of work, which makes another thread worthwhile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Factors:
-    """What a model has learnt, on the user's scale of ratings.
+    """The parameters of a model, on the scale of the ratings.
 
     Attributes
     ----------
-    user_factors, item_factors
+    user_factors, item_factors : ndarray
         Shapes (n_users, K) and (n_items, K), float32 or float64, C-ordered, read-only.
-    user_bias, item_bias
-        Shapes (n_users,) and (n_items,), same dtype; zeros where biases are not fitted.
-    mean
-        μ; 0 where the mean is not fitted.
-    scale
-        Standard deviation by which ratings were divided during training.
-    svdpp
-        Factors y of what was rated, shape (n_items, K), which user factors contain; or None.
+    user_bias, item_bias : ndarray
+        Shapes (n_users,) and (n_items,), same dtype; zeros if biases are not fitted.
+    mean : float
+        μ; 0 if the mean is not fitted.
+    scale : float
+        What ratings were divided by during training: their standard deviation for most losses.
+    svdpp : ndarray, default=None
+        Factors y of the rated items, shape (n_items, K), which user factors include; None without
+        SVD++ terms.
     """
 
     user_factors: Floats
@@ -58,51 +59,65 @@ class Factors:
         self.__post_init__()
 
 
-def predict(factors: Factors, users: Rows, items: Rows, n_threads: int | None = 1) -> Floats:
+def predict(
+    factors: Factors,
+    user_rows: Rows,
+    item_rows: Rows,
+    n_threads: int | None = 1,
+    *,
+    chunk: int = PAIRS_PER_CHUNK,
+) -> Floats:
     """Return μ + b_u + b_i + p_u·q_i for each pair of rows.
 
     Parameters
     ----------
-    factors
-        What was learnt.
-    users, items
-        Rows, shape (n,); −1 is an unknown one, of which nothing is added.
-    n_threads
-        How many may run; None for one on each core. Without influence on the result.
+    factors : Factors
+        The parameters.
+    user_rows, item_rows : ndarray of int32, shape (n,)
+        Rows of each pair. -1 is an unknown user or item, whose bias and factors count as 0.
+    n_threads : int or None, default=1
+        Maximum number of threads, which does not affect the result; None for one per core.
+    chunk : int, default=100_000
+        Number of pairs that a thread predicts at a time.
 
     Returns
     -------
-    ndarray
-        Shape (n,), in the dtype of the factors.
+    ndarray, shape (n,)
+        Predictions, in the dtype of the factors.
     """
-    out = np.empty(len(users), factors.user_factors.dtype)
+    out = np.empty(len(user_rows), factors.user_factors.dtype)
     if not len(out):
         return out
-    if users.min() >= 0 and items.min() >= 0:
-        _predict_known(factors, users, items, out, n_threads)
+    if user_rows.min() >= 0 and item_rows.min() >= 0:
+        chunks = [slice(first, first + chunk) for first in range(0, len(out), chunk)]
+        threads = min(len(chunks), count_threads(n_threads)) if len(chunks) > 1 else 1
+        _predict_known(factors, user_rows, item_rows, out, chunks, threads)
         return out
-    known = (users >= 0) & (items >= 0)
-    out[known] = predict(factors, users[known], items[known], n_threads)
-    bias = np.full(len(users), factors.mean, out.dtype)
-    for codes, side_bias in ((users, factors.user_bias), (items, factors.item_bias)):
-        bias[codes >= 0] += side_bias[codes[codes >= 0]]
+    known = (user_rows >= 0) & (item_rows >= 0)
+    out[known] = predict(factors, user_rows[known], item_rows[known], n_threads, chunk=chunk)
+    bias = np.full(len(user_rows), factors.mean, out.dtype)
+    for rows, side_bias in ((user_rows, factors.user_bias), (item_rows, factors.item_bias)):
+        bias[rows >= 0] += side_bias[rows[rows >= 0]]
     out[~known] = bias[~known]
     return out
 
 
 def _predict_known(
-    factors: Factors, users: Rows, items: Rows, out: Floats, n_threads: int | None
+    factors: Factors,
+    user_rows: Rows,
+    item_rows: Rows,
+    out: Floats,
+    chunks: list[slice],
+    n_threads: int,
 ) -> None:
     arrays = (factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias)
 
-    def one(first: int) -> None:
-        part = slice(first, first + PAIRS_PER_PART)
-        dispatch.predict.predict(users[part], items[part], *arrays, factors.mean, out[part])
+    def predict_chunk(chunk: slice) -> None:
+        pairs = user_rows[chunk], item_rows[chunk]
+        dispatch.predict.predict(*pairs, *arrays, factors.mean, out[chunk])
 
-    parts = range(0, len(out), PAIRS_PER_PART)
-    threads = min(len(parts), count_threads(n_threads)) if len(parts) > 1 else 1
-    if threads == 1:
-        dispatch.predict.predict(users, items, *arrays, factors.mean, out)
+    if n_threads == 1:
+        predict_chunk(slice(None))
         return
-    with ThreadPoolExecutor(threads, "factorate") as pool:
-        list(pool.map(one, parts))
+    with ThreadPoolExecutor(n_threads, "factorate") as pool:
+        list(pool.map(predict_chunk, chunks))

@@ -1,4 +1,4 @@
-"""Losses: what each asks of the ratings, and where it puts their centre and unit."""
+"""Losses: the ratings they accept, the centre and scale they need, and their mean."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 NAMES = tuple(loss.name.lower() for loss in Loss)
 TWO_VALUED = frozenset({"logistic", "hinge", "squared_hinge"})
-CHUNK = 1 << 13  # numbers worked on at a time: they stay in the cache
-FAINTEST = 0.01  # a lower prediction counts as this under Kullback–Leibler, in mean ratings
+CHUNK = 1 << 13  # numbers processed at a time, few enough to stay in the cache
+MIN_PREDICTED = 0.01  # Kullback–Leibler replaces lower predictions by this, in mean ratings
 
 logger = logging.getLogger("factorate")
 
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """What one visit does, beside the steps it takes.
+    """What one update does, apart from rates and penalties.
 
     Attributes
     ----------
-    loss
+    loss : str, default="squared"
         One of `NAMES`.
-    huber_delta
+    huber_delta : float, default=1.0
         Error, in standard deviations of the ratings, beyond which Huber's loss is linear.
-    nonnegative
+    nonnegative : bool, default=False
         Whether factors and biases stay ≥ 0.
-    adagrad
-        Whether each row's rate falls with its own gradients.
-    fit_bias
+    adagrad : bool, default=False
+        Whether AdaGrad lowers the learning rate of each row.
+    fit_bias : bool, default=True
         Whether there are biases.
     """
 
@@ -48,28 +48,28 @@ class UpdateRule:
     fit_bias: bool = True
 
     def check_same(self, old: UpdateRule) -> None:
-        """Raise ValueError if a model would go on by another rule than its scale belongs to."""
+        """Raise ValueError if a model cannot be trained further, because its rule has changed."""
         for name in ("loss", "nonnegative", "fit_bias"):
-            asked, was = getattr(self, name), getattr(old, name)
-            if asked != was:
+            new_value, old_value = getattr(self, name), getattr(old, name)
+            if new_value != old_value:
                 raise ValueError(
-                    f"{name} is {asked!r}, but the model was fitted with {was!r}; set it back, or "
-                    f"fit anew"
+                    f"{name} is {new_value!r}, but the model was fitted with {old_value!r}; set it "
+                    f"back, or call fit again"
                 )
 
     @property
     def code(self) -> int:
-        """What the kernel calls the loss."""
+        """Number of the loss in the kernel."""
         return Loss[self.loss.upper()]
 
     @property
-    def width(self) -> float:
-        """The one parameter of the loss."""
-        return FAINTEST if self.loss == "kullback_leibler" else self.huber_delta
+    def loss_parameter(self) -> float:
+        """Number that the kernel passes to the loss: Huber's δ, or the minimum prediction."""
+        return MIN_PREDICTED if self.loss == "kullback_leibler" else self.huber_delta
 
     @property
     def minimum(self) -> float:
-        """The least value of a factor or bias."""
+        """Minimum of a factor or bias."""
         return 0.0 if self.nonnegative else -np.inf
 
 
@@ -79,16 +79,25 @@ def check(
     known: tuple[float, float] | None = None,
     what: str = "ratings",
 ) -> None:
-    """Raise ValueError if the loss has no meaning for some of the ratings.
+    """Raise ValueError if the loss is not defined for some of the ratings.
 
-    `known` are the least and largest rating of the training that goes on, or is validated.
+    Parameters
+    ----------
+    values : ndarray
+        Ratings; at least one.
+    rule : UpdateRule
+        The loss, and whether factors are nonnegative.
+    known : tuple of float, default=None
+        Minimum and maximum training rating, if `values` are further or validation ratings.
+    what : str, default="ratings"
+        Name of the ratings, for errors.
     """
     if rule.nonnegative and rule.loss not in TWO_VALUED:
         bad = np.flatnonzero(values < 0)
         if len(bad):
             raise ValueError(
                 f"{what}[{bad[0]}] is {show(values[bad[0]])}; nonnegative=True expects ratings "
-                f"≥ 0: shift them, or drop it"
+                f"≥ 0: shift them, or set it to False"
             )
         if rule.loss == "kullback_leibler" and known is None and not values.any():
             raise ValueError("all ratings are 0; loss='kullback_leibler' expects some above 0")
@@ -100,26 +109,28 @@ def check(
             seen = "all are equal" if low == high else f"others are {show(low)} and {show(high)}"
             raise ValueError(
                 f"{what}[{where}] is {show(values[where])} and {seen}; loss={rule.loss!r} expects "
-                f"ratings of two values: choose another loss, or cut them in two"
+                f"ratings of two values: choose another loss, or replace them by two values"
             )
 
 
 def moments(values: Floats, weights: Floats | None = None) -> tuple[float, float]:
-    """Return mean and standard deviation, summed in float64."""
-    mean = float(np.average(values, weights=weights) if weights is not None
-                 else np.mean(values, dtype=np.float64))  # fmt: skip
+    """Return the (weighted) mean and standard deviation, summed in float64."""
+    if weights is None:
+        mean = float(np.mean(values, dtype=np.float64))
+    else:
+        mean = float(np.average(values, weights=weights))
     squares = 0.0
     for first in range(0, len(values), CHUNK):
-        part = values[first : first + CHUNK].astype(np.float64)
-        part -= mean
-        weighted = part if weights is None else part * weights[first : first + CHUNK]
-        squares += float(part @ weighted)
+        chunk = values[first : first + CHUNK].astype(np.float64)
+        chunk -= mean
+        weighted = chunk if weights is None else chunk * weights[first : first + CHUNK]
+        squares += float(chunk @ weighted)
     total = len(values) if weights is None else float(np.sum(weights, dtype=np.float64))
     return mean, (squares / total) ** 0.5
 
 
 def median(values: Floats, weights: Floats | None = None) -> float:
-    """Return the number below and above which half of the weight is.
+    """Return the (weighted) median.
 
     Examples
     --------
@@ -137,11 +148,12 @@ def median(values: Floats, weights: Floats | None = None) -> float:
 def centre_and_scale(
     values: Floats, rule: UpdateRule, fit_mean: bool, weights: Floats | None = None
 ) -> tuple[float, float]:
-    """Return what is subtracted from the ratings, and by what they are then divided.
+    """Return the centre, which is subtracted from the ratings, and the scale that divides them.
 
-    The centre is the number of least loss: the mean for the squared loss, the median for the
-    absolute loss and Huber's. Two values become −1 and 1. Where factors are not negative, nothing
-    is subtracted; under Kullback–Leibler the unit is the mean.
+    The centre is the constant prediction with the lowest loss: the mean for the squared loss, the
+    median for the absolute loss and Huber's. The scale is the standard deviation. Two values become
+    −1 and 1. If factors are nonnegative the centre is 0, and for Kullback–Leibler the scale is the
+    mean.
     """
     if rule.loss in TWO_VALUED:
         low, high = float(values.min()), float(values.max())
@@ -155,14 +167,17 @@ def centre_and_scale(
         )
     if rule.loss == "kullback_leibler":
         return 0.0, mean
-    # The spread of equal ratings is rounding, and nothing is gained by blowing it up.
+    # The deviation of equal ratings is a rounding error, which must not be scaled up to 1.
     rounding = float(np.finfo(values.dtype).eps) * abs(mean)
     scale = deviation if deviation > 8 * rounding else 1.0
     if 8 * rounding < deviation < 1000 * rounding:
         logger.warning(
             "ratings differ by %.3g around %.3g, which leaves few digits in %s; subtract a number "
-            "from them, or use another dtype", deviation, mean, values.dtype,
-        )  # fmt: skip
+            "from them, or use another dtype",
+            deviation,
+            mean,
+            values.dtype,
+        )
     if not fit_mean or rule.nonnegative:
         return 0.0, scale
     return (mean if rule.loss == "squared" else median(values, weights)), scale
@@ -191,8 +206,8 @@ def mean_loss(
     elif rule.loss == "absolute":
         losses = error
     elif rule.loss == "huber":
-        width = rule.huber_delta
-        losses = np.where(error <= width, error**2 / 2, width * (error - width / 2))
+        delta = rule.huber_delta
+        losses = np.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
     elif rule.loss == "logistic":
         losses = np.logaddexp(0, -margin)
     elif rule.loss == "hinge":
@@ -200,7 +215,7 @@ def mean_loss(
     elif rule.loss == "squared_hinge":
         losses = np.maximum(0, 1 - margin) ** 2 / 2
     else:
-        predicted = np.maximum(predicted, FAINTEST)
+        predicted = np.maximum(predicted, MIN_PREDICTED)
         logs = np.log(np.where(ratings > 0, ratings, 1) / predicted)
         losses = np.where(ratings > 0, ratings * logs, 0) - ratings + predicted
     return float(np.average(losses, weights=weights))

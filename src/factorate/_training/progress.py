@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from factorate._training.trainer import Epoch
+    from factorate._training.epoch import Epoch
 
 
 @contextmanager
 def progress_bar(
     n_epochs: int, n_ratings: int, shown: bool
 ) -> Iterator[tuple[Callable[[Epoch], None], ...]]:
-    """Show a tqdm bar with the epoch, the training RMSE and ratings/s; give the callbacks for it.
+    """Show a tqdm bar with the epoch, the training RMSE and the ratings per second.
 
-    Nothing is shown, and nothing imported, unless `shown`.
+    Parameters
+    ----------
+    n_epochs, n_ratings : int
+        Number of epochs, and of ratings in each.
+    shown : bool
+        Whether to show the bar. Otherwise tqdm is not imported.
+
+    Yields
+    ------
+    tuple of callables
+        Callbacks for the trainer, which update the bar; empty if it is not shown.
     """
     if not shown:
         yield ()

@@ -1,316 +1,164 @@
-"""Which rating is visited when: blocks, tiles, strata and seeds. Pure functions.
+"""The rating schedule: the order in which an epoch updates the parameters for each rating.
 
-Rows of users and items are given *places* in a random order, so that every part of the matrix is
-equally dense. Places are cut into at most 64 bands with equally many ratings; a row band crossed
-with a column band is a block, the unit of scheduling. Bands are cut into ranges of places whose
-factors fit the cache together; their crossings are tiles, and the ratings of a block are stored
-tile by tile, shuffled within each. Everything depends on the ratings, the number of factors and
-the seed alone.
+Terms that the whole package uses:
+
+position
+    Where a row of users or items stands in a random order of the rows that have ratings. All parts
+    of the shuffled matrix are therefore equally dense.
+row band, column band
+    A range of user positions, or of item positions, with about as many ratings as any other.
+block
+    The ratings where a row band crosses a column band: the unit of work for a thread. Blocks that
+    share no band change different parameters.
+tile
+    Bands are cut into ranges of positions whose factors fit into the cache together; the ratings
+    where two ranges cross are a tile. A block is stored tile by tile, each in random order.
+stratum
+    Blocks of which no two share a band, so that all of them may be updated at the same time.
+
+Everything depends on the ratings, the settings and the seed alone, never on the number of threads.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factorate._input.row_counts import count_rows
 from factorate._kernels import tiles as tile_kernel
-from factorate._kernels.plain import LOOKAHEAD
+from factorate._kernels.plain import LOOKAHEAD, PADDING
+from factorate._training.workers import Workers
 from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
-
     from numpy.typing import NDArray
 
+    from factorate._input.ratings import Ratings
+    from factorate._training.settings import Settings
+    from factorate._training.sizes import Sizes
     from factorate._utils.types import Floats, Offsets, Rows
 
-    Run = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
-MAX_BANDS = 64
-BLOCK_WORK = 1 << 22  # ratings × factors of a block: a millisecond
-TILE_BYTES = 1 << 19  # factors of the users and items of a tile
-TILE_RATINGS = 2048  # a tile with fewer ratings, on average, is made larger instead
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Ratings in the order of their visits.
+    """Ratings in the order of their updates.
 
     Attributes
     ----------
-    user_order, item_order
-        Row (int32) that stands at each place; rows without ratings have no place.
-    users, items
-        Places (int32) of each rating, blocks in row-major order, followed by `LOOKAHEAD` zeros.
-    ratings
-        Values in the same order, likewise padded.
-    weights
-        Weights in the same order, without padding; empty if there are none.
-    block_starts
-        Shape (row bands, column bands) + 1 entry in flat order: where each block begins.
-    user_edges
-        First place (int64) of each row band, and the end.
-    n_bands
+    user_order, item_order : ndarray of int32
+        The row at each position. Rows without ratings have no position.
+    user_positions, item_positions : ndarray of int32, shape (n_ratings + LOOKAHEAD,)
+        Positions of each rating, block by block in row-major order, followed by zeros.
+    ratings : ndarray, shape (n_ratings + LOOKAHEAD,)
+        Values in the same order, followed by zeros.
+    weights : ndarray, shape (n_ratings,) or (0,)
+        Weights in the same order; empty if all are equal.
+    block_starts : ndarray of int64, shape (n_blocks + 1,)
+        First rating of each block, in row-major order, and the end.
+    user_edges : ndarray of int64, shape (n_bands[0] + 1,)
+        First position of each row band, and the end.
+    n_bands : tuple of int
         Number of row bands and of column bands.
+    group_bands : int
+        Number of row bands of a group of users, for SVD++ terms.
+    shape : tuple of int
+        Number of users and of items, including those without ratings.
     """
 
     user_order: Rows
     item_order: Rows
-    users: Rows
-    items: Rows
+    user_positions: Rows
+    item_positions: Rows
     ratings: Floats
     weights: Floats
-    block_starts: NDArray[np.int64]
-    user_edges: NDArray[np.int64]
+    block_starts: Offsets
+    user_edges: Offsets
     n_bands: tuple[int, int]
+    group_bands: int
+    shape: tuple[int, int]
 
     @property
     def n_ratings(self) -> int:
-        """Number of ratings, without the padding."""
+        """Number of ratings, without the zeros after them."""
         return int(self.block_starts[-1])
 
 
-@dataclass(frozen=True)
-class _Side:
-    """How the rows of one side, users or items, are placed and cut."""
-
-    order: Rows  # row at each place
-    place: Rows  # place of each row, 0 for those without ratings
-    tile: Rows  # tile range of each row
-    edges: NDArray[np.int64]  # first place of each tile range, and the end
-    band: NDArray[np.int64]  # band of each tile range
-    bands: NDArray[np.int64]  # first place of each band, and the end
-
-    @property
-    def n_bands(self) -> int:
-        return len(self.bands) - 1
-
-
-@dataclass(frozen=True)
-class _Tiles:
-    """The crossings of the tile ranges of both sides."""
-
-    number: Rows  # of each crossing: its place in the order of visits, shape (rows, columns)
-    row: NDArray[np.intp]  # range of users of each tile, by number
-    column: NDArray[np.intp]  # range of items
-    first_of_block: NDArray[np.intp]  # number of each block's first tile, and the end
-
-
-class _Layout(NamedTuple):
-    """Tile ranges and positions of rows, and the tile where two ranges cross."""
-
-    user_ranges: Rows
-    item_ranges: Rows
-    numbers: Rows
-    user_positions: Rows
-    item_positions: Rows
-
-
-class _Scheduled(NamedTuple):
-    """Ratings in the order of the schedule."""
-
-    users: Rows
-    items: Rows
-    values: Floats
-    weights: Floats
-
-
-class _Bounds(NamedTuple):
-    """Where each tile begins, in the ratings and in the positions, and the bits of its hash."""
-
-    starts: Offsets
-    first_users: Rows
-    first_items: Rows
-    n_items: Rows
-    n_bits: int
-
-
-class _Scratch(NamedTuple):
-    """Working memory to shuffle a tile."""
-
-    keys: NDArray[np.uint64]
-    origins: Rows
-    rows: Rows
-    values: Floats
-
-
-def _scratch(size: int, dtype: np.dtype[Any]) -> _Scratch:
-    shape = 2, size
-    return _Scratch(
-        np.empty(shape, np.uint64),
-        np.empty(shape, np.int32),
-        np.empty(shape, np.int32),
-        np.empty(shape, dtype),
-    )
-
-
-def _cut(weights: NDArray[np.int64], n_bands: int) -> NDArray[np.int64]:
-    """Return the edges of at most `n_bands` non-empty ranges of nearly equal weight."""
-    total = np.cumsum(weights)
-    inner = np.searchsorted(total, total[-1] * np.arange(1, n_bands) / n_bands) + 1
-    return np.unique(np.concatenate([[0], inner, [len(weights)]])).astype(np.int64)
-
-
-def _side(counts: NDArray[np.int64], n_bands: int, tile_rows: int, bits: np.random.PCG64) -> _Side:
-    rated = np.flatnonzero(counts)
-    order = rated[permutation(len(rated), bits)].astype(np.int32)
-    bands = _cut(counts[order], n_bands)
-    edges, band = [], []
-    for number, (low, high) in enumerate(itertools.pairwise(bands)):
-        n_tiles = -(-int(high - low) // tile_rows)
-        edges.append(low + np.arange(n_tiles) * (high - low) // n_tiles)
-        band.append(np.full(n_tiles, number))
-    edges.append(bands[-1:])
-    place = np.zeros(len(counts), np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    tile = np.zeros(len(counts), np.int32)
-    all_edges = np.concatenate(edges)
-    tile[order] = np.repeat(np.arange(len(all_edges) - 1), np.diff(all_edges))
-    return _Side(order, place, tile, all_edges, np.concatenate(band), bands)
-
-
-def _bands(n_ratings: int, n_factors: int) -> tuple[int, int]:
-    n_bands = min(MAX_BANDS, max(1, int((n_ratings * n_factors / BLOCK_WORK) ** 0.5)))
-    return n_bands, n_bands
-
-
-def _tile_rows(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> int:
-    """Return how many users, and items, a tile spans."""
-    cached = TILE_BYTES // 2 // row_bytes
-    dense_enough = (TILE_RATINGS * n_users * n_items / n_ratings) ** 0.5
-    return max(1, cached, int(dense_enough))
-
-
-def _number_tiles(row: _Side, column: _Side) -> _Tiles:
-    """Give tiles numbers block by block, and by row and column within their block."""
-    shape = len(row.band), len(column.band)
-    tile_row, tile_column = (index.ravel() for index in np.indices(shape))
-    block = row.band[tile_row] * column.n_bands + column.band[tile_column]
-    by_block = np.argsort(block, kind="stable")
-    number = np.empty(len(block), np.int32)
-    number[by_block] = np.arange(len(block), dtype=np.int32)
-    first = np.searchsorted(block[by_block], np.arange(row.n_bands * column.n_bands + 1))
-    return _Tiles(number.reshape(shape), tile_row[by_block], tile_column[by_block], first)
-
-
 def make_schedule(
-    users: Rows,
-    items: Rows,
-    ratings: Floats,
-    n_users: int,
-    n_items: int,
-    n_factors: int,
-    seed: int,
-    n_parts: int = 1,
-    run: Run = map,
+    ratings: Ratings,
+    settings: Settings,
     weights: Floats | None = None,
-    n_bands: tuple[int, int] | None = None,
+    workers: Workers | None = None,
 ) -> Schedule:
-    """Bring ratings into the order of their visits.
+    """Bring ratings into the order of their updates.
 
     Parameters
     ----------
-    users, items
-        Row of each rating, shape (n,).
-    ratings
-        Values, shape (n,), float32 or float64.
-    n_users, n_items
-        Number of rows of each side; rows without ratings are allowed.
-    n_factors
-        Length of a row of factors in memory.
-    seed
-        Seeds the places.
-    n_parts, run
-        Into how many parts the work is cut, and what maps a function over them: that of a thread
-        pool runs them side by side. Neither changes the result.
-    weights
-        Weight of each rating, shape (n,), in the dtype of the ratings; None for equal ones.
-    n_bands
-        At most how many row bands and column bands; None for as many as the work is worth.
+    ratings : Ratings
+        At least one rating.
+    settings : Settings
+        The seed decides the positions; the number of factors, the sizes and the SVD++ terms decide
+        the bands and tiles.
+    weights : ndarray, shape (n_ratings,), default=None
+        Weight of each rating, in the dtype of the ratings; None if all are equal.
+    workers : Workers, default=None
+        Threads to use, which do not affect the result; None for the calling thread.
+
+    Returns
+    -------
+    Schedule
 
     Raises
     ------
     ValueError
-        If a row is outside its range.
+        If a row is out of range.
     """
-    n = len(ratings)
-    user_counts, item_counts = (
-        count_rows(users, n_users, "user"),
-        count_rows(items, n_items, "item"),
-    )
-    n_row_bands, n_column_bands = n_bands or _bands(n, n_factors)
+    n = len(ratings.values)
+    workers = workers or Workers()
+    n_chunks = min(workers.n_threads, 1 + n // settings.sizes.thread_ratings)
+    shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
+    user_counts = count_rows(ratings.users, shape[0], "user")
+    item_counts = count_rows(ratings.items, shape[1], "item")
     n_rated = int(np.count_nonzero(user_counts)), int(np.count_nonzero(item_counts))
-    tile_rows = _tile_rows(n, *n_rated, n_factors * ratings.itemsize)
-    row = _side(user_counts, n_row_bands, tile_rows, stream(seed, 0))
-    column = _side(item_counts, n_column_bands, tile_rows, stream(seed, 1))
-    tiles = _number_tiles(row, column)
-
-    # Each part of the input gets its own counts, so that parts are placed side by side in a tile
-    # in their order, whatever their number.
-    parts = list(itertools.pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist()))
-    counts = np.zeros((n_parts, len(tiles.row)), np.int64)
-    layout = _Layout(row.tile, column.tile, tiles.number, row.place, column.place)
-
-    def count_part(part: int) -> None:
-        some = slice(*parts[part])
-        tile_kernel.count(users[some], items[some], layout, counts[part])
-
-    list(run(count_part, range(n_parts)))
-    starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
-    cursors = starts[:-1] + np.cumsum(counts, axis=0) - counts
-
-    out_users, out_items = np.zeros(n + LOOKAHEAD, np.int32), np.zeros(n + LOOKAHEAD, np.int32)
-    out_ratings = np.zeros(n + LOOKAHEAD, ratings.dtype)
-    if weights is None:
-        weights = np.empty(0, ratings.dtype)
-    out_weights = np.empty_like(weights)
-
-    out = _Scheduled(out_users, out_items, out_ratings, out_weights)
-
-    def scatter_part(part: int) -> None:
-        some = slice(*parts[part])
-        tile_kernel.scatter(
-            users[some], items[some], ratings[some], weights[some], layout, cursors[part], out
-        )
-
-    list(run(scatter_part, range(n_parts)))
-    widest = int(np.diff(row.edges).max()) * int(np.diff(column.edges).max())
-    bounds = _Bounds(
-        starts,
-        first_users=row.edges[tiles.row].astype(np.int32),
-        first_items=column.edges[tiles.column].astype(np.int32),
-        n_items=np.diff(column.edges)[tiles.column].astype(np.int32),
-        n_bits=max(2, (widest - 1).bit_length()),
+    length = padded(settings.n_factors)
+    n_bands, group_bands = _count_bands(n, length, settings)
+    tile_rows = _count_tile_rows(n, n_rated, length * ratings.values.itemsize, settings.sizes)
+    user_side = _make_side(user_counts, n_bands[0], tile_rows, stream(settings.seed, 0))
+    item_side = _make_side(item_counts, n_bands[1], tile_rows, stream(settings.seed, 1))
+    tiles = _make_tiles(user_side, item_side)
+    tile_starts, columns = _group_by_tile(ratings, weights, tiles, workers, n_chunks)
+    _shuffle_tiles(tile_starts, columns, tiles, workers, n_chunks)
+    return Schedule(
+        user_order=user_side.order,
+        item_order=item_side.order,
+        user_positions=columns.user_positions,
+        item_positions=columns.item_positions,
+        ratings=columns.ratings,
+        weights=columns.weights,
+        block_starts=tile_starts[tiles.first_of_block],
+        user_edges=user_side.bands,
+        n_bands=(user_side.n_bands, item_side.n_bands),
+        group_bands=group_bands,
+        shape=shape,
     )
 
-    def shuffle_part(part: tuple[int, int]) -> None:
-        begin, end = part
-        largest = int(np.diff(starts[begin : end + 1]).max(initial=0))
-        tile_kernel.shuffle(*out, bounds, begin, end, _scratch(largest, ratings.dtype))
 
-    shares = np.searchsorted(starts, np.linspace(0, n, n_parts + 1))
-    shares[-1] = len(tiles.row)
-    list(run(shuffle_part, itertools.pairwise(shares.tolist())))
-    return Schedule(
-        row.order, column.order, out_users, out_items, out_ratings, out_weights,
-        starts[tiles.first_of_block], row.bands, (row.n_bands, column.n_bands),
-    )  # fmt: skip
+def padded(n_factors: int) -> int:
+    """Return the number of factors for which a row has memory: a multiple of the vector length."""
+    return -(-n_factors // PADDING) * PADDING
 
 
-def visits(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
-    """Return the blocks (row-major numbers) in the order one epoch visits them.
+def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
+    """Return the numbers of the blocks, row-major, in the order of one epoch.
 
-    The order is a sequence of strata: diagonals of a Latin square laid over shuffled bands, so
-    blocks of a stratum share neither a row band nor a column band.
+    Strata follow one another: the diagonals of a Latin square of shuffled bands.
 
     Examples
     --------
-    >>> sorted(visits((2, 3), seed=0, epoch=0))
+    >>> sorted(block_order((2, 3), seed=0, epoch=0))
     [0, 1, 2, 3, 4, 5]
     """
     bits = stream(seed, 2, epoch)
@@ -319,7 +167,7 @@ def visits(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
 
 
 def strata(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    """Return the crossings of bands along the diagonals of a Latin square.
+    """Return the crossings of row bands and column bands, stratum after stratum.
 
     Examples
     --------
@@ -328,8 +176,224 @@ def strata(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
     """
     n_strata = max(len(rows), len(columns))
     return [
-        (row, columns[(place + stratum) % n_strata])
+        (row, columns[(number + stratum) % n_strata])
         for stratum in range(n_strata)
-        for place, row in enumerate(rows)
-        if (place + stratum) % n_strata < len(columns)
+        for number, row in enumerate(rows)
+        if (number + stratum) % n_strata < len(columns)
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """Positions, tile ranges and bands of users, or of items."""
+
+    order: Rows  # row at each position
+    position: Rows  # position of each row, 0 for those without ratings
+    tile_range: Rows  # tile range of each row
+    edges: Offsets  # first position of each tile range, and the end
+    band: Offsets  # band of each tile range
+    bands: Offsets  # first position of each band, and the end
+
+    @property
+    def n_bands(self) -> int:
+        return len(self.bands) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tiles:
+    """The tiles, numbered in the order in which they are stored."""
+
+    user_side: _Side
+    item_side: _Side
+    number: Rows  # number of each crossing of tile ranges, shape (user ranges, item ranges)
+    user_range: NDArray[np.intp]  # tile range of the users of each tile
+    item_range: NDArray[np.intp]  # tile range of the items of each tile
+    first_of_block: NDArray[np.intp]  # first tile of each block, and the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Columns:
+    """Positions, values and weights of the ratings, written in the order of their tiles."""
+
+    user_positions: Rows
+    item_positions: Rows
+    ratings: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """Tile range and position of each row, and the tile where two ranges cross."""
+
+    user_ranges: Rows
+    item_ranges: Rows
+    numbers: Rows
+    user_positions: Rows
+    item_positions: Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TileBounds:
+    """First rating and positions of each tile, and the number of bits of its hash."""
+
+    starts: Offsets
+    first_users: Rows
+    first_items: Rows
+    n_items: Rows
+    n_bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scratch:
+    """Working memory to shuffle the ratings of a tile."""
+
+    keys: NDArray[np.uint64]
+    origins: Rows
+    rows: Rows
+    values: Floats
+
+
+def _count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[int, int], int]:
+    """Return the maximum number of row bands and column bands, and of row bands of a group."""
+    sizes = settings.sizes
+    if settings.svdpp:
+        blocks = n_ratings * length / (sizes.n_groups * sizes.group_block_work)
+        width = max(1, min(sizes.max_group_bands, round(math.sqrt(blocks))))
+        return (sizes.n_groups * width, width), width
+    n_bands = max(1, int((n_ratings * length / sizes.block_work) ** 0.5))
+    return (min(sizes.max_bands, n_bands),) * 2, 1
+
+
+def _count_tile_rows(n_ratings: int, n_rated: tuple[int, int], row_bytes: int, sizes: Sizes) -> int:
+    """Return the maximum number of users, and of items, of a tile."""
+    in_cache = sizes.tile_bytes // 2 // row_bytes
+    dense_enough = (sizes.tile_ratings * n_rated[0] * n_rated[1] / n_ratings) ** 0.5
+    return max(1, in_cache, int(dense_enough))
+
+
+def _cut(counts: Offsets, n_bands: int) -> Offsets:
+    """Return the edges of at most `n_bands` non-empty ranges with nearly equal counts."""
+    total = np.cumsum(counts)
+    inner = np.searchsorted(total, total[-1] * np.arange(1, n_bands) / n_bands) + 1
+    return np.unique(np.concatenate([[0], inner, [len(counts)]])).astype(np.int64)
+
+
+def _make_side(counts: Offsets, n_bands: int, tile_rows: int, bits: np.random.PCG64) -> _Side:
+    rated = np.flatnonzero(counts)
+    order = rated[permutation(len(rated), bits)].astype(np.int32)
+    bands = _cut(counts[order], n_bands)
+    edges, band = [], []
+    for number, (low, high) in enumerate(itertools.pairwise(bands)):
+        n_ranges = -(-int(high - low) // tile_rows)
+        edges.append(low + np.arange(n_ranges) * (high - low) // n_ranges)
+        band.append(np.full(n_ranges, number))
+    all_edges = np.concatenate([*edges, bands[-1:]])
+    position = np.zeros(len(counts), np.int32)
+    position[order] = np.arange(len(order), dtype=np.int32)
+    tile_range = np.zeros(len(counts), np.int32)
+    tile_range[order] = np.repeat(np.arange(len(all_edges) - 1), np.diff(all_edges))
+    return _Side(
+        order=order,
+        position=position,
+        tile_range=tile_range,
+        edges=all_edges,
+        band=np.concatenate(band),
+        bands=bands,
+    )
+
+
+def _make_tiles(user_side: _Side, item_side: _Side) -> _Tiles:
+    """Return the tiles, numbered block by block and in row-major order within their block."""
+    shape = len(user_side.band), len(item_side.band)
+    user_range, item_range = (index.ravel() for index in np.indices(shape))
+    block = user_side.band[user_range] * item_side.n_bands + item_side.band[item_range]
+    by_block = np.argsort(block, kind="stable")
+    number = np.empty(len(block), np.int32)
+    number[by_block] = np.arange(len(block), dtype=np.int32)
+    n_blocks = user_side.n_bands * item_side.n_bands
+    return _Tiles(
+        user_side=user_side,
+        item_side=item_side,
+        number=number.reshape(shape),
+        user_range=user_range[by_block],
+        item_range=item_range[by_block],
+        first_of_block=np.searchsorted(block[by_block], np.arange(n_blocks + 1)),
+    )
+
+
+def _group_by_tile(
+    ratings: Ratings, weights: Floats | None, tiles: _Tiles, workers: Workers, n_chunks: int
+) -> tuple[Offsets, _Columns]:
+    """Write the ratings tile by tile, in the order of the input within each.
+
+    Each chunk of the input has its own counts, so that chunks follow one another within a tile and
+    their number does not affect the result.
+    """
+    n = len(ratings.values)
+    users, items, values = ratings.users, ratings.items, ratings.values
+    chunks = list(itertools.pairwise(np.linspace(0, n, n_chunks + 1).astype(int).tolist()))
+    counts = np.zeros((n_chunks, len(tiles.user_range)), np.int64)
+    user_side, item_side = tiles.user_side, tiles.item_side
+    layout = _Layout(
+        user_ranges=user_side.tile_range,
+        item_ranges=item_side.tile_range,
+        numbers=tiles.number,
+        user_positions=user_side.position,
+        item_positions=item_side.position,
+    )
+
+    def count_chunk(chunk: int) -> None:
+        some = slice(*chunks[chunk])
+        tile_kernel.count(users[some], items[some], layout, counts[chunk])
+
+    workers.map(count_chunk, range(n_chunks))
+    tile_starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    cursors = tile_starts[:-1] + np.cumsum(counts, axis=0) - counts
+    given_weights = np.empty(0, values.dtype) if weights is None else weights
+    columns = _Columns(
+        user_positions=np.zeros(n + LOOKAHEAD, np.int32),
+        item_positions=np.zeros(n + LOOKAHEAD, np.int32),
+        ratings=np.zeros(n + LOOKAHEAD, values.dtype),
+        weights=np.empty_like(given_weights),
+    )
+
+    def write_chunk(chunk: int) -> None:
+        some = slice(*chunks[chunk])
+        chunk_ratings = users[some], items[some], values[some], given_weights[some]
+        tile_kernel.scatter(*chunk_ratings, layout, cursors[chunk], columns)
+
+    workers.map(write_chunk, range(n_chunks))
+    return tile_starts, columns
+
+
+def _shuffle_tiles(
+    tile_starts: Offsets, columns: _Columns, tiles: _Tiles, workers: Workers, n_chunks: int
+) -> None:
+    """Shuffle the ratings of each tile, by a hash of their positions."""
+    user_edges, item_edges = tiles.user_side.edges, tiles.item_side.edges
+    largest_tile = int(np.diff(user_edges).max()) * int(np.diff(item_edges).max())
+    n_bits = max(2, (largest_tile - 1).bit_length())
+    bounds = _TileBounds(
+        starts=tile_starts,
+        first_users=user_edges[tiles.user_range].astype(np.int32),
+        first_items=item_edges[tiles.item_range].astype(np.int32),
+        n_items=np.diff(item_edges)[tiles.item_range].astype(np.int32),
+        n_bits=n_bits,
+    )
+    shuffled = columns.user_positions, columns.item_positions, columns.ratings, columns.weights
+
+    def shuffle(chunk: tuple[int, int]) -> None:
+        begin, end = chunk
+        largest = int(np.diff(tile_starts[begin : end + 1]).max(initial=0))
+        scratch = _Scratch(
+            keys=np.empty((2, largest), np.uint64),
+            origins=np.empty((2, largest), np.int32),
+            rows=np.empty((2, largest), np.int32),
+            values=np.empty((2, largest), columns.ratings.dtype),
+        )
+        tile_kernel.shuffle(*shuffled, bounds, begin, end, scratch)
+
+    n = int(tile_starts[-1])
+    ends = np.searchsorted(tile_starts, np.linspace(0, n, n_chunks + 1))
+    ends[-1] = len(tiles.user_range)
+    workers.map(shuffle, itertools.pairwise(ends.tolist()))

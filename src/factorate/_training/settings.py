@@ -1,15 +1,18 @@
-"""From a model's parameters, checked, to the settings of training."""
+"""Settings: how to train, from the parameters of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from factorate._training import losses
-from factorate._training.learning_rates import DEFAULTS, SCHEDULES, check_each
-from factorate._training.trainer import Settings
+from factorate._training.learning_rates import DEFAULT_RATES, SCHEDULES
+from factorate._training.losses import UpdateRule
+from factorate._training.per_kind import PerKind, check_per_kind
+from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._utils.threads import count_threads
 from factorate._utils.validation import check_count, check_flag, check_number
 
@@ -17,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from factorate._input.column_names import Names
-    from factorate._training.learning_rates import Each
-    from factorate._training.trainer import Epoch
+    from factorate._training.epoch import Epoch
 
     Parameters = Mapping[str, Any]
     Callbacks = Sequence[Callable[[Epoch], object]]
@@ -28,57 +30,78 @@ DEFAULT_REGULARIZATION = {"factors": 0.036, "biases": 0.036}
 DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
 
 
-def check_dtype(dtype: object) -> np.dtype[Any]:
-    """Return float32 or float64, or raise ValueError."""
-    try:
-        found: np.dtype[Any] | None = None if dtype is None else np.dtype(cast("Any", dtype))
-    except TypeError:
-        found = None
-    if found is None or found not in (np.float32, np.float64) or not found.isnative:
-        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'")
-    return found
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to train, as `check_settings` has checked it.
 
+    Attributes
+    ----------
+    n_factors : int
+        K.
+    n_epochs : int
+        Number of epochs.
+    rates, l2, l1 : PerKind
+        Learning rates and penalties of each kind of parameter.
+    learning_rate_schedule : str
+        One of `learning_rates.SCHEDULES`.
+    rule : UpdateRule
+        What one update does.
+    fit_mean : bool
+        Whether to subtract the centre of the ratings.
+    seed : int
+        Seed of the initial factors and of the order of updates.
+    n_threads : int
+        Number of threads, which does not affect the result.
+    svdpp : bool, default=False
+        Whether user factors include SVD++ terms.
+    rates_name : str, default="learning_rate"
+        The parameter that the user sets the learning rates by, for errors.
+    patience : int, default=None
+        Epochs without a lower validation loss after which training stops; None to never stop.
+    sizes : Sizes, default=DEFAULT_SIZES
+        Sizes of blocks, tiles and groups.
+    """
 
-def check_columns(names: object) -> Names | None:
-    """Return the names of columns, or raise ValueError."""
-    if names is None:
-        return None
-    if not isinstance(names, tuple | list) or len(names) not in (2, 3):
-        raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"columns names {name!r} twice; expected names (user, item, rating)")
-    return cast("Names", tuple(names))
-
-
-def draw_seed(random_state: object) -> int:
-    """Return the seed that a random_state means."""
-    if random_state is None:
-        entropy = np.random.SeedSequence().entropy
-        assert isinstance(entropy, int)  # noqa: S101  (for the type checker)
-        return entropy
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    return check_count("random_state", random_state, 0)
-
-
-def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
-    return value
+    n_factors: int
+    n_epochs: int
+    rates: PerKind
+    l2: PerKind
+    l1: PerKind
+    learning_rate_schedule: str
+    rule: UpdateRule
+    fit_mean: bool
+    seed: int
+    n_threads: int
+    svdpp: bool = False
+    rates_name: str = "learning_rate"
+    patience: int | None = None
+    sizes: Sizes = DEFAULT_SIZES
 
 
 def check_settings(parameters: Parameters, seed: int) -> Settings:
-    """Validate what a model was given; raise TypeError or ValueError naming what is wrong.
+    """Check the parameters of a model.
 
-    The seed is given, for `draw_seed` changes a generator: only what needs a new one may call it.
+    Parameters
+    ----------
+    parameters : mapping
+        What ``get_params`` returns.
+    seed : int
+        Seed to train with. It is an argument because `draw_seed` advances a generator, which only
+        callers that need a new seed may do.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or value, or does not go together with another.
     """
     schedule = _one_of(
         "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
     )
-    rule = losses.UpdateRule(
+    rule = UpdateRule(
         loss=_one_of("loss", parameters["loss"], losses.NAMES),
         huber_delta=check_number("huber_delta", parameters["huber_delta"], above=0),
         nonnegative=check_flag("nonnegative", parameters["nonnegative"]),
@@ -91,12 +114,14 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         )
     if rule.nonnegative and rule.loss in losses.TWO_VALUED:
         raise ValueError(
-            f"loss={rule.loss!r} does not go with nonnegative=True: sums of numbers ≥ 0 only ever "
-            f"predict the higher rating; drop one of them"
+            f"loss={rule.loss!r} does not go with nonnegative=True: sums of numbers ≥ 0 "
+            f"never predict the lower rating; drop one of them"
         )
-    rates = check_each("learning_rate", parameters["learning_rate"], DEFAULTS[schedule], above=0)
+    rates = check_per_kind(
+        "learning_rate", parameters["learning_rate"], DEFAULT_RATES[schedule], above=0
+    )
     l2, l1 = (
-        check_each(name, parameters[name], default)
+        check_per_kind(name, parameters[name], default)
         for name, default in (
             ("regularization", DEFAULT_REGULARIZATION),
             ("l1_regularization", {"factors": 0.0, "biases": 0.0}),
@@ -116,7 +141,7 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         rates=rates,
         l2=l2,
         l1=l1,
-        schedule=schedule,
+        learning_rate_schedule=schedule,
         rule=rule,
         fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
         svdpp=svdpp,
@@ -126,21 +151,63 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     )
 
 
-def check_partial_rates(parameters: Parameters) -> Each:
-    """Return the rates of `partial_fit`."""
+def check_dtype(dtype: object) -> np.dtype[Any]:
+    """Return float32 or float64, or raise ValueError."""
+    try:
+        found: np.dtype[Any] | None = None if dtype is None else np.dtype(cast("Any", dtype))
+    except TypeError:
+        found = None
+    if found is None or found not in (np.float32, np.float64) or not found.isnative:
+        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'")
+    return found
+
+
+def check_columns(names: object) -> Names | None:
+    """Return the names of the columns as a tuple, or raise ValueError."""
+    if names is None:
+        return None
+    if not isinstance(names, tuple | list) or len(names) not in (2, 3):
+        raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"columns names {name!r} twice; expected names (user, item, rating)")
+    return cast("Names", tuple(names))
+
+
+def draw_seed(random_state: object) -> int:
+    """Return a seed from a `random_state`, which advances it if it is a generator."""
+    if random_state is None:
+        entropy = np.random.SeedSequence().entropy
+        assert isinstance(entropy, int)  # noqa: S101  (for the type checker)
+        return entropy
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    return check_count("random_state", random_state, 0)
+
+
+def _one_of(name: str, value: object, allowed: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
+    return value
+
+
+def check_partial_rates(parameters: Parameters) -> PerKind:
+    """Return the learning rates of `partial_fit`."""
     value = parameters["partial_learning_rate"]
-    return check_each("partial_learning_rate", value, DEFAULT_PARTIAL_RATES, above=0)
+    return check_per_kind("partial_learning_rate", value, DEFAULT_PARTIAL_RATES, above=0)
 
 
 def check_callbacks(callbacks: object) -> Callbacks:
-    """Raise TypeError unless they are functions in a sequence."""
-    if not isinstance(callbacks, Iterable) or not all(callable(each) for each in callbacks):
+    """Return the callbacks as a tuple, or raise TypeError if they are not functions."""
+    if not isinstance(callbacks, Iterable) or not all(callable(callback) for callback in callbacks):
         raise TypeError(f"callbacks is {callbacks!r}; expected a list of functions")
     return tuple(callbacks)
 
 
-def _check_svdpp(rule: losses.UpdateRule, l1: Each) -> None:
-    """Raise ValueError for what acts on p̃, of which SVD++ terms are a part."""
+def _check_svdpp(rule: UpdateRule, l1: PerKind) -> None:
+    """Raise ValueError for what cannot apply to p̃, which includes the SVD++ terms."""
     if rule.nonnegative:
         raise ValueError("svdpp=True does not go with nonnegative=True; drop one of them")
     if rule.loss in losses.TWO_VALUED:
@@ -153,8 +220,8 @@ def _check_svdpp(rule: losses.UpdateRule, l1: Each) -> None:
             "svdpp=True does not go with learning_rate_schedule='adagrad'; choose another, such "
             "as 'linear'"
         )
-    if l1[0]:
+    if l1.user_factors:
         raise ValueError(
-            f"svdpp=True does not go with l1_regularization={l1[0]:g} of user factors; give "
-            f"a mapping without them, such as {{'item_factors': {l1[0]:g}}}"
+            f"svdpp=True does not go with l1_regularization={l1.user_factors:g} of user "
+            f"factors; give a mapping without them, such as {{'item_factors': {l1.user_factors:g}}}"
         )

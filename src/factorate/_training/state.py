@@ -1,4 +1,4 @@
-"""The arrays that training moves: from a start to the Factors that serving reads."""
+"""The parameters during training, and what training starts from."""
 
 from __future__ import annotations
 
@@ -8,29 +8,42 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._kernels.plain import PADDING
 from factorate._training.factors import Factors
+from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import stream, uniform
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from factorate._training.losses import UpdateRule
+    from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
-    from factorate._utils.types import Flags, Floats
+    from factorate._training.settings import Settings
+    from factorate._utils.types import Flags, Floats, Rows
 
 
-START_WIDTH = 0.25  # factors begin uniform from 0 to this over √K, on the scale of training
-CHUNK = 1 << 16  # numbers drawn at a time: they stay in the cache
+START_WIDTH = 0.25  # initial factors are uniform from 0 to this over √K, on the scale of training
+CHUNK = 1 << 16  # random numbers drawn at a time, few enough to stay in the cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
-    """What the kernel moves, on the scale of training: a row for each place.
+    """The arrays that updates change, on the scale of training, with a row for each position.
 
-    Rows of factors are padded with zeros to whole vectors. The accumulators are sums of the
-    squared gradients of a row's factors and of its bias; they have no rows where the rule needs
-    none. With SVD++ terms there are also each user's own p and the factors y of the rated items.
+    Attributes
+    ----------
+    P, Q : ndarray
+        Factors of users and items; rows are padded with zeros to whole vectors.
+    user_bias, item_bias : ndarray
+        Biases.
+    user_accumulators, item_accumulators : ndarray, shape (n, 2) or (0, 2)
+        Squared-gradient accumulators of each row's factors and of its bias; empty if the update
+        rule needs none.
+    own_factors : ndarray
+        With SVD++ terms, p_u, while `P` is p_u and the terms; else empty.
+    svdpp : ndarray
+        With SVD++ terms, the factors y_j of the rated items; else empty.
     """
 
     P: Floats
@@ -39,162 +52,199 @@ class State:
     item_bias: Floats
     user_accumulators: Floats
     item_accumulators: Floats
-    own: Floats
+    own_factors: Floats
     svdpp: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WarmStart:
-    """What was learnt before, to go on from.
+    """The parameters that training continues from.
 
     Attributes
     ----------
-    factors
-        On the user's scale, a row for each row of the ratings.
-    known_users, known_items
-        Which of those rows were learnt; the others begin as in a first fit.
-    accumulators
-        Sums of squared gradients of users and items, each of shape (n, 2), or None.
-    keep_scale
-        Whether the centre and scale of the factors go on too.
+    factors : Factors
+        On the scale of the ratings, with a row for each row of the ratings.
+    known_users, known_items : ndarray of bool
+        Whether each row was trained before. The others start as in a first fit.
+    accumulators : tuple of ndarray or None
+        Squared-gradient accumulators of users and items, each of shape (n, 2).
+    keep_scale : bool
+        Whether to keep the centre and scale of the factors too.
     """
 
     factors: Factors
     known_users: Flags
     known_items: Flags
-    accumulators: tuple[Floats, Floats] | None
-    keep_scale: bool
+    accumulators: tuple[Floats, Floats] | None = None
+    keep_scale: bool = False
 
 
-def padded(n_factors: int) -> int:
-    """Return the length of a row of factors in memory."""
-    return -(-n_factors // PADDING) * PADDING
-
-
-def _random_factors(
-    n_rows: int, n_factors: int, width: float, dtype: np.dtype[Any], bits: np.random.PCG64
-) -> Floats:
-    """Draw a start for each place, uniform from 0 to width / √K.
-
-    All factors being positive, p·q begins as the product of one number a user and one an item:
-    the direction most ratings share is learnt first (measured in benchmarks/README.md).
-    """
-    out = aligned_zeros((n_rows, padded(n_factors)), dtype)
-    rows = max(1, CHUNK // n_factors)
-    for first in range(0, n_rows, rows):
-        part = out[first : first + rows, :n_factors]
-        part[:] = width / math.sqrt(n_factors) * uniform(part.size, bits).reshape(part.shape)
-    return out
-
-
-def begin(
+def initial_state(
     schedule: Schedule,
-    n_factors: int,
-    width: float,
-    seed: int,
-    initial_accumulator: float | None,
-    scale: float,
-    start: WarmStart | None,
+    settings: Settings,
+    scale: Scale,
+    warm_start: WarmStart | None = None,
+    *,
+    with_accumulators: bool = False,
 ) -> State:
     """Return the state before the first epoch.
 
     Parameters
     ----------
-    schedule
-        Says which row stands at each place.
-    n_factors
-        K.
-    width
-        Factors that are new are uniform from 0 to this over √K.
-    seed
-        Seeds them.
-    initial_accumulator
-        Initial value of the squared-gradient accumulators of factors; None for no accumulators.
-    scale
-        Of training.
-    start
-        What is known already.
+    schedule : Schedule
+        The standardized ratings.
+    settings : Settings
+        The number of factors, the seed and the update rule.
+    scale : Scale
+        The scale of training.
+    warm_start : WarmStart, default=None
+        Parameters to continue from; None to start from random factors and biases of 0.
+    with_accumulators : bool, default=False
+        Whether to make squared-gradient accumulators.
+
+    Returns
+    -------
+    State
     """
-    dtype = schedule.ratings.dtype
+    dtype, n_factors = schedule.ratings.dtype, settings.n_factors
+    width = _start_width(schedule, settings.rule)
     sides = []
     for side, order in enumerate((schedule.user_order, schedule.item_order)):
-        rows = _random_factors(len(order), n_factors, width, dtype, stream(seed, 3, side))
+        bits = stream(settings.seed, 3, side)
+        rows = _random_factors((len(order), n_factors), width, dtype, bits)
         bias = np.zeros(len(order), dtype)
-        accumulators = np.ones((0 if initial_accumulator is None else len(order), 2), dtype)
-        if initial_accumulator is not None:
-            accumulators[:, 0] = initial_accumulator
-        if start is not None:
-            factors = start.factors
-            known = (start.known_users, start.known_items)[side][order]
+        n_accumulators = len(order) if with_accumulators else 0
+        accumulators = initial_accumulators(n_accumulators, n_factors, dtype)
+        if warm_start is not None:
+            factors = warm_start.factors
+            known = (warm_start.known_users, warm_start.known_items)[side][order]
             old = order[known]
-            rows[known, :n_factors] = (factors.user_factors, factors.item_factors)[side][
-                old
-            ] / dtype.type(math.sqrt(scale))
-            bias[known] = (factors.user_bias, factors.item_bias)[side][old] / dtype.type(scale)
-            if start.accumulators is not None and initial_accumulator is not None:
-                accumulators[known] = start.accumulators[side][old]
+            old_factors = (factors.user_factors, factors.item_factors)[side][old]
+            rows[known, :n_factors] = old_factors / dtype.type(math.sqrt(scale.scale))
+            old_bias = (factors.user_bias, factors.item_bias)[side][old]
+            bias[known] = old_bias / dtype.type(scale.scale)
+            if warm_start.accumulators is not None and with_accumulators:
+                accumulators[known] = warm_start.accumulators[side][old]
         sides.append((rows, bias, accumulators))
     (P, user_bias, user_accumulators), (Q, item_bias, item_accumulators) = sides
-    none = np.empty((0, P.shape[1]), dtype)
-    return State(P, Q, user_bias, item_bias, user_accumulators, item_accumulators, none, none)
+    empty = np.empty((0, P.shape[1]), dtype)
+    return State(
+        P=P,
+        Q=Q,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        user_accumulators=user_accumulators,
+        item_accumulators=item_accumulators,
+        own_factors=empty,
+        svdpp=empty,
+    )
 
 
-def copy(state: State, to: State | None) -> State:
-    """Copy the arrays, into those of another state where there is one."""
-    if to is None:
-        return State(*(np.copy(array) for array in vars(state).values()))
-    for source, target in zip(vars(state).values(), vars(to).values(), strict=True):
-        np.copyto(target, source)
-    return to
+def initial_accumulators(n_rows: int, n_factors: int, dtype: np.dtype[Any]) -> Floats:
+    """Return the squared-gradient accumulators of new rows: K for the factors, 1 for the bias."""
+    return np.tile(np.array([n_factors, 1], dtype), (n_rows, 1))
+
+
+def copy_state(state: State, target: State | None = None) -> State:
+    """Copy the arrays, into those of another state if one is given."""
+    if target is None:
+        return State(**{name: np.copy(array) for name, array in vars(state).items()})
+    for name, array in vars(state).items():
+        np.copyto(getattr(target, name), array)
+    return target
 
 
 def is_finite(state: State) -> bool:
-    """Say whether no number has overflown."""
-    arrays = state.P, state.Q, state.user_bias, state.item_bias, state.own, state.svdpp
+    """Return whether all parameters are finite."""
+    arrays = (
+        state.P,
+        state.Q,
+        state.user_bias,
+        state.item_bias,
+        state.own_factors,
+        state.svdpp,
+    )
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
-def view(state: State) -> Factors:
-    """Return the state as factors on the scale of training, places as rows, without a copy."""
-    P, Q, user_bias, item_bias = (
-        array.view() for array in (state.P, state.Q, state.user_bias, state.item_bias)
+def view_factors(state: State) -> Factors:
+    """Return the state as factors on the scale of training, with positions as rows; no copy."""
+    return Factors(
+        user_factors=state.P.view(),
+        item_factors=state.Q.view(),
+        user_bias=state.user_bias.view(),
+        item_bias=state.item_bias.view(),
+        mean=0.0,
+        scale=1.0,
     )
-    return Factors(P, Q, user_bias, item_bias, 0.0, 1.0)
 
 
-def to_factors(
-    state: State, schedule: Schedule, shape: tuple[int, int], n_factors: int, centre: float,
-    scale: float,
-) -> Factors:  # fmt: skip
-    """Copy the state to rows, on the user's scale; rows without ratings are zeros."""
-    dtype = state.P.dtype
-    arrays = []
-    for n, order, rows, bias in (
-        (shape[0], schedule.user_order, state.P, state.user_bias),
-        (shape[1], schedule.item_order, state.Q, state.item_bias),
-    ):
-        factors, biases = aligned_zeros((n, n_factors), dtype), np.zeros(n, dtype)
-        factors[order] = rows[:, :n_factors] * dtype.type(math.sqrt(scale))
-        biases[order] = bias * dtype.type(scale)
-        arrays.append((factors, biases))
-    (P, user_bias), (Q, item_bias) = arrays
-    svdpp = None
-    if len(state.svdpp):
-        svdpp = np.zeros_like(Q)
-        svdpp[schedule.item_order] = state.svdpp[:, :n_factors] * dtype.type(math.sqrt(scale))
-    return Factors(P, Q, user_bias, item_bias, centre, scale, svdpp)
+def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -> Factors:
+    """Copy the parameters to rows, on the scale of the ratings; rows without ratings are zeros."""
+    unit = state.P.dtype.type(math.sqrt(scale.scale))
+    bias_unit = state.P.dtype.type(scale.scale)
+    (n_users, n_items), users, items = schedule.shape, schedule.user_order, schedule.item_order
+
+    def rows_of(n: int, order: Rows, factors: Floats) -> Floats:
+        out = aligned_zeros((n, n_factors), factors.dtype)
+        out[order] = factors[:, :n_factors] * unit
+        return out
+
+    def biases_of(n: int, order: Rows, bias: Floats) -> Floats:
+        out = np.zeros(n, bias.dtype)
+        out[order] = bias * bias_unit
+        return out
+
+    return Factors(
+        user_factors=rows_of(n_users, users, state.P),
+        item_factors=rows_of(n_items, items, state.Q),
+        user_bias=biases_of(n_users, users, state.user_bias),
+        item_bias=biases_of(n_items, items, state.item_bias),
+        mean=scale.centre,
+        scale=scale.scale,
+        svdpp=rows_of(n_items, items, state.svdpp) if len(state.svdpp) else None,
+    )
 
 
-def to_accumulators(
-    state: State, schedule: Schedule, shape: tuple[int, int], n_factors: int
-) -> tuple[Floats, Floats]:
-    """Copy the accumulators of squared gradients to rows; unrated ones have what all begin with."""
-    out = []
-    for n, order, accumulators in (
-        (shape[0], schedule.user_order, state.user_accumulators),
-        (shape[1], schedule.item_order, state.item_accumulators),
-    ):
-        rows = np.tile(np.array([n_factors, 1], accumulators.dtype), (n, 1))
-        rows[order] = accumulators
-        out.append(rows)
-    return out[0], out[1]
+def to_accumulators(state: State, schedule: Schedule, n_factors: int) -> tuple[Floats, Floats]:
+    """Copy the accumulators to rows; those of rows without ratings have their initial value."""
+
+    def rows_of(n: int, order: Rows, accumulators: Floats) -> Floats:
+        out = initial_accumulators(n, n_factors, accumulators.dtype)
+        out[order] = accumulators
+        return out
+
+    n_users, n_items = schedule.shape
+    return (
+        rows_of(n_users, schedule.user_order, state.user_accumulators),
+        rows_of(n_items, schedule.item_order, state.item_accumulators),
+    )
+
+
+def _start_width(schedule: Schedule, rule: UpdateRule) -> float:
+    """Return the width that makes initial predictions as large as the ratings, or smaller.
+
+    Nonnegative factors fit ratings from which nothing was subtracted, and predictions that start
+    small would take epochs to grow.
+    """
+    if not rule.nonnegative:
+        return START_WIDTH
+    mean = float(np.mean(schedule.ratings[: schedule.n_ratings], dtype=np.float64))
+    return 2 * math.sqrt(mean) if mean > 0 else START_WIDTH
+
+
+def _random_factors(
+    shape: tuple[int, int], width: float, dtype: np.dtype[Any], bits: np.random.PCG64
+) -> Floats:
+    """Draw the initial factors of each position, uniform from 0 to width / √K.
+
+    Because all are positive, p·q starts as the product of one number per user and one per item:
+    what most ratings have in common is fitted first (measured in benchmarks/README.md).
+    """
+    n_rows, n_factors = shape
+    out = aligned_zeros((n_rows, padded(n_factors)), dtype)
+    rows = max(1, CHUNK // n_factors)
+    for first in range(0, n_rows, rows):
+        chunk = out[first : first + rows, :n_factors]
+        chunk[:] = width / math.sqrt(n_factors) * uniform(chunk.size, bits).reshape(chunk.shape)
+    return out

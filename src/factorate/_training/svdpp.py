@@ -1,24 +1,25 @@
-"""SVD++ terms: what a user has rated, whatever the rating, speaks through the items.
+"""SVD++ terms: which items a user has rated, whatever the ratings, as a part of the user's factors.
 
-SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15) puts in the place of p_u
+SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15) replaces p_u by
 
     p̃_u = p_u + |N(u)|^-½ Σ_{j ∈ N(u)} y_j
 
-where N(u) are the items of u in the training ratings. Each rating of u would move every y_j of
-N(u), and each y_j belongs to most users: slow, and no two users could be trained side by side. So
-users are cut into groups, and an epoch goes through them one by one:
+where N(u) are the items that u rated in the training ratings. An update for each rating of u would
+change every y_j of N(u), and most users share each y_j: this would be slow, and no two users could
+be trained at the same time. Therefore users are divided into groups, which are trained one after
+another in five phases:
 
-1. gather: the sums Σ y_j of the group's users;
-2. lift: p̃_u from p_u and its sum;
-3. visit: the kernel of the plain model trains p̃_u, q_i and biases on the group's ratings;
-4. settle: the way that p̃_u went is parted, a share of it to the items, the rest to p_u;
-5. spread: each y_j receives |N(u)|^-½ of that share from each user of the group that rated it,
+1. gather: compute the sums Σ y_j of the users of the group;
+2. combine: compute p̃_u from p_u and its sum;
+3. update: update p̃_u, q_i and the biases for each rating of the group, as in the plain model;
+4. distribute: divide the change of p̃_u into a fraction for the items and the rest for p_u;
+5. spread: add |N(u)|^-½ times that fraction to each y_j, for each user of the group who rated j.
 
-after which |N(u)|^-½ Σ y_j has moved by just that share, but for what other users of the group did
-to the same items. As N(u) are the very ratings of u, gathering and spreading walk the blocks of
-the schedule, and no task waits for more than those before it in its bands. Regularization of p_u
-waits for the settling, and that of y_j for the end of the epoch: each shrinks by 1 − ηλ once for
-each of its ratings.
+After this, |N(u)|^-½ Σ y_j has changed by that fraction, apart from what other users of the group
+changed in the same items. Because N(u) are the rated items of u, gathering and spreading go through
+the blocks of the schedule, and each task waits only for earlier ones in its bands. Regularization
+of p_u is applied when distributing, and that of y_j at the end of the epoch: each is multiplied by
+1 - ηλ once for each of its ratings.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ import numpy as np
 
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
-from factorate._training.schedule import strata
+from factorate._training.schedule import padded, strata
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import permutation, stream
 
@@ -42,221 +43,219 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from factorate._training.parallel import Bands
+    from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
+    from factorate._training.settings import Settings
     from factorate._training.state import State, WarmStart
-    from factorate._utils.types import Floats
+    from factorate._training.workers import Workers
+    from factorate._utils.types import Floats, Rows
 
-    Run = Callable[[list[Any], list[Bands], Callable[[Any], float]], list[float]]
+ITEM_FRACTION = 0.12  # of the change of a user's factors, handed to the items
+# All users of a group change the items that they share at once, so a user gets back a multiple of
+# what it hands over: the mean square of the sum of the group's unit vectors |N(u)|^-½ 1_N(u). That
+# multiple times the fraction is at most this. On ML-1M anything from 1 to 4 is equally good, 6 is
+# worse, and 12 diverges with more groups.
+MAX_STEP = 2.5
 
-N_GROUPS = 32  # of users: RMSE gains nothing from more, and loses 0.0005 on ML-1M with half of them
-GROUP_BLOCK_WORK = 1 << 19  # ratings × factors of a block: a tenth of a millisecond
-MAX_WIDTH = 16  # row bands of a group, and column bands
-SHARE = 0.12  # of a user's way that the items take
-# The users of a group move the items they share all at once, so what one of them hands over comes
-# back to it several times: as many as the mean square of the sum of their unit vectors
-# |N(u)|^-½ 1_N(u). That many times the share is this at most. On ML-1M anything from 1 to 4 is as
-# good, 6 is worse, and 12 with more groups diverges.
-LARGEST_STEP = 2.5
+
+@dataclass(frozen=True, kw_only=True)
+class SvdppTerms:
+    """What training with SVD++ terms keeps from epoch to epoch; rows are positions.
+
+    Attributes
+    ----------
+    schedule : Schedule
+        The ratings.
+    workers : Workers
+        The threads.
+    sums : ndarray
+        Scratch memory: Σ y_j of each user, then the combined p̃_u, then the step of its items.
+    norm : ndarray, shape (n_users,)
+        |N(u)|^-½. A pair that was rated twice counts twice.
+    user_weight, item_weight : ndarray
+        Number of ratings of each user and item, or the sum of their weights.
+    item_fractions : list of float
+        The fraction that each group hands to the items.
+    """
+
+    schedule: Schedule
+    workers: Workers
+    sums: Floats
+    norm: Floats
+    user_weight: NDArray[Any]
+    item_weight: NDArray[Any]
+    item_fractions: list[float]
+
+    def begin(self, state: State, scale: Scale, warm_start: WarmStart | None) -> State:
+        """Return a state with y and p_u: y = 0, or the parameters of a warm start."""
+        schedule = self.schedule
+        svdpp = aligned_zeros(state.Q.shape, state.Q.dtype)
+        out = replace(state, own_factors=state.P.copy(), svdpp=svdpp)
+        if warm_start is not None and warm_start.factors.svdpp is not None:
+            known = warm_start.known_items[schedule.item_order]
+            rows = warm_start.factors.svdpp[schedule.item_order[known]]
+            svdpp[known, : rows.shape[1]] = rows / rows.dtype.type(math.sqrt(scale.scale))
+            self.combine(out)
+            # Known users start with the p̃ they had; new users with a random p.
+            known = warm_start.known_users[schedule.user_order]
+            out.own_factors[known] -= (out.P - out.own_factors)[known]
+        return out
+
+    def combine(self, state: State) -> None:
+        """Compute p̃ of every user from p and y."""
+        self.sums.fill(0)
+        rows, columns = (list(range(n)) for n in self.schedule.n_bands)
+        tasks = [Task(Phase.GATHER, *crossing) for crossing in strata(rows, columns)]
+        tasks += [Task(Phase.COMBINE, row, None) for row in rows]
+        self._run(tasks, lambda task: self._gather_or_combine(state, task))
+
+    def run_epoch(
+        self, state: State, tasks: list[Task], keep: float, update: Callable[[int], float]
+    ) -> float:
+        """Run one epoch and return its squared error.
+
+        Parameters
+        ----------
+        state : State
+            The parameters, which are changed.
+        tasks : list of Task
+            The tasks of the epoch, from `epoch_tasks`.
+        keep : float
+            1 - ηλ of the user factors, by which p_u and y_j are multiplied for each rating.
+        update : callable
+            Updates p̃, q and the biases for each rating of a block, without regularization of p̃.
+
+        Returns
+        -------
+        float
+        """
+        self.sums.fill(0)
+        kept = (keep**self.user_weight).astype(state.P.dtype)
+        squared = self._run(tasks, lambda task: self._perform(state, task, kept, update))
+        svdpp = state.svdpp
+        svdpp *= (keep**self.item_weight).astype(svdpp.dtype)[:, None]
+        return squared
+
+    def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:
+        bands = [(task.row, task.column) for task in tasks]
+        return sum(self.workers.run_tasks(tasks, bands, perform))
+
+    def _perform(
+        self, state: State, task: Task, kept: Floats, update: Callable[[int], float]
+    ) -> float:
+        """Perform one task and return its squared error."""
+        schedule = self.schedule
+        if task.column is not None and task.phase == Phase.UPDATE:
+            return update(task.row * schedule.n_bands[1] + task.column)
+        if task.phase == Phase.DISTRIBUTE:
+            fraction = self.item_fractions[task.row // schedule.group_bands]
+            rows = state.P, state.own_factors, self.sums, self.norm
+            dispatch.svdpp.distribute(*rows, kept, fraction, *self._positions(task))
+        elif task.phase == Phase.SPREAD:
+            users, items, n = self._ratings(task)
+            dispatch.svdpp.add_rows(items, users, n, state.svdpp, self.sums)
+        else:
+            self._gather_or_combine(state, task)
+        return 0.0
+
+    def _gather_or_combine(self, state: State, task: Task) -> float:
+        if task.phase == Phase.COMBINE:
+            rows = state.P, state.own_factors, self.sums, self.norm
+            dispatch.svdpp.combine(*rows, *self._positions(task))
+        else:
+            users, items, n = self._ratings(task)
+            dispatch.svdpp.add_rows(users, items, n, self.sums, state.svdpp)
+        return 0.0
+
+    def _positions(self, task: Task) -> tuple[int, int]:
+        """Return the first user position of a row band, and the end."""
+        edges = self.schedule.user_edges
+        return int(edges[task.row]), int(edges[task.row + 1])
+
+    def _ratings(self, task: Task) -> tuple[Rows, Rows, int]:
+        """Return positions of the ratings of a block, with those to prefetch, and their number."""
+        block = task.row * self.schedule.n_bands[1] + (task.column or 0)
+        starts = self.schedule.block_starts
+        begin, end = starts[block : block + 2].tolist()
+        ahead = slice(begin, end + LOOKAHEAD)
+        schedule = self.schedule
+        return schedule.user_positions[ahead], schedule.item_positions[ahead], end - begin
 
 
 class Phase(IntEnum):
-    """What is done to a block, or to a row band."""
+    """What a task does with a block or a row band."""
 
     GATHER = 0
-    LIFT = 1
-    VISIT = 2
-    SETTLE = 3
+    COMBINE = 1
+    UPDATE = 2
+    DISTRIBUTE = 3
     SPREAD = 4
 
 
 class Task(NamedTuple):
-    """One phase of one block; the column is None where it is of the whole row band."""
+    """One phase for one block, or for a whole row band, whose column is None."""
 
     phase: Phase
     row: int
     column: int | None
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What stays the same from epoch to epoch, but for the sums; rows are places.
-
-    Attributes
-    ----------
-    sums
-        Σ y_j of each user, then p̃_u as it was lifted, then the step of each of its items.
-    norm
-        |N(u)|^-½, shape (users,). A pair that was rated twice counts twice.
-    user_weight, item_weight
-        Number of ratings of each user and item, or the sum of their weights.
-    shares
-        Of the way of its users, what each group gives to the items.
-    width
-        Row bands of a group.
-    """
-
-    sums: Floats
-    norm: Floats
-    user_weight: NDArray[Any]
-    item_weight: NDArray[Any]
-    shares: list[float]
-    width: int
-
-
-def _width(n_ratings: int, n_factors: int) -> int:
-    blocks = n_ratings * n_factors / (N_GROUPS * GROUP_BLOCK_WORK)
-    return max(1, min(MAX_WIDTH, round(math.sqrt(blocks))))
-
-
-def bands(n_ratings: int, n_factors: int) -> tuple[int, int]:
-    """Return how many row and column bands the schedule should have at most."""
-    width = _width(n_ratings, n_factors)
-    return N_GROUPS * width, width
-
-
-def _groups(n_rows: int, width: int) -> list[range]:
-    return [range(first, min(first + width, n_rows)) for first in range(0, n_rows, width)]
-
-
-def make_terms(schedule: Schedule, n_factors: int) -> Terms:
-    """Count what SVD++ terms need to know of the ratings.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from factorate._training.schedule import make_schedule
-    >>> users, items = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.int32)
-    >>> schedule = make_schedule(users, items, np.ones(4), 2, 2, n_factors=16, seed=0)
-    >>> make_terms(schedule, 16).norm.round(3).tolist()
-    [0.707, 0.707]
-    """
-    n, dtype = schedule.n_ratings, schedule.ratings.dtype
-    users, items = schedule.users[:n], schedule.items[:n]
-    n_users = len(schedule.user_order)
-    weights = schedule.weights if len(schedule.weights) else None
-    norm = np.bincount(users) ** -0.5
-    width = _width(n, n_factors)
-    starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
-    edges = schedule.user_edges.tolist()
-    shares = []
-    for rows in _groups(schedule.n_bands[0], width):
-        part = slice(starts[rows.start], starts[rows.stop])
-        together = np.bincount(items[part], norm[users[part]])
-        in_group = edges[rows.stop] - edges[rows.start]
-        shares.append(min(SHARE, LARGEST_STEP * in_group / float(together @ together)))
-    return Terms(
-        aligned_zeros((n_users, n_factors), dtype), norm.astype(dtype),
-        np.bincount(users, weights), np.bincount(items, weights), shares, width,
-    )  # fmt: skip
-
-
-def begin(
-    state: State, schedule: Schedule, terms: Terms, start: WarmStart | None, scale: float, run: Run
-) -> State:
-    """Add to a state what SVD++ terms need: y = 0, or what was learnt before, and p to match."""
-    svdpp = aligned_zeros(state.Q.shape, state.Q.dtype)
-    out = replace(state, own=state.P.copy(), svdpp=svdpp)
-    if start is not None and start.factors.svdpp is not None:
-        known = start.known_items[schedule.item_order]
-        rows = start.factors.svdpp[schedule.item_order[known]]
-        svdpp[known, : rows.shape[1]] = rows / rows.dtype.type(math.sqrt(scale))
-        lift(out, schedule, terms, run)
-        # New users begin with p at random; the others with p̃ as it was.
-        known = start.known_users[schedule.user_order]
-        out.own[known] -= (out.P - out.own)[known]
-    return out
-
-
-def tasks(terms: Terms, n_bands: tuple[int, int], seed: int, epoch: int) -> list[Task]:
-    """Return what one epoch does, in the order whose result it has."""
-    bits = stream(seed, 6, epoch)
-    groups = _groups(n_bands[0], terms.width)
-    out = []
-    for number in permutation(len(groups), bits):
-        rows = [groups[number][place] for place in permutation(len(groups[number]), bits)]
-        crossings = strata(rows, permutation(n_bands[1], bits).tolist())
-        for phase in Phase:
-            if phase in (Phase.LIFT, Phase.SETTLE):
-                out += [Task(phase, row, None) for row in rows]
-            else:
-                out += [Task(phase, *crossing) for crossing in crossings]
-    return out
-
-
-def lift(state: State, schedule: Schedule, terms: Terms, run: Run) -> None:
-    """Make p̃ of every user what p and y say."""
-    terms.sums.fill(0)
-    rows, columns = (list(range(n)) for n in schedule.n_bands)
-    order = [Task(Phase.GATHER, *crossing) for crossing in strata(rows, columns)]
-    order += [Task(Phase.LIFT, row, None) for row in rows]
-    nothing = terms.norm[:0], lambda _: 0.0  # lifting neither settles nor visits
-    run(order, [task[1:] for task in order], _performer(state, schedule, terms, *nothing))
-
-
-def run_epoch(
-    state: State,
-    schedule: Schedule,
-    terms: Terms,
-    keep: float,
-    order: list[Task],
-    visit: Callable[[int], float],
-    run: Run,
-) -> float:
-    """Run one epoch and return its squared error.
+def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -> SvdppTerms:
+    """Count the ratings of each user, item and group.
 
     Parameters
     ----------
-    state, schedule, terms
-        What is trained.
-    keep
-        1 − ηλ of user factors: what a rating leaves of p_u and y_j.
-    order
-        The tasks.
-    visit
-        Trains p̃, q and biases on one block, p̃ without regularization.
-    run
-        Runs a function on tasks, given what they touch.
+    schedule : Schedule
+        The ratings.
+    settings : Settings
+        The number of factors.
+    workers : Workers
+        The threads that will train.
+
+    Returns
+    -------
+    SvdppTerms
     """
-    terms.sums.fill(0)
-    kept = (keep**terms.user_weight).astype(state.P.dtype)
-    perform = _performer(state, schedule, terms, kept, visit)
-    squared = sum(run(order, [task[1:] for task in order], perform))
-    svdpp = state.svdpp
-    svdpp *= (keep**terms.item_weight).astype(svdpp.dtype)[:, None]
-    return squared
+    n, dtype = schedule.n_ratings, schedule.ratings.dtype
+    users, items = schedule.user_positions[:n], schedule.item_positions[:n]
+    weights = schedule.weights if len(schedule.weights) else None
+    norm = np.bincount(users) ** -0.5
+    starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
+    edges = schedule.user_edges.tolist()
+    fractions = []
+    for bands in _groups(schedule):
+        ratings = slice(starts[bands.start], starts[bands.stop])
+        together = np.bincount(items[ratings], norm[users[ratings]])
+        n_users = edges[bands.stop] - edges[bands.start]
+        fractions.append(min(ITEM_FRACTION, MAX_STEP * n_users / float(together @ together)))
+    return SvdppTerms(
+        schedule=schedule,
+        workers=workers,
+        sums=aligned_zeros((len(schedule.user_order), padded(settings.n_factors)), dtype),
+        norm=norm.astype(dtype),
+        user_weight=np.bincount(users, weights),
+        item_weight=np.bincount(items, weights),
+        item_fractions=fractions,
+    )
 
 
-def _performer(
-    state: State,
-    schedule: Schedule,
-    terms: Terms,
-    kept: Floats,
-    visit: Callable[[int], float],
-) -> Callable[[Task], float]:
-    """Return the function that does one task and returns its squared error."""
-    starts, edges = schedule.block_starts.tolist(), schedule.user_edges.tolist()
-    users, items = schedule.users, schedule.items
-    rows = state.P, state.own, terms.sums, terms.norm
-
-    def perform(task: Task) -> float:
-        phase, row, column = task
-        if column is None:
-            some = edges[row], edges[row + 1]
-            if phase == Phase.LIFT:
-                dispatch.svdpp.combine(*rows, *some)
+def epoch_tasks(schedule: Schedule, seed: int, epoch: int) -> list[Task]:
+    """Return the tasks of one epoch, in the order that determines its result."""
+    bits = stream(seed, 6, epoch)
+    groups = _groups(schedule)
+    tasks = []
+    for number in permutation(len(groups), bits):
+        rows = [groups[number][index] for index in permutation(len(groups[number]), bits)]
+        crossings = strata(rows, permutation(schedule.n_bands[1], bits).tolist())
+        for phase in Phase:
+            if phase in (Phase.COMBINE, Phase.DISTRIBUTE):
+                tasks += [Task(phase, row, None) for row in rows]
             else:
-                dispatch.svdpp.distribute(*rows, kept, terms.shares[row // terms.width], *some)
-            return 0.0
-        block = row * schedule.n_bands[1] + column
-        part = slice(starts[block], starts[block + 1] + LOOKAHEAD)
-        some_users, some_items, n = users[part], items[part], starts[block + 1] - starts[block]
-        if phase == Phase.VISIT:
-            return visit(block)
-        if phase == Phase.GATHER:
-            dispatch.svdpp.add_rows(some_users, some_items, n, terms.sums, state.svdpp)
-        else:
-            dispatch.svdpp.add_rows(some_items, some_users, n, state.svdpp, terms.sums)
-        return 0.0
+                tasks += [Task(phase, *crossing) for crossing in crossings]
+    return tasks
 
-    return perform
+
+def _groups(schedule: Schedule) -> list[range]:
+    """Return the row bands of each group of users."""
+    n_rows, width = schedule.n_bands[0], schedule.group_bands
+    return [range(first, min(first + width, n_rows)) for first in range(0, n_rows, width)]

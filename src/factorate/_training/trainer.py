@@ -1,4 +1,4 @@
-"""The training loop: from ratings to factors, epoch by epoch."""
+"""Trainer: the training loop, from ratings to factors."""
 
 from __future__ import annotations
 
@@ -7,387 +7,304 @@ import math
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factorate._training import losses, svdpp
-from factorate._training import state as state_room
-from factorate._training.epochs import Passes, make_passes
+from factorate._training import losses
+from factorate._training.epoch import Epoch
+from factorate._training.epoch_runner import make_epoch_runner
 from factorate._training.factors import predict
-from factorate._training.learning_rates import share
-from factorate._training.parallel import thread_pool
-from factorate._training.schedule import Schedule, make_schedule
-from factorate._training.state import START_WIDTH, State, WarmStart, padded
+from factorate._training.learning_rates import learning_rate_factor
+from factorate._training.scale import standardize
+from factorate._training.schedule import make_schedule
+from factorate._training.state import (
+    copy_state,
+    is_finite,
+    to_accumulators,
+    to_factors,
+    view_factors,
+)
+from factorate._training.validator import make_validator
+from factorate._training.workers import Workers
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
-
     from factorate._input.ratings import Ratings
     from factorate._training.factors import Factors
-    from factorate._training.learning_rates import Each
-    from factorate._training.losses import UpdateRule
+    from factorate._training.held_out import HeldOut
+    from factorate._training.settings import Callbacks, Settings
+    from factorate._training.state import State, WarmStart
+    from factorate._training.validator import Validation
     from factorate._utils.types import Floats
 
 
-RATINGS_PER_PART = 100_000  # that make another thread worth while when ratings are sorted
 MAX_HALVINGS = 5
-EXPLODED = 2.0  # error of an epoch, in those of the centre or the start, that went too far
+MAX_GROWTH = 2.0  # an epoch diverged if its RMSE exceeds this many times that of the start
 
 logger = logging.getLogger("factorate")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to train; validated by the model."""
+class Trainer:
+    """Trains on ratings, from random factors or from a warm start.
 
-    n_factors: int
-    n_epochs: int
-    rates: Each
-    l2: Each
-    l1: Each
-    schedule: str
-    rule: UpdateRule
-    fit_mean: bool
-    seed: int
-    n_threads: int
-    svdpp: bool = False
-    rates_name: str = "learning_rate"  # what the user calls them
-    patience: int | None = None  # epochs without a better validation loss before training stops
+    If `run_epochs` raises KeyboardInterrupt, `history` holds the finished epochs, and `result`
+    returns the factors after the last of them.
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch gave.
+    Parameters
+    ----------
+    ratings : Ratings
+        At least one rating.
+    settings : Settings
+        How to train.
+    weights : ndarray, shape (n_ratings,), default=None
+        Weight of each rating, in the dtype of the ratings; None if all are equal.
+    held_out : HeldOut, default=None
+        Ratings to validate on after each epoch.
+    warm_start : WarmStart, default=None
+        Parameters to continue from.
+    callbacks : sequence of callables, default=()
+        Called with each `Epoch`. Training ends if one returns True.
 
     Attributes
     ----------
-    number
-        From 1.
-    learning_rate
-        Of the users' factors in this epoch.
-    train_rmse
-        Of the errors before each visit, on the user's scale.
-    valid_rmse
-        Of the ratings held out, after the epoch; NaN where there are none.
-    valid_loss
-        Their mean loss on the scale of training, which decides when to stop; likewise.
-    seconds
-        Since training began.
+    history : list of Epoch
+        The finished epochs.
     """
 
-    number: int
-    learning_rate: float
-    train_rmse: float
-    valid_rmse: float
-    valid_loss: float
-    seconds: float
+    def __init__(
+        self,
+        ratings: Ratings,
+        settings: Settings,
+        *,
+        weights: Floats | None = None,
+        held_out: HeldOut | None = None,
+        warm_start: WarmStart | None = None,
+        callbacks: Callbacks = (),
+    ) -> None:
+        self.history: list[Epoch] = []
+        self._began = time.perf_counter()
+        self._settings = settings
+        self._warm_start = warm_start
+        self._callbacks = callbacks
+        self._workers = Workers(settings.n_threads)
+        with self._workers:
+            unscaled = make_schedule(ratings, settings, weights, self._workers)
+            self._schedule, self._scale = standardize(unscaled, settings, warm_start)
+            self._runner = make_epoch_runner(self._schedule, settings, self._workers)
+            self._state = self._runner.begin(self._scale, warm_start)
+        self._validator = None
+        if held_out is not None:
+            self._validator = make_validator(held_out, self._schedule, settings, self._scale)
+        self._max_squared = self._find_max_squared()
+        self._previous = _Snapshot()  # of the last whole epoch, while the next one is running
+        self._best = _Snapshot()
+        self._n_halvings = 0
+        self._failed = 0  # number of the epoch that diverged last
+
+    def train(self) -> Trained:
+        """Run the epochs and return their result; see `run_epochs`."""
+        self.run_epochs()
+        return self.result()
+
+    def run_epochs(self) -> None:
+        """Run the epochs until the last, or until a callback or early stopping ends training.
+
+        An epoch that diverges is undone and repeated at half the learning rate. If it diverges
+        again, the epochs before it were too fast as well, and training starts again.
+
+        Raises
+        ------
+        DivergenceError
+            If training still diverges after the learning rate was halved five times.
+        KeyboardInterrupt
+            As soon as all threads have stopped.
+        """
+        with self._workers:
+            while len(self.history) < self._settings.n_epochs:
+                self._previous.take(self._state, len(self.history))
+                outcome = self._run_epoch()
+                if self._has_diverged(outcome):
+                    self._recover()
+                    continue
+                self._record(outcome)
+                if self._should_stop():
+                    break
+
+    def result(self) -> Trained:
+        """Return the factors of the best epoch, or of the last finished one without a best.
+
+        Raises
+        ------
+        DivergenceError
+            If the factors are not finite.
+        """
+        state, epoch = self._chosen_state()
+        with self._workers:
+            self._runner.complete(state)
+        # Of the epochs before the last, only the error is checked, which precedes their updates.
+        if not is_finite(state):
+            raise self._divergence_error(epoch)
+        n_factors, accumulators = self._settings.n_factors, None
+        if self._settings.rule.adagrad:
+            accumulators = to_accumulators(state, self._schedule, n_factors)
+        return Trained(
+            factors=to_factors(state, self._schedule, self._scale, n_factors),
+            accumulators=accumulators,
+            history=tuple(self.history),
+            best=epoch,
+        )
+
+    def _run_epoch(self) -> _Outcome:
+        settings, number = self._settings, len(self.history) + 1
+        factor = learning_rate_factor(settings.learning_rate_schedule, number, settings.n_epochs)
+        factor *= 0.5**self._n_halvings
+        squared = self._runner.run(self._state, number, factor)
+        validation = None
+        if self._validator is not None:
+            self._runner.complete(self._state)
+            validation = self._validator.validate(self._state)
+        return _Outcome(settings.rates.user_factors * factor, squared, validation)
+
+    def _has_diverged(self, outcome: _Outcome) -> bool:
+        if not outcome.squared <= self._max_squared:  # NaN too
+            return True
+        if outcome.validation is not None and not math.isfinite(outcome.validation.loss):
+            return True
+        # Errors precede their updates, so no error shows what the last updates of all did.
+        is_last = len(self.history) + 1 == self._settings.n_epochs
+        return is_last and not is_finite(self._state)
+
+    def _recover(self) -> None:
+        """Halve the learning rate, and go back one epoch, or to the start at the second failure."""
+        number = len(self.history) + 1
+        self._n_halvings += 1
+        if self._n_halvings > MAX_HALVINGS:
+            raise self._divergence_error(number)
+        if self._n_halvings == 1:
+            logger.warning(
+                "training diverged in epoch %d of %d; going back, with half the learning rate",
+                number,
+                self._settings.n_epochs,
+            )
+        if number == self._failed:
+            self.history.clear()
+            self._best.discard()
+            copy_state(self._runner.begin(self._scale, self._warm_start), self._state)
+        else:
+            copy_state(self._previous.state, self._state)
+            self._failed = number
+
+    def _record(self, outcome: _Outcome) -> None:
+        """Add an epoch to the history, and keep a copy of its state if it is the best so far."""
+        mean_square = outcome.squared / self._schedule.n_ratings
+        validation = outcome.validation
+        epoch = Epoch(
+            number=len(self.history) + 1,
+            learning_rate=outcome.learning_rate,
+            train_rmse=self._scale.scale * math.sqrt(mean_square),
+            valid_rmse=math.nan if validation is None else validation.rmse,
+            valid_loss=math.nan if validation is None else validation.loss,
+            seconds=time.perf_counter() - self._began,
+        )
+        self.history.append(epoch)
+        if self._settings.patience is not None and validation is not None:
+            best = self._best.epoch
+            if best is None or epoch.valid_loss < self.history[best - 1].valid_loss:
+                self._best.take(self._state, epoch.number)
+
+    def _should_stop(self) -> bool:
+        """Call the callbacks; return whether one returns True or patience is exhausted."""
+        epoch = self.history[-1]
+        answers = [callback(epoch) for callback in self._callbacks]
+        stop = any(isinstance(answer, bool | np.bool) and bool(answer) for answer in answers)
+        patience, best = self._settings.patience, self._best.epoch
+        return stop or (
+            patience is not None and best is not None and epoch.number - best >= patience
+        )
+
+    def _chosen_state(self) -> tuple[State, int]:
+        """Return the state to keep, and the number of its epoch."""
+        if self._best.epoch is not None:
+            return self._best.state, self._best.epoch
+        n_finished = len(self.history)
+        if self._previous.epoch == n_finished:  # the next epoch was interrupted
+            return self._previous.state, n_finished
+        return self._state, n_finished
+
+    def _find_max_squared(self) -> float:
+        """Return the squared error above which an epoch has diverged."""
+        if self._settings.rule.loss in losses.TWO_VALUED:
+            return sys.float_info.max  # margins may grow without bound
+        n = self._schedule.n_ratings
+        squared = n * max(1.0, self._scale.spread) ** 2
+        if self._warm_start is not None:
+            pairs = self._schedule.user_positions[:n], self._schedule.item_positions[:n]
+            predicted = predict(view_factors(self._state), *pairs, self._settings.n_threads)
+            error = np.subtract(predicted, self._schedule.ratings[:n], dtype=np.float64)
+            squared = max(squared, float(error @ error))
+        return squared * MAX_GROWTH**2
+
+    def _divergence_error(self, number: int) -> DivergenceError:
+        settings = self._settings
+        rate = max(settings.rates)
+        return DivergenceError(
+            f"training diverged in epoch {number} of {settings.n_epochs}, even after halving "
+            f"{settings.rates_name}={rate:g} up to {MAX_HALVINGS} times; set it below "
+            f"{rate / 2**MAX_HALVINGS:.2g}, and check that its product with "
+            f"regularization={max(settings.l2):g} is far below 1 and that no rating or "
+            f"sample_weight is out of scale"
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What training gave.
+    """The result of training.
 
     Attributes
     ----------
-    factors
-        Those after epoch `best`.
-    accumulators
-        Sums of squared gradients of users and items, where AdaGrad kept them.
-    history
-        The epochs.
-    best
-        Number of the epoch whose factors these are: the last, or that of least validation loss.
-    interruption
-        The KeyboardInterrupt that ended training, if one did.
+    factors : Factors
+        Factors and biases after epoch `best`.
+    accumulators : tuple of ndarray or None
+        Squared-gradient accumulators of users and items; None without AdaGrad.
+    history : tuple of Epoch
+        The finished epochs.
+    best : int
+        Number of the epoch with the lowest validation loss if early stopping is on, else of the
+        last.
     """
 
     factors: Factors
     accumulators: tuple[Floats, Floats] | None
     history: tuple[Epoch, ...]
     best: int
-    interruption: KeyboardInterrupt | None
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """How ratings become what the kernel learns: (rating − centre) / scale."""
+class _Outcome(NamedTuple):
+    """The learning rate of an epoch, its squared error, and its validation if there is one."""
 
-    centre: float
-    scale: float
-    spread: float  # root mean square of what the kernel learns
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Ratings held out: rows, −1 for those not in training, values on the user's scale, weights."""
-
-    users: NDArray[np.int32]
-    items: NDArray[np.int32]
-    values: Floats
-    weights: Floats | None = None
+    learning_rate: float
+    squared: float
+    validation: Validation | None
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Mean loss of the ratings held out, on the scale of training, and RMSE on the user's."""
+class _Snapshot:
+    """A copy of the state after some epoch, in memory that later copies use again."""
 
-    loss: float
-    rmse: float
+    def __init__(self) -> None:
+        self.epoch: int | None = None  # None while there is no complete copy
+        self._state: State | None = None
 
-
-def _standardize(schedule: Schedule, settings: Settings, start: WarmStart | None) -> _Scale:
-    """Centre and scale the ratings of a schedule in place."""
-    values = schedule.ratings[: schedule.n_ratings]
-    if start is not None and start.keep_scale:
-        centre, scale = start.factors.mean, start.factors.scale
-    else:
-        weights = schedule.weights if len(schedule.weights) else None
-        centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean, weights)
-    squares = 0.0
-    for first in range(0, len(values), losses.CHUNK):
-        part = values[first : first + losses.CHUNK]
-        standard = part.astype(np.float64)
-        standard -= centre
-        standard /= scale
-        squares += float(standard @ standard)
-        part[:] = standard
-    return _Scale(centre, scale, math.sqrt(squares / len(values)))
-
-
-def _start_width(schedule: Schedule, rule: UpdateRule) -> float:
-    """Return the width of the start: products of factors are of the size of the ratings, or less.
-
-    Where nothing is subtracted from the ratings and factors stay ≥ 0, products that begin small
-    would take epochs to grow.
-    """
-    if not rule.nonnegative:
-        return START_WIDTH
-    mean = float(np.mean(schedule.ratings[: schedule.n_ratings], dtype=np.float64))
-    return 2 * math.sqrt(mean) if mean > 0 else START_WIDTH
-
-
-def _diverged(settings: Settings, number: int) -> DivergenceError:
-    rate = max(settings.rates)
-    return DivergenceError(
-        f"training diverged in epoch {number} of {settings.n_epochs}, also after up to "
-        f"{MAX_HALVINGS} times halving {settings.rates_name}={rate:g}; give one below "
-        f"{rate / 2**MAX_HALVINGS:.2g}, and see that regularization={max(settings.l2):g} times it "
-        f"is far below 1, and that no rating or sample_weight is out of scale"
-    )
-
-
-def _n_parts(ratings: Ratings, settings: Settings) -> int:
-    return min(settings.n_threads, 1 + len(ratings.values) // RATINGS_PER_PART)
-
-
-@dataclass
-class _Kept:
-    """A copy of the state after some epoch; −1 while there is none, or it is being made."""
-
-    state: State | None = None
-    after: int = -1
+    @property
+    def state(self) -> State:
+        if self._state is None:
+            raise RuntimeError("no snapshot was taken")
+        return self._state
 
     def take(self, state: State, epoch: int) -> None:
-        self.after = -1
-        self.state = state_room.copy(state, self.state)
-        self.after = epoch
+        self.epoch = None
+        self._state = copy_state(state, self._state)
+        self.epoch = epoch
 
-
-def _validator(
-    held: HeldOut,
-    schedule: Schedule,
-    shape: tuple[int, int],
-    rule: UpdateRule,
-    scale: _Scale,
-    n_threads: int,
-) -> Callable[[State], Validation]:
-    """Return what measures a state on the ratings held out."""
-    places = []
-    # Sums are rounded, so their order must not be that of the input.
-    sort = np.lexsort((held.values, held.items, held.users))
-    weights = None if held.weights is None else held.weights[sort].astype(np.float64)
-    for codes, order, n in (
-        (held.users[sort], schedule.user_order, shape[0]),
-        (held.items[sort], schedule.item_order, shape[1]),
-    ):
-        place = np.full(n + 1, -1, np.int32)  # the last stands for −1, an unknown row
-        place[order] = np.arange(len(order), dtype=np.int32)
-        places.append(place[codes])
-    wanted = (held.values[sort].astype(np.float64) - scale.centre) / scale.scale
-
-    def validate(state: State) -> Validation:
-        predicted = predict(state_room.view(state), places[0], places[1], n_threads)
-        squares = np.square(wanted - predicted)
-        rmse = scale.scale * math.sqrt(float(np.average(squares, weights=weights)))
-        return Validation(losses.mean_loss(rule, wanted, predicted, weights), rmse)
-
-    return validate
-
-
-def _squared_error(state: State, schedule: Schedule, n_threads: int) -> float:
-    """Return the squared error of a state on the ratings of a schedule."""
-    n = schedule.n_ratings
-    predicted = predict(state_room.view(state), schedule.users[:n], schedule.items[:n], n_threads)
-    error = np.subtract(predicted, schedule.ratings[:n], dtype=np.float64)
-    return float(error @ error)
-
-
-def _is_true(answer: object) -> bool:
-    return isinstance(answer, bool | np.bool) and bool(answer)
-
-
-def _epochs(
-    passes: Passes,
-    settings: Settings,
-    state: State,
-    begin: Callable[[], State],
-    validate: Callable[[State], Validation] | None,
-    limit: float,
-    history: list[Epoch],
-    before: _Kept,
-) -> Iterator[tuple[int, float, float, Validation | None]]:
-    """Move the state epoch by epoch; yield number, rate, squared error and validation of each.
-
-    An epoch that goes wrong is taken back, and tried again at half the rate. If it does so twice
-    in a row, what it began from was spoilt already, and all begins anew.
-    """
-    damping, failures, failed = 1.0, 0, 0
-    number = 1
-    while number <= settings.n_epochs:
-        before.take(state, len(history))
-        epoch_share = share(settings.schedule, number, settings.n_epochs) * damping
-        squared = passes.run_epoch(state, number, epoch_share)
-        validation = validate(passes.complete(state)) if validate else None
-        # The error is measured before each visit, so nobody has seen what the last steps did.
-        unseen = number == settings.n_epochs and not state_room.is_finite(state)
-        if squared <= limit and not unseen and (not validation or math.isfinite(validation.loss)):
-            yield number, settings.rates[0] * epoch_share, squared, validation
-            number += 1
-            continue
-        failures, damping = failures + 1, damping / 2
-        if failures > MAX_HALVINGS:
-            raise _diverged(settings, number)
-        if failures == 1:
-            logger.warning(
-                "training diverged in epoch %d of %d; going back, with half the learning rate",
-                number, settings.n_epochs,
-            )  # fmt: skip
-        if number == failed:
-            history.clear()
-            state_room.copy(begin(), state)
-            number = 1
-        else:
-            assert before.state is not None  # noqa: S101  (taken above)
-            state_room.copy(before.state, state)
-            failed = number
-
-
-def train(
-    ratings: Ratings,
-    settings: Settings,
-    callbacks: Sequence[Callable[[Epoch], object]] = (),
-    *,
-    weights: Floats | None = None,
-    held: HeldOut | None = None,
-    start: WarmStart | None = None,
-) -> Trained:
-    """Train from a random start, or from what was learnt before.
-
-    Parameters
-    ----------
-    ratings
-        At least one rating.
-    settings
-        Valid settings.
-    callbacks
-        Called after each epoch; one that returns True ends training.
-    weights
-        Weight of each rating, in the dtype of the ratings; None for 1.
-    held
-        Ratings to validate on.
-    start
-        What to go on from.
-
-    Returns
-    -------
-    Trained
-        If a KeyboardInterrupt came after the first epoch, it is in `interruption`, and the factors
-        are those of the last whole epoch.
-
-    Raises
-    ------
-    DivergenceError
-        If an epoch's error is not finite, or explodes, and halving the rate five times is no help.
-    KeyboardInterrupt
-        If it came before the end of the first epoch.
-    """
-    began = time.perf_counter()
-    shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
-    n_factors, rule = settings.n_factors, settings.rule
-    history: list[Epoch] = []
-    interruption = None
-    before, best, least = _Kept(), _Kept(), math.inf
-    with thread_pool(settings.n_threads) as pool:
-        n, length = len(ratings.values), padded(n_factors)
-        schedule = make_schedule(
-            ratings.users, ratings.items, ratings.values, *shape, length, settings.seed,
-            _n_parts(ratings, settings), map if pool is None else pool.map, weights,
-            svdpp.bands(n, length) if settings.svdpp else None,
-        )  # fmt: skip
-        scale = _standardize(schedule, settings, start)
-        passes = make_passes(schedule, settings, pool)
-
-        def begin() -> State:
-            return passes.begin(_start_width(schedule, rule), scale.scale, start)
-
-        state = begin()
-        validate = None
-        if held is not None:
-            validate = _validator(held, schedule, shape, rule, scale, settings.n_threads)
-        limit = schedule.n_ratings * max(1.0, scale.spread) ** 2
-        if start is not None:
-            limit = max(limit, _squared_error(state, schedule, settings.n_threads))
-        limit *= EXPLODED**2
-        if rule.loss in losses.TWO_VALUED:
-            limit = sys.float_info.max  # margins may well grow
-        try:
-            for number, rate, squared, validation in _epochs(
-                passes, settings, state, begin, validate, limit, history, before
-            ):
-                train_rmse = scale.scale * math.sqrt(squared / schedule.n_ratings)
-                valid = (validation.rmse, validation.loss) if validation else (math.nan, math.nan)
-                seconds = time.perf_counter() - began
-                history.append(Epoch(number, rate, train_rmse, *valid, seconds))
-                enough = [_is_true(callback(history[-1])) for callback in callbacks]
-                if settings.patience is not None and validation:
-                    if number == 1 or validation.loss < least:
-                        least = validation.loss
-                        best.take(state, number)
-                    enough.append(number - best.after >= settings.patience)
-                if any(enough):
-                    break
-        except KeyboardInterrupt as error:
-            if not history:
-                raise
-            interruption = error
-            # Within an epoch the state is neither here nor there.
-            if before.state is not None and before.after == len(history):
-                state = before.state
-        if best.state is not None and best.after > 0:
-            state = best.state
-        passes.complete(state)
-    factors = state_room.to_factors(state, schedule, shape, n_factors, scale.centre, scale.scale)
-    # Only the last of all epochs was checked for what its last steps did.
-    if not state_room.is_finite(state):
-        raise interruption or _diverged(settings, len(history))
-    return Trained(
-        factors,
-        state_room.to_accumulators(state, schedule, shape, n_factors) if rule.adagrad else None,
-        tuple(history),
-        best.after if best.after > 0 else len(history),
-        interruption,
-    )
+    def discard(self) -> None:
+        self.epoch = None

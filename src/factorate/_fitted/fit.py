@@ -1,0 +1,150 @@
+"""fit: from the parameters of a model and ratings in any form to a fitted state."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from factorate._fitted.fitted_state import HISTORY, FittedState
+from factorate._fitted.seen import find_seen
+from factorate._fitted.warm_start import continue_from
+from factorate._input.ratings import read_ratings
+from factorate._training import losses
+from factorate._training.held_out import read_eval_set, split_ratings
+from factorate._training.progress import progress_bar
+from factorate._training.sample_weights import (
+    drop_unweighted,
+    normalize_weights,
+    read_weights,
+    replace_unweighted,
+)
+from factorate._training.settings import (
+    check_callbacks,
+    check_columns,
+    check_dtype,
+    check_settings,
+    draw_seed,
+)
+from factorate._training.trainer import Trainer
+from factorate._training.workers import run_to_the_end
+from factorate.exceptions import DivergenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from factorate._training.epoch import Epoch
+    from factorate._training.settings import Callbacks, Parameters
+
+
+class TrainingData(NamedTuple):
+    """The data that a user passes to ``fit``."""
+
+    X: object
+    y: ArrayLike | None = None
+    sample_weight: ArrayLike | None = None
+    eval_set: object = None
+
+
+def fit(
+    parameters: Parameters,
+    data: TrainingData,
+    callbacks: Callbacks,
+    old: FittedState | None,
+    store: Callable[[FittedState], None],
+) -> None:
+    """Train on ratings and store the fitted state.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Parameters of the model.
+    data : TrainingData
+        Ratings, weights and a validation set.
+    callbacks : sequence of callables
+        Called after each epoch.
+    old : FittedState or None
+        The state to continue from if ``warm_start`` is True.
+    store : callable
+        Called once with the new state, unless there is no finished epoch to keep.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the epochs finished so far were stored; before the first nothing is.
+    """
+    dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
+    settings = check_settings(parameters, 0)
+    settings = replace(settings, seed=draw_seed(parameters["random_state"]))
+    callbacks = check_callbacks(callbacks)
+    if not parameters["warm_start"]:
+        old = None
+    # A warm start holds out the same ratings again: those it was trained on validate nothing.
+    seed = settings.seed if old is None else old.seed
+    ratings = read_ratings(data.X, data.y, dtype=dtype, names=names)
+    weights = read_weights(data.sample_weight, len(ratings.values), dtype)
+    losses.check(replace_unweighted(ratings.values, weights), settings.rule)
+    weighted, weights = drop_unweighted(ratings, weights)
+    weights = normalize_weights(weights)
+    bounds = float(weighted.values.min()), float(weighted.values.max())
+    training, held_out = weighted, None
+    if data.eval_set is not None:
+        held_out = read_eval_set(data.eval_set, ratings, settings.rule, names, bounds)
+    elif settings.patience is not None:
+        fraction = parameters["validation_fraction"]
+        training, weights, held_out = split_ratings(weighted, weights, fraction, seed)
+    warm_start = None if old is None else continue_from(old, ratings, settings)
+
+    def store_result() -> None:
+        trained = trainer.result()
+        seen = None
+        if parameters["keep_seen"]:
+            n_rows = len(ratings.user_index.ids), len(ratings.item_index.ids)
+            seen = find_seen(weighted.users, weighted.items, *n_rows)
+        store(
+            FittedState(
+                factors=trained.factors,
+                user_index=ratings.user_index,
+                item_index=ratings.item_index,
+                history=_history_columns(trained.history),
+                library=ratings.library,
+                seen=seen,
+                accumulators=trained.accumulators,
+                seed=seed,
+                n_updates=0,
+                best_epoch=trained.best,
+                bounds=bounds,
+                rule=settings.rule,
+            )
+        )
+
+    with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
+        trainer = Trainer(
+            training,
+            settings,
+            weights=weights,
+            held_out=held_out,
+            warm_start=warm_start,
+            callbacks=(*callbacks, *bar),
+        )
+        try:
+            trainer.run_epochs()
+        except KeyboardInterrupt:
+            if trainer.history:
+                with suppress(DivergenceError):
+                    run_to_the_end(store_result)
+            raise
+    run_to_the_end(store_result)
+
+
+def _history_columns(epochs: Sequence[Epoch]) -> dict[str, NDArray[Any]]:
+    """Return the columns of the history, one entry per epoch."""
+    columns = {name: [getattr(epoch, name) for epoch in epochs] for name in HISTORY[1:]}
+    return {
+        "epoch": np.array([epoch.number for epoch in epochs], np.int64),
+        **{name: np.array(column, np.float64) for name, column in columns.items()},
+    }

@@ -1,0 +1,153 @@
+"""partial_fit: one pass over further ratings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._fitted.fitted_state import extend_accumulators
+from factorate._fitted.seen import add_seen
+from factorate._fitted.warm_start import gather_rows
+from factorate._input.id_index import IdIndex
+from factorate._input.ratings import Ratings, read_further
+from factorate._training import losses
+from factorate._training.sample_weights import (
+    drop_unweighted,
+    read_weights,
+    replace_unweighted,
+)
+from factorate._training.settings import check_columns, check_partial_rates, check_settings
+from factorate._training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from factorate._fitted.fitted_state import FittedState
+    from factorate._training.settings import Parameters, Settings
+    from factorate._utils.types import Floats, Rows
+
+
+def partial_fit(
+    parameters: Parameters,
+    X: object,
+    y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    old: FittedState,
+) -> FittedState:
+    """Return the state after one pass over further ratings.
+
+    Only the parameters of rated users and items change; new users and items are appended.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Parameters of the model.
+    X, y, sample_weight : object
+        Ratings and weights, in any form that ``fit`` accepts.
+    old : FittedState
+        The state to continue from.
+
+    Returns
+    -------
+    FittedState
+    """
+    n_updates = old.n_updates + 1
+    settings = _partial_settings(parameters, old, n_updates)
+    factors, dtype = old.factors, old.factors.user_factors.dtype
+    ratings, _ = read_further(
+        X,
+        y,
+        old.user_index,
+        old.item_index,
+        dtype=dtype,
+        names=check_columns(parameters["columns"]),
+        new_users=True,
+        new_items=True,
+    )
+    weights = read_weights(sample_weight, len(ratings.values), dtype)
+    losses.check(replace_unweighted(ratings.values, weights), settings.rule, old.bounds)
+    weighted, weights = drop_unweighted(ratings, weights)
+    values = np.append(weighted.values, np.array(old.bounds, dtype))
+    user_index, item_index = ratings.user_index, ratings.item_index
+    n_old = len(old.user_index.ids), len(old.item_index.ids)
+    n_rows = len(user_index.ids), len(item_index.ids)
+    # Training numbers the rated users and items from 0; `changed_*` are their rows in the model.
+    changed_users, users = _renumber(weighted.users)
+    changed_items, items = _renumber(weighted.items)
+    trained = Trainer(
+        Ratings(
+            users=users,
+            items=items,
+            values=weighted.values,
+            user_index=IdIndex(user_index.ids[changed_users], user_index.kind),
+            item_index=IdIndex(item_index.ids[changed_items], item_index.kind),
+            library=None,
+        ),
+        settings,
+        weights=weights,
+        warm_start=gather_rows(
+            old,
+            np.where(changed_users < n_old[0], changed_users, -1),
+            np.where(changed_items < n_old[1], changed_items, -1),
+            keep_scale=True,
+        ),
+    ).train()
+    accumulators = extend_accumulators(old.accumulators, n_rows, settings.n_factors)
+    if accumulators is not None and trained.accumulators is not None:
+        accumulators[0][changed_users], accumulators[1][changed_items] = trained.accumulators
+    new, (n_users, n_items) = trained.factors, n_rows
+    return replace(
+        old,
+        factors=replace(
+            factors,
+            user_factors=_put(factors.user_factors, changed_users, new.user_factors, n_users),
+            item_factors=_put(factors.item_factors, changed_items, new.item_factors, n_items),
+            user_bias=_put(factors.user_bias, changed_users, new.user_bias, n_users),
+            item_bias=_put(factors.item_bias, changed_items, new.item_bias, n_items),
+        ),
+        user_index=user_index,
+        item_index=item_index,
+        seen=old.seen and add_seen(old.seen, weighted.users, weighted.items, *n_rows),
+        accumulators=accumulators,
+        n_updates=n_updates,
+        bounds=(float(values.min()), float(values.max())),
+    )
+
+
+def _partial_settings(parameters: Parameters, old: FittedState, n_updates: int) -> Settings:
+    """Return the settings of one pass, with a seed of its own for each call."""
+    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
+    seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
+    settings = check_settings(parameters, seed)
+    if settings.svdpp or old.factors.svdpp is not None:
+        raise ValueError(
+            "partial_fit does not support svdpp=True, because the SVD++ terms of a user depend on "
+            "all their ratings; use fit with warm_start=True on all ratings, or add_users and "
+            "add_items"
+        )
+    settings.rule.check_same(old.rule)
+    return replace(
+        settings,
+        n_epochs=1,
+        n_factors=old.factors.user_factors.shape[1],
+        rates=check_partial_rates(parameters),
+        rates_name="partial_learning_rate",
+        learning_rate_schedule="adagrad" if settings.rule.adagrad else "constant",
+        patience=None,
+    )
+
+
+def _renumber(rows: Rows) -> tuple[NDArray[np.intp], Rows]:
+    """Return the distinct rows, sorted, and the index of each row among them."""
+    changed, numbers = np.unique(rows, return_inverse=True)
+    return changed.astype(np.intp), numbers.astype(np.int32)
+
+
+def _put(old: Floats, rows: NDArray[np.intp], new: Floats, n: int) -> Floats:
+    """Return a copy of `old` with `n` rows, some of them replaced by new ones."""
+    out = np.zeros((n, *old.shape[1:]), old.dtype)
+    out[: len(old)] = old
+    out[rows] = new
+    return out

@@ -1,0 +1,155 @@
+"""EpochRunner: updates the parameters once for every rating, on one thread or several."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factorate._kernels import dispatch
+from factorate._kernels.plain import LOOKAHEAD
+from factorate._training.per_kind import PerKind
+from factorate._training.schedule import block_order
+from factorate._training.state import initial_state
+from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
+from factorate._training.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factorate._training.scale import Scale
+    from factorate._training.schedule import Schedule
+    from factorate._training.settings import Settings
+    from factorate._training.state import State, WarmStart
+    from factorate._training.svdpp import SvdppTerms
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRunner:
+    """Runs epochs over a schedule of standardized ratings.
+
+    Attributes
+    ----------
+    schedule : Schedule
+        The ratings.
+    settings : Settings
+        How to train.
+    workers : Workers
+        The threads.
+    svdpp_terms : SvdppTerms or None
+        The SVD++ terms, if the model has them.
+    """
+
+    schedule: Schedule
+    settings: Settings
+    workers: Workers
+    svdpp_terms: SvdppTerms | None
+
+    def begin(self, scale: Scale, warm_start: WarmStart | None) -> State:
+        """Return the state before the first epoch."""
+        general = _is_general(self.schedule, self.settings)
+        state = initial_state(
+            self.schedule, self.settings, scale, warm_start, with_accumulators=general
+        )
+        if self.svdpp_terms is None:
+            return state
+        return self.svdpp_terms.begin(state, scale, warm_start)
+
+    def run(self, state: State, number: int, factor: float) -> float:
+        """Run one epoch.
+
+        Parameters
+        ----------
+        state : State
+            The parameters, which are changed. With SVD++ terms, `complete` makes them consistent.
+        number : int
+            Number of the epoch, which decides the order of the blocks.
+        factor : float
+            What the learning rates are multiplied by.
+
+        Returns
+        -------
+        float
+            Sum of the squared errors, each before its update.
+        """
+        schedule, settings = self.schedule, self.settings
+        rates = PerKind(*(rate * factor for rate in settings.rates))
+        if self.svdpp_terms is None:
+            update = _block_updater(schedule, settings, state, rates, settings.l2)
+            blocks = block_order(schedule.n_bands, settings.seed, number)
+            bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
+            return sum(self.workers.run_tasks(blocks, bands, update))
+        number_type = state.P.dtype.type
+        shrinkage = number_type(rates.user_factors) * number_type(settings.l2.user_factors)
+        keep = max(0.0, 1 - float(shrinkage))
+        without_users = settings.l2._replace(user_factors=0.0)
+        update = _block_updater(schedule, settings, state, rates, without_users)
+        tasks = epoch_tasks(schedule, settings.seed, number)
+        return self.svdpp_terms.run_epoch(state, tasks, keep, update)
+
+    def complete(self, state: State) -> None:
+        """Make the user factors include the SVD++ terms, as predictions require."""
+        if self.svdpp_terms is not None:
+            self.svdpp_terms.combine(state)
+
+
+def make_epoch_runner(schedule: Schedule, settings: Settings, workers: Workers) -> EpochRunner:
+    """Prepare epochs over a schedule of standardized ratings."""
+    if min(schedule.n_bands) == 1:
+        workers = Workers()  # all blocks share a band
+    terms = make_svdpp_terms(schedule, settings, workers) if settings.svdpp else None
+    return EpochRunner(schedule=schedule, settings=settings, workers=workers, svdpp_terms=terms)
+
+
+def _block_updater(
+    schedule: Schedule, settings: Settings, state: State, rates: PerKind, l2: PerKind
+) -> Callable[[int], float]:
+    """Return a function that runs the updates of one block and returns its squared error."""
+    starts, rule = schedule.block_starts.tolist(), _kernel_rule(settings, rates, l2)
+    users, items, ratings = schedule.user_positions, schedule.item_positions, schedule.ratings
+    parameters = state.P, state.Q, state.user_bias, state.item_bias
+    accumulators = state.user_accumulators, state.item_accumulators
+
+    def update(block: int) -> float:
+        begin, end = starts[block : block + 2]
+        block_users, block_items = users[begin : end + LOOKAHEAD], items[begin : end + LOOKAHEAD]
+        return dispatch.plain.train(block_users, block_items, ratings[begin:end], *parameters, rule)
+
+    def update_general(block: int) -> float:
+        some = slice(*starts[block : block + 2])
+        block_ratings = users[some], items[some], ratings[some], schedule.weights[some]
+        return dispatch.general.train(*block_ratings, *parameters, *accumulators, rule)
+
+    return update_general if _is_general(schedule, settings) else update
+
+
+def _kernel_rule(settings: Settings, rates: PerKind, l2: PerKind) -> dict[str, object]:
+    """Return the parameters of an update as the kernels take them: the struct Rule in rule.pxd.
+
+    AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
+    the sum, so the rate of factors is multiplied by √K.
+    """
+    rule = settings.rule
+    if rule.adagrad:
+        root = math.sqrt(settings.n_factors)
+        rates = rates._replace(
+            user_factors=rates.user_factors * root, item_factors=rates.item_factors * root
+        )
+    return {
+        "rate": rates,
+        "l2": l2,
+        "l1": settings.l1,
+        "loss": rule.code,
+        "loss_parameter": rule.loss_parameter,
+        "minimum": rule.minimum,
+        "proximal": rule.nonnegative or any(settings.l1),
+        "adagrad": rule.adagrad,
+        "fit_bias": rule.fit_bias,
+    }
+
+
+def _is_general(schedule: Schedule, settings: Settings) -> bool:
+    """Return whether updates need the general kernel, which is half as fast as the plain one."""
+    rule = settings.rule
+    changed = rule.loss != "squared" or rule.adagrad or rule.nonnegative
+    return changed or any(settings.l1) or len(schedule.weights) > 0

@@ -1,0 +1,148 @@
+"""HeldOut: ratings that are validated on and not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._input.pairs import read_pairs
+from factorate._input.rating_values import read_values
+from factorate._training import losses
+from factorate._training.sample_weights import select_ratings
+
+if TYPE_CHECKING:
+    from factorate._input.column_names import Names
+    from factorate._input.ratings import Ratings
+    from factorate._training.losses import UpdateRule
+    from factorate._utils.types import Flags, Floats, Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """The ratings of a validation set.
+
+    Attributes
+    ----------
+    user_rows, item_rows : ndarray of int32
+        Rows in the training ratings; -1 is an unknown user or item.
+    values : ndarray
+        Ratings.
+    weights : ndarray or None
+        Their weights; None if all are equal.
+    """
+
+    user_rows: Rows
+    item_rows: Rows
+    values: Floats
+    weights: Floats | None = None
+
+
+def split_ratings(
+    ratings: Ratings, weights: Floats | None, fraction: float, seed: int
+) -> tuple[Ratings, Floats | None, HeldOut]:
+    """Return training ratings, their weights, and the ratings that are held out."""
+    held = hold_out(ratings.users, ratings.items, fraction, seed)
+    validation = select_ratings(ratings, held)
+    held_out = HeldOut(
+        user_rows=validation.users,
+        item_rows=validation.items,
+        values=validation.values,
+        weights=None if weights is None else weights[held],
+    )
+    return select_ratings(ratings, ~held), None if weights is None else weights[~held], held_out
+
+
+def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Flags:
+    """Return which ratings to hold out, chosen by a hash of user and item.
+
+    The choice does not depend on the order of the ratings, and treats all ratings of one pair
+    alike. The hash is the mixing function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable
+    Pseudorandom Number Generators", OOPSLA 2014, fig. 17).
+
+    Parameters
+    ----------
+    user_rows, item_rows : ndarray of int32
+        Rows of each rating.
+    fraction : float
+        Fraction of the ratings to hold out; at least one is.
+    seed : int
+        Seeds the hash.
+
+    Returns
+    -------
+    ndarray of bool
+
+    Raises
+    ------
+    ValueError
+        If all ratings would be held out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> users, items = np.indices((10, 10), np.int32).reshape(2, -1)
+    >>> int(hold_out(users, items, 0.2, seed=0).sum())
+    20
+    """
+    salt = np.random.SeedSequence(seed, spawn_key=(4,)).generate_state(1, np.uint64)
+    keys = (user_rows.astype(np.uint64) << np.uint64(32)) + item_rows.astype(np.uint64) + salt
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+    n_held = max(1, round(fraction * len(keys)))
+    held: Flags = keys <= np.partition(keys, n_held - 1)[n_held - 1]
+    if held.all():
+        raise ValueError(
+            f"early_stopping holds out {int(held.sum())} of {len(held)} ratings, which leaves none "
+            f"to train on; give more ratings, or an eval_set"
+        )
+    return held
+
+
+def read_eval_set(
+    eval_set: Any,
+    ratings: Ratings,
+    rule: UpdateRule,
+    names: Names | None,
+    bounds: tuple[float, float],
+) -> HeldOut:
+    """Read the ratings that the user passed as `eval_set`.
+
+    Parameters
+    ----------
+    eval_set : object
+        Ratings in any form that `fit` accepts, or (X, y).
+    ratings : Ratings
+        The training ratings, which define the rows.
+    rule : UpdateRule
+        The update rule, whose loss the ratings must suit.
+    names : tuple of str or None
+        Names of columns.
+    bounds : tuple of float
+        Minimum and maximum training rating.
+
+    Returns
+    -------
+    HeldOut
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not ratings, or has none; the message begins with "eval_set".
+    """
+    if isinstance(eval_set, list):
+        raise TypeError("eval_set is a list; expected ratings in any form fit takes, or (X, y)")
+    X, y = eval_set if isinstance(eval_set, tuple) and len(eval_set) == 2 else (eval_set, None)
+    indexes = ratings.user_index, ratings.item_index
+    try:
+        user_rows, item_rows, columns = read_pairs(X, *indexes, y=y, names=names, with_ratings=True)
+        values = read_values(columns.ratings, np.dtype(np.float64))
+    except TypeError as error:
+        raise TypeError(f"eval_set: {error}") from error
+    except ValueError as error:  # also its subclasses, such as UnicodeDecodeError
+        raise ValueError(f"eval_set: {error}") from error
+    if not len(values):
+        raise ValueError("there are no ratings in eval_set; at least one is needed")
+    losses.check(values, rule, bounds, "ratings of eval_set")
+    return HeldOut(user_rows=user_rows, item_rows=item_rows, values=values)

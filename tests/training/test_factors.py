@@ -1,0 +1,47 @@
+"""Predictions of pairs of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from factorate._training.factors import Factors, predict
+
+
+def make_factors(dtype: str) -> Factors:
+    generator = np.random.default_rng(0)
+
+    def draw(*shape: int) -> np.ndarray:
+        return generator.standard_normal(shape).astype(dtype)
+
+    return Factors(
+        user_factors=draw(20, 5),
+        item_factors=draw(30, 5),
+        user_bias=draw(20),
+        item_bias=draw(30),
+        mean=3.0,
+        scale=1.0,
+    )
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_neither_threads_nor_chunks_change_a_prediction(dtype: str, unknown: bool) -> None:
+    factors = make_factors(dtype)
+    lowest = -1 if unknown else 0
+    generator = np.random.default_rng(1)
+    users, items = (generator.integers(lowest, n, 1000).astype(np.int32) for n in (20, 30))
+    expected = predict(factors, users, items)
+    p = np.where((users < 0)[:, None], 0, factors.user_factors[users])
+    q = np.where((items < 0)[:, None], 0, factors.item_factors[items])
+    biases = np.where(users < 0, 0, factors.user_bias[users])
+    biases = biases + np.where(items < 0, 0, factors.item_bias[items])
+    np.testing.assert_allclose(expected, 3 + biases + (p * q).sum(axis=1), rtol=1e-4, atol=1e-5)
+    for n_threads in (1, 3):
+        got = predict(factors, users, items, n_threads, chunk=70)
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_the_arrays_of_factors_are_read_only() -> None:
+    factors = make_factors("float32")
+    with pytest.raises(ValueError, match="read-only"):
+        factors.user_factors[0] = 1

@@ -1,0 +1,154 @@
+"""KeyboardInterrupt: a fit keeps the epochs that were finished, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import signal
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from training_cases import SMALL, assert_same, make_settings, sigint_raises
+
+import factorate as ft
+from factorate._input.ratings import read_ratings
+from factorate._training.trainer import Trainer
+from factorate._training.workers import Workers
+
+
+def interrupt_run(monkeypatch: pytest.MonkeyPatch, call: int, task: int) -> None:
+    """Raise KeyboardInterrupt in two tasks of one call of `run_tasks`, each counted from 0."""
+    calls, run_tasks = itertools.count(), Workers.run_tasks
+
+    def interrupted(workers: Workers, tasks: Any, bands: Any, run: Any) -> list[float]:
+        if next(calls) != call:
+            return run_tasks(workers, tasks, bands, run)
+        count = itertools.count()
+
+        def run_or_raise(entry: Any) -> float:
+            if next(count) in (task, task + 1):
+                raise KeyboardInterrupt
+            return float(run(entry))
+
+        return run_tasks(workers, tasks, bands, run_or_raise)
+
+    monkeypatch.setattr(Workers, "run_tasks", interrupted)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 4])
+@pytest.mark.parametrize("svdpp", [False, True])
+def test_an_interrupt_in_an_epoch_keeps_the_epochs_before(
+    columns: Any, n_threads: int, svdpp: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
+    settings = make_settings(
+        n_threads=n_threads, svdpp=svdpp, sizes=SMALL, learning_rate_schedule="constant"
+    )
+    shorter = dataclasses.replace(settings, n_epochs=3, n_threads=1)
+    expected = Trainer(ratings, shorter).train()
+    with monkeypatch.context() as patch:
+        interrupt_run(patch, call=3, task=30)
+        trainer = Trainer(ratings, settings)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run_epochs()
+    assert len(trainer.history) == 3
+    assert_same(trainer.result().factors, expected.factors)
+
+
+def test_an_interrupt_between_epochs_keeps_the_last(columns: Any) -> None:
+    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
+    settings = make_settings(learning_rate_schedule="constant")
+
+    def interrupt(epoch: Any) -> None:
+        if epoch.number == 4:
+            raise KeyboardInterrupt
+
+    trainer = Trainer(ratings, settings, callbacks=(interrupt,))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run_epochs()
+    expected = Trainer(ratings, dataclasses.replace(settings, n_epochs=4)).train()
+    assert_same(trainer.result().factors, expected.factors)
+
+
+def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(
+    columns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ft.MatrixFactorization(5, 3, random_state=3, n_threads=1).fit(columns)
+    before = model._fitted
+    interrupt_run(monkeypatch, call=0, task=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(columns)
+    assert model._fitted is before
+
+
+N_EPOCHS = 100
+
+
+@functools.cache
+def large() -> Any:
+    """Return ratings that have several row bands and column bands with the default sizes."""
+    return ft.datasets.synthetic(80_000, 600, 400)
+
+
+def large_model(n_epochs: int, n_threads: int, svdpp: bool) -> ft.MatrixFactorization:
+    return ft.MatrixFactorization(
+        512,
+        n_epochs,
+        learning_rate=0.01,
+        learning_rate_schedule="constant",
+        svdpp=svdpp,
+        random_state=0,
+        n_threads=n_threads,
+    )
+
+
+@functools.cache
+def large_epochs(n_epochs: int, svdpp: bool) -> Any:
+    return large_model(n_epochs, 2, svdpp).fit(large())._fitted.factors
+
+
+@pytest.mark.skipif(
+    not hasattr(signal, "pthread_kill"), reason="the platform cannot send a signal to a thread"
+)
+# Python drops an interrupt that reaches a finalizer, and pytest would warn of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("n_threads", [2, 3, 4])
+@pytest.mark.parametrize("svdpp", [False, True])
+@pytest.mark.parametrize("delays", [(0.0, 0.0), (0.01, 0.001), (0.02, 0.01)], ids=str)
+def test_two_interrupts_leave_a_whole_epoch_and_no_thread(
+    n_threads: int, svdpp: bool, delays: tuple[float, float]
+) -> None:
+    """Regression: a second interrupt left workers that wrote factors while they were stored."""
+    main = threading.main_thread().ident or 0
+    model = large_model(N_EPOCHS, n_threads, svdpp)
+
+    def send() -> None:
+        for delay in delays:
+            time.sleep(delay)
+            signal.pthread_kill(main, signal.SIGINT)
+
+    sender = threading.Thread(target=send)
+
+    def start(epoch: Any) -> None:
+        if epoch.number == 2:
+            sender.start()
+
+    left: list[threading.Thread] = []
+
+    def fit() -> None:
+        try:
+            model.fit(large(), callbacks=[start])
+        finally:
+            left.extend(t for t in threading.enumerate() if t.name.startswith("factorate"))
+            left[:] = [t for t in left if t.is_alive()]  # a start may have been interrupted
+            sender.join()
+
+    with sigint_raises(), pytest.raises(KeyboardInterrupt):
+        fit()
+    assert not left
+    assert 2 <= model.n_epochs_ < N_EPOCHS
+    assert_same(model._fitted.factors, large_epochs(model.n_epochs_, svdpp))

@@ -1,0 +1,67 @@
+"""Settings, sizes and comparisons that the tests of training share."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._training.factors import Factors
+from factorate._training.held_out import HeldOut
+from factorate._training.losses import UpdateRule
+from factorate._training.per_kind import PerKind
+from factorate._training.settings import Settings
+from factorate._training.sizes import Sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Small data has many blocks and tiles, and with SVD++ terms five groups of several row bands.
+SMALL = Sizes(block_work=500, tile_bytes=1024, tile_ratings=4, n_groups=5, group_block_work=600)
+NAMES = ("user_factors", "item_factors", "user_bias", "item_bias", "svdpp", "mean", "scale")
+
+
+def make_settings(**changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "n_factors": 6,
+        "n_epochs": 10,
+        "rates": PerKind(0.02, 0.03, 0.01, 0.015),
+        "l2": PerKind(0.04, 0.03, 0.02, 0.01),
+        "l1": PerKind(0.0, 0.0, 0.0, 0.0),
+        "learning_rate_schedule": "linear",
+        "rule": UpdateRule(),
+        "fit_mean": True,
+        "seed": 5,
+        "n_threads": 1,
+    }
+    return Settings(**(values | changes))
+
+
+def times(rates: PerKind, factor: float) -> PerKind:
+    return PerKind(*(rate * factor for rate in rates))
+
+
+def assert_same(a: Factors, b: Factors) -> None:
+    for name in NAMES:
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), name)
+
+
+def first_ratings(ratings: Any, sign: float = 1.0) -> HeldOut:
+    """Hold out training ratings; with the other sign, training raises their loss."""
+    return HeldOut(
+        user_rows=ratings.users[:200],
+        item_rows=ratings.items[:200],
+        values=sign * ratings.values[:200],
+    )
+
+
+@contextmanager
+def sigint_raises() -> Iterator[None]:
+    """Raise KeyboardInterrupt for SIGINT, which processes in the background may ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
