@@ -51,8 +51,8 @@ def assert_same(a: Factors, b: Factors) -> None:
 def first_ratings(ratings: Any, sign: float = 1.0) -> HeldOut:
     """Hold out training ratings; with the other sign, training raises their loss."""
     return HeldOut(
-        user_rows=ratings.users[:200],
-        item_rows=ratings.items[:200],
+        user_rows=ratings.user_rows[:200],
+        item_rows=ratings.item_rows[:200],
         values=sign * ratings.values[:200],
     )
 

@@ -1029,7 +1029,7 @@ class FactorModel:
             new_users=side == "user",
             new_items=side == "item",
         )
-        users, items = (columns.users, ratings.users), (columns.items, ratings.items)
+        users, items = (columns.user_ids, ratings.user_rows), (columns.item_ids, ratings.item_rows)
         warn_unknown(users, items, IN_RATINGS, stacklevel=3)
         self._fitted = add_rows(fitted, ratings, side, settings)
         return self

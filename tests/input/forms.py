@@ -18,8 +18,8 @@ def read(data: Any, y: Any = None, **names: Any) -> Ratings:
 
 
 def content(ratings: Ratings) -> list[tuple[Any, Any, float]]:
-    users = ratings.user_index.ids[ratings.users].tolist()
-    items = ratings.item_index.ids[ratings.items].tolist()
+    users = ratings.user_index.ids[ratings.user_rows].tolist()
+    items = ratings.item_index.ids[ratings.item_rows].tolist()
     return sorted(zip(users, items, ratings.values.tolist(), strict=True))
 
 

@@ -41,7 +41,7 @@ def test_every_form_gives_the_same_ratings(form: str) -> None:
     ratings = read(*present(FORMS[form]))
     assert content(ratings) == EXPECTED
     assert ratings.values.dtype == FLOAT
-    assert ratings.users.dtype == ratings.items.dtype == np.int32
+    assert ratings.user_rows.dtype == ratings.item_rows.dtype == np.int32
 
 
 def test_entries_of_a_dense_matrix_are_observed_unless_0_or_nan() -> None:
@@ -271,5 +271,5 @@ def test_rows_of_a_sparse_matrix_are_copies() -> None:
     """Regression: a caller that writes to its matrix does not change rows in training."""
     matrix = scipy.sparse.coo_array((VALUES, (np.array(USERS, "i4"), np.array(ITEMS, "i4"))))
     ratings = read(matrix)
-    assert not np.shares_memory(ratings.users, matrix.row)
-    assert not np.shares_memory(ratings.items, matrix.col)
+    assert not np.shares_memory(ratings.user_rows, matrix.row)
+    assert not np.shares_memory(ratings.item_rows, matrix.col)

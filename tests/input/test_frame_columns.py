@@ -66,7 +66,7 @@ def test_text_and_text_categories_are_ids() -> None:
     for frame in frames:
         ratings = read(frame)
         assert ratings.user_index.ids.tolist() == ["a", "b", "c"]
-        assert ratings.users.tolist() == [2, 0, 1, 0]
+        assert ratings.user_rows.tolist() == [2, 0, 1, 0]
 
 
 def test_unused_categories_are_not_ids() -> None:
@@ -74,7 +74,7 @@ def test_unused_categories_are_not_ids() -> None:
     frame = pd.DataFrame({"user": users, "item": [1, 2, 3], "rating": [1.0, 2.0, 3.0]})
     ratings = read(frame)
     assert ratings.user_index.ids.tolist() == ["a", "b"]
-    assert ratings.users.tolist() == [1, 0, 1]
+    assert ratings.user_rows.tolist() == [1, 0, 1]
 
 
 DAYS = np.array(["2020-01-02", "2019-05-05", "2020-01-02"], "M8[us]")
@@ -108,7 +108,7 @@ def test_categories_of_any_kind_are_read_as_their_values(case: str, tmp_path: Pa
         assert ratings.user_index.kind == kind
         ids = ratings.user_index.ids.astype(first.user_index.ids.dtype)  # days may count in ns
         assert ids.tolist() == first.user_index.ids.tolist()
-        assert ratings.users.tolist() == [1, 0, 1]
+        assert ratings.user_rows.tolist() == [1, 0, 1]
 
 
 def test_numeric_categories_are_ratings() -> None:
@@ -127,9 +127,9 @@ def test_text_is_read_the_same_without_pyarrow(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     got = read(frame)
     assert got.user_index.ids.tolist() == expected.user_index.ids.tolist()
-    assert got.users.tolist() == expected.users.tolist()
+    assert got.user_rows.tolist() == expected.user_rows.tolist()
     users, _, columns = read_pairs(
         pl.DataFrame({"user": ["x", "a"], "item": [0, 1]}), got.user_index, got.item_index
     )
     assert users.tolist() == [-1, 0]
-    assert columns.users[0] == "x"
+    assert columns.user_ids[0] == "x"

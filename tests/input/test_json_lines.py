@@ -69,7 +69,7 @@ def test_integers_beyond_64_bits_are_ids(path: Path, batch_bytes: int) -> None:
 def test_ids_keep_their_type(path: Path, ids: list[Any], kind: str) -> None:
     ratings = read(write(path, *map(rating, ids)))
     assert ratings.user_index.kind == kind
-    assert ratings.user_index.ids[ratings.users].tolist() == ids
+    assert ratings.user_index.ids[ratings.user_rows].tolist() == ids
 
 
 def test_other_columns_of_any_type_and_blank_lines_are_ignored(path: Path) -> None:

@@ -112,7 +112,7 @@ def specified(settings: Settings, columns: Any, weights: Any = None) -> list[Any
             loss=settings.rule.loss,
             loss_parameter=settings.rule.loss_parameter,
         )
-    P = reference.add_svdpp_terms(ratings.users, ratings.items, own, Y)
+    P = reference.add_svdpp_terms(ratings.user_rows, ratings.item_rows, own, Y)
     return [P * root, Q * root, *(bias * factors.scale for bias in biases), Y * root]
 
 

@@ -104,7 +104,7 @@ def fit(
         seen = None
         if parameters["keep_seen"]:
             n_rows = len(ratings.user_index.ids), len(ratings.item_index.ids)
-            seen = find_seen(weighted.users, weighted.items, *n_rows)
+            seen = find_seen(weighted.user_rows, weighted.item_rows, *n_rows)
         store(
             FittedState(
                 factors=trained.factors,

@@ -60,9 +60,9 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
     settings.rule.check_same(fitted.rule)
     losses.check(ratings.values, fitted.rule, fitted.bounds)
     if side == "user":
-        rows, others, index = ratings.users, ratings.items, ratings.user_index
+        rows, others, index = ratings.user_rows, ratings.item_rows, ratings.user_index
     else:
-        rows, others, index = ratings.items, ratings.users, ratings.item_index
+        rows, others, index = ratings.item_rows, ratings.user_rows, ratings.item_index
     known = others >= 0
     touched = np.unique(rows)
     row_ratings = RowRatings(
@@ -75,7 +75,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
     n_users, n_items = len(ratings.user_index.ids), len(ratings.item_index.ids)
     seen = fitted.seen
     if seen is not None:
-        seen = add_seen(seen, ratings.users[known], ratings.items[known], n_users, n_items)
+        seen = add_seen(seen, ratings.user_rows[known], ratings.item_rows[known], n_users, n_items)
     n_factors = fitted.factors.user_factors.shape[1]
     return dataclasses.replace(
         fitted,

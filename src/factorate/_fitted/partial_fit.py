@@ -74,12 +74,12 @@ def partial_fit(
     n_old = len(old.user_index.ids), len(old.item_index.ids)
     n_rows = len(user_index.ids), len(item_index.ids)
     # Training numbers the rated users and items from 0; `changed_*` are their rows in the model.
-    changed_users, users = _renumber(weighted.users)
-    changed_items, items = _renumber(weighted.items)
+    changed_users, users = _renumber(weighted.user_rows)
+    changed_items, items = _renumber(weighted.item_rows)
     trained = Trainer(
         Ratings(
-            users=users,
-            items=items,
+            user_rows=users,
+            item_rows=items,
             values=weighted.values,
             user_index=IdIndex(user_index.ids[changed_users], user_index.kind),
             item_index=IdIndex(item_index.ids[changed_items], item_index.kind),
@@ -109,7 +109,7 @@ def partial_fit(
         ),
         user_index=user_index,
         item_index=item_index,
-        seen=old.seen and add_seen(old.seen, weighted.users, weighted.items, *n_rows),
+        seen=old.seen and add_seen(old.seen, weighted.user_rows, weighted.item_rows, *n_rows),
         accumulators=accumulators,
         n_updates=n_updates,
         bounds=(float(values.min()), float(values.max())),

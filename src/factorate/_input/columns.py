@@ -38,7 +38,7 @@ class Columns(NamedTuple):
 
     Parameters
     ----------
-    users, items : array-like of shape (n,) or Encoded
+    user_ids, item_ids : array-like of shape (n,) or Encoded
         Ids; for a matrix its row and column numbers, which are checked.
     ratings : array-like of shape (n,) or None
         Ratings, if there are any.
@@ -48,8 +48,8 @@ class Columns(NamedTuple):
         Name of the DataFrame library, if the input is a DataFrame.
     """
 
-    users: Any
-    items: Any
+    user_ids: Any
+    item_ids: Any
     ratings: Any
     shape: tuple[int, int] | None = None
     library: str | None = None

@@ -59,6 +59,6 @@ def read_pairs(
             f"pairs of user and item have shape (n, 2); got {columns.shape}; for those of the "
             f"entries of a matrix pass scipy.sparse.coo_array(a)"
         )
-    user_rows = look_up(user_index, read_ids(columns.users, "users"), "users")
-    item_rows = look_up(item_index, read_ids(columns.items, "items"), "items")
+    user_rows = look_up(user_index, read_ids(columns.user_ids, "users"), "users")
+    item_rows = look_up(item_index, read_ids(columns.item_ids, "items"), "items")
     return np.ascontiguousarray(user_rows), np.ascontiguousarray(item_rows), columns

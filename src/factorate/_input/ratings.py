@@ -29,7 +29,7 @@ class Ratings:
 
     Parameters
     ----------
-    users, items : ndarray of int32, shape (n,)
+    user_rows, item_rows : ndarray of int32, shape (n,)
         Row of the user and of the item of each rating. No caller owns these arrays.
     values : ndarray of float32 or float64, shape (n,)
         Finite ratings.
@@ -39,8 +39,8 @@ class Ratings:
         Name of the DataFrame library that the ratings came from, if any.
     """
 
-    users: Rows
-    items: Rows
+    user_rows: Rows
+    item_rows: Rows
     values: Floats
     user_index: IdIndex
     item_index: IdIndex
@@ -75,17 +75,17 @@ def read_ratings(
     --------
     >>> import numpy as np
     >>> ratings = read_ratings(([7, 7, 8], ["a", "b", "a"], [5, 3, 4]), dtype=np.dtype("f4"))
-    >>> ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist()
+    >>> ratings.user_rows.tolist(), ratings.item_rows.tolist(), ratings.values.tolist()
     ([0, 0, 1], [0, 1, 0], [5.0, 3.0, 4.0])
     """
     columns = read_columns(data, y, names=names)
     values = _values(columns, dtype)
     if columns.shape is None:
-        user_index, users = make_index(read_ids(columns.users, "users"), "users")
-        item_index, items = make_index(read_ids(columns.items, "items"), "items")
+        user_index, users = make_index(read_ids(columns.user_ids, "users"), "users")
+        item_index, items = make_index(read_ids(columns.item_ids, "items"), "items")
     else:
         user_index, item_index = map(range_index, columns.shape)
-        users, items = columns.users, columns.items
+        users, items = columns.user_ids, columns.item_ids
     users, items = (np.ascontiguousarray(rows, np.int32) for rows in (users, items))
     return Ratings(users, items, values, user_index, item_index, columns.library)
 
@@ -130,8 +130,8 @@ def read_further(
     values = _values(columns, dtype)
     sides = []
     for index, ids, may_grow, what in (
-        (user_index, columns.users, new_users, "users"),
-        (item_index, columns.items, new_items, "items"),
+        (user_index, columns.user_ids, new_users, "users"),
+        (item_index, columns.item_ids, new_items, "items"),
     ):
         column = read_ids(ids, what)
         longer, rows = (
@@ -184,6 +184,6 @@ def read_ratings_of_one(
 
 
 def _values(columns: Columns, dtype: np.dtype[Any]) -> Floats:
-    if not len(columns.users):
+    if not len(columns.user_ids):
         raise ValueError("there are no ratings; at least one is needed")
     return read_values(columns.ratings, dtype)

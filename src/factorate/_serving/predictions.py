@@ -29,7 +29,7 @@ def predict(
 ) -> Floats:
     """Predict the ratings of pairs in any form; see `FactorModel.predict`."""
     users, items, given = read_pairs(X, fitted.user_index, fitted.item_index, names=columns)
-    warn_unknown((given.users, users), (given.items, items), IN_PREDICTIONS, stacklevel=3)
+    warn_unknown((given.user_ids, users), (given.item_ids, items), IN_PREDICTIONS, stacklevel=3)
     return predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
 
 
@@ -57,7 +57,7 @@ def compare(
     ratings = read_values(given.ratings, np.dtype(np.float64))
     if not len(ratings):
         raise ValueError("there are no ratings; at least one is needed")
-    warn_unknown((given.users, users), (given.items, items), IN_PREDICTIONS, stacklevel=3)
+    warn_unknown((given.user_ids, users), (given.item_ids, items), IN_PREDICTIONS, stacklevel=3)
     n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
     predictions = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
     return Comparison(ratings, predictions, n_unknown)

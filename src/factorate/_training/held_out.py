@@ -43,11 +43,11 @@ def split_ratings(
     ratings: Ratings, weights: Floats | None, fraction: float, seed: int
 ) -> tuple[Ratings, Floats | None, HeldOut]:
     """Return training ratings, their weights, and the ratings that are held out."""
-    held = hold_out(ratings.users, ratings.items, fraction, seed)
+    held = hold_out(ratings.user_rows, ratings.item_rows, fraction, seed)
     validation = select_ratings(ratings, held)
     held_out = HeldOut(
-        user_rows=validation.users,
-        item_rows=validation.items,
+        user_rows=validation.user_rows,
+        item_rows=validation.item_rows,
         values=validation.values,
         weights=None if weights is None else weights[held],
     )

@@ -90,7 +90,7 @@ def select_ratings(ratings: Ratings, chosen: Flags) -> Ratings:
     """Return some of the ratings, with the same index of users and items."""
     return replace(
         ratings,
-        users=ratings.users[chosen],
-        items=ratings.items[chosen],
+        user_rows=ratings.user_rows[chosen],
+        item_rows=ratings.item_rows[chosen],
         values=ratings.values[chosen],
     )

@@ -120,8 +120,8 @@ def make_schedule(
     workers = workers or Workers()
     n_chunks = min(workers.n_threads, 1 + n // settings.sizes.thread_ratings)
     shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
-    user_counts = count_rows(ratings.users, shape[0], "user")
-    item_counts = count_rows(ratings.items, shape[1], "item")
+    user_counts = count_rows(ratings.user_rows, shape[0], "user")
+    item_counts = count_rows(ratings.item_rows, shape[1], "item")
     n_rated = int(np.count_nonzero(user_counts)), int(np.count_nonzero(item_counts))
     length = padded(settings.n_factors)
     n_bands, group_bands = _count_bands(n, length, settings)
@@ -330,7 +330,7 @@ def _group_by_tile(
     their number does not affect the result.
     """
     n = len(ratings.values)
-    users, items, values = ratings.users, ratings.items, ratings.values
+    users, items, values = ratings.user_rows, ratings.item_rows, ratings.values
     chunks = list(itertools.pairwise(np.linspace(0, n, n_chunks + 1).astype(int).tolist()))
     counts = np.zeros((n_chunks, len(tiles.user_range)), np.int64)
     user_side, item_side = tiles.user_side, tiles.item_side

@@ -30,8 +30,8 @@ class Hits(NamedTuple):
 class Relevant(NamedTuple):
     """Held-out pairs, and which of them are relevant."""
 
-    users: IdColumn
-    items: IdColumn
+    user_ids: IdColumn
+    item_ids: IdColumn
     mask: NDArray[np.bool]  # (n_pairs,)
 
 
@@ -67,14 +67,14 @@ def read_relevant(
         If a rating is invalid, or no pair is relevant.
     """
     columns = read_columns(held_out, names=names, with_ratings=threshold is not None, kinds=kinds)
-    mask = np.ones(len(columns.users), np.bool)
+    mask = np.ones(len(columns.user_ids), np.bool)
     if threshold is not None:
         minimum = check_number("threshold", threshold)
         mask = read_values(columns.ratings, np.dtype(np.float64)) >= minimum
     if not mask.any():
         bound = "" if threshold is None else f" of at least {threshold}"
         raise ValueError(f"there are no held-out ratings{bound}; expected at least one")
-    return Relevant(read_ids(columns.users, "users"), read_ids(columns.items, "items"), mask)
+    return Relevant(read_ids(columns.user_ids, "users"), read_ids(columns.item_ids, "items"), mask)
 
 
 def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np.bool]]:
@@ -142,9 +142,11 @@ def find_hits(recommended: Any, relevant: Relevant, users: IdColumn) -> Hits:
 
     # A pair is encoded as user row × n_items + item row, with rows in two temporary indexes.
     user_index, list_rows = make_index(users, "users")
-    item_index, relevant_items = make_index(relevant.items, "items")
+    item_index, relevant_items = make_index(relevant.item_ids, "items")
     n_items = np.int64(len(item_index.ids))
-    relevant_users = look_up(user_index, relevant.users, "held-out users", "those of the lists are")
+    relevant_users = look_up(
+        user_index, relevant.user_ids, "held-out users", "those of the lists are"
+    )
     mask = relevant.mask & (relevant_users >= 0)
     pairs = np.unique(relevant_users[mask] * n_items + relevant_items[mask])
     n_relevant = np.bincount(pairs // n_items, minlength=len(user_index.ids))[list_rows]

@@ -84,8 +84,8 @@ def ranking(
             "left out of the lists; fit with keep_seen=True"
         )
     relevant = read_relevant(held_out, threshold, model._checked_columns(), model.id_kinds_)
-    user_rows = look_up(fitted.user_index, relevant.users, "users")
-    item_rows = look_up(fitted.item_index, relevant.items, "items")
+    user_rows = look_up(fitted.user_index, relevant.user_ids, "users")
+    item_rows = look_up(fitted.item_index, relevant.item_ids, "items")
     seen = was_seen(fitted.seen, user_rows, item_rows)
     mask = relevant.mask & ~seen
     if not mask.any():
@@ -93,7 +93,7 @@ def ranking(
             "every relevant held-out rating was used in training, so it cannot be recommended; "
             "hold out ratings before fit"
         )
-    index, held_out_rows = make_index(relevant.users, "users")
+    index, held_out_rows = make_index(relevant.user_ids, "users")
     users = index.ids[np.unique(held_out_rows[mask])]
     recommended = model.recommend(users, n=n)
     hits = find_hits(recommended, relevant._replace(mask=mask), read_ids(users, "users"))
