@@ -1,12 +1,12 @@
 """The extension modules; everything else about the package is in pyproject.toml.
 
-Environment switches, all off by default:
+Environment variables, all optional:
 
-FACTORATE_DEBUG=1            bounds checks in the kernels, no optimisation
+FACTORATE_DEBUG=1            bounds checks in the kernels, no optimization
 FACTORATE_SANITIZE=address   AddressSanitizer and UBSan (preload libasan to run), or
 FACTORATE_SANITIZE=thread    ThreadSanitizer (preload libtsan)
-FACTORATE_COVERAGE=1         counts of the lines of .pyx files that ran, for gcov
-FACTORATE_ABI3=0             build for this version of Python alone
+FACTORATE_COVERAGE=1         line counts of .pyx files for gcov
+FACTORATE_ABI3=0             build only for this version of Python, without the stable ABI
 """
 
 import itertools
@@ -21,7 +21,7 @@ from setuptools.command.build_ext import build_ext
 
 
 def switch(name: str, default: str = "") -> str:
-    """Return the setting of one switch, empty where it is off."""
+    """Return the value of ``FACTORATE_{name}``, or an empty string if it is off."""
     setting = os.environ.get(f"FACTORATE_{name}", default)
     return "" if setting == "0" else setting
 
@@ -42,13 +42,18 @@ DIRECTIVES = {
 MACROS = [("Py_LIMITED_API", "0x030B0000")] if ABI3 else []  # 3.11: memoryviews need its buffers
 
 SANITIZERS = {"address": ["-fsanitize=address,undefined"], "thread": ["-fsanitize=thread"]}
-OPTIMISED = {"gcc": ["-O3"], "msvc": ["/O2", "/std:c11"]}
-# Only what a vectorised dot product needs, never -ffast-math: NaN must stay NaN. For the
-# compiler alone: on a link line such flags would change floating point for the whole process.
-REASSOCIATED = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math",
-                "-fno-math-errno", "-ffp-contract=fast"]  # fmt: skip
+OPTIMIZED = {"gcc": ["-O3"], "msvc": ["/O2", "/std:c11"]}
+# What a vectorized dot product needs, but not -ffast-math: NaN must stay NaN. Never on a link line,
+# where such flags would change floating-point arithmetic in the whole process.
+REASSOCIATED = [
+    "-fassociative-math",
+    "-fno-signed-zeros",
+    "-fno-trapping-math",
+    "-fno-math-errno",
+    "-ffp-contract=fast",
+]
 LOOPS = {  # the kernels that are compiled for each instruction set
-    "plain": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},  # a NaN shows in the sum of errors
+    "plain": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},  # NaN is found in the sum of errors
     "general": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
     "svdpp": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
     "predict": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
@@ -57,7 +62,7 @@ LOOPS = {  # the kernels that are compiled for each instruction set
 }
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},
-    # Exactly what kernels.py asks CPUID for; -march=x86-64-v4 has more, and needs gcc 11.
+    # Exactly the features that dispatch.py checks; -march=x86-64-v4 has more, and needs gcc 11.
     "avx512": {
         "gcc": [
             "-mavx2",
@@ -79,22 +84,22 @@ target = (os.environ.get("ARCHFLAGS") or sysconfig.get_platform()).lower()
 X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
 
 KERNELS = Path("src/factorate/_kernels")
-SHARED = "factorate._kernels.memoryviews"  # what Cython would repeat in every module
-VARIANTS = Path("build/variants")  # a kernel once more for each instruction set, by inclusion
+SHARED = "factorate._kernels.memoryviews"  # code that Cython would repeat in every module
+VARIANTS = Path("build/variants")  # a file per kernel and instruction set that includes the kernel
 
 
 def compile_flags(module: str, family: str) -> list[str]:
-    """Return the optimisation one module wants from "gcc" (and clang) or "msvc"."""
+    """Return the optimization flags of a module for "gcc" (and clang) or "msvc"."""
     base, isa = module, ""
     for name in INSTRUCTION_SETS:
         if module.endswith(f"_{name}"):
             base, isa = module.removesuffix(f"_{name}"), name
-    flags = OPTIMISED[family] + (LOOPS[base][family] if base in LOOPS else [])
+    flags = OPTIMIZED[family] + (LOOPS[base][family] if base in LOOPS else [])
     return flags + (INSTRUCTION_SETS[isa][family] if isa else [])
 
 
 class build_extensions(build_ext):  # noqa: N801
-    """Choose the flags when the compiler is known, and ship sources, not generated C."""
+    """Choose the flags of each module by the compiler."""
 
     def build_extension(self, extension: Extension) -> None:
         """Build one extension with the flags of its compiler and its instruction set."""
@@ -102,7 +107,7 @@ class build_extensions(build_ext):  # noqa: N801
         module = extension.name.rpartition(".")[2]
         extension.extra_compile_args += compile_flags(module, family)
         if family == "gcc" and not (DEBUG or SANITIZE or COVERAGE):
-            extension.extra_compile_args += ["-g0"]  # Python's own flags can hold -g
+            extension.extra_compile_args += ["-g0"]  # Python's own flags may contain -g
         if DEBUG:
             extension.extra_compile_args += ["/Od" if family == "msvc" else "-O0"]
         if COVERAGE:
@@ -124,7 +129,7 @@ class build_extensions(build_ext):  # noqa: N801
 
 
 def discard_other_builds() -> bool:
-    """Delete modules built with other settings, which look up to date; return whether it did."""
+    """Delete modules built with other settings; return whether the settings changed."""
     compiler = {name: os.environ.get(name) for name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS")}
     switches = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE} abi3={ABI3} target={target}"
     settings = f"{switches}\n{compiler}\n{Path(__file__).read_text(encoding='utf-8')}"
@@ -139,7 +144,7 @@ def discard_other_builds() -> bool:
 
 
 def sources() -> list[Path]:
-    """Return the kernels, and what includes them for each instruction set that may be there."""
+    """Return the kernels, and their variants for the instruction sets of the target."""
     paths = sorted(KERNELS.glob("*.pyx"))
     VARIANTS.mkdir(parents=True, exist_ok=True)
     for isa, name in itertools.product(INSTRUCTION_SETS if X86_64 else (), LOOPS):
@@ -150,7 +155,7 @@ def sources() -> list[Path]:
 
 
 def extensions() -> list[Extension]:
-    """Return every kernel, in the variants that may run on the target."""
+    """Return the extension module of every source, and the one that they share."""
     included = [str(path) for path in KERNELS.iterdir() if path.suffix in {".h", ".pxd", ".pyx"}]
     return [
         Extension(

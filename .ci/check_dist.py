@@ -1,4 +1,4 @@
-"""Check the content, the size and the names of the files to publish.
+"""Check the contents, sizes and names of the files to publish.
 
 Run in the folder of the clone, with setuptools and Cython installed:
 

@@ -65,7 +65,7 @@ def files_of(wanted: tuple[str, ...], index: str) -> list[str]:
 
 
 def _names(relations: str) -> list[str]:
-    """Return the names in a list of packages, of alternatives the first; an empty list has none."""
+    """Return the names in a list of packages; of alternatives, the first."""
     return [re.split(r"[ (:|]", part.strip())[0] for part in relations.split(",") if part.strip()]
 
 

@@ -230,7 +230,7 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "ragged rows": (
         ([[1, 2, 3, 4], [1, 2]],),
         ValueError,
-        "row 1 has 2 entries where row 0 has 4; expected rows of one length",
+        "row 1 has 2 entries where row 0 has 4; expected rows of equal length",
     ),
     "rows and none": (([[1, 2], 3],), ValueError, "row 1 has 0 entries where row 0 has 2"),
     "text in a matrix": (

@@ -40,7 +40,7 @@ def test_a_missing_id_is_named(case: str) -> None:
         ([1.0, 2.0], r"users are float64.*astype\('int64'\)"),
         ([1 + 2j], "ids must be"),
         (np.array([1], "m8[s]"), "ids must be"),
-        ([dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=UTC)], "do not sort"),
+        ([dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=UTC)], "cannot be sorted"),
     ],
 )
 def test_ids_of_a_wrong_type_or_of_mixed_types_raise(values: Any, message: str) -> None:

@@ -111,7 +111,7 @@ def test_the_last_of_two_equal_keys_counts(path: Path) -> None:
         (r'{"user": 1, "item": "\ud800", "rating": 1}', r"item has '\\ud800', which is not a char"),
         ('{"user": 1, "item": "a", "rating": 1}', "item is 'a' where line 1 has 1; the ids of a"),
         ('{"user": 1, "item": true, "rating": 1}', "item is True where line 1 has 1"),
-        ('{"user": 1, "item": 1.0, "rating": 1}', "item is 1.0; ids are integers, text, true"),
+        ('{"user": 1, "item": 1.0, "rating": 1}', "item is 1.0; ids must be integers, text"),
         (
             '{"user": 1, "item": 1' + "0" * 40 + ', "rating": 1}',
             "item is an integer of more than 38 digits",

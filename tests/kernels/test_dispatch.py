@@ -68,7 +68,7 @@ AVX512_EBX = 1 << 3 | 1 << 5 | 1 << 8 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 
 )
 def test_registers_the_system_does_not_save_are_not_used(saved: int, expected: set[str]) -> None:
     processor = Processor(AVX2 | {7: (0, AVX512_EBX, 0, 0)}, saved)
-    assert dispatch.processor_supports(processor) == expected
+    assert dispatch.supported_sets(processor) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_registers_the_system_does_not_save_are_not_used(saved: int, expected: s
     ids=["no leaf 7", "no AVX", "another architecture"],
 )
 def test_an_old_processor_gets_the_baseline(processor: Processor) -> None:
-    assert dispatch.processor_supports(processor) == set()
+    assert dispatch.supported_sets(processor) == set()
 
 
 def test_show_config_names_versions_and_instruction_sets(

@@ -55,7 +55,7 @@ def kernel_rule(rates: Any, l2: Any, l1: Any, rule: Any, fit_bias: bool) -> dict
         "rate": rate,
         "l2": l2,
         "l1": l1,
-        "loss": rule.code,
+        "loss": rule.loss_number,
         "loss_parameter": rule.loss_parameter,
         "minimum": rule.minimum,
         "proximal": rule.nonnegative or any(l1),

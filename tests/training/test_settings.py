@@ -30,7 +30,11 @@ from factorate._training.settings import check_settings
         ({"patience": "x"}, TypeError, "patience is 'x'"),
         ({"validation_fraction": 7}, ValueError, "validation_fraction is 7"),
         ({"partial_learning_rate": 0}, ValueError, "partial_learning_rate is 0"),
-        ({"loss": "hinge", "nonnegative": True}, ValueError, "does not go with nonnegative=True"),
+        (
+            {"loss": "hinge", "nonnegative": True},
+            ValueError,
+            "cannot be combined with nonnegative=True",
+        ),
         ({"clip": 1}, TypeError, "clip is 1"),
     ],
 )

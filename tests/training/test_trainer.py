@@ -255,7 +255,7 @@ def test_an_epoch_that_diverges_is_repeated_at_half_the_rate(
     assert steps_of(got.history) == [0.02, 0.02, 0.01, 0.01]
     (record,) = caplog.records
     assert record.getMessage() == (
-        "training diverged in epoch 3 of 4; going back, with half the learning rate"
+        "training diverged in epoch 3 of 4; repeating it at half the learning rate"
     )
     faulty.undo()
     two = Trainer(ratings, dataclasses.replace(CONSTANT, n_epochs=2)).train()

@@ -25,8 +25,8 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     present : sequence of str
         Names of all columns, in order.
     names : tuple of str or None
-        Names of the columns (user, item, rating), or None to recognize them by common names, and
-        two or three columns of other names by their order.
+        Names of the columns (user, item, rating). None recognizes common names, and takes two or
+        three columns with other names in order.
     with_ratings : bool
         Whether a column of ratings is needed.
 
@@ -75,14 +75,14 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
 
 
 def find_id_column(present: Sequence[str], side: str, name: str | None = None) -> list[str]:
-    """Find the one column of the ids of users or of items.
+    """Find the column of user ids or of item ids.
 
     Parameters
     ----------
     present : sequence of str
         Names of all columns.
     side : {"user", "item"}
-        Which ids are wanted.
+        The ids to find.
     name : str, optional
         Name of the column; None to recognize it.
 
@@ -118,7 +118,7 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
 def choose_from_file(
     choose: Callable[[Sequence[str]], list[str]], present: list[str], where: str
 ) -> list[str]:
-    """Choose columns of a file; errors begin with `where`, where their names are.
+    """Choose columns of a file; errors begin with `where`, the position of their names.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def choose_from_file(
 
 
 def plain_name(name: object) -> str:
-    """Return the name of a column in lower case and without blanks around it."""
+    """Return the name of a column in lower case, without surrounding blanks."""
     return str(name).strip().lower()
 
 
@@ -146,7 +146,7 @@ def is_known_name(name: object) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Return whether a text is a number as files contain it.
+    """Return whether a text is a number as written in files.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def _check_present(present: Sequence[str], names: Names, wanted: int) -> list[st
 
 
 def _check_header(names: Sequence[Any]) -> None:
-    """Raise ValueError if the names are the first rating of a file without a header line."""
+    """Raise ValueError if the names look like a rating: the file has no header line."""
     if len(names) == len(ROLES) and isinstance(names[2], str) and is_number(names[2]):
         raise ValueError(
             f"the names of the columns, {list(names)}, look like a rating; put a header line such "

@@ -34,12 +34,12 @@ FORMS = (
 
 
 class Columns(NamedTuple):
-    """An input as columns of equal length, whose values are not checked yet.
+    """Input as columns of equal length, whose values are not checked yet.
 
     Parameters
     ----------
     user_ids, item_ids : array-like of shape (n,) or Encoded
-        Ids; for a matrix its row and column numbers, which are checked.
+        Ids; for a matrix, its row and column numbers, already checked.
     ratings : array-like of shape (n,) or None
         Ratings, if there are any.
     shape : tuple of int, optional
@@ -68,7 +68,7 @@ def read_columns(
     Parameters
     ----------
     data : object
-        One of `FORMS`; without `with_ratings`, the same without the ratings.
+        One of `FORMS`, without the ratings if `with_ratings` is False.
     y : array-like of shape (n,), optional
         Ratings of the pairs in `data`.
     names : tuple of str, optional
@@ -76,7 +76,7 @@ def read_columns(
     with_ratings : bool, default=True
         Whether ratings are needed.
     kinds : tuple of str or None, default=(None, None)
-        Kinds of the ids that a model knows, which decide how ids in a CSV file are read.
+        Kinds of the ids of a model, which decide how ids in a CSV file are read.
 
     Returns
     -------
@@ -90,14 +90,14 @@ def read_columns(
     FileNotFoundError
         If `data` is a path and there is no such file.
     """
-    in_data = with_ratings and y is None  # whether `data` holds the ratings
+    in_data = with_ratings and y is None  # whether the ratings are in `data`
     if isinstance(data, tuple):
         columns = _read_tuple(data, y, in_data)
     elif isinstance(data, list | np.ndarray):
         columns = _read_array(data, y, in_data)
     elif is_sparse(data):
         if y is not None:
-            raise ValueError("a sparse matrix holds its ratings; pass it without y")
+            raise ValueError("a sparse matrix contains its ratings; pass it without y")
         columns = _read_sparse(data)
     elif isinstance(data, str | os.PathLike):
         table = read_file(Path(data), names, in_data, kinds)
@@ -110,7 +110,7 @@ def read_columns(
 
 
 def check_lengths(**columns: Any) -> None:
-    """Raise TypeError or ValueError unless all arguments are columns of one length."""
+    """Raise TypeError or ValueError unless all arguments are columns of equal length."""
     for what, column in columns.items():
         check_column(column, what)
     if len({len(column) for column in columns.values()}) > 1:
@@ -157,7 +157,7 @@ def _read_array(data: list[Any] | NDArray[Any], y: object, with_ratings: bool) -
 
 
 def _read_dense(matrix: NDArray[Any], transposed: str) -> Columns:
-    """Read a matrix whose entries 0 and NaN are not observed."""
+    """Read the observed entries of a matrix, those that are neither 0 nor NaN."""
     if matrix.shape[1] == 3:
         raise ValueError(
             f"an array of shape {matrix.shape} can be triples or a matrix of three items; for "
@@ -188,8 +188,8 @@ def _read_dense(matrix: NDArray[Any], transposed: str) -> Columns:
 def _read_sparse(matrix: Any) -> Columns:
     """Read the stored entries of a sparse matrix."""
     shape = check_shape(matrix.shape, "the sparse matrix")
-    # Kernels trust rows: they are copied before they are checked, so that no other thread can
-    # change them afterwards.
+    # Kernels do not check rows. They are copied before the check, because another thread could
+    # change the caller's arrays after it.
     stored = matrix.tocoo()
     users, items = np.array(stored.row), np.array(stored.col)
     for name, indices, n in zip(("row", "column"), (users, items), shape, strict=True):

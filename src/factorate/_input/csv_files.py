@@ -35,11 +35,11 @@ def read_csv(
     path : Path
         A file with a header line; it is decompressed if its suffix is .gz.
     choose : callable
-        Returns those of the names of all columns that are wanted, the ids first.
+        Returns the names to read, the ids first, given the names of all columns.
     kinds : tuple of str or None
-        Kinds of the ids that a model knows; "str" prevents that ids become integers.
+        Kinds of the ids of a model; ids of kind "str" are not converted to integers.
     delimiter : str
-        What separates the fields.
+        Character between the fields.
     batch_bytes : int or None
         Size of the text of a table; None for one table.
 
@@ -51,7 +51,7 @@ def read_csv(
     Raises
     ------
     ValueError
-        If a line does not have the fields of the header, is not UTF-8, or has no id, or a rating
+        If a line is not UTF-8, does not have the fields of the header, lacks an id, or has a rating
         that is not a finite number.
     """
     pyarrow = arrow()
@@ -102,7 +102,7 @@ def _read_header(path: Path, delimiter: str) -> list[str]:
 
 
 def _with_integers(table: Any, kinds: tuple[str | None, ...]) -> Any:
-    """Convert columns of ids to integers, unless the model knows text."""
+    """Convert columns of ids to integers where possible, unless the ids of the model are text."""
     for position, (name, kind) in enumerate(zip(table.column_names, kinds, strict=False)):
         if kind != "str":
             table = table.set_column(position, name, _integers_or_texts(table[name]))
@@ -110,7 +110,7 @@ def _with_integers(table: Any, kinds: tuple[str | None, ...]) -> Any:
 
 
 def _integers_or_texts(texts: Any) -> Any:
-    """Return integers if all texts are integers, ignoring blanks around them; or the texts."""
+    """Return the texts as integers, ignoring blanks around them, or unchanged if some are not."""
     trim = arrow().compute.ascii_trim_whitespace
     integers = _to_integers(texts)
     if integers is None and _to_integers(trim(texts[:1])) is not None:  # text is not trimmed
@@ -119,7 +119,7 @@ def _integers_or_texts(texts: Any) -> Any:
 
 
 def _to_integers(texts: Any) -> Any | None:
-    """Return texts as integers if each one reads back as it was written."""
+    """Return texts as integers if each is written as an integer is: "7", not "007"."""
     pyarrow = arrow()
     try:
         integers = texts.cast(pyarrow.int64())

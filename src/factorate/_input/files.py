@@ -53,9 +53,9 @@ def read_file(
     with_ratings : bool, default=True
         Whether a column of ratings is needed.
     kinds : tuple of str or None, default=(None, None)
-        Kinds of the ids of users and items that a model knows. The ids in a CSV file are integers
-        if all of them are written as integers are ("7", not "007"; blanks around them are ignored)
-        and the ids that the model knows are not text.
+        Kinds of the user and item ids of a model. The ids in a CSV file are read as integers if all
+        are written as integers ("7", not "007"; blanks around them are ignored) and the ids of the
+        model are not text.
     batch_bytes : int, default=2**22
         Size of the blocks in which JSON lines are parsed.
 
@@ -101,11 +101,11 @@ def read_batches(
     path : Path
         As for `read_file`.
     choose : callable
-        Returns those of the names of all columns that are wanted.
+        Returns the names to read, given the names of all columns.
     kinds : tuple of str or None
         Kinds of the ids in the chosen columns, as for `read_file`.
     batch_rows : int, default=2**16
-        Largest number of rows of a table from a Parquet file.
+        Maximum number of rows of a table from a Parquet file.
     batch_bytes : int, default=2**22
         Approximate size of the text of a table from any other file.
 
@@ -123,14 +123,14 @@ def read_batches(
 
 
 def format_of(path: Path, compression: str = "") -> str:
-    """Return "csv", "tsv", "jsonl" or "parquet" by the suffix of a path.
+    """Return the format that the suffix of a path stands for: csv, tsv, jsonl or parquet.
 
     Parameters
     ----------
     path : Path
         Path of a file.
     compression : str, default=""
-        A suffix that may follow, such as ".gz".
+        A further suffix to ignore, such as ".gz".
 
     Raises
     ------
@@ -163,6 +163,6 @@ def _read(
                 path, choose, kinds, delimiter="\t" if form == "tsv" else ",", batch_bytes=size
             )
     except (EOFError, OSError, zlib.error, csv.Error) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # not about the content
+        if isinstance(error, OSError) and error.errno is not None:  # such as a missing permission
             raise
         raise ValueError(f"{path} is cut short or damaged: {error}") from None

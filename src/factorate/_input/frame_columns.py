@@ -21,7 +21,7 @@ LIBRARIES = frozenset({"pandas", "polars", "pyarrow", "modin", "cudf"})
 
 
 def to_frame(data: object) -> nw.DataFrame[Any] | None:
-    """Return any DataFrame that narwhals reads as an eager one of narwhals.
+    """Return a DataFrame of any library as an eager DataFrame of narwhals.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool
     ValueError
         If the columns are not found, or a value is missing.
     TypeError
-        If a column has a type that NumPy does not have.
+        If NumPy has no equivalent of the type of a column.
     """
     chosen = find_columns(frame.columns, names, with_ratings)
     may_be_wide = with_ratings and names is None and len(frame.columns) == len(ROLES)
@@ -106,7 +106,7 @@ def read_series(values: Any, what: str) -> Any:
     ValueError
         If a value is missing.
     TypeError
-        If the type is one that NumPy does not have.
+        If NumPy has no equivalent of the type.
     """
     if isinstance(values, np.ndarray | list | tuple):
         return values
@@ -121,7 +121,7 @@ def read_series(values: Any, what: str) -> Any:
 def check_library(library: object) -> str | None:
     """Return the name of a DataFrame library, or None; raise ValueError for any other name.
 
-    A model file names the library of its DataFrames, and that library is imported.
+    The library named in a model file is imported, so the name must be checked.
     """
     if library is None or (isinstance(library, str) and library in LIBRARIES):
         return library
@@ -148,8 +148,10 @@ def _to_numpy(series: nw.Series[Any], what: str) -> Any:
             return np.fromiter(map(int, numbers), object, len(numbers))
     try:
         return series.to_numpy()
-    except Exception as error:  # each DataFrame library raises its own for types NumPy lacks
-        raise TypeError(f"{what} are {series.dtype}, which NumPy cannot hold: {error}") from None
+    except Exception as error:  # each library raises its own error for types that NumPy lacks
+        raise TypeError(
+            f"{what} are {series.dtype}, which NumPy cannot represent: {error}"
+        ) from None
 
 
 def _decode(series: nw.Series[Any]) -> nw.Series[Any]:
@@ -170,7 +172,7 @@ def _decode(series: nw.Series[Any]) -> nw.Series[Any]:
 
 
 def _encode(series: nw.Series[Any]) -> Encoded | None:
-    """Encode a column of text with pyarrow, much faster than Python; None where it cannot."""
+    """Encode a column of text with pyarrow, faster than in Python; None if it cannot."""
     try:
         import pyarrow
     except ImportError:
@@ -189,7 +191,7 @@ def _encode(series: nw.Series[Any]) -> Encoded | None:
 
 
 def _has_labels(frame: nw.DataFrame[Any]) -> bool:
-    """Return whether a pandas index has labels, more than the row numbers that a filter leaves."""
+    """Return whether a pandas index has labels, not only row numbers."""
     index = getattr(frame.to_native(), "index", None)
     if index is None or not len(index):
         return False

@@ -83,14 +83,14 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
     Returns
     -------
     IdColumn
-        The ids in one of few dtypes.
+        The ids, in a dtype of `IdColumn.values`.
 
     Raises
     ------
     ValueError
         If an id is missing (None, NaN, NA, NaT) or the shape is not (n,).
     TypeError
-        If ids are of another type, or of types that do not sort together.
+        If ids are of another type, or of types that cannot be sorted together.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
 
 
 def is_scalar(ids: object) -> bool:
-    """Return whether this is one id, not a column of them; None is neither.
+    """Return whether an object is one id, not a column of ids; None is neither.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def as_column(ids: Any) -> Any:
 
 
 def integers(listed: list[Any]) -> IdColumn:
-    """Return integers as int64, uint64 or objects: the first that holds all of them exactly."""
+    """Return integers as int64, uint64 or objects, the first that represents all exactly."""
     listed = [int(value) for value in listed]  # a NumPy integer would wrap, not overflow
     for dtype in (np.int64, np.uint64):
         try:
@@ -209,8 +209,8 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
         (kind, first), (other_kind, other) = list(first_of_kind.items())[:2]
         raise TypeError(
             f"{what} mix {kind} ({what}[{first}] is {show(listed[first])}) and {other_kind} "
-            f"({what}[{other}] is {show(listed[other])}), which do not sort; convert them to one "
-            f"type"
+            f"({what}[{other}] is {show(listed[other])}), which cannot be "
+            f"sorted; convert them to one type"
         )
     (kind,) = first_of_kind
     if kind == "integer":
@@ -225,11 +225,11 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
 
 
 def _to_utc(value: Any, where: str) -> Any:
-    """Return a datetime in UTC: in an hour that clocks repeat, it would equal no other zone's."""
+    """Return a datetime in UTC; ambiguous local times compare unequal to any other zone."""
     try:
         return value.astimezone(datetime.UTC)
     except OverflowError:
-        raise ValueError(f"{where} is {show(value)}, which has no equal in UTC") from None
+        raise ValueError(f"{where} is {show(value)}, which is out of range in UTC") from None
 
 
 def _datetimes(listed: list[Any], what: str) -> IdColumn:
@@ -238,7 +238,7 @@ def _datetimes(listed: list[Any], what: str) -> IdColumn:
         utc = (_to_utc(value, f"{what}[{position}]") for position, value in enumerate(listed))
         return IdColumn(np.fromiter(utc, object, len(listed)), "zoned datetime")
     if any(zoned):
-        raise TypeError(f"{what} mix datetimes with and without a zone, which do not sort")
+        raise TypeError(f"{what} mix datetimes with and without a zone, which cannot be sorted")
     # NumPy drops the nanoseconds of a pandas Timestamp that it converts itself.
     exact = [v.to_datetime64() if hasattr(v, "to_datetime64") else v for v in listed]
     return read_ids(np.array([np.datetime64(value) for value in exact]), what)
@@ -255,7 +255,7 @@ def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _to_array(values: ArrayLike) -> NDArray[Any]:
-    """Return an array of the objects in a sequence; NumPy would turn [True, 2] into integers."""
+    """Return the objects in a sequence as an array; NumPy would turn [True, 2] into integers."""
     if not isinstance(values, list | tuple):
         return np.asarray(values)
     if values and all(type(value) is float for value in values):

@@ -1,4 +1,4 @@
-"""The distinct ids of users or items, in the order of their rows."""
+"""IdIndex: the distinct ids of users or items, in the order of their rows."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from factorate._utils.types import Rows
 
 
-TABLE_ENTRIES = 4  # a lookup table may have this many entries for each id
-SMALLEST_TABLE = 1 << 16  # or this many in all
+TABLE_ENTRIES = 4  # maximum entries of a lookup table per id,
+SMALL_TABLE = 1 << 16  # unless the table has at most this many entries in all
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class IdIndex:
     Parameters
     ----------
     ids : ndarray of shape (n_rows,)
-        Those of the first fit in ascending order, then each batch of later ids in ascending order.
-        The array becomes read-only.
+        The ids of the first fit in ascending order, followed by each later batch in ascending
+        order. The array becomes read-only.
     kind : str
         Kind of the ids, such as "integer" or "str".
     """
@@ -85,11 +85,11 @@ def range_index(n: int) -> IdIndex:
 
 def is_compact(first: int, last: int, n: int) -> bool:
     """Return whether a table of the integers from `first` to `last` is small enough for `n` ids."""
-    return last - first < max(SMALLEST_TABLE, TABLE_ENTRIES * n)
+    return last - first < max(SMALL_TABLE, TABLE_ENTRIES * n)
 
 
 def differences(values: NDArray[Any], first: int) -> NDArray[Any]:
-    """Return ``values - first`` without overflow; no value is less than `first`."""
+    """Return ``values - first`` without overflow, where no value is below `first`."""
     if first == 0:
         return values
     wide = np.uint64 if values.dtype == np.uint64 else np.int64

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def look_up(
     index: IdIndex, column: IdColumn, what: str, known: str = "the model knows them as"
 ) -> Rows:
-    """Return the row of each id, −1 where it is unknown.
+    """Return the row of each id, −1 if it is unknown.
 
     Parameters
     ----------
@@ -29,8 +29,10 @@ def look_up(
         The ids that have rows.
     column : IdColumn
         The ids to look up.
-    what, known : str
-        Names of the column and of the ids in the index in errors.
+    what : str
+        Name of the column in errors.
+    known : str, default="the model knows them as"
+        Beginning of the clause in errors that gives the kind of the ids in the index.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def look_up(
         )
     if not len(index.ids):
         return np.full(len(values), -1, np.int32)
-    # NumPy compares int64 with uint64 as float64, which cannot tell large integers apart.
+    # NumPy compares int64 with uint64 as float64, in which large integers can become equal.
     signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)
     if values.dtype == object or index.ids.dtype == object or signs_differ:
         rows_by_id = index.rows_by_id
@@ -93,7 +95,7 @@ def rows_of(ids: Any, index: IdIndex, what: str) -> tuple[Any, Rows]:
     ids : ndarray of shape (n,)
         The ids.
     rows : ndarray of int32, shape (n,)
-        Their rows, −1 where unknown.
+        Their rows, −1 if unknown.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def rows_of(ids: Any, index: IdIndex, what: str) -> tuple[Any, Rows]:
 
 
 def ids_of(index: IdIndex, rows: Rows) -> NDArray[Any]:
-    """Return the ids of rows of any shape; the entry of a row −1 has no meaning.
+    """Return the ids of rows of any shape; entries of row −1 are fillers.
 
     Examples
     --------
@@ -127,9 +129,10 @@ def ids_of(index: IdIndex, rows: Rows) -> NDArray[Any]:
 
 
 def cast_datetimes(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Change the unit of datetimes; NaT where NumPy raises because one does not fit.
+    """Change the unit of datetimes; NaT where NumPy raises OverflowError.
 
-    Before NumPy 2.5 such a value wraps, so that callers must compare it with the original.
+    Before NumPy 2.5 such a value wraps around, so callers must compare the result with the
+    original.
     """
     try:
         return values.astype(dtype, copy=False)
@@ -155,6 +158,6 @@ def _by_bisection(ids: NDArray[Any], rows_of_ids: Rows | None, values: NDArray[A
     cast = cast_datetimes(values, ids.dtype)
     found = np.searchsorted(ids, cast).clip(max=len(ids) - 1)
     rows = (found if rows_of_ids is None else rows_of_ids[found]).astype(np.int32)
-    # A datetime that changes when its unit does is not one of the ids.
+    # A datetime that changes with its unit is not one of the ids.
     rows[(ids[found] != cast) | (cast.astype(values.dtype, copy=False) != values)] = -1
     return rows

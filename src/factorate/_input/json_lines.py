@@ -30,9 +30,9 @@ def read_json_lines(
     path : Path
         A file in UTF-8; it is decompressed if its suffix is .gz.
     choose : callable
-        Returns those of the names in the first line that are wanted, the ids first.
+        Returns the names to read, the ids first, given the names in the first line.
     batch_bytes : int
-        Size of the text of a table, which is rounded up to a whole line.
+        Size of the text of a table, rounded up to whole lines.
 
     Yields
     ------
@@ -42,8 +42,8 @@ def read_json_lines(
     Raises
     ------
     ValueError
-        If the file is empty, or a line is not a JSON object in UTF-8 with ids of the same types as
-        in the first line and a finite rating.
+        If the file is empty, or a line is not a JSON object in UTF-8, with a finite rating and ids
+        of the same types as in the first line.
     """
     first: _Record | None = None
     number = 1
@@ -83,7 +83,7 @@ def _first_record(
 
 
 def _parse(block: bytes, first: _Record) -> Any | None:
-    """Parse a block with pyarrow; None if something in it needs a closer look."""
+    """Parse a block with pyarrow; return None if it must be parsed line by line."""
     pyarrow = arrow()
     types = {int: pyarrow.int64(), str: pyarrow.string(), bool: pyarrow.bool_()}
     names = list(first.values)
@@ -110,7 +110,7 @@ def _parse(block: bytes, first: _Record) -> Any | None:
 
 
 def _parse_lines(path: Path, block: bytes, number: int, first: _Record) -> Any:
-    """Parse a block line by line, to name the wrong line or keep integers beyond 64 bits."""
+    """Parse a block line by line, to name a wrong line and read integers beyond 64 bits."""
     names = list(first.values)
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for line, text in _lines(block, number):
@@ -128,7 +128,7 @@ def _parse_lines(path: Path, block: bytes, number: int, first: _Record) -> Any:
                 if type(value) is not type(known):
                     raise ValueError(
                         f"{where}: {name} is {value!r} where line {first.line} has {known!r}; the "
-                        f"ids of a column have one type"
+                        f"ids of a column must have one type"
                     )
                 columns[name].append(value)
     return arrow().table({name: to_arrow(values) for name, values in columns.items()})
@@ -165,7 +165,7 @@ def _parse_line(line: bytes, where: str) -> dict[str, Any]:
 
 def _check_id(value: Any, what: str) -> None:
     if type(value) not in ID_TYPES:
-        raise ValueError(f"{what} is {value!r}; ids are integers, text, true or false")
+        raise ValueError(f"{what} is {value!r}; ids must be integers, text, true or false")
     if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
         raise ValueError(f"{what} is an integer of more than {MAX_DIGITS} digits: {value}")
     if isinstance(value, str):

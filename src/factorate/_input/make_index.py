@@ -1,4 +1,4 @@
-"""Give ids their rows: make an IdIndex, extend it with later ids, and remove rows from it."""
+"""Assign rows to ids: make an IdIndex, extend it with later ids, or remove rows from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
-    """Give each distinct id a row, its rank among the sorted ids.
+    """Assign a row to each distinct id: its rank among the sorted ids.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     Raises
     ------
     TypeError
-        If the ids do not sort.
+        If the ids cannot be sorted.
     ValueError
-        If there are too many.
+        If there are too many ids.
 
     Examples
     --------
@@ -58,13 +58,13 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
         try:
             distinct = sorted(set(values.tolist()))
         except TypeError as error:
-            raise TypeError(f"{what} do not sort: {error}; convert them to one type") from None
+            raise TypeError(f"{what} cannot be sorted: {error}; convert them to one type") from None
         index = IdIndex(np.fromiter(distinct, object, len(distinct)), kind)
         return index, look_up(index, column, what)
     if kind == "integer":
         if values.dtype == np.int32:
-            # They may be the rows themselves, and kernels trust rows: another thread must not be
-            # able to change them after they were checked.
+            # The ids may become the rows. Kernels do not check rows, so another thread must not be
+            # able to change them later.
             values = values.copy()
         first, last = int(values.min()), int(values.max())
         if is_compact(first, last, len(values)):
@@ -81,7 +81,7 @@ def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     Parameters
     ----------
     index : IdIndex
-        The ids that have rows, and keep them.
+        The ids that have rows, which do not change.
     column : IdColumn
         Known and unknown ids.
     what : str
@@ -99,7 +99,7 @@ def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     TypeError
         If the ids are of another kind than those of the index.
     ValueError
-        If there would be too many, or datetimes do not fit one unit.
+        If there would be too many ids, or no unit can represent all datetimes.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
 
 
 def without(index: IdIndex, rows: Rows) -> IdIndex:
-    """Return an index without some of its rows; later rows move up.
+    """Remove rows from an index; later rows move up.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def without(index: IdIndex, rows: Rows) -> IdIndex:
 
 
 def _index_integers(values: NDArray[Any], first: int, last: int) -> tuple[IdIndex, Rows]:
-    """Make the index of integers that lie close together, without sorting them."""
+    """Make the index of integers in a small range, without sorting them."""
     seen = np.zeros(last - first + 1, np.bool)
     offsets = differences(values, first)
     seen[offsets] = True
@@ -169,7 +169,7 @@ def _widen(ids: NDArray[Any]) -> NDArray[Any]:
 
 
 def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:
-    """Concatenate ids in a dtype that holds all of them exactly."""
+    """Concatenate ids in a dtype that represents all of them exactly."""
     if old.dtype.kind in "iu" and old.dtype != new.dtype:
         return integers([*old.tolist(), *new.tolist()]).values  # NumPy would make them float64
     if old.dtype == new.dtype or old.dtype.kind != "M":
@@ -181,6 +181,6 @@ def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:
         if len(changed):
             raise ValueError(
                 f"{what} have {show(before[changed[0]])}, which the unit of the others, "
-                f"{np.datetime_data(unit)[0]}, cannot hold; convert them to one unit"
+                f"{np.datetime_data(unit)[0]}, cannot represent; convert them to one unit"
             )
     return np.concatenate(joined)

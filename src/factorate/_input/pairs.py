@@ -34,7 +34,7 @@ def read_pairs(
     data, y : object
         Pairs or ratings in any accepted form.
     user_index, item_index : IdIndex
-        The ids that the model knows.
+        The ids of the model.
     names : tuple of str, optional
         Names of the columns (user, item, rating) of a DataFrame or file; None to recognize them.
     with_ratings : bool, default=False
@@ -43,7 +43,7 @@ def read_pairs(
     Returns
     -------
     user_rows, item_rows : ndarray of int32, shape (n,)
-        Rows, −1 where unknown.
+        Rows, −1 if unknown.
     columns : Columns
         The input as columns.
 
@@ -56,8 +56,8 @@ def read_pairs(
     columns = read_columns(data, y, names=names, with_ratings=with_ratings, kinds=kinds)
     if not with_ratings and columns.shape is not None and not is_sparse(data):
         raise ValueError(
-            f"pairs of user and item have shape (n, 2); got {columns.shape}; for those of the "
-            f"entries of a matrix pass scipy.sparse.coo_array(a)"
+            f"pairs of user and item have shape (n, 2); got {columns.shape}; for the pairs "
+            f"of a matrix pass scipy.sparse.coo_array(a)"
         )
     user_rows = look_up(user_index, read_ids(columns.user_ids, "users"), "users")
     item_rows = look_up(item_index, read_ids(columns.item_ids, "items"), "items")

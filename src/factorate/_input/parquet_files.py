@@ -22,9 +22,9 @@ def read_parquet(
     path : Path
         The file.
     choose : callable
-        Returns those of the names of all columns that are wanted.
+        Returns the names to read, given the names of all columns.
     batch_rows : int or None
-        Largest number of rows of a table; None for one table.
+        Maximum number of rows of a table; None for one table.
 
     Yields
     ------

@@ -29,7 +29,7 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
     Returns
     -------
     ndarray of shape (n,)
-        The ratings, contiguous; the caller's own array if it is so already.
+        The ratings, contiguous; not a copy if the input is such an array.
 
     Raises
     ------

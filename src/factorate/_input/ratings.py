@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings whose users and items are rows.
+    """Ratings with a row for each user and item.
 
     Parameters
     ----------
     user_rows, item_rows : ndarray of int32, shape (n,)
-        Row of the user and of the item of each rating. No caller owns these arrays.
+        Row of the user and of the item of each rating; never arrays of the caller.
     values : ndarray of float32 or float64, shape (n,)
         Finite ratings.
     user_index, item_index : IdIndex
@@ -50,7 +50,7 @@ class Ratings:
 def read_ratings(
     data: object, y: object = None, *, dtype: np.dtype[Any], names: Names | None = None
 ) -> Ratings:
-    """Read ratings, and give each user and item a row.
+    """Read ratings, and assign a row to each user and item.
 
     Parameters
     ----------
@@ -101,18 +101,18 @@ def read_further(
     new_users: bool = True,
     new_items: bool = True,
 ) -> tuple[Ratings, Columns]:
-    """Read ratings for a model that exists.
+    """Read further ratings for a model, whose users and items keep their rows.
 
     Parameters
     ----------
     data, y : object
         Ratings in any accepted form; the rows and columns of a matrix are the ids 0, 1, ….
     user_index, item_index : IdIndex
-        The ids that the model knows, whose rows stay.
+        The ids of the model.
     dtype, names
         As for `read_ratings`.
     new_users, new_items : bool, default=True
-        Whether unknown ids get rows after the others; if not, their row is −1.
+        Whether unknown ids are assigned new rows; otherwise their row is −1.
 
     Returns
     -------
@@ -152,18 +152,18 @@ def read_ratings_of_one(
     ratings : mapping or tuple
         ``{item: rating}`` or ``(items, ratings)``; it may be empty.
     item_index : IdIndex
-        The items that the model knows.
+        The items of the model.
     dtype : numpy.dtype
         float32 or float64.
 
     Returns
     -------
     rows : ndarray of int32, shape (n,)
-        Rows of the items, −1 for unknown ones.
+        Rows of the items, −1 if unknown.
     values : ndarray of shape (n,)
         The ratings.
     items : array-like of shape (n,)
-        The items as they were given.
+        The items, unchanged.
 
     Raises
     ------

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def count_rows(rows: Rows, n: int, what: str) -> Offsets:
-    """Count the ratings of each row, and check that every row is in range.
+    """Count the ratings of each row and check that every row is in range.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Warn of users and items that a model does not know."""
+"""Warn about unknown users and items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from factorate.exceptions import UnknownIdWarning
 if TYPE_CHECKING:
     from factorate._utils.types import Rows
 
-# The consequences, by what was asked for.
+# Consequences of unknown ids, for `warn_unknown`.
 IN_PREDICTIONS = "their biases and factors count as 0 in predictions"
 IN_RECOMMENDATIONS = "unknown users get the best items by bias, unknown items are left out"
 IN_SIMILAR = "nothing is found for them"
@@ -28,9 +28,9 @@ def warn_unknown(
     Parameters
     ----------
     users, items : tuple of array-like and ndarray of int32
-        Ids, and the row of each, −1 where unknown.
+        Ids, and the row of each, −1 if unknown.
     consequence : str
-        End of the message.
+        End of the message, such as `IN_PREDICTIONS`.
     stacklevel : int
         As for `warnings.warn`, counted from the caller.
 
@@ -39,13 +39,15 @@ def warn_unknown(
     UnknownIdWarning
         If a row is −1.
     """
-    parts = []
+    unknowns = []
     for what, (ids, rows) in (("users", users), ("items", items)):
         if rows.min(initial=0) < 0:
             unknown = np.flatnonzero(rows < 0)
             shown = list(dict.fromkeys(show(ids[entry]) for entry in unknown[:100].tolist()))[:3]
-            parts.append(f"{len(unknown)} of {len(rows)} {what} are unknown ({', '.join(shown)})")
-    if parts:
+            unknowns.append(
+                f"{len(unknown)} of {len(rows)} {what} are unknown ({', '.join(shown)})"
+            )
+    if unknowns:
         warnings.warn(
-            f"{'; '.join(parts)}: {consequence}", UnknownIdWarning, stacklevel=stacklevel + 1
+            f"{'; '.join(unknowns)}: {consequence}", UnknownIdWarning, stacklevel=stacklevel + 1
         )

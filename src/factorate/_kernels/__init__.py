@@ -1,1 +1,1 @@
-"""The compiled loops, and the choice among their instruction sets."""
+"""The compiled loops, and the choice of their instruction set."""

@@ -1,4 +1,4 @@
-"""Kernel of counting sorts: ratings per row, and the items of each user.
+"""Kernels of counting: the ratings of each row, and the distinct items of each user.
 
 Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
 """
@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t
 
 
 def count(const int32_t[::1] rows, int64_t[::1] counts):
-    """Add the number of entries of each row to `counts`; return where a row is out of range, or -1."""
+    """Add the number of entries of each row to `counts`; return the first invalid entry, or -1."""
     cdef Py_ssize_t t, bad = -1
     cdef int32_t n = <int32_t>counts.shape[0]
     with nogil:
@@ -21,7 +21,7 @@ def count(const int32_t[::1] rows, int64_t[::1] counts):
 
 def group(const int32_t[::1] keys, const int32_t[::1] values, int64_t[::1] cursor,
           int32_t[::1] out):
-    """Write each value to where its key's cursor points, and advance the cursor."""
+    """Write each value to the position in its key's cursor, and advance the cursor."""
     cdef Py_ssize_t t
     with nogil:
         for t in range(keys.shape[0]):
@@ -31,9 +31,9 @@ def group(const int32_t[::1] keys, const int32_t[::1] values, int64_t[::1] curso
 
 def regroup(const int32_t[::1] users_by_item, const int64_t[::1] item_starts,
             const int64_t[::1] user_starts, int64_t[::1] user_ends, int32_t[::1] out):
-    """Write the items of each user from user_starts on, ascending and without repetition.
+    """Write the distinct items of each user, ascending, from the user's start on.
 
-    `user_ends` is given as the starts of the users, and returns where their items end.
+    `user_ends` is a copy of `user_starts`, and is changed to the end of the items of each user.
     """
     cdef Py_ssize_t t
     cdef int32_t i, u
@@ -51,7 +51,7 @@ def regroup(const int32_t[::1] users_by_item, const int64_t[::1] item_starts,
 
 def pack(const int64_t[::1] starts, const int64_t[::1] packed_starts, const int32_t[::1] values,
          int32_t[::1] out):
-    """Copy the first values of each group, as many as the packed starts have space for."""
+    """Copy the first values of each group, as many as fit between its packed starts."""
     cdef Py_ssize_t g, t
     with nogil:
         for g in range(starts.shape[0] - 1):

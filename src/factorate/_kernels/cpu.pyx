@@ -27,5 +27,5 @@ def cpuid(uint32_t leaf):
 
 
 def xgetbv():
-    """Return extended control register 0; legal only where CPUID reports OSXSAVE."""
+    """Return extended control register 0; allowed only if CPUID reports OSXSAVE."""
     return ft_xgetbv()

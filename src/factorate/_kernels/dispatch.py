@@ -1,4 +1,4 @@
-"""Choose the compiled kernels by the instruction sets of the processor, once, on import."""
+"""Choose the fastest compiled kernels that the processor can run, once, on import."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
 
 
 class Processor(Protocol):
-    """The instructions that identify a processor; the module `cpu` runs them."""
+    """The instructions that identify a processor, as functions; the module `cpu` has them."""
 
     def is_x86_64(self) -> bool:
         """Return whether the processor is an x86-64."""
@@ -38,8 +38,8 @@ def _has_bits(register: int, *bits: int) -> bool:
     return all(register >> bit & 1 for bit in bits)
 
 
-def processor_supports(processor: Processor) -> set[str]:
-    """Return the instruction sets beyond the baseline that can run on this machine.
+def supported_sets(processor: Processor) -> set[str]:
+    """Return the instruction sets beyond the baseline that a processor supports.
 
     Bit positions are those of the Intel Software Developer's Manual, volume 2A (CPUID) and
     volume 1, section 13.3 (XCR0).
@@ -63,8 +63,8 @@ def processor_supports(processor: Processor) -> set[str]:
 
 @functools.cache
 def available() -> tuple[str, ...]:
-    """Return the instruction sets that are compiled in and can run here, fastest first."""
-    supported = processor_supports(cpu) | {"baseline"}
+    """Return the instruction sets that this build has and this machine supports, fastest first."""
+    supported = supported_sets(cpu) | {"baseline"}
     return tuple(
         isa
         for isa, suffix in _SUFFIXES.items()
@@ -106,5 +106,5 @@ if TYPE_CHECKING:
     from factorate._kernels import textbook as textbook
     from factorate._kernels import topn as topn
 else:
-    # The kernels of this process. A FACTORATE_ISA that cannot run fails the import.
+    # The kernels of this process. The import fails if FACTORATE_ISA is not available.
     plain, general, svdpp, predict, textbook, topn = (kernel(name, _chosen) for name in KERNELS)

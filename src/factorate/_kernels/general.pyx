@@ -1,7 +1,7 @@
-"""Kernel of every other update: losses, weights, AdaGrad, L1 and nonnegative factors.
+"""Kernel of the general update: any loss, weights, AdaGrad, L1 and nonnegative factors.
 
 Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
-Compiled once for each instruction set. An update that needs none of these is in plain.pyx, which
+Compiled once for each instruction set. The update for squared loss and L2 alone is in plain.pyx and
 is twice as fast.
 """
 

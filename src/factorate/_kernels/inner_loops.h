@@ -26,7 +26,7 @@
 #define ft_sqrt(x) FT_OF_NUMBER(x, sqrtf, sqrt)(x)
 
 /* The blocked product multiplies FT_GROUP rows of users by a panel of items, FT_VECTORS vectors
-   wide, and keeps the sums in registers. */
+   wide, with the sums in registers. */
 #if defined(__AVX512F__)
 #define FT_VECTOR_BYTES 64
 #define FT_GROUP 8 /* 8 × 3 vectors are 24 of 32 registers */
@@ -65,8 +65,8 @@ static inline real FT(ft_dot)(const real *FT_RESTRICT p, const real *FT_RESTRICT
     return start;
 }
 
-/* Update a row of P and a row of Q: each is multiplied by its decay, 1 − ηλ, and moves by its step,
-   ηe, times the old row of the other. */
+/* Update a row of P and a row of Q: multiply each by its decay, 1 − ηλ, and add its step, ηe, times
+   the old row of the other. */
 static inline void FT(ft_update)(real *FT_RESTRICT p, real *FT_RESTRICT q, ptrdiff_t n,
                                  real p_decay, real q_decay, real p_step, real q_step)
 {
@@ -121,8 +121,8 @@ static inline void FT(ft_add)(real *FT_RESTRICT target, const real *FT_RESTRICT 
 /* Multiply a group of users by a panel of items.
 
    users: [factor][FT_GROUP]; panel: the initial value of each sum, then [factor][panel width];
-   out: [FT_GROUP][panel width]; all begin on a cache line. gcc and clang keep the sums in vectors;
-   other compilers get one number at a time, in loops that they may vectorize. */
+   out: [FT_GROUP][panel width]; all begin on a cache line. With gcc and clang the sums are vectors;
+   other compilers see scalars, in loops that they may vectorize. */
 #if defined(__GNUC__)
 typedef real FT(ft_vector) __attribute__((vector_size(FT_VECTOR_BYTES), may_alias));
 #else

@@ -16,8 +16,8 @@ cdef extern from "inner_loops.h" nogil:
                             double p_decay, double q_decay, double p_step, double q_step)
 
 cdef enum:
-    MAX_AHEAD = 32  # updates between a prefetch and its use: as many as fetch
-    BYTES_AHEAD = 8192  # bytes of rows, but at most MAX_AHEAD
+    BYTES_AHEAD = 8192  # bytes of rows between a prefetch and its use
+    MAX_AHEAD = 32  # maximum number of updates between them
 
 LOOKAHEAD = MAX_AHEAD
 PADDING = LANE
@@ -31,7 +31,7 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
     Rows of P and Q hold a multiple of PADDING factors. `users` and `items` go on for LOOKAHEAD
     entries after the last rating, with any valid rows, which are prefetched but not updated.
     """
-    # A multiple of LANE, as the compiler then knows: it emits no loop for a remainder.
+    # Shows the compiler that this is a multiple of LANE, so it emits no loop for a remainder.
     cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
     cdef Py_ssize_t n_lines = n_factors * <Py_ssize_t>sizeof(floating) // LINE
     cdef Py_ssize_t ahead = min(<Py_ssize_t>MAX_AHEAD, max(2, BYTES_AHEAD // (2 * LINE * n_lines)))

@@ -1,4 +1,4 @@
-/* Spellings of gcc, clang and MSVC, and instructions that only some processors have. */
+/* Differences between gcc, clang and MSVC, and instructions that only some processors have. */
 #ifndef FACTORATE_PORTABLE_H
 #define FACTORATE_PORTABLE_H
 

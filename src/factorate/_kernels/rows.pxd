@@ -1,4 +1,4 @@
-"""Rows of factors in memory, and how far ahead they are prefetched."""
+"""The memory layout of rows of factors, and their prefetching."""
 
 cdef extern from "portable.h" nogil:
     void prefetch "FT_PREFETCH"(const void *address)

@@ -14,6 +14,6 @@ cdef struct Rule:  # Python passes a dict with these keys
     int loss  # a general.Loss
     double loss_parameter
     double minimum  # of factors and biases
-    bint proximal  # whether updates end in the proximal operator of L1 and the minimum
+    bint proximal  # whether to apply the proximal operator of L1 and the minimum
     bint adagrad
     bint fit_bias

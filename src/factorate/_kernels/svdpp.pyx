@@ -48,8 +48,8 @@ def distribute(const floating[:, ::1] P, floating[:, ::1] own, floating[:, ::1] 
                Py_ssize_t start, Py_ssize_t stop):
     """Distribute the change of the rows of P since `combine` between users and items.
 
-    The given fraction of the change, times the norm, is written to the sums, for `add_rows` to add
-    to the items; the rest is added to the users' own rows, which then decay.
+    The given fraction of the change, times the norm, is written to the sums, which `add_rows` then
+    adds to the items; the rest is added to the users' own rows, which then decay.
     """
     cdef Py_ssize_t u, k
     cdef floating change

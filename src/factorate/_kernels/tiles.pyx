@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from factorate._kernels.rows cimport prefetch
 
 cdef enum:
-    AHEAD = 16  # ratings of a tile between a prefetch and the store: a cache line of them
+    AHEAD = 16  # ratings of a tile between a prefetch and the store: a cache line
     DIGIT_BITS = 11
     N_DIGITS = 2048
 
@@ -31,13 +31,13 @@ def count(const int32_t[::1] users, const int32_t[::1] items, layout, int64_t[::
 
 def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] values,
             const floating[::1] weights, layout, int64_t[::1] cursor, out):
-    """Write each rating to its tile, with positions in place of rows.
+    """Write each rating to its tile, with positions instead of rows.
 
     The layout is that of `count`, with the position of each user and item: `user_positions` and
-    `item_positions`. The cursor holds where the next rating of each tile goes, and is changed.
-    `weights` may be empty. The arrays written to are `user_positions`, `item_positions`, `ratings`
-    and `weights` of `out`; all but the last go on for AHEAD entries, which are prefetched but not
-    written: hundreds of tiles are more streams than a processor prefetches by itself.
+    `item_positions`. The cursor, which is changed, has the index of the next rating of each tile.
+    `weights` may be empty. The output arrays are `user_positions`, `item_positions`, `ratings` and
+    `weights` of `out`; all but the last have AHEAD further entries, which are prefetched but not
+    written. Processors do not prefetch as many streams as there are tiles.
     """
     cdef const int32_t[::1] user_ranges = layout.user_ranges
     cdef const int32_t[::1] item_ranges = layout.item_ranges
@@ -67,7 +67,7 @@ def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[:
 
 
 cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:
-    # Odd factors and xor-shifts are bijections of n_bits-bit numbers: pairs get distinct keys.
+    # Odd factors and xor-shifts are bijections of n_bits-bit numbers, so keys are distinct.
     cdef uint64_t mask = (<uint64_t>1 << n_bits) - 1
     x = (x * <uint64_t>0x9E3779B97F4A7C15) & mask
     x ^= x >> (n_bits // 2)
@@ -77,9 +77,9 @@ cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:
 
 cdef inline Py_ssize_t sort_keys(uint64_t[:, ::1] keys, int32_t[:, ::1] origins, Py_ssize_t size,
                                  int n_bits) noexcept nogil:
-    """Sort keys[0] and carry origins[0] along; return which of both rows holds the result.
+    """Sort keys[0], and origins[0] with them; return which row, 0 or 1, has the result.
 
-    A least-significant-digit radix sort: equal keys keep their order.
+    A stable least-significant-digit radix sort.
     """
     cdef Py_ssize_t t, source = 0, turn, shift, digit
     cdef int64_t total, here
@@ -108,10 +108,11 @@ def shuffle(int32_t[::1] users, int32_t[::1] items, floating[::1] values, floati
             tiles, Py_ssize_t begin, Py_ssize_t end, scratch):
     """Order the ratings of the tiles from begin to end by a hash of (user, item), in place.
 
-    The hash has no collisions, so ratings of one pair alone keep their order. `weights` may be
-    empty. The tiles hold where each begins, its first user and item, its number of items, and the
-    bits of the hash: `starts`, `first_users`, `first_items`, `n_items` and `n_bits`. Scratch are
-    `keys`, `origins`, `rows` and `values`, two rows each, as long as the largest tile.
+    The hash has no collisions, so only ratings of the same pair have equal keys; these stay in
+    order. `weights` may be empty. The tiles have the start of each, its first user and item, its
+    number of items, and the number of bits of the hash: `starts`, `first_users`, `first_items`,
+    `n_items` and `n_bits`. Scratch has `keys`, `origins`, `rows` and `values`, two rows each, as
+    long as the largest tile.
     """
     cdef const int64_t[::1] starts = tiles.starts
     cdef const int32_t[::1] first_users = tiles.first_users

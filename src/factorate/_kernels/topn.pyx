@@ -14,7 +14,7 @@ cdef extern from "inner_loops.h" nogil:
     void product "ft_product"(const void *users, const void *panel, Py_ssize_t n_factors, void *out)
 
 cdef enum:
-    STEP = 64  # scores compared with the threshold before any is looked at singly
+    STEP = 64  # scores compared with the threshold at a time
 
 GROUP = FT_GROUP
 PANEL_BYTES = FT_PANEL_BYTES
@@ -24,7 +24,7 @@ def pack(const int32_t[::1] rows, const floating[:, ::1] factors, const floating
          const floating[::1] offset, floating[:, :, ::1] panels):
     """Write to each panel the offsets of its rows, then their scaled factors, factor by factor.
 
-    Columns of the last panel that have no row get an offset of -inf.
+    Columns of the last panel without a row have an offset of -inf.
     """
     cdef Py_ssize_t panel, t, k, position, width = panels.shape[2]
     cdef int32_t row
@@ -43,8 +43,8 @@ def pack(const int32_t[::1] rows, const floating[:, ::1] factors, const floating
                     panels[panel, k + 1, t] = scale[row] * factors[row, k]
 
 
-# A heap keeps the best entries seen, the worst of them at its root. Of equal scores, the one with
-# the lower row is better.
+# A heap contains the best entries so far, with the worst of them at its root. Of equal scores, that
+# with the lower row is better.
 
 cdef inline bint is_worse(floating score, int32_t row, floating other, int32_t other_row
                           ) noexcept nogil:
@@ -99,7 +99,7 @@ cdef void sort(floating *scores, int32_t *rows, Py_ssize_t size) noexcept nogil:
 
 cdef inline bint is_excluded(int32_t row, const int32_t[::1] excluded, int64_t *begin, int64_t end
                              ) noexcept nogil:
-    """Look a row up among the excluded ones; both ascend, so `begin` moves to where it stands."""
+    """Return whether a row is excluded. Rows ascend, so `begin` skips those below it for good."""
     while begin[0] < end and excluded[begin[0]] < row:
         begin[0] += 1
     return begin[0] < end and excluded[begin[0]] == row
@@ -116,7 +116,7 @@ cdef inline bint any_reaches(const floating *scores, Py_ssize_t n, floating thre
 
 cdef int32_t compact(floating *scores, int32_t *positions, int32_t size, floating threshold
                      ) noexcept nogil:
-    """Drop the entries below the threshold, in place; return how many are left."""
+    """Drop the entries below the threshold, in place; return the number of the others."""
     cdef int32_t k, n_left = 0
     for k in range(size):
         if not scores[k] < threshold:
@@ -129,17 +129,17 @@ cdef int32_t compact(floating *scores, int32_t *positions, int32_t size, floatin
 def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
             const floating[:, :, ::1] panels, const int32_t[::1] candidates, excluded,
             const floating[::1] slack, scratch, shortlist):
-    """Find, for each row, the positions of all candidates that can be among its n best.
+    """Find, for each row, the positions of all candidates that may be among its n best.
 
     A score is an offset plus the product of a row of `factors` and a column of the panels, summed
-    in any order; the slack is how far apart two scores can be and still swap their order by
-    rounding. Candidates ascend.
+    in any order. The slack is the largest difference between two scores whose order rounding can
+    change. Candidates ascend.
 
-    The last arguments are objects that hold arrays. Excluded: those of each row, ascending, are
-    ``rows[begin:end]``; `begin` is changed. Scratch: `groups`, the factors of as many groups of
-    rows as meet a panel in turn; `tile`, their scores; and for each row the heap of its n best
-    scores, and the threshold: the worst of these less the slack. Shortlist: the scores, positions
-    and their number for each row, which is -1 where there are more than its capacity.
+    `excluded`, `scratch` and `shortlist` are objects with arrays. Excluded: the rows to exclude for
+    each row, ascending, are ``rows[begin:end]``; `begin` is changed. Scratch: `groups`, the factors
+    of the groups of rows that are multiplied by a panel; `tile`, the scores of one group; and for
+    each row the heap of its n best scores, and the threshold, the worst of them minus the slack.
+    Shortlist: the scores, positions and their number for each row; -1 if they exceed the capacity.
     """
     cdef int64_t[::1] excluded_begin = excluded.begin
     cdef const int64_t[::1] excluded_end = excluded.end
@@ -214,10 +214,11 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
 
 def select(const floating[::1] scores, const int32_t[::1] rows, const int64_t[::1] starts, excluded,
            floating[:, ::1] best_scores, int32_t[:, ::1] best_rows):
-    """Write the best entries of each group, best first, equal scores by row; leave the rest as is.
+    """Write the best entries of each group, best first, equal scores by row.
 
-    The rows of a group ascend. Those to leave out, ascending, are ``excluded.rows[begin:end]``;
-    `begin` is changed. A score of NaN or -inf is never among the best.
+    The rest of the output does not change. The rows of a group ascend. The rows to exclude,
+    ascending, are ``excluded.rows[begin:end]``; `begin` is changed. A score of NaN or -inf is never
+    among the best.
     """
     cdef int64_t[::1] excluded_begin = excluded.begin
     cdef const int64_t[::1] excluded_end = excluded.end

@@ -1,4 +1,4 @@
-"""Epoch: what training reports after each pass over the ratings."""
+"""Epoch: the results that training reports after each pass over the ratings."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class EpochRunner:
     schedule : Schedule
         The ratings.
     settings : Settings
-        How to train.
+        Settings of training.
     workers : Workers
         The threads.
     svdpp_terms : SvdppTerms or None
@@ -65,7 +65,7 @@ class EpochRunner:
         number : int
             Number of the epoch, which decides the order of the blocks.
         factor : float
-            What the learning rates are multiplied by.
+            Factor of the learning rates.
 
         Returns
         -------
@@ -75,20 +75,20 @@ class EpochRunner:
         schedule, settings = self.schedule, self.settings
         rates = PerKind(*(rate * factor for rate in settings.rates))
         if self.svdpp_terms is None:
-            update = _block_updater(schedule, settings, state, rates, settings.l2)
+            update = _block_updater(schedule, settings, state, rates=rates, l2=settings.l2)
             blocks = block_order(schedule.n_bands, settings.seed, number)
             bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
             return sum(self.workers.run_tasks(blocks, bands, update))
         number_type = state.P.dtype.type
         shrinkage = number_type(rates.user_factors) * number_type(settings.l2.user_factors)
-        keep = max(0.0, 1 - float(shrinkage))
+        decay = max(0.0, 1 - float(shrinkage))
         without_users = settings.l2._replace(user_factors=0.0)
-        update = _block_updater(schedule, settings, state, rates, without_users)
+        update = _block_updater(schedule, settings, state, rates=rates, l2=without_users)
         tasks = epoch_tasks(schedule, settings.seed, number)
-        return self.svdpp_terms.run_epoch(state, tasks, keep, update)
+        return self.svdpp_terms.run_epoch(state, tasks, decay, update)
 
     def complete(self, state: State) -> None:
-        """Make the user factors include the SVD++ terms, as predictions require."""
+        """Add the SVD++ terms to the user factors, as predictions require."""
         if self.svdpp_terms is not None:
             self.svdpp_terms.combine(state)
 
@@ -96,13 +96,13 @@ class EpochRunner:
 def make_epoch_runner(schedule: Schedule, settings: Settings, workers: Workers) -> EpochRunner:
     """Prepare epochs over a schedule of standardized ratings."""
     if min(schedule.n_bands) == 1:
-        workers = Workers()  # all blocks share a band
+        workers = Workers()  # no two blocks can be updated at the same time
     terms = make_svdpp_terms(schedule, settings, workers) if settings.svdpp else None
     return EpochRunner(schedule=schedule, settings=settings, workers=workers, svdpp_terms=terms)
 
 
 def _block_updater(
-    schedule: Schedule, settings: Settings, state: State, rates: PerKind, l2: PerKind
+    schedule: Schedule, settings: Settings, state: State, *, rates: PerKind, l2: PerKind
 ) -> Callable[[int], float]:
     """Return a function that runs the updates of one block and returns its squared error."""
     starts, rule = schedule.block_starts.tolist(), _kernel_rule(settings, rates, l2)
@@ -116,8 +116,8 @@ def _block_updater(
         return dispatch.plain.train(block_users, block_items, ratings[begin:end], *parameters, rule)
 
     def update_general(block: int) -> float:
-        some = slice(*starts[block : block + 2])
-        block_ratings = users[some], items[some], ratings[some], schedule.weights[some]
+        span = slice(*starts[block : block + 2])
+        block_ratings = users[span], items[span], ratings[span], schedule.weights[span]
         return dispatch.general.train(*block_ratings, *parameters, *accumulators, rule)
 
     return update_general if _is_general(schedule, settings) else update
@@ -139,7 +139,7 @@ def _kernel_rule(settings: Settings, rates: PerKind, l2: PerKind) -> dict[str, o
         "rate": rates,
         "l2": l2,
         "l1": settings.l1,
-        "loss": rule.code,
+        "loss": rule.loss_number,
         "loss_parameter": rule.loss_parameter,
         "minimum": rule.minimum,
         "proximal": rule.nonnegative or any(settings.l1),
@@ -151,5 +151,5 @@ def _kernel_rule(settings: Settings, rates: PerKind, l2: PerKind) -> dict[str, o
 def _is_general(schedule: Schedule, settings: Settings) -> bool:
     """Return whether updates need the general kernel, which is half as fast as the plain one."""
     rule = settings.rule
-    changed = rule.loss != "squared" or rule.adagrad or rule.nonnegative
-    return changed or any(settings.l1) or len(schedule.weights) > 0
+    is_special = rule.loss != "squared" or rule.adagrad or rule.nonnegative
+    return is_special or any(settings.l1) or len(schedule.weights) > 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Rows
 
 
-PAIRS_PER_CHUNK = 100_000  # a millisecond of work, which makes another thread worthwhile
+PAIRS_PER_CHUNK = 100_000  # a millisecond of work, enough to make another thread worthwhile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,10 @@ class Factors:
     mean : float
         μ; 0 if the mean is not fitted.
     scale : float
-        What ratings were divided by during training: their standard deviation for most losses.
+        Divisor of the ratings during training: their standard deviation for most losses.
     svdpp : ndarray, default=None
-        Factors y of the rated items, shape (n_items, K), which user factors include; None without
-        SVD++ terms.
+        Factors y of the rated items, shape (n_items, K). The user factors already include these
+        SVD++ terms. None if the model has none.
     """
 
     user_factors: Floats
@@ -54,7 +54,7 @@ class Factors:
                 array.flags.writeable = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore, read-only again."""
+        """Restore a pickled object, with read-only arrays."""
         vars(self).update(state)
         self.__post_init__()
 
@@ -91,7 +91,7 @@ def predict(
     if user_rows.min() >= 0 and item_rows.min() >= 0:
         chunks = [slice(first, first + chunk) for first in range(0, len(out), chunk)]
         threads = min(len(chunks), count_threads(n_threads)) if len(chunks) > 1 else 1
-        _predict_known(factors, user_rows, item_rows, out, chunks, threads)
+        _predict_known(factors, (user_rows, item_rows), out, chunks, threads)
         return out
     known = (user_rows >= 0) & (item_rows >= 0)
     out[known] = predict(factors, user_rows[known], item_rows[known], n_threads, chunk=chunk)
@@ -103,18 +103,14 @@ def predict(
 
 
 def _predict_known(
-    factors: Factors,
-    user_rows: Rows,
-    item_rows: Rows,
-    out: Floats,
-    chunks: list[slice],
-    n_threads: int,
+    factors: Factors, pairs: tuple[Rows, Rows], out: Floats, chunks: list[slice], n_threads: int
 ) -> None:
+    user_rows, item_rows = pairs
     arrays = (factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias)
 
     def predict_chunk(chunk: slice) -> None:
-        pairs = user_rows[chunk], item_rows[chunk]
-        dispatch.predict.predict(*pairs, *arrays, factors.mean, out[chunk])
+        rows = user_rows[chunk], item_rows[chunk]
+        dispatch.predict.predict(*rows, *arrays, factors.mean, out[chunk])
 
     if n_threads == 1:
         predict_chunk(slice(None))

@@ -1,4 +1,4 @@
-"""HeldOut: ratings that are validated on and not trained on."""
+"""HeldOut: ratings that are used for validation, not for training."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class HeldOut:
 def split_ratings(
     ratings: Ratings, weights: Floats | None, fraction: float, seed: int
 ) -> tuple[Ratings, Floats | None, HeldOut]:
-    """Return training ratings, their weights, and the ratings that are held out."""
+    """Split ratings into training ratings with their weights, and held-out ratings."""
     held = hold_out(ratings.user_rows, ratings.item_rows, fraction, seed)
     validation = select_ratings(ratings, held)
     held_out = HeldOut(
@@ -55,10 +55,10 @@ def split_ratings(
 
 
 def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Flags:
-    """Return which ratings to hold out, chosen by a hash of user and item.
+    """Choose the ratings to hold out, by a hash of user and item.
 
-    The choice does not depend on the order of the ratings, and treats all ratings of one pair
-    alike. The hash is the mixing function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable
+    The choice does not depend on the order of the ratings and is the same for all ratings of one
+    pair. The hash is the mixing function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable
     Pseudorandom Number Generators", OOPSLA 2014, fig. 17).
 
     Parameters
@@ -66,7 +66,7 @@ def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Fl
     user_rows, item_rows : ndarray of int32
         Rows of each rating.
     fraction : float
-        Fraction of the ratings to hold out; at least one is.
+        Fraction of the ratings to hold out; at least one rating is held out.
     seed : int
         Seeds the hash.
 
@@ -116,7 +116,7 @@ def read_eval_set(
     ratings : Ratings
         The training ratings, which define the rows.
     rule : UpdateRule
-        The update rule, whose loss the ratings must suit.
+        The update rule, whose loss must be defined for the ratings.
     names : tuple of str or None
         Names of columns.
     bounds : tuple of float
@@ -129,10 +129,12 @@ def read_eval_set(
     Raises
     ------
     TypeError, ValueError
-        If it is not ratings, or has none; the message begins with "eval_set".
+        If it is not a set of ratings, or is empty; the message begins with "eval_set".
     """
     if isinstance(eval_set, list):
-        raise TypeError("eval_set is a list; expected ratings in any form fit takes, or (X, y)")
+        raise TypeError(
+            "eval_set is a list; expected ratings in any form that fit accepts, or (X, y)"
+        )
     X, y = eval_set if isinstance(eval_set, tuple) and len(eval_set) == 2 else (eval_set, None)
     indexes = ratings.user_index, ratings.item_index
     try:

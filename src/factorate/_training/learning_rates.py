@@ -17,7 +17,7 @@ def learning_rate_factor(schedule: str, epoch: int, n_epochs: int) -> float:
     schedule : str
         One of `SCHEDULES`. "linear" falls from 1 towards 0; "cosine" falls from 1 towards 0 along
         half a cosine wave (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5); "inverse" is 1/√epoch.
-        The factor of "adagrad" is always 1, because the kernel lowers the rate of each row.
+        The factor of "adagrad" is always 1, because the kernel lowers the rate of each row itself.
     epoch : int
         Number of the epoch, from 1.
     n_epochs : int
@@ -44,8 +44,8 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "adagrad": lambda epoch, n_epochs: 1.0,  # noqa: ARG005
 }
 
-# The best rates for ten epochs on the training sets of three MovieLens sets, each validated on a
-# part of it (benchmarks/README.md).
+# The best rates for ten epochs on three MovieLens data sets, chosen on ratings held out from their
+# training sets (benchmarks/README.md).
 DEFAULT_RATES: dict[str, dict[str, float]] = {
     "constant": {"factors": 0.035, "biases": 0.006},
     "linear": {"factors": 0.07, "biases": 0.015},

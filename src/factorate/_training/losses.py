@@ -25,7 +25,7 @@ logger = logging.getLogger("factorate")
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """What one update does, apart from rates and penalties.
+    """How one update is computed, apart from learning rates and penalties.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class UpdateRule:
     huber_delta : float, default=1.0
         Error, in standard deviations of the ratings, beyond which Huber's loss is linear.
     nonnegative : bool, default=False
-        Whether factors and biases stay ≥ 0.
+        Whether factors and biases are constrained to be ≥ 0.
     adagrad : bool, default=False
         Whether AdaGrad lowers the learning rate of each row.
     fit_bias : bool, default=True
-        Whether there are biases.
+        Whether biases are fitted.
     """
 
     loss: str = "squared"
@@ -48,7 +48,7 @@ class UpdateRule:
     fit_bias: bool = True
 
     def check_same(self, old: UpdateRule) -> None:
-        """Raise ValueError if a model cannot be trained further, because its rule has changed."""
+        """Raise ValueError if the rule differs from that of the model to be trained further."""
         for name in ("loss", "nonnegative", "fit_bias"):
             new_value, old_value = getattr(self, name), getattr(old, name)
             if new_value != old_value:
@@ -58,13 +58,13 @@ class UpdateRule:
                 )
 
     @property
-    def code(self) -> int:
-        """Number of the loss in the kernel."""
+    def loss_number(self) -> int:
+        """Number that stands for the loss in the kernel."""
         return Loss[self.loss.upper()]
 
     @property
     def loss_parameter(self) -> float:
-        """Number that the kernel passes to the loss: Huber's δ, or the minimum prediction."""
+        """Parameter of the loss in the kernel: Huber's δ, or the minimum prediction."""
         return MIN_PREDICTED if self.loss == "kullback_leibler" else self.huber_delta
 
     @property
@@ -97,7 +97,7 @@ def check(
         if len(bad):
             raise ValueError(
                 f"{what}[{bad[0]}] is {show(values[bad[0]])}; nonnegative=True expects ratings "
-                f"≥ 0: shift them, or set it to False"
+                f"≥ 0: shift the ratings, or set nonnegative=False"
             )
         if rule.loss == "kullback_leibler" and known is None and not values.any():
             raise ValueError("all ratings are 0; loss='kullback_leibler' expects some above 0")
@@ -163,17 +163,18 @@ def centre_and_scale(
     if not np.isfinite([mean, deviation]).all():
         largest = np.abs(values).max()
         raise ValueError(
-            f"ratings are up to {largest:.3g} in size, too large to be squared; divide them"
+            f"ratings are up to {largest:.3g} in size, too large to be squared; "
+            f"divide them by a constant"
         )
     if rule.loss == "kullback_leibler":
         return 0.0, mean
-    # The deviation of equal ratings is a rounding error, which must not be scaled up to 1.
+    # The deviation of equal ratings is a rounding error; it must not become the scale.
     rounding = float(np.finfo(values.dtype).eps) * abs(mean)
     scale = deviation if deviation > 8 * rounding else 1.0
     if 8 * rounding < deviation < 1000 * rounding:
         logger.warning(
-            "ratings differ by %.3g around %.3g, which leaves few digits in %s; subtract a number "
-            "from them, or use another dtype",
+            "ratings differ by %.3g around %.3g, which leaves few digits in %s; subtract a "
+            "constant from them, or use another dtype",
             deviation,
             mean,
             values.dtype,

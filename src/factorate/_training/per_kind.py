@@ -1,4 +1,4 @@
-"""One number for each kind of parameter: rates and penalties."""
+"""PerKind: a learning rate or penalty for each kind of parameter."""
 
 from __future__ import annotations
 

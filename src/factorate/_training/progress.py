@@ -1,4 +1,4 @@
-"""A progress bar of epochs."""
+"""Show a progress bar of epochs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def progress_bar(
     n_epochs, n_ratings : int
         Number of epochs, and of ratings in each.
     shown : bool
-        Whether to show the bar. Otherwise tqdm is not imported.
+        Whether to show the bar; if False, tqdm is not imported.
 
     Yields
     ------
     tuple of callables
-        Callbacks for the trainer, which update the bar; empty if it is not shown.
+        Callbacks for the trainer that update the bar; empty if the bar is not shown.
     """
     if not shown:
         yield ()

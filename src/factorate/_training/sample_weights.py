@@ -1,4 +1,4 @@
-"""Sample weights: how much each rating counts."""
+"""Read, normalize and apply sample weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from factorate._input.ratings import Ratings
     from factorate._utils.types import Flags, Floats
 
-CHUNK = 1 << 16  # weights that are summed at a time
+CHUNK = 1 << 16  # weights converted to Python floats at a time
 
 
 def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Floats | None:
@@ -42,7 +42,7 @@ def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Flo
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, if all are 0, or if there are not `n`.
+        If a weight is negative or not finite, if all are 0, or if their number is not `n`.
     """
     if weights is None:
         return None
@@ -68,8 +68,8 @@ def drop_unweighted(ratings: Ratings, weights: Floats | None) -> tuple[Ratings, 
 def normalize_weights(weights: Floats | None) -> Floats | None:
     """Return the weights divided by their mean, or None if all are equal.
 
-    Only their proportions matter then, while their unit would change the learning rates. The sum is
-    exact, so the order of the ratings does not affect it.
+    Without this division, the unit of the weights would change the learning rates. The sum is
+    exact, so it does not depend on the order of the ratings.
     """
     if weights is None or (weights == weights[0]).all():
         return None
@@ -79,9 +79,9 @@ def normalize_weights(weights: Floats | None) -> Floats | None:
 
 
 def replace_unweighted(values: Floats, weights: Floats | None) -> Floats:
-    """Return the ratings, with a weighted one in the place of each whose weight is 0.
+    """Replace each rating whose weight is 0 by a rating whose weight is not.
 
-    Checks of the result ignore ratings without weight, and errors name the right index.
+    Checks of the result therefore ignore ratings without weight, and errors name the right index.
     """
     return values if weights is None else np.where(weights > 0, values, values[weights > 0][:1])
 

@@ -1,4 +1,4 @@
-"""The scale of training: ratings minus a centre, divided by a unit."""
+"""Scale: how ratings are standardized for training."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Scale:
     Attributes
     ----------
     centre : float
-        What is subtracted from the ratings.
+        Number subtracted from the ratings.
     scale : float
-        What they are then divided by.
+        Divisor of the centred ratings.
     spread : float
         Root mean square of the standardized ratings.
     """

@@ -3,20 +3,20 @@
 Terms that the whole package uses:
 
 position
-    Where a row of users or items stands in a random order of the rows that have ratings. All parts
-    of the shuffled matrix are therefore equally dense.
+    The index of a user or item in a random order of the rows that have ratings. All regions of the
+    shuffled matrix are therefore about equally dense.
 row band, column band
     A range of user positions, or of item positions, with about as many ratings as any other.
 block
-    The ratings where a row band crosses a column band: the unit of work for a thread. Blocks that
-    share no band change different parameters.
+    The ratings where a row band crosses a column band: the unit of work for a thread. Blocks
+    without a common band change different parameters.
 tile
     Bands are cut into ranges of positions whose factors fit into the cache together; the ratings
     where two ranges cross are a tile. A block is stored tile by tile, each in random order.
 stratum
-    Blocks of which no two share a band, so that all of them may be updated at the same time.
+    A set of blocks without a common band, which may all be updated at the same time.
 
-Everything depends on the ratings, the settings and the seed alone, never on the number of threads.
+The schedule depends only on the ratings, the settings and the seed, never on the number of threads.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def make_schedule(
     weights: Floats | None = None,
     workers: Workers | None = None,
 ) -> Schedule:
-    """Bring ratings into the order of their updates.
+    """Sort ratings into the order of their updates.
 
     Parameters
     ----------
@@ -129,8 +129,10 @@ def make_schedule(
     user_side = _make_side(user_counts, n_bands[0], tile_rows, stream(settings.seed, 0))
     item_side = _make_side(item_counts, n_bands[1], tile_rows, stream(settings.seed, 1))
     tiles = _make_tiles(user_side, item_side)
-    tile_starts, columns = _group_by_tile(ratings, weights, tiles, workers, n_chunks)
-    _shuffle_tiles(tile_starts, columns, tiles, workers, n_chunks)
+    tile_starts, columns = _group_by_tile(
+        ratings, weights, tiles, workers=workers, n_chunks=n_chunks
+    )
+    _shuffle_tiles(tile_starts, columns, tiles, workers=workers, n_chunks=n_chunks)
     return Schedule(
         user_order=user_side.order,
         item_order=item_side.order,
@@ -147,14 +149,14 @@ def make_schedule(
 
 
 def padded(n_factors: int) -> int:
-    """Return the number of factors for which a row has memory: a multiple of the vector length."""
+    """Round the number of factors up to a multiple of the vector length: the length of a row."""
     return -(-n_factors // PADDING) * PADDING
 
 
 def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
-    """Return the numbers of the blocks, row-major, in the order of one epoch.
+    """Return the row-major numbers of the blocks in the order of one epoch.
 
-    Strata follow one another: the diagonals of a Latin square of shuffled bands.
+    The order goes stratum by stratum; strata are the diagonals of a square of shuffled bands.
 
     Examples
     --------
@@ -167,7 +169,7 @@ def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
 
 
 def strata(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    """Return the crossings of row bands and column bands, stratum after stratum.
+    """Return the pairs of row band and column band, stratum by stratum.
 
     Examples
     --------
@@ -258,8 +260,8 @@ def _count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple
     sizes = settings.sizes
     if settings.svdpp:
         blocks = n_ratings * length / (sizes.n_groups * sizes.group_block_work)
-        width = max(1, min(sizes.max_group_bands, round(math.sqrt(blocks))))
-        return (sizes.n_groups * width, width), width
+        n_bands = max(1, min(sizes.max_group_bands, round(math.sqrt(blocks))))
+        return (sizes.n_groups * n_bands, n_bands), n_bands
     n_bands = max(1, int((n_ratings * length / sizes.block_work) ** 0.5))
     return (min(sizes.max_bands, n_bands),) * 2, 1
 
@@ -322,12 +324,12 @@ def _make_tiles(user_side: _Side, item_side: _Side) -> _Tiles:
 
 
 def _group_by_tile(
-    ratings: Ratings, weights: Floats | None, tiles: _Tiles, workers: Workers, n_chunks: int
+    ratings: Ratings, weights: Floats | None, tiles: _Tiles, *, workers: Workers, n_chunks: int
 ) -> tuple[Offsets, _Columns]:
     """Write the ratings tile by tile, in the order of the input within each.
 
-    Each chunk of the input has its own counts, so that chunks follow one another within a tile and
-    their number does not affect the result.
+    Each chunk of the input has its own counts, from which it computes where its ratings go in each
+    tile. The number of chunks therefore does not affect the result.
     """
     n = len(ratings.values)
     users, items, values = ratings.user_rows, ratings.item_rows, ratings.values
@@ -343,8 +345,8 @@ def _group_by_tile(
     )
 
     def count_chunk(chunk: int) -> None:
-        some = slice(*chunks[chunk])
-        tile_kernel.count(users[some], items[some], layout, counts[chunk])
+        span = slice(*chunks[chunk])
+        tile_kernel.count(users[span], items[span], layout, counts[chunk])
 
     workers.map(count_chunk, range(n_chunks))
     tile_starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
@@ -358,8 +360,8 @@ def _group_by_tile(
     )
 
     def write_chunk(chunk: int) -> None:
-        some = slice(*chunks[chunk])
-        chunk_ratings = users[some], items[some], values[some], given_weights[some]
+        span = slice(*chunks[chunk])
+        chunk_ratings = users[span], items[span], values[span], given_weights[span]
         tile_kernel.scatter(*chunk_ratings, layout, cursors[chunk], columns)
 
     workers.map(write_chunk, range(n_chunks))
@@ -367,7 +369,7 @@ def _group_by_tile(
 
 
 def _shuffle_tiles(
-    tile_starts: Offsets, columns: _Columns, tiles: _Tiles, workers: Workers, n_chunks: int
+    tile_starts: Offsets, columns: _Columns, tiles: _Tiles, *, workers: Workers, n_chunks: int
 ) -> None:
     """Shuffle the ratings of each tile, by a hash of their positions."""
     user_edges, item_edges = tiles.user_side.edges, tiles.item_side.edges

@@ -1,4 +1,4 @@
-"""Settings: how to train, from the parameters of a model."""
+"""Settings: the settings of training, checked from the parameters of a model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to train, as `check_settings` has checked it.
+    """Settings of training; `check_settings` makes them from the parameters of a model.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Settings:
     learning_rate_schedule : str
         One of `learning_rates.SCHEDULES`.
     rule : UpdateRule
-        What one update does.
+        How one update is computed.
     fit_mean : bool
         Whether to subtract the centre of the ratings.
     seed : int
@@ -55,7 +55,7 @@ class Settings:
     svdpp : bool, default=False
         Whether user factors include SVD++ terms.
     rates_name : str, default="learning_rate"
-        The parameter that the user sets the learning rates by, for errors.
+        Name of the parameter that sets the learning rates, for errors.
     patience : int, default=None
         Epochs without a lower validation loss after which training stops; None to never stop.
     sizes : Sizes, default=DEFAULT_SIZES
@@ -84,9 +84,9 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     Parameters
     ----------
     parameters : mapping
-        What ``get_params`` returns.
+        The result of ``get_params``.
     seed : int
-        Seed to train with. It is an argument because `draw_seed` advances a generator, which only
+        Seed of training. It is separate because `draw_seed` advances a generator, which only
         callers that need a new seed may do.
 
     Returns
@@ -96,7 +96,7 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     Raises
     ------
     TypeError, ValueError
-        If a parameter has the wrong type or value, or does not go together with another.
+        If a parameter has the wrong type or value, or cannot be combined with another.
     """
     schedule = _one_of(
         "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
@@ -114,8 +114,8 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         )
     if rule.nonnegative and rule.loss in losses.TWO_VALUED:
         raise ValueError(
-            f"loss={rule.loss!r} does not go with nonnegative=True: sums of numbers ≥ 0 "
-            f"never predict the lower rating; drop one of them"
+            f"loss={rule.loss!r} cannot be combined with nonnegative=True: sums of "
+            f"numbers ≥ 0 never predict the lower rating; drop one of them"
         )
     rates = check_per_kind(
         "learning_rate", parameters["learning_rate"], DEFAULT_RATES[schedule], above=0
@@ -207,21 +207,22 @@ def check_callbacks(callbacks: object) -> Callbacks:
 
 
 def _check_svdpp(rule: UpdateRule, l1: PerKind) -> None:
-    """Raise ValueError for what cannot apply to p̃, which includes the SVD++ terms."""
+    """Raise ValueError for settings that cannot be combined with SVD++ terms."""
     if rule.nonnegative:
-        raise ValueError("svdpp=True does not go with nonnegative=True; drop one of them")
+        raise ValueError("svdpp=True cannot be combined with nonnegative=True; drop one of them")
     if rule.loss in losses.TWO_VALUED:
         raise ValueError(
-            f"svdpp=True does not go with loss={rule.loss!r}; choose 'squared', 'absolute' or "
-            f"'huber'"
+            f"svdpp=True cannot be combined with loss={rule.loss!r}; choose 'squared', "
+            f"'absolute' or 'huber'"
         )
     if rule.adagrad:
         raise ValueError(
-            "svdpp=True does not go with learning_rate_schedule='adagrad'; choose another, such "
-            "as 'linear'"
+            "svdpp=True cannot be combined with learning_rate_schedule='adagrad'; choose "
+            "another, such as 'linear'"
         )
     if l1.user_factors:
         raise ValueError(
-            f"svdpp=True does not go with l1_regularization={l1.user_factors:g} of user "
-            f"factors; give a mapping without them, such as {{'item_factors': {l1.user_factors:g}}}"
+            f"svdpp=True cannot be combined with l1_regularization={l1.user_factors:g} of "
+            f"user factors; give a mapping without them, such as "
+            f"{{'item_factors': {l1.user_factors:g}}}"
         )

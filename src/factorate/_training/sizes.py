@@ -1,4 +1,4 @@
-"""Sizes: how large blocks, tiles and SVD++ groups are made."""
+"""Sizes: the sizes of blocks, tiles and SVD++ groups."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Sizes into which training cuts its work; tests pass small ones.
+    """Sizes of the units of work in training; tests pass small ones.
 
-    All but `thread_ratings` affect the order of updates, and with it the bits of the result.
+    All but `thread_ratings` affect the order of updates, and therefore the bits of the result.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Sizes:
         Tiles are made larger than `tile_bytes` where they would have fewer ratings than this on
         average.
     thread_ratings : int, default=100_000
-        Ratings per thread that make a further thread worthwhile when the schedule is made.
+        Ratings per thread that make another thread worthwhile while the schedule is made.
     n_groups : int, default=32
         Number of groups of users in an epoch with SVD++ terms. More groups do not lower the RMSE
         on ML-1M; half as many raise it by 0.0005.

@@ -1,4 +1,4 @@
-"""The parameters during training, and what training starts from."""
+"""State: the parameters during training, and their initial values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class State:
         Squared-gradient accumulators of each row's factors and of its bias; empty if the update
         rule needs none.
     own_factors : ndarray
-        With SVD++ terms, p_u, while `P` is p_u and the terms; else empty.
+        With SVD++ terms, p_u without the terms, which `P` includes; else empty.
     svdpp : ndarray
         With SVD++ terms, the factors y_j of the rated items; else empty.
     """
@@ -65,11 +65,11 @@ class WarmStart:
     factors : Factors
         On the scale of the ratings, with a row for each row of the ratings.
     known_users, known_items : ndarray of bool
-        Whether each row was trained before. The others start as in a first fit.
+        Whether each row was trained before; the others start as in a first fit.
     accumulators : tuple of ndarray or None
         Squared-gradient accumulators of users and items, each of shape (n, 2).
     keep_scale : bool
-        Whether to keep the centre and scale of the factors too.
+        Whether to standardize ratings with the mean and scale of the factors.
     """
 
     factors: Factors
@@ -180,7 +180,7 @@ def view_factors(state: State) -> Factors:
 
 
 def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -> Factors:
-    """Copy the parameters to rows, on the scale of the ratings; rows without ratings are zeros."""
+    """Copy the parameters to rows, on the scale of the ratings; rows without ratings are 0."""
     unit = state.P.dtype.type(math.sqrt(scale.scale))
     bias_unit = state.P.dtype.type(scale.scale)
     (n_users, n_items), users, items = schedule.shape, schedule.user_order, schedule.item_order
@@ -222,10 +222,10 @@ def to_accumulators(state: State, schedule: Schedule, n_factors: int) -> tuple[F
 
 
 def _start_width(schedule: Schedule, rule: UpdateRule) -> float:
-    """Return the width that makes initial predictions as large as the ratings, or smaller.
+    """Return the width of the initial factors, times √K.
 
-    Nonnegative factors fit ratings from which nothing was subtracted, and predictions that start
-    small would take epochs to grow.
+    Nonnegative factors fit ratings that are not centred. Their initial predictions are as large as
+    the mean rating, because small ones would take epochs to grow.
     """
     if not rule.nonnegative:
         return START_WIDTH
@@ -238,8 +238,8 @@ def _random_factors(
 ) -> Floats:
     """Draw the initial factors of each position, uniform from 0 to width / √K.
 
-    Because all are positive, p·q starts as the product of one number per user and one per item:
-    what most ratings have in common is fitted first (measured in benchmarks/README.md).
+    All are positive, so p·q starts close to a product of one number per user and one per item, and
+    the first updates fit the variation that most ratings share (measured in benchmarks/README.md).
     """
     n_rows, n_factors = shape
     out = aligned_zeros((n_rows, padded(n_factors)), dtype)

@@ -1,13 +1,12 @@
-"""SVD++ terms: which items a user has rated, whatever the ratings, as a part of the user's factors.
+"""SVD++ terms: the set of items that a user has rated contributes to the user's factors.
 
 SVD++ (Koren, "Factorization Meets the Neighborhood", KDD 2008, eq. 15) replaces p_u by
 
     p̃_u = p_u + |N(u)|^-½ Σ_{j ∈ N(u)} y_j
 
-where N(u) are the items that u rated in the training ratings. An update for each rating of u would
-change every y_j of N(u), and most users share each y_j: this would be slow, and no two users could
-be trained at the same time. Therefore users are divided into groups, which are trained one after
-another in five phases:
+where N(u) are the items of u in the training ratings. Updating every y_j of N(u) for each rating
+of u would be slow, and users with common items could not be trained at the same time. Therefore
+users are divided into groups, which are trained one after another in five phases:
 
 1. gather: compute the sums Σ y_j of the users of the group;
 2. combine: compute p̃_u from p_u and its sum;
@@ -15,11 +14,11 @@ another in five phases:
 4. distribute: divide the change of p̃_u into a fraction for the items and the rest for p_u;
 5. spread: add |N(u)|^-½ times that fraction to each y_j, for each user of the group who rated j.
 
-After this, |N(u)|^-½ Σ y_j has changed by that fraction, apart from what other users of the group
-changed in the same items. Because N(u) are the rated items of u, gathering and spreading go through
-the blocks of the schedule, and each task waits only for earlier ones in its bands. Regularization
-of p_u is applied when distributing, and that of y_j at the end of the epoch: each is multiplied by
-1 - ηλ once for each of its ratings.
+After this, |N(u)|^-½ Σ y_j has changed by that fraction, apart from the changes that other users of
+the group made to the same items. Because N(u) are the rated items of u, the phases gather and
+spread go through the blocks of the schedule, and each task waits only for earlier ones in its
+bands. Regularization of p_u is applied in the phase distribute, and that of y_j at the end of the
+epoch: each is multiplied by 1 - ηλ once for each of its ratings.
 """
 
 from __future__ import annotations
@@ -50,17 +49,17 @@ if TYPE_CHECKING:
     from factorate._training.workers import Workers
     from factorate._utils.types import Floats, Rows
 
-ITEM_FRACTION = 0.12  # of the change of a user's factors, handed to the items
-# All users of a group change the items that they share at once, so a user gets back a multiple of
-# what it hands over: the mean square of the sum of the group's unit vectors |N(u)|^-½ 1_N(u). That
-# multiple times the fraction is at most this. On ML-1M anything from 1 to 4 is equally good, 6 is
-# worse, and 12 diverges with more groups.
+ITEM_FRACTION = 0.12  # fraction of the change of a user's factors that is added to the items
+# Users of a group add to the same items, so the terms of a user change by a multiple of the change
+# that the user adds: the squared length of the sum of the group's unit vectors |N(u)|^-½ 1_N(u),
+# divided by the number of users. MAX_STEP bounds the product of that multiple and the fraction. On
+# ML-1M values from 1 to 4 are equally good, 6 is worse, and 12 diverges with more groups.
 MAX_STEP = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class SvdppTerms:
-    """What training with SVD++ terms keeps from epoch to epoch; rows are positions.
+    """Data for training with SVD++ terms, besides the state; rows are positions.
 
     Attributes
     ----------
@@ -69,13 +68,14 @@ class SvdppTerms:
     workers : Workers
         The threads.
     sums : ndarray
-        Scratch memory: Σ y_j of each user, then the combined p̃_u, then the step of its items.
+        Working memory: Σ y_j of each user, then p̃_u before its updates, then the change of each
+        y_j of the user.
     norm : ndarray, shape (n_users,)
-        |N(u)|^-½. A pair that was rated twice counts twice.
+        |N(u)|^-½, where a pair that was rated twice counts twice.
     user_weight, item_weight : ndarray
         Number of ratings of each user and item, or the sum of their weights.
     item_fractions : list of float
-        The fraction that each group hands to the items.
+        Fraction of the change of user factors that is added to the items, for each group.
     """
 
     schedule: Schedule
@@ -87,7 +87,7 @@ class SvdppTerms:
     item_fractions: list[float]
 
     def begin(self, state: State, scale: Scale, warm_start: WarmStart | None) -> State:
-        """Return a state with y and p_u: y = 0, or the parameters of a warm start."""
+        """Return a state with SVD++ terms: y = 0, or those of a warm start."""
         schedule = self.schedule
         svdpp = aligned_zeros(state.Q.shape, state.Q.dtype)
         out = replace(state, own_factors=state.P.copy(), svdpp=svdpp)
@@ -96,7 +96,7 @@ class SvdppTerms:
             rows = warm_start.factors.svdpp[schedule.item_order[known]]
             svdpp[known, : rows.shape[1]] = rows / rows.dtype.type(math.sqrt(scale.scale))
             self.combine(out)
-            # Known users start with the p̃ they had; new users with a random p.
+            # Known users start with their old p̃, new users with a random p.
             known = warm_start.known_users[schedule.user_order]
             out.own_factors[known] -= (out.P - out.own_factors)[known]
         return out
@@ -110,7 +110,7 @@ class SvdppTerms:
         self._run(tasks, lambda task: self._gather_or_combine(state, task))
 
     def run_epoch(
-        self, state: State, tasks: list[Task], keep: float, update: Callable[[int], float]
+        self, state: State, tasks: list[Task], decay: float, update: Callable[[int], float]
     ) -> float:
         """Run one epoch and return its squared error.
 
@@ -120,7 +120,7 @@ class SvdppTerms:
             The parameters, which are changed.
         tasks : list of Task
             The tasks of the epoch, from `epoch_tasks`.
-        keep : float
+        decay : float
             1 - ηλ of the user factors, by which p_u and y_j are multiplied for each rating.
         update : callable
             Updates p̃, q and the biases for each rating of a block, without regularization of p̃.
@@ -130,10 +130,10 @@ class SvdppTerms:
         float
         """
         self.sums.fill(0)
-        kept = (keep**self.user_weight).astype(state.P.dtype)
-        squared = self._run(tasks, lambda task: self._perform(state, task, kept, update))
+        user_decay = (decay**self.user_weight).astype(state.P.dtype)
+        squared = self._run(tasks, lambda task: self._perform(state, task, user_decay, update))
         svdpp = state.svdpp
-        svdpp *= (keep**self.item_weight).astype(svdpp.dtype)[:, None]
+        svdpp *= (decay**self.item_weight).astype(svdpp.dtype)[:, None]
         return squared
 
     def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:
@@ -141,7 +141,7 @@ class SvdppTerms:
         return sum(self.workers.run_tasks(tasks, bands, perform))
 
     def _perform(
-        self, state: State, task: Task, kept: Floats, update: Callable[[int], float]
+        self, state: State, task: Task, user_decay: Floats, update: Callable[[int], float]
     ) -> float:
         """Perform one task and return its squared error."""
         schedule = self.schedule
@@ -150,7 +150,7 @@ class SvdppTerms:
         if task.phase == Phase.DISTRIBUTE:
             fraction = self.item_fractions[task.row // schedule.group_bands]
             rows = state.P, state.own_factors, self.sums, self.norm
-            dispatch.svdpp.distribute(*rows, kept, fraction, *self._positions(task))
+            dispatch.svdpp.distribute(*rows, user_decay, fraction, *self._positions(task))
         elif task.phase == Phase.SPREAD:
             users, items, n = self._ratings(task)
             dispatch.svdpp.add_rows(items, users, n, state.svdpp, self.sums)
@@ -173,7 +173,7 @@ class SvdppTerms:
         return int(edges[task.row]), int(edges[task.row + 1])
 
     def _ratings(self, task: Task) -> tuple[Rows, Rows, int]:
-        """Return positions of the ratings of a block, with those to prefetch, and their number."""
+        """Return the user and item positions of a block, with LOOKAHEAD more, and its size."""
         block = task.row * self.schedule.n_bands[1] + (task.column or 0)
         starts = self.schedule.block_starts
         begin, end = starts[block : block + 2].tolist()
@@ -183,7 +183,7 @@ class SvdppTerms:
 
 
 class Phase(IntEnum):
-    """What a task does with a block or a row band."""
+    """The phase of an epoch that a task belongs to."""
 
     GATHER = 0
     COMBINE = 1
@@ -193,7 +193,7 @@ class Phase(IntEnum):
 
 
 class Task(NamedTuple):
-    """One phase for one block, or for a whole row band, whose column is None."""
+    """One phase of one block, or of a whole row band if the column is None."""
 
     phase: Phase
     row: int
@@ -201,7 +201,7 @@ class Task(NamedTuple):
 
 
 def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -> SvdppTerms:
-    """Count the ratings of each user, item and group.
+    """Make the SVD++ terms of a schedule.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
 
 
 def epoch_tasks(schedule: Schedule, seed: int, epoch: int) -> list[Task]:
-    """Return the tasks of one epoch, in the order that determines its result."""
+    """Return the tasks of one epoch in their order, which determines the result."""
     bits = stream(seed, 6, epoch)
     groups = _groups(schedule)
     tasks = []
@@ -257,5 +257,5 @@ def epoch_tasks(schedule: Schedule, seed: int, epoch: int) -> list[Task]:
 
 def _groups(schedule: Schedule) -> list[range]:
     """Return the row bands of each group of users."""
-    n_rows, width = schedule.n_bands[0], schedule.group_bands
-    return [range(first, min(first + width, n_rows)) for first in range(0, n_rows, width)]
+    n_rows, n_bands = schedule.n_bands[0], schedule.group_bands
+    return [range(first, min(first + n_bands, n_rows)) for first in range(0, n_rows, n_bands)]

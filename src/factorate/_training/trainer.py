@@ -56,7 +56,7 @@ class Trainer:
     ratings : Ratings
         At least one rating.
     settings : Settings
-        How to train.
+        Settings of training.
     weights : ndarray, shape (n_ratings,), default=None
         Weight of each rating, in the dtype of the ratings; None if all are equal.
     held_out : HeldOut, default=None
@@ -97,10 +97,10 @@ class Trainer:
         if held_out is not None:
             self._validator = make_validator(held_out, self._schedule, settings, self._scale)
         self._max_squared = self._find_max_squared()
-        self._previous = _Snapshot()  # of the last whole epoch, while the next one is running
+        self._previous = _Snapshot()  # of the last finished epoch, while the next is running
         self._best = _Snapshot()
         self._n_halvings = 0
-        self._failed = 0  # number of the epoch that diverged last
+        self._failed = 0  # number of the last epoch that diverged
 
     def train(self) -> Trained:
         """Run the epochs and return their result; see `run_epochs`."""
@@ -111,12 +111,12 @@ class Trainer:
         """Run the epochs until the last, or until a callback or early stopping ends training.
 
         An epoch that diverges is undone and repeated at half the learning rate. If it diverges
-        again, the epochs before it were too fast as well, and training starts again.
+        again, training starts again from the first epoch.
 
         Raises
         ------
         DivergenceError
-            If training still diverges after the learning rate was halved five times.
+            If training still diverges after five halvings of the learning rate.
         KeyboardInterrupt
             As soon as all threads have stopped.
         """
@@ -132,7 +132,7 @@ class Trainer:
                     break
 
     def result(self) -> Trained:
-        """Return the factors of the best epoch, or of the last finished one without a best.
+        """Return the factors of the best epoch, or of the last if early stopping is off.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class Trainer:
         state, epoch = self._chosen_state()
         with self._workers:
             self._runner.complete(state)
-        # Of the epochs before the last, only the error is checked, which precedes their updates.
+        # Training checks errors, which are computed before the updates that they lead to.
         if not is_finite(state):
             raise self._divergence_error(epoch)
         n_factors, accumulators = self._settings.n_factors, None
@@ -171,19 +171,19 @@ class Trainer:
             return True
         if outcome.validation is not None and not math.isfinite(outcome.validation.loss):
             return True
-        # Errors precede their updates, so no error shows what the last updates of all did.
+        # Errors are computed before each update, so none shows the effect of the last updates.
         is_last = len(self.history) + 1 == self._settings.n_epochs
         return is_last and not is_finite(self._state)
 
     def _recover(self) -> None:
-        """Halve the learning rate, and go back one epoch, or to the start at the second failure."""
+        """Halve the learning rate and undo one epoch, or all if the same epoch diverged before."""
         number = len(self.history) + 1
         self._n_halvings += 1
         if self._n_halvings > MAX_HALVINGS:
             raise self._divergence_error(number)
         if self._n_halvings == 1:
             logger.warning(
-                "training diverged in epoch %d of %d; going back, with half the learning rate",
+                "training diverged in epoch %d of %d; repeating it at half the learning rate",
                 number,
                 self._settings.n_epochs,
             )
@@ -214,7 +214,7 @@ class Trainer:
                 self._best.take(self._state, epoch.number)
 
     def _should_stop(self) -> bool:
-        """Call the callbacks; return whether one returns True or patience is exhausted."""
+        """Call the callbacks; return whether one returned True or patience is exhausted."""
         epoch = self.history[-1]
         answers = [callback(epoch) for callback in self._callbacks]
         stop = any(isinstance(answer, bool | np.bool) and bool(answer) for answer in answers)
@@ -224,7 +224,7 @@ class Trainer:
         )
 
     def _chosen_state(self) -> tuple[State, int]:
-        """Return the state to keep, and the number of its epoch."""
+        """Return the state of the result, and the number of its epoch."""
         if self._best.epoch is not None:
             return self._best.state, self._best.epoch
         n_finished = len(self.history)
@@ -253,7 +253,7 @@ class Trainer:
             f"{settings.rates_name}={rate:g} up to {MAX_HALVINGS} times; set it below "
             f"{rate / 2**MAX_HALVINGS:.2g}, and check that its product with "
             f"regularization={max(settings.l2):g} is far below 1 and that no rating or "
-            f"sample_weight is out of scale"
+            f"sample_weight is far larger than the others"
         )
 
 
@@ -289,7 +289,7 @@ class _Outcome(NamedTuple):
 
 
 class _Snapshot:
-    """A copy of the state after some epoch, in memory that later copies use again."""
+    """A copy of the state after an epoch; later copies reuse its memory."""
 
     def __init__(self) -> None:
         self.epoch: int | None = None  # None while there is no complete copy

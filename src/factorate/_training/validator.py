@@ -1,4 +1,4 @@
-"""Validator: measures the state of training on the ratings that were held out."""
+"""Validator: measures the loss of a state on held-out ratings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Validation(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Validator:
-    """The ratings of a validation set, standardized and with positions for rows."""
+    """The ratings of a validation set, standardized, with positions instead of rows."""
 
     settings: Settings
     scale: Scale
@@ -54,7 +54,7 @@ def make_validator(
 ) -> Validator:
     """Standardize the ratings of a validation set and find their positions.
 
-    They are sorted, so that the order of the input does not affect the rounding of sums.
+    The ratings are sorted, so the order of the input does not affect the rounding of sums.
     """
     sort = np.lexsort((held_out.values, held_out.item_rows, held_out.user_rows))
     n_users, n_items = schedule.shape
@@ -70,7 +70,7 @@ def make_validator(
 
 
 def _positions(n_rows: int, order: Rows) -> Rows:
-    """Return the position of each row, -1 for those without one and for row -1."""
+    """Return the position of each row; -1 for rows without ratings and, at the end, for row -1."""
     positions = np.full(n_rows + 1, -1, np.int32)
     positions[order] = np.arange(len(order), dtype=np.int32)
     return positions

@@ -18,10 +18,11 @@ T = TypeVar("T")
 
 
 class Workers:
-    """A number of threads, which exist inside the ``with`` statement.
+    """Threads that run tasks inside a ``with`` statement.
 
-    No thread outlives the statement, and no call returns or raises while a thread still works for
-    it, however often KeyboardInterrupt is raised meanwhile. One thread is the calling one.
+    No thread outlives the statement, and no call returns or raises while one of its tasks is
+    running, however often KeyboardInterrupt is raised meanwhile. With one thread, or outside the
+    statement, tasks run on the calling thread.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class Workers:
             _wait_to_the_end(pool.end)
 
     def map(self, function: Callable[[T], object], entries: Iterable[T]) -> list[object]:
-        """Call a function on every entry, on the threads."""
+        """Return the results of a function for all entries, computed on the threads."""
         if self._pool is None:
             return [function(entry) for entry in entries]
         futures: list[Future[object]] = []
@@ -66,24 +67,24 @@ class Workers:
     def run_tasks(
         self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], float]
     ) -> list[float]:
-        """Run every task; the result is that of running them in order on one thread.
+        """Run tasks, with the result of running them in order on one thread.
 
         Parameters
         ----------
         tasks : sequence
             The tasks in their order.
         bands : sequence of tuple
-            Row band and column band whose parameters each task changes; None for the column band
-            if it changes those of no column. A task starts when the last task before it in its row
-            band and the last in its column band have ended. All others change other parameters, so
-            they may run at the same time.
+            Row band and column band whose parameters each task changes; the column band is None if
+            it changes no item parameters. A task starts when the previous task of its row band and
+            that of its column band have ended. Tasks without a common band may run at the same
+            time.
         run : callable
             Runs one task and returns its squared error.
 
         Returns
         -------
         list of float
-            What `run` returned for each task, in order.
+            The result of `run` for each task, in order.
         """
         if self._pool is None or not tasks:
             return [run(task) for task in tasks]
@@ -95,8 +96,8 @@ class Workers:
             wait(futures)
 
         try:
-            # No task is ready before all are submitted: a worker whose submission is interrupted
-            # is not among the futures, and must not run any.
+            # No task is ready until all workers are submitted: a worker whose submission is
+            # interrupted is not among the futures, and must not run any task.
             for _ in range(self.n_threads):
                 futures.append(self._pool.submit(queue.work))  # noqa: PERF401
             queue.start()
@@ -109,7 +110,7 @@ class Workers:
 
 
 def run_to_the_end(function: Callable[[], None]) -> None:
-    """Call a function that KeyboardInterrupt cannot stop, and raise the interrupt afterwards.
+    """Run a function to its end despite KeyboardInterrupt, which is raised afterwards.
 
     Python raises KeyboardInterrupt in the main thread, so the function runs in another.
     """
@@ -135,7 +136,7 @@ def run_to_the_end(function: Callable[[], None]) -> None:
 
 
 def _wait_to_the_end(call: Callable[[], object]) -> None:
-    """Call a function until KeyboardInterrupt does not end it, and raise it afterwards."""
+    """Call a function again until no KeyboardInterrupt ends it, then raise the interrupt."""
     interrupt: KeyboardInterrupt | None = None
     while True:
         try:
@@ -148,7 +149,7 @@ def _wait_to_the_end(call: Callable[[], object]) -> None:
 
 
 class _Pool(ThreadPoolExecutor):
-    """A thread pool that knows all its threads, even one whose start was interrupted."""
+    """A thread pool that joins all its threads, even one whose start was interrupted."""
 
     def __init__(self, n_threads: int) -> None:
         self._started: list[Thread] = []
@@ -163,7 +164,7 @@ class _Pool(ThreadPoolExecutor):
 
 
 class _Queue(Generic[T]):
-    """The tasks of one call of `Workers.run_tasks`: those that are ready, running and waiting."""
+    """The tasks of one call of `Workers.run_tasks`, and which of them are ready to run."""
 
     def __init__(
         self,
@@ -188,7 +189,7 @@ class _Queue(Generic[T]):
         self._n_ended = itertools.count(1)
 
     def start(self) -> None:
-        """Make the tasks ready that have no predecessors."""
+        """Make all tasks without predecessors ready."""
         for number, n_missing in enumerate(self._n_missing):
             if n_missing == 0:
                 self._ready.put(number)
@@ -200,7 +201,7 @@ class _Queue(Generic[T]):
             self._ready.put(None)
 
     def work(self) -> None:
-        """Run tasks that are ready until all have ended."""
+        """Run ready tasks until all tasks have ended or the queue is stopped."""
         try:
             while not self._stopped.is_set() and (number := self._ready.get()) is not None:
                 self.results[number] = self._run(self._tasks[number])
@@ -220,7 +221,7 @@ class _Queue(Generic[T]):
 
 
 def _predecessors(bands: Sequence[Bands]) -> list[list[int]]:
-    """Return, for each task, the last task before it in its row band and in its column band."""
+    """Return, for each task, the previous task of its row band and of its column band."""
     last_in_row: dict[int, int] = {}
     last_in_column: dict[int, int] = {}
     predecessors = []

@@ -14,7 +14,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array of zeros that begins on a cache line, which makes vector loads faster."""
+    """Return an array of zeros that begins on a cache line, for faster vector loads."""
     n_bytes = math.prod(shape) * dtype.itemsize
     buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT

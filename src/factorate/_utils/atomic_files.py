@@ -1,4 +1,4 @@
-"""Replace a file in one step, so that it is never seen half written."""
+"""Replace a file atomically: readers never see it half written."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     Yields
     ------
     BinaryIO
-        The temporary file, in the same folder. It is on the disk before it replaces `target`, and
-        is removed after an error.
+        The temporary file, in the same folder. It is flushed to the disk before it replaces
+        `target`, and removed after an error.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     try:
         try:
             file = temporary.open("xb")
-        except OSError as error:  # name the file that the user named
+        except OSError as error:  # name the target, not the temporary file
             raise OSError(error.errno, error.strerror, str(target)) from None
         with file:
             yield file

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def stream(seed: int, *purpose: int) -> np.random.PCG64:
-    """Return a bit generator that is independent of those of other seeds and purposes.
+    """Return a bit generator that is independent of those with another seed or purpose.
 
     Parameters
     ----------
     seed : int
         Seed of the whole computation.
     *purpose : int
-        Key of this stream.
+        Integers that identify the use of the stream.
     """
     return np.random.PCG64(np.random.SeedSequence(seed, spawn_key=purpose))
 

@@ -1,4 +1,4 @@
-"""What scikit-learn asks of an estimator: parameters, metadata routing and tags."""
+"""The protocol of scikit-learn's estimators: parameters, metadata routing and tags."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def set_params(estimator: object, values: Mapping[str, Any]) -> None:
 
 
 def describe(estimator: object) -> str:
-    """Return the call of the constructor with the parameters that differ from the defaults."""
+    """Return the repr of an estimator: its class and the parameters that are not the defaults."""
     changed = [
         f"{name}={getattr(estimator, name)!r}"
         for name, parameter in constructor_parameters(type(estimator)).items()
@@ -42,7 +42,7 @@ def describe(estimator: object) -> str:
 
 
 def metadata_request(estimator: object) -> Any:
-    """Return the MetadataRequest of an estimator, by default one that requests nothing."""
+    """Return the MetadataRequest of an estimator; by default it requests nothing."""
     from sklearn.utils.metadata_routing import MetadataRequest
 
     if "_metadata_request" in vars(estimator):
@@ -61,7 +61,7 @@ def request_weights(estimator: Any, method: str, alias: bool | str | None) -> No
 
 
 def regressor_tags(*, non_deterministic: bool) -> Any:
-    """Return scikit-learn's tags of a regressor of pairs of ids."""
+    """Return scikit-learn's tags of a regressor whose samples are pairs of ids."""
     from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
     return Tags(

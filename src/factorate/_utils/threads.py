@@ -1,4 +1,4 @@
-"""Count the cores that this process may use, and the threads to start."""
+"""Count the available cores, and the threads to start."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def available_cores() -> int:
 
 
 def count_threads(n_threads: object) -> int:
-    """Return the number of threads that a parameter asks for; None means one for each core."""
+    """Return `n_threads` as an int; None means one thread per available core."""
     return available_cores() if n_threads is None else check_count("n_threads", n_threads, 1)
 
 
 def cpu_quota(cgroups: Path = CGROUPS, own_groups: Path = OWN_GROUPS) -> float:
-    """Return the smallest quota of the cgroups of this process and of their parents.
+    """Return the smallest CPU quota among the cgroups of this process and their parents.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ MAX_ROWS = 2**31 - 1  # rows are int32 in the kernels
 
 
 def show(value: object) -> str:
-    """Return the repr of a value as a plain Python object: 1.5, not ``np.float64(1.5)``."""
+    """Return the repr of a value for errors: 1.5, not ``np.float64(1.5)``."""
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
@@ -109,7 +109,7 @@ def check_numeric(array: NDArray[Any], what: str) -> None:
 
 
 def check_column(values: object, what: str) -> None:
-    """Raise TypeError for objects that are not columns: one value, a set, a view of a dict."""
+    """Raise TypeError for objects that are not columns, such as scalars, sets and iterators."""
     if isinstance(values, Iterator | Mapping | Set | ValuesView):
         raise TypeError(f"{what} is a {type(values).__name__}; pass a list or an array")
     scalar = isinstance(values, str | bytes) or not hasattr(values, "__len__")
@@ -136,7 +136,7 @@ def to_numbers(
     what : str
         Name of the array in errors.
     missing : float, optional
-        What None and NA become; by default they raise ValueError.
+        Replaces None and NA; by default they raise ValueError.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def check_rows(rows: Iterable[Any]) -> None:
         if length != lengths[0]:
             raise ValueError(
                 f"row {row} has {length} entries where row 0 has {lengths[0]}; expected rows "
-                f"of one length"
+                f"of equal length"
             )
 
 
