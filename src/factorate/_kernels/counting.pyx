@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t
 
 
 def count(const int32_t[::1] rows, int64_t[::1] counts):
-    """Add the number of entries of each row to `counts`; return the first invalid entry, or -1."""
+    """Count the entries of each row; return the index of the first out of range, or -1."""
     cdef Py_ssize_t t, bad = -1
     cdef int32_t n = <int32_t>counts.shape[0]
     with nogil:

@@ -100,8 +100,10 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
             if rule.fit_bias:
                 squares[2] = error - l2[2] * user_bias[u]
                 squares[3] = error - l2[3] * item_bias[i]
-                user_bias[u] = <floating>shrink(user_bias[u] + rate[2] * squares[2], cut[2], minimum)
-                item_bias[i] = <floating>shrink(item_bias[i] + rate[3] * squares[3], cut[3], minimum)
+                user_bias[u] += rate[2] * squares[2]
+                item_bias[i] += rate[3] * squares[3]
+                user_bias[u] = <floating>shrink(user_bias[u], cut[2], minimum)
+                item_bias[i] = <floating>shrink(item_bias[i], cut[3], minimum)
                 user_accumulators[u, 1] += squares[2] * squares[2]
                 item_accumulators[i, 1] += squares[3] * squares[3]
     return squared

@@ -1,4 +1,4 @@
-"""Kernel of the reference rule, the loop of the textbooks.
+"""Kernel of the textbook's update rule.
 
 Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
 Compiled once for each instruction set.
@@ -11,7 +11,7 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const double[::1] 
           double[:, ::1] P, double[:, ::1] Q, Py_ssize_t n_epochs, double alpha, double beta):
     """Update once for each rating, in order, n_epochs times over.
 
-    The new p_uk is used in the update of q_ki, and gradients keep the factor 2 of the squared error.
+    The update of q_ki uses the new p_uk, and gradients keep the factor 2 of the squared error.
     """
     cdef Py_ssize_t _epoch, t, k, n_factors = P.shape[1]
     cdef double *p
@@ -22,8 +22,8 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const double[::1] 
             for t in range(users.shape[0]):
                 p = &P[users[t], 0]
                 q = &Q[items[t], 0]
-                # Successive updates of one user wait for p: multiplying q by 2 alpha instead of
-                # the sum takes that product out of the chain.
+                # Successive updates of a user depend on each other through p. Multiplying q by
+                # 2 alpha, not the sum, removes one multiplication from that dependency chain.
                 step = 2 * alpha * ratings[t]
                 for k in range(n_factors):
                     step -= p[k] * (2 * alpha * q[k])
