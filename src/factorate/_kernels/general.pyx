@@ -9,7 +9,7 @@ from cython cimport floating
 from libc.stdint cimport int32_t
 
 from factorate._kernels.rows cimport LANE
-from factorate._kernels.rule cimport Rule
+from factorate._kernels.rule cimport ITEM_BIAS, ITEM_FACTORS, USER_BIAS, USER_FACTORS, Rule
 
 cdef extern from "inner_loops.h" nogil:
     double dot "ft_dot"(const void *p, const void *q, Py_ssize_t n, double start)
@@ -31,6 +31,8 @@ cpdef enum Loss:
     KULLBACK_LEIBLER
 
 
+# NaN fails every comparison below, so the gradient of a NaN prediction can be finite. NaN shows in
+# the sum of squared errors.
 cdef inline floating negative_gradient(int loss, floating rating, floating predicted,
                                        floating parameter) noexcept nogil:
     cdef floating residual = rating - predicted, margin = rating * predicted
@@ -63,7 +65,7 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
     """
     cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
     cdef Py_ssize_t t, k, u, i
-    cdef floating predicted, error, bias = 0, weight = 1
+    cdef floating predicted, error, gradient, bias = 0, weight = 1
     cdef floating minimum = <floating>rule.minimum, parameter = <floating>rule.loss_parameter
     cdef floating[4] base_rate, base_l2, l1, rate, l2, cut, squares
     cdef double squared = 0
@@ -87,23 +89,23 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
                 for k in range(4):
                     l2[k] = weight * base_l2[k]
             if rule.adagrad:
-                rate[0] = base_rate[0] / <floating>sqrt(user_accumulators[u, 0])
-                rate[1] = base_rate[1] / <floating>sqrt(item_accumulators[i, 0])
-                rate[2] = base_rate[2] / <floating>sqrt(user_accumulators[u, 1])
-                rate[3] = base_rate[3] / <floating>sqrt(item_accumulators[i, 1])
+                rate[USER_FACTORS] = base_rate[USER_FACTORS] / <floating>sqrt(user_accumulators[u, 0])
+                rate[ITEM_FACTORS] = base_rate[ITEM_FACTORS] / <floating>sqrt(item_accumulators[i, 0])
+                rate[USER_BIAS] = base_rate[USER_BIAS] / <floating>sqrt(user_accumulators[u, 1])
+                rate[ITEM_BIAS] = base_rate[ITEM_BIAS] / <floating>sqrt(item_accumulators[i, 1])
             for k in range(4):
                 cut[k] = weight * rate[k] * l1[k]
             update(&P[u, 0], &Q[i, 0], n_factors, error, rate, l2, cut, minimum, rule.proximal,
                    squares)
-            user_accumulators[u, 0] += squares[0]
-            item_accumulators[i, 0] += squares[1]
+            user_accumulators[u, 0] += squares[USER_FACTORS]
+            item_accumulators[i, 0] += squares[ITEM_FACTORS]
             if rule.fit_bias:
-                squares[2] = error - l2[2] * user_bias[u]
-                squares[3] = error - l2[3] * item_bias[i]
-                user_bias[u] += rate[2] * squares[2]
-                item_bias[i] += rate[3] * squares[3]
-                user_bias[u] = <floating>shrink(user_bias[u], cut[2], minimum)
-                item_bias[i] = <floating>shrink(item_bias[i], cut[3], minimum)
-                user_accumulators[u, 1] += squares[2] * squares[2]
-                item_accumulators[i, 1] += squares[3] * squares[3]
+                gradient = error - l2[USER_BIAS] * user_bias[u]
+                user_bias[u] += rate[USER_BIAS] * gradient
+                user_bias[u] = <floating>shrink(user_bias[u], cut[USER_BIAS], minimum)
+                user_accumulators[u, 1] += gradient * gradient
+                gradient = error - l2[ITEM_BIAS] * item_bias[i]
+                item_bias[i] += rate[ITEM_BIAS] * gradient
+                item_bias[i] = <floating>shrink(item_bias[i], cut[ITEM_BIAS], minimum)
+                item_accumulators[i, 1] += gradient * gradient
     return squared

@@ -85,8 +85,8 @@ static inline real FT(ft_shrink)(real x, real cut, real minimum)
     return x < minimum ? minimum : x;
 }
 
-/* Update a row of P and a row of Q by their negative gradients; write the squared length of each
-   gradient to squares[0] and squares[1]. */
+/* Update a row of P and a row of Q by their negative gradients, and write the squared length of each
+   gradient. In the arrays, entry 0 is for the user factors and entry 1 for the item factors. */
 static inline void FT(ft_update_general)(real *FT_RESTRICT p, real *FT_RESTRICT q, ptrdiff_t n,
                                          real error, const real *rate, const real *l2,
                                          const real *cut, real minimum, int proximal,

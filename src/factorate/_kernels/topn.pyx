@@ -126,6 +126,32 @@ cdef int32_t compact(floating *scores, int32_t *positions, int32_t size, floatin
     return n_left
 
 
+cdef inline bint append(floating *scores, int32_t *positions, int32_t *size, Py_ssize_t capacity,
+                        floating score, int32_t position, floating threshold) noexcept nogil:
+    """Append an entry to a shortlist; return whether it has space for it, and the score is a number.
+
+    A full list drops its entries below the threshold first.
+    """
+    if size[0] == capacity:
+        size[0] = compact(scores, positions, size[0], threshold)
+    if size[0] == capacity or score != score:  # NaN differs from itself
+        return False
+    scores[size[0]] = score
+    positions[size[0]] = position
+    size[0] += 1
+    return True
+
+
+cdef inline void push(floating *heap, int32_t *heap_positions, int32_t *size, Py_ssize_t capacity,
+                      floating score, int32_t position) noexcept nogil:
+    """Add an entry to a heap of the best, in place of the worst if the heap is full."""
+    if size[0] < capacity:
+        insert(heap, heap_positions, size[0], score, position)
+        size[0] += 1
+    elif score > heap[0]:
+        replace_root(heap, heap_positions, capacity, score, position)
+
+
 def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
             const floating[:, :, ::1] panels, const int32_t[::1] candidates, excluded,
             const floating[::1] slack, scratch, shortlist):
@@ -157,8 +183,7 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
     cdef Py_ssize_t block = groups.shape[0] * FT_GROUP
     cdef Py_ssize_t width = FT_PANEL_BYTES // <Py_ssize_t>sizeof(floating)
     cdef Py_ssize_t first, last, panel, query, u, t, k
-    cdef int32_t position, size
-    cdef floating score
+    cdef int32_t position
     with nogil:
         for query in range(rows.shape[0]):
             thresholds[query] = -<floating>INFINITY
@@ -179,30 +204,20 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
                     if sizes[query] < 0 or not any_reaches(&tile[u, 0], width, thresholds[query]):
                         continue
                     for t in range(width):
-                        score = tile[u, t]
-                        position = <int32_t>(panel * width + t)
-                        if score < thresholds[query] or position >= candidates.shape[0]:
+                        # NaN is not below the threshold.
+                        if (tile[u, t] < thresholds[query]
+                                or panel * width + t >= candidates.shape[0]):
                             continue
+                        position = <int32_t>(panel * width + t)
                         if is_excluded(candidates[position], excluded_rows, &excluded_begin[query],
                                        excluded_end[query]):
                             continue
-                        size = sizes[query]
-                        if size == capacity:
-                            size = compact(&scores[query, 0], &positions[query, 0], size,
-                                           thresholds[query])
-                        if size == capacity or score != score:  # full, or NaN
+                        if not append(&scores[query, 0], &positions[query, 0], &sizes[query],
+                                      capacity, tile[u, t], position, thresholds[query]):
                             sizes[query] = -1
                             break
-                        scores[query, size] = score
-                        positions[query, size] = position
-                        sizes[query] = size + 1
-                        if heap_sizes[query] < n:
-                            insert(&heaps[query, 0], &heap_positions[query, 0], heap_sizes[query],
-                                   score, position)
-                            heap_sizes[query] += 1
-                        elif score > heaps[query, 0]:
-                            replace_root(&heaps[query, 0], &heap_positions[query, 0], n, score,
-                                         position)
+                        push(&heaps[query, 0], &heap_positions[query, 0], &heap_sizes[query], n,
+                             tile[u, t], position)
                         if heap_sizes[query] == n:
                             thresholds[query] = heaps[query, 0] - slack[query]
             first = last

@@ -99,6 +99,7 @@ class SvdppTerms:
             # Known users start with their old p̃, new users with a random p.
             known = warm_start.known_users[schedule.user_order]
             out.own_factors[known] -= (out.P - out.own_factors)[known]
+            self.combine(out)
         return out
 
     def combine(self, state: State) -> None:
