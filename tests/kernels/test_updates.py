@@ -127,7 +127,8 @@ def test_ten_epochs_agree_with_the_reference_factor_by_factor(
 def test_any_shape_agrees_with_the_reference(
     kernel_dtype: str, seed: int, sizes: Any, rate: float, l2: float, fit_bias: bool
 ) -> None:
-    columns, state = problem(seed, *sizes, kernel_dtype)
+    n, n_users, n_items, K = sizes
+    columns, state = problem(seed, n, n_users, n_items, K, kernel_dtype)
     training = Training(rates=rate, l2=l2, rule=losses.UpdateRule(fit_bias=fit_bias))
     got, _, expected, _ = train_both(columns, state, training, 3)
     assert_close(got, expected, kernel_dtype)
