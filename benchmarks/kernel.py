@@ -98,8 +98,14 @@ def main() -> None:
     ratings = (ratings - ratings.mean()) / ratings.std()
     small = np.random.default_rng(0).integers(0, CACHED, (2, CACHED_UPDATES), np.int32)
     cached = pad(small[0]), pad(small[1]), pad(ratings[:CACHED_UPDATES])
-    indexes = range_index(N_USERS), range_index(N_ITEMS)
-    given = Ratings(users, items, ratings, *indexes, library=None)
+    given = Ratings(
+        user_rows=users,
+        item_rows=items,
+        values=ratings,
+        user_index=range_index(N_USERS),
+        item_index=range_index(N_ITEMS),
+        library=None,
+    )
     shuffled = pad(users), pad(items), pad(ratings)
 
     print(f"{platform.machine()}, float32, one thread, {n:,} ratings, median of {arguments.runs}")

@@ -1,4 +1,4 @@
-"""What several test files need."""
+"""Fixtures and hooks of all tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, object, object]:
-    """Skip a test where factorate itself says that it needs an extra, and it is not installed."""
+    """Skip a test if factorate raises ImportError for an extra that is not installed."""
     try:
         return (yield)
     except ImportError as error:
@@ -53,7 +53,7 @@ def dtype(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def columns() -> Columns:
-    """Three thousand ratings by 60 users of 80 items, no pair twice, each id used."""
+    """3000 ratings of distinct pairs of 60 users and 80 items, each of which has a rating."""
     generator = np.random.default_rng(7)
     pairs = generator.permutation(60 * 80)[:3000]
     users, items = np.divmod(pairs, 80)

@@ -10,7 +10,7 @@ import pytest
 
 
 class Missing:
-    """Stand-in for a library that is not installed, with which tables of cases can be built."""
+    """Stand-in for a missing library, which test parameters can be made with."""
 
     def __init__(self, library: str) -> None:
         self.library = library
@@ -28,7 +28,7 @@ class Missing:
 
 
 def present(case: Any) -> Any:
-    """Return a case of a table, or skip the test if it needs a missing library."""
+    """Return the parameters of a test, or skip it if they need a missing library."""
     if isinstance(case, Missing):
         case.skip()
     if isinstance(case, dict | list | tuple):

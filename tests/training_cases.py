@@ -1,4 +1,4 @@
-"""Settings, sizes and comparisons that the tests of training share."""
+"""Settings, sizes and comparisons for the tests of training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def assert_same(a: Factors, b: Factors) -> None:
 
 
 def first_ratings(ratings: Any, sign: float = 1.0) -> HeldOut:
-    """Hold out training ratings; with the other sign, training raises their loss."""
+    """Return training ratings for validation; with sign -1, training increases their loss."""
     return HeldOut(
         user_rows=ratings.user_rows[:200],
         item_rows=ratings.item_rows[:200],

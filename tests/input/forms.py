@@ -1,4 +1,4 @@
-"""The same few ratings in many forms."""
+"""The same ratings in several forms, and functions that read them."""
 
 from __future__ import annotations
 

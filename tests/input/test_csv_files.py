@@ -12,7 +12,7 @@ from optional import pandas as pd
 from factorate._input.pairs import read_pairs
 
 
-def test_a_null_character_in_text_is_accepted(tmp_path: Path) -> None:
+def test_a_null_character_in_text_is_not_an_error(tmp_path: Path) -> None:
     """Regression: the error names the line with the missing rating, not that with the NUL."""
     (tmp_path / "r.csv").write_bytes(b"user,item,rating\na\0b,1,3\nc,1,\n")
     with pytest.raises(ValueError, match=r"r\.csv, line 3"):
@@ -63,7 +63,7 @@ def test_errors_name_the_line_and_value(tmp_path: Path, text: str, message: str)
         read(path)
 
 
-def test_a_rating_in_place_of_the_header_raises(tmp_path: Path) -> None:
+def test_a_missing_header_raises(tmp_path: Path) -> None:
     """Regression: a first rating with text ids is not read as a header."""
     path = tmp_path / "pairs.csv"
     path.write_text("ann,tea,5\nbob,rye,3\n")
@@ -107,8 +107,8 @@ def test_ids_are_integers_only_if_all_are_written_as_integers(
     assert read(path).user_index.ids.tolist() == expected
 
 
-def test_digits_stay_text_if_the_model_knows_text(tmp_path: Path) -> None:
-    """Regression: pairs whose text ids are all digits stay text."""
+def test_ids_of_digits_are_text_if_the_ids_of_the_model_are_text(tmp_path: Path) -> None:
+    """Regression: text ids that are all digits are not read as integers."""
     ratings = read((["a", "1"], [1, 2], [1.0, 2.0]))
     (tmp_path / "pairs.csv").write_text("user,item\n1,2\n")
     users, items, _ = read_pairs(tmp_path / "pairs.csv", ratings.user_index, ratings.item_index)

@@ -51,7 +51,7 @@ def test_errors_name_the_line_that_is_not_utf8(tmp_path: Path, ending: str, enco
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_errors_name_a_damaged_compressed_file(tmp_path: Path, ending: str) -> None:
-    """Regression: the error of the decompression library does not name the file."""
+    """Regression: the error names the file, unlike that of the decompression library."""
     lines = {
         "csv": ["user,item,rating", *(f"u{n},{n % 7},{n % 5}" for n in range(5000))],
         "jsonl": [f'{{"user": {n}, "item": {n % 7}, "rating": 1}}' for n in range(5000)],

@@ -25,7 +25,7 @@ MISSING: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", MISSING)
-def test_a_missing_id_is_named(case: str) -> None:
+def test_a_missing_id_raises(case: str) -> None:
     values, message = present(MISSING[case])
     with pytest.raises(ValueError, match=message):
         read_ids(values, "users")

@@ -1,4 +1,4 @@
-"""The rows of ids are found, and the ids of rows."""
+"""Rows are looked up by id, and ids by row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_unknown_ids_have_no_row(known: Any, asked: Any, rows: list[int]) -> Non
     assert look_up(found, read_ids(asked, "users"), "users").tolist() == rows
 
 
-def test_large_unsigned_neighbours_stay_apart() -> None:
+def test_neighbouring_large_integers_are_distinct() -> None:
     """Regression: int64 and uint64 are not compared as float64."""
     found, _ = index(np.array([2**63 + 1, 2**53], np.uint64))
     assert look_up(found, read_ids([2**53 + 1, 2**53], "users"), "users").tolist() == [-1, 0]

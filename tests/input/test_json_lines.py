@@ -129,7 +129,7 @@ def test_errors_name_the_line_and_value(
 
 @pytest.mark.parametrize("line", ["null", "7", '{"user": null, "item": 1, "rating": 1}'])
 def test_errors_name_the_first_line(path: Path, line: str) -> None:
-    """Regression: pyarrow crashes on a file that begins with null."""
+    """Regression: a first line of null raises; pyarrow would crash."""
     with pytest.raises(ValueError, match="line 1"):
         read_file(write(path, line))
 

@@ -1,4 +1,4 @@
-"""Ids get rows, keep them when later ids are added, and come back as they were given."""
+"""Rows are assigned to ids, and stay the same when later ids are added."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ KINDS: dict[str, tuple[Any, list[Any]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_are_ranks_and_ids_come_back(kind: str) -> None:
+def test_rows_are_ranks_and_ids_are_unchanged(kind: str) -> None:
     given_ids, distinct = KINDS[kind]
     found, rows = index(given_ids)
     assert found.ids.tolist() == distinct
@@ -95,7 +95,7 @@ def test_negative_numpy_integers_do_not_wrap() -> None:
     assert index(values)[0].ids.tolist() == [-1, 2**63, 2**64 - 1]
 
 
-def test_nanoseconds_of_timestamps_are_kept() -> None:
+def test_timestamps_that_differ_by_nanoseconds_are_distinct() -> None:
     """Regression: a list of timestamps is not rounded to microseconds."""
     times = [pd.Timestamp("2020-01-01") + pd.Timedelta(n, "ns") for n in (1, 2)]
     assert len(index(times)[0].ids) == 2
@@ -157,7 +157,7 @@ def test_removed_ids_are_unknown_and_later_rows_move_up(kind: str, data: st.Data
     assert look_up(rest, read_ids(before, "users"), "users").tolist() == expected
 
 
-def test_later_unused_categories_get_no_row() -> None:
+def test_unused_categories_of_later_ids_have_no_row() -> None:
     found, _ = index(["a", "c"])
     column = Encoded(np.array(["z", "c", "b", "q"], object), np.array([2, 1, 0, 2], np.int32))
     found, rows = extend(found, read_ids(column, "users"), "users")
@@ -185,6 +185,6 @@ def test_later_datetimes_of_another_unit_stay_exact() -> None:
         extend(found, read_ids(np.array(["9999-01-01"], "M8[D]"), "users"), "users")
 
 
-def test_later_ids_are_of_the_same_kind() -> None:
+def test_later_ids_of_another_kind_raise() -> None:
     with pytest.raises(TypeError, match="the model knows them as integer"):
         extend(index([1])[0], read_ids(["a"], "users"), "users")

@@ -50,7 +50,7 @@ def test_pairs_in_a_frame_with_a_labelled_index_are_read() -> None:
     assert (users.tolist(), items.tolist()) == ([0, 1], [0, 1])
 
 
-def test_a_dense_matrix_in_place_of_pairs_raises() -> None:
+def test_a_dense_matrix_instead_of_pairs_raises() -> None:
     """Regression: entries of a dense matrix are not read as pairs."""
     ratings = read(present(SPARSE))
     for matrix in (np.ones((3, 4)), np.ones((3, 1), int), [[1, 2, 3, 4]]):

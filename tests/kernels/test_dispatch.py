@@ -1,4 +1,4 @@
-"""The choice of an instruction set."""
+"""Dispatch: the kernels of an instruction set are chosen on import."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ import factorate as ft
 from factorate._kernels import dispatch
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-def test_the_baseline_is_always_there() -> None:
+def test_the_baseline_is_always_available() -> None:
     assert dispatch.available()[-1] == "baseline"
 
 
-def test_each_one_can_be_forced(isa: str) -> None:
+def test_factorate_isa_selects_any_available_instruction_set(isa: str) -> None:
     done = run("import factorate; factorate.show_config()", FACTORATE_ISA=isa)
     assert f"instruction set  {isa}\n" in done.stdout
 
 
-def test_one_that_cannot_run_is_an_error_on_import() -> None:
+def test_an_unavailable_instruction_set_raises_on_import() -> None:
     done = run("import factorate", FACTORATE_ISA="sse9")
     assert done.returncode == 1
     assert "FACTORATE_ISA is 'sse9'; on this machine it can be one of" in done.stderr
 
 
-def test_a_module_that_cannot_run_is_never_imported() -> None:
-    code = "import sys, factorate; print([m for m in sys.modules if '_avx' in m])"
-    assert run(code, FACTORATE_ISA="baseline").stdout == "[]\n"
+def test_only_kernels_of_the_chosen_instruction_set_are_imported() -> None:
+    program = "import sys, factorate; print([m for m in sys.modules if '_avx' in m])"
+    assert run(program, FACTORATE_ISA="baseline").stdout == "[]\n"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ AVX512_EBX = 1 << 3 | 1 << 5 | 1 << 8 | 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 
     ("saved", "expected"),
     [(0b1, set()), (0b110, {"avx2"}), (0b11100110, {"avx2", "avx512"})],
 )
-def test_registers_the_system_does_not_save_are_not_used(saved: int, expected: set[str]) -> None:
+def test_registers_must_be_saved_by_the_operating_system(saved: int, expected: set[str]) -> None:
     processor = Processor(AVX2 | {7: (0, AVX512_EBX, 0, 0)}, saved)
     assert dispatch.supported_sets(processor) == expected
 
@@ -80,7 +83,7 @@ def test_registers_the_system_does_not_save_are_not_used(saved: int, expected: s
     ],
     ids=["no leaf 7", "no AVX", "another architecture"],
 )
-def test_an_old_processor_gets_the_baseline(processor: Processor) -> None:
+def test_processors_without_avx2_use_the_baseline(processor: Processor) -> None:
     assert dispatch.supported_sets(processor) == set()
 
 
@@ -93,15 +96,15 @@ def test_show_config_names_versions_and_instruction_sets(
     assert dispatch.chosen() in shown
 
 
-def test_instruction_sets_agree_closely() -> None:
-    code = (
+def test_instruction_sets_give_nearly_equal_errors() -> None:
+    program = (
         "import factorate as ft; d = ft.datasets.synthetic(5000, 200, 100);"
         "print(ft.MatrixFactorization(8, random_state=0).fit(d).evaluate(d)['rmse'])"
     )
-    scores = [float(run(code, FACTORATE_ISA=isa).stdout) for isa in dispatch.available()]
+    scores = [float(run(program, FACTORATE_ISA=isa).stdout) for isa in dispatch.available()]
     assert max(scores) == pytest.approx(min(scores), rel=1e-4)
 
 
 def test_setting_the_variable_after_the_import_changes_nothing() -> None:
-    code = "import os, factorate; os.environ['FACTORATE_ISA'] = 'none'; factorate.show_config()"
-    assert "instruction set  baseline" in run(code, FACTORATE_ISA="baseline").stdout
+    program = "import os, factorate; os.environ['FACTORATE_ISA'] = 'none'; factorate.show_config()"
+    assert "instruction set  baseline" in run(program, FACTORATE_ISA="baseline").stdout

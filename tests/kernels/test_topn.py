@@ -19,7 +19,7 @@ from factorate._utils.aligned import aligned_zeros
 def problem(
     seed: int, n_queries: int, n_items: int, K: int, dtype: Any, spread: int = 0
 ) -> Scoring:
-    """Make a scoring; with a spread, of small whole numbers, whose sums have no rounding."""
+    """Draw random factors and biases; integers up to `spread`, summed exactly, if it is not 0."""
     generator = np.random.default_rng(seed)
 
     def numbers(*shape: int) -> Any:
@@ -27,23 +27,28 @@ def problem(
             return generator.integers(-spread, spread + 1, shape).astype(dtype)
         return generator.standard_normal(shape).astype(dtype)
 
-    return Scoring(numbers(n_queries, K), numbers(n_items, K), numbers(n_queries), numbers(n_items),
-                   3.0)  # fmt: skip
+    return Scoring(
+        queries=numbers(n_queries, K),
+        items=numbers(n_items, K),
+        query_bias=numbers(n_queries),
+        item_bias=numbers(n_items),
+        mean=3.0,
+    )
 
 
-def random_exclusion(seed: int, n_queries: int, n_items: int, share: float) -> Excluded:
+def random_exclusion(seed: int, n_queries: int, n_items: int, fraction: float) -> Excluded:
     generator = np.random.default_rng(seed)
-    rows = [np.flatnonzero(generator.random(n_items) < share) for _ in range(n_queries)]
+    rows = [np.flatnonzero(generator.random(n_items) < fraction) for _ in range(n_queries)]
     ends = np.cumsum([len(some) for some in rows])
     return Excluded(
         ends - [len(some) for some in rows], ends, np.concatenate(rows).astype(np.int32)
     )
 
 
-def sorted_out(
+def best_by_sorting(
     scoring: Scoring, queries: Any, candidates: Any, excluded: Excluded | None, n: int
 ) -> tuple[Any, Any]:
-    """Score everything by the kernel of predictions and sort."""
+    """Score all candidates by the kernel of predictions and sort."""
     rows, scores = [], []
     for k, query in enumerate(queries):
         exact = scoring.exact(np.full(len(candidates), query, np.int32), candidates)
@@ -68,38 +73,43 @@ def test_the_best_are_those_of_the_predictions_bit_for_bit(dtype: str, K: int, s
     scoring = problem(0, 50, 333, K, dtype, spread)
     queries, candidates = np.arange(50, dtype=np.int32), np.arange(333, dtype=np.int32)
     excluded = random_exclusion(1, 50, 333, 0.2)
-    expected = sorted_out(scoring, queries, candidates, excluded, 10)
+    expected = best_by_sorting(scoring, queries, candidates, excluded, 10)
     assert_same(best(scoring, queries, candidates, n=10, excluded=excluded, n_threads=1), expected)
 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
-    n_queries=st.integers(0, 40),
-    n_items=st.integers(1, 250),
-    K=st.integers(1, 20),
-    n=st.integers(1, 30),
+    sizes=st.tuples(
+        st.integers(0, 40), st.integers(1, 250), st.integers(1, 20), st.integers(1, 30)
+    ),
     spread=st.integers(0, 3),
-    share=st.sampled_from([0.0, 0.1, 0.9, 1.0]),
-    kept=st.sampled_from([0.0, 0.5, 1.0]),
-    number=st.sampled_from(["float32", "float64"]),
+    excluded_fraction=st.sampled_from([0.0, 0.1, 0.9, 1.0]),
+    candidate_fraction=st.sampled_from([0.0, 0.5, 1.0]),
+    kernel_dtype=st.sampled_from(["float32", "float64"]),
     n_threads=st.integers(1, 3),
 )
 @pytest.mark.usefixtures("isa")
 def test_any_shape_agrees_with_sorting(
-    seed: int, n_queries: int, n_items: int, K: int, n: int, spread: int,
-    share: float, kept: float, number: str, n_threads: int,
-) -> None:  # fmt: skip
-    scoring = problem(seed, 45, n_items, K, number, spread)
+    seed: int,
+    sizes: Any,
+    spread: int,
+    excluded_fraction: float,
+    candidate_fraction: float,
+    kernel_dtype: str,
+    n_threads: int,
+) -> None:
+    n_queries, n_items, K, n = sizes
+    scoring = problem(seed, 45, n_items, K, kernel_dtype, spread)
     generator = np.random.default_rng(seed)
     queries = generator.integers(0, 45, n_queries).astype(np.int32)
-    candidates = np.flatnonzero(generator.random(n_items) < kept).astype(np.int32)
-    excluded = random_exclusion(seed, n_queries, n_items, share) if n_queries else None
-    sizes: Any = {"chunk": 7, "block_bytes": 2000}
-    got = best(scoring, queries, candidates, n=n, excluded=excluded, n_threads=n_threads, **sizes)
-    assert_same(got, sorted_out(scoring, queries, candidates, excluded, n))
+    candidates = np.flatnonzero(generator.random(n_items) < candidate_fraction).astype(np.int32)
+    excluded = random_exclusion(seed, n_queries, n_items, excluded_fraction) if n_queries else None
+    how: Any = {"excluded": excluded, "n_threads": n_threads, "chunk": 7, "block_bytes": 2000}
+    got = best(scoring, queries, candidates, n=n, **how)
+    assert_same(got, best_by_sorting(scoring, queries, candidates, excluded, n))
 
 
-def test_threads_and_chunks_change_no_bit(dtype: str) -> None:
+def test_threads_and_chunks_do_not_change_a_bit(dtype: str) -> None:
     scoring = problem(3, 300, 2000, 16, dtype)
     queries, candidates = np.arange(300, dtype=np.int32), np.arange(2000, dtype=np.int32)
     one = best(scoring, queries, candidates, n=20, n_threads=1)
@@ -114,10 +124,16 @@ def test_threads_and_chunks_change_no_bit(dtype: str) -> None:
 
 
 @pytest.mark.usefixtures("isa")
-def test_all_scores_equal_go_by_row() -> None:
-    """Also where more candidates are within rounding of each other than the shortlist holds."""
+def test_equal_scores_are_ordered_by_row() -> None:
+    """Also if the number of equal scores exceeds the capacity of the shortlist."""
     zeros = np.zeros((20, 3), np.float32), np.zeros((500, 3), np.float32)
-    scoring = Scoring(*zeros, np.zeros(20, np.float32), np.zeros(500, np.float32), 1.5)
+    scoring = Scoring(
+        queries=zeros[0],
+        items=zeros[1],
+        query_bias=np.zeros(20, np.float32),
+        item_bias=np.zeros(500, np.float32),
+        mean=1.5,
+    )
     excluded = Excluded(np.zeros(20, np.int64), np.full(20, 2), np.array([0, 2], np.int32))
     queries, candidates = np.arange(20, dtype=np.int32), np.arange(500, dtype=np.int32)
     rows, scores = best(scoring, queries, candidates, n=4, excluded=excluded, n_threads=1)
@@ -126,16 +142,21 @@ def test_all_scores_equal_go_by_row() -> None:
 
 
 @pytest.mark.usefixtures("isa")
-def test_scores_that_differ_by_rounding_alone(dtype: str) -> None:
-    """Items are permutations of each other, so their products differ by rounding only."""
+def test_scores_that_differ_only_by_rounding_agree_with_sorting(dtype: str) -> None:
+    """Items are permutations of each other, so their products differ only by rounding."""
     generator = np.random.default_rng(5)
     numbers = generator.standard_normal(40)
     items = np.array([generator.permutation(numbers) for _ in range(400)]).astype(dtype)
     queries = np.ones((32, 40), dtype) * np.logspace(-3, 3, 32, dtype=dtype)[:, None]
-    zeros = np.zeros(32, dtype), np.zeros(400, dtype)
-    scoring = Scoring(queries, items, *zeros, 100.0)
+    scoring = Scoring(
+        queries=queries,
+        items=items,
+        query_bias=np.zeros(32, dtype),
+        item_bias=np.zeros(400, dtype),
+        mean=100.0,
+    )
     every = np.arange(32, dtype=np.int32), np.arange(400, dtype=np.int32)
-    assert_same(best(scoring, *every, n=5, n_threads=1), sorted_out(scoring, *every, None, 5))
+    assert_same(best(scoring, *every, n=5, n_threads=1), best_by_sorting(scoring, *every, None, 5))
 
 
 @pytest.mark.parametrize("huge", [1e30, 3e38])
@@ -146,7 +167,7 @@ def test_scores_that_overflow_are_left_out(huge: float) -> None:
     every = np.arange(20, dtype=np.int32), np.arange(300, dtype=np.int32)
     with np.errstate(over="ignore", invalid="ignore"):
         got = best(scoring, *every, n=5, n_threads=1)
-        assert_same(got, sorted_out(scoring, *every, None, 5))
+        assert_same(got, best_by_sorting(scoring, *every, None, 5))
     assert not np.isnan(got[1]).any()
 
 
@@ -160,7 +181,7 @@ def packed(scoring: Scoring, dtype: str, scale: Any) -> Any:
 
 
 @pytest.mark.usefixtures("isa")
-def test_panels_hold_offsets_and_scaled_factors(dtype: str) -> None:
+def test_panels_contain_offsets_and_scaled_factors(dtype: str) -> None:
     scoring = problem(8, 1, 100, 9, dtype)
     scale = np.linspace(1, 2, 100, dtype=dtype)
     by_row = packed(scoring, dtype, scale).transpose(0, 2, 1).reshape(-1, 10)
@@ -171,7 +192,7 @@ def test_panels_hold_offsets_and_scaled_factors(dtype: str) -> None:
 
 
 @pytest.mark.usefixtures("isa")
-def test_the_scores_of_the_blocked_product_are_those_of_numpy(dtype: str) -> None:
+def test_scores_of_the_blocked_product_agree_with_numpy(dtype: str) -> None:
     scoring = problem(9, 21, 100, 9, dtype)
     scale = np.linspace(1, 2, 100, dtype=dtype)
     candidates = topn.Candidates(
@@ -181,9 +202,15 @@ def test_the_scores_of_the_blocked_product_are_those_of_numpy(dtype: str) -> Non
     found = topn.Found(*topn.no_results(21, 3, np.dtype(dtype)))
     shortlist = topn._make_shortlist(21, 100, np.dtype(dtype))
     dispatch.topn.propose(
-        queries, scoring.queries, candidates.panels, candidates.rows, Excluded.none(21),
-        np.full(21, np.inf, dtype), topn._make_scratch(scoring, candidates, found), shortlist,
-    )  # fmt: skip
+        queries,
+        scoring.queries,
+        candidates.panels,
+        candidates.rows,
+        Excluded.none(21),
+        np.full(21, np.inf, dtype),
+        topn._make_scratch(scoring, candidates, found),
+        shortlist,
+    )
     expected = scoring.item_bias + scoring.queries @ (scoring.items * scale[:, None]).T
     assert (shortlist.sizes == 100).all()
     assert (shortlist.positions == np.arange(100)).all()
@@ -191,7 +218,7 @@ def test_the_scores_of_the_blocked_product_are_those_of_numpy(dtype: str) -> Non
 
 
 @pytest.mark.usefixtures("isa")
-def test_candidates_further_below_the_best_than_the_slack_are_dropped() -> None:
+def test_the_best_of_repeated_queries_agree_with_sorting() -> None:
     scoring = problem(10, 1, 500, 4, "float32", spread=9)
     rows, scores = best(
         scoring, np.zeros(20, np.int32), np.arange(500, dtype=np.int32), n=2, n_threads=1

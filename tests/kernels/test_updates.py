@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,49 +48,58 @@ def pad(column: Any) -> Any:
     return np.concatenate([column, np.zeros(LOOKAHEAD, column.dtype)])
 
 
-def kernel_rule(rates: Any, l2: Any, l1: Any, rule: Any, fit_bias: bool) -> dict[str, Any]:
-    rate, l2, l1 = (
-        np.broadcast_to(np.asarray(each, float), 4).tolist() for each in (rates, l2, l1)
-    )
-    return {
-        "rate": rate,
-        "l2": l2,
-        "l1": l1,
-        "loss": rule.loss_number,
-        "loss_parameter": rule.loss_parameter,
-        "minimum": rule.minimum,
-        "proximal": rule.nonnegative or any(l1),
-        "adagrad": rule.adagrad,
-        "fit_bias": fit_bias,
-    }
+PLAIN = losses.UpdateRule()
 
 
-def plain_rule(rates: Any, l2: Any, fit_bias: bool = True) -> dict[str, Any]:
-    return kernel_rule(rates, l2, 0, losses.UpdateRule(), fit_bias)
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The arguments of an epoch besides ratings and parameters."""
+
+    rates: Any
+    l2: Any
+    l1: Any = 0.0
+    rule: losses.UpdateRule = PLAIN
+    weights: Any = None
+
+    def for_kernel(self) -> dict[str, Any]:
+        rate, l2, l1 = (
+            np.broadcast_to(np.asarray(each, float), 4).tolist()
+            for each in (self.rates, self.l2, self.l1)
+        )
+        return {
+            "rate": rate,
+            "l2": l2,
+            "l1": l1,
+            "loss": self.rule.loss_number,
+            "loss_parameter": self.rule.loss_parameter,
+            "minimum": self.rule.minimum,
+            "proximal": self.rule.nonnegative or any(l1),
+            "adagrad": self.rule.adagrad,
+            "fit_bias": self.rule.fit_bias,
+        }
 
 
-def train_plain(columns: Any, state: Any, rule: dict[str, Any]) -> float:
+def train_plain(columns: Any, state: Any, training: Training) -> float:
     users, items, ratings = columns
-    arguments: Any = pad(users), pad(items), ratings, *state, rule
+    arguments: Any = pad(users), pad(items), ratings, *state, training.for_kernel()
     return float(dispatch.plain.train(*arguments))
 
 
 def train_both(
-    columns: Any, state: Any, n_epochs: int, rates: Any, l2: Any, fit_bias: bool
+    columns: Any, state: Any, training: Training, n_epochs: int
 ) -> tuple[Any, list[float], Any, list[float]]:
-    """Train copies of a state by the kernel and by the reference."""
+    """Train copies of a state by the plain kernel and by the reference."""
     compiled: Any = [array.copy() for array in state]
     specified: Any = [array.astype(np.float64) for array in state]
-    rule = plain_rule(rates, l2, fit_bias)
     errors, expected_errors = [], []
     for _ in range(n_epochs):
-        errors.append(train_plain(columns, compiled, rule))
-        arguments: Any = *columns, *specified, rates, l2, fit_bias
+        errors.append(train_plain(columns, compiled, training))
+        arguments: Any = *columns, *specified, training.rates, training.l2, training.rule.fit_bias
         expected_errors.append(reference.train_epoch(*arguments))
     return compiled, errors, specified, expected_errors
 
 
-RATES_AND_L2 = (0.02, 0.03, 0.01, 0.005), (0.05, 0.02, 0.01, 0.1)
+RATES_AND_L2: Any = {"rates": (0.02, 0.03, 0.01, 0.005), "l2": (0.05, 0.02, 0.01, 0.1)}
 
 
 @pytest.mark.parametrize("fit_bias", [True, False])
@@ -99,29 +109,28 @@ def test_ten_epochs_agree_with_the_reference_factor_by_factor(
     dtype: str, K: int, fit_bias: bool
 ) -> None:
     columns, state = problem(0, 400, 23, 31, K, dtype)
-    got, errors, expected, expected_errors = train_both(columns, state, 10, *RATES_AND_L2, fit_bias)
+    training = Training(**RATES_AND_L2, rule=losses.UpdateRule(fit_bias=fit_bias))
+    got, errors, expected, expected_errors = train_both(columns, state, training, 10)
     assert_close(got, expected, dtype)
     np.testing.assert_allclose(errors, expected_errors, rtol=TOLERANCE[dtype])
 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
-    n=st.integers(0, 60),
-    n_users=st.integers(1, 9),
-    n_items=st.integers(1, 9),
-    K=st.integers(1, 40),
+    sizes=st.tuples(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9), st.integers(1, 40)),
     rate=st.floats(1e-4, 0.1),
-    reg=st.floats(0, 1),
+    l2=st.floats(0, 1),
     fit_bias=st.booleans(),
 )
 @pytest.mark.parametrize("kernel_dtype", ["float32", "float64"])
 @pytest.mark.usefixtures("isa")
 def test_any_shape_agrees_with_the_reference(
-    kernel_dtype: str, seed: int, n: int, n_users: int, n_items: int, K: int,
-    rate: float, reg: float, fit_bias: bool,
-) -> None:  # fmt: skip
+    kernel_dtype: str, seed: int, sizes: Any, rate: float, l2: float, fit_bias: bool
+) -> None:
+    n, n_users, n_items, K = sizes
     columns, state = problem(seed, n, n_users, n_items, K, kernel_dtype)
-    got, _, expected, _ = train_both(columns, state, 3, rate, reg, fit_bias)
+    training = Training(rates=rate, l2=l2, rule=losses.UpdateRule(fit_bias=fit_bias))
+    got, _, expected, _ = train_both(columns, state, training, 3)
     assert_close(got, expected, kernel_dtype)
 
 
@@ -129,37 +138,41 @@ def test_any_shape_agrees_with_the_reference(
 
 
 def train_general_both(
-    columns: Any, state: Any, n_epochs: int, rates: Any, l2: Any, l1: Any, rule: Any,
-    weights: Any, fit_bias: bool,
-) -> tuple[Any, Any]:  # fmt: skip
-    dtype = state[0].dtype.name
-    K = state[0].shape[1]
-    sums = [np.tile([float(K), 1.0], (len(rows), 1)) for rows in state[:2]]
-    compiled: Any = [array.copy() for array in (*state, *(each.astype(dtype) for each in sums))]
-    specified: Any = [array.astype(np.float64) for array in (*state, *sums)]
-    how = kernel_rule(rates, l2, l1, rule, fit_bias)
+    columns: Any, state: Any, training: Training, n_epochs: int
+) -> tuple[Any, Any]:
+    """Train copies of a state by the general kernel and by the reference."""
+    dtype, n_factors = state[0].dtype.name, state[0].shape[1]
+    rule, weights = training.rule, training.weights
+    accumulators = [np.tile([float(n_factors), 1.0], (len(rows), 1)) for rows in state[:2]]
+    compiled: Any = [array.astype(dtype) for array in (*state, *accumulators)]
+    specified: Any = [array.astype(np.float64) for array in (*state, *accumulators)]
+    kernel_weights = np.empty(0, dtype) if weights is None else weights
     for _ in range(n_epochs):
-        given: Any = *columns, np.empty(0, dtype) if weights is None else weights, *compiled, how
+        given: Any = *columns, kernel_weights, *compiled, training.for_kernel()
         squared = dispatch.general.train(*given)
-        arguments: Any = *columns, *specified[:4], rates, l2, fit_bias
+        arguments: Any = *columns, *specified[:4], training.rates, training.l2, rule.fit_bias
         expected = reference.train_epoch(
-            *arguments, l1=l1, weights=weights, loss=rule.loss,
-            loss_parameter=rule.loss_parameter, nonnegative=rule.nonnegative,
+            *arguments,
+            l1=training.l1,
+            weights=weights,
+            loss=rule.loss,
+            loss_parameter=rule.loss_parameter,
+            nonnegative=rule.nonnegative,
             accumulators=tuple(specified[4:]) if rule.adagrad else None,
-        )  # fmt: skip
+        )
         assert squared == pytest.approx(expected, rel=TOLERANCE[dtype] * 10)
     used = slice(None) if rule.adagrad else slice(4)
     return compiled[used], specified[used]
 
 
-def of_two_values(columns: Any) -> Any:
+def with_two_values(columns: Any) -> Any:
     return [*columns[:2], np.where(columns[2] > 0, 1, -1).astype(columns[2].dtype)]
 
 
 def suitable(columns: Any, state: Any, rule: Any) -> Any:
-    """Return ratings and state that the loss is meant for, away from its kinks."""
+    """Return ratings and a state for which the rule is defined."""
     if rule.loss in losses.TWO_VALUED:
-        columns = of_two_values(columns)
+        columns = with_two_values(columns)
     if rule.nonnegative:
         columns = [*columns[:2], np.abs(columns[2]) + columns[2].dtype.type(0.5)]
         state = [np.abs(array) for array in state]
@@ -184,48 +197,46 @@ def test_ten_epochs_of_every_rule_agree_with_the_reference(
 ) -> None:
     columns, state = suitable(*problem(5, 120, 11, 13, 7, dtype), rule)
     weights = np.random.default_rng(6).uniform(0, 2, 120).astype(dtype) if weighted else None
-    got, expected = train_general_both(columns, state, 10, *RATES_AND_L2, l1, rule, weights, True)
+    training = Training(**RATES_AND_L2, l1=l1, rule=rule, weights=weights)
+    got, expected = train_general_both(columns, state, training, 10)
     assert_close(got, expected, dtype)
 
 
 @pytest.mark.usefixtures("isa")
 def test_the_general_kernel_agrees_with_the_plain_one_on_the_plain_rule() -> None:
     columns, state = problem(7, 300, 17, 19, 20, "float64")
-    plain, *_ = train_both(columns, state, 5, *RATES_AND_L2, True)
-    general, _ = train_general_both(
-        columns, state, 5, *RATES_AND_L2, 0.0, losses.UpdateRule(), None, True
-    )
+    training = Training(**RATES_AND_L2)
+    plain, *_ = train_both(columns, state, training, 5)
+    general, _ = train_general_both(columns, state, training, 5)
     assert_close(general, plain, "float64")
 
 
 @pytest.mark.usefixtures("isa")
-def test_l1_makes_zeros_and_nonnegative_keeps_the_sign(dtype: str) -> None:
+def test_l1_makes_factors_zero_and_nonnegative_factors_stay_nonnegative(dtype: str) -> None:
     columns, state = problem(8, 400, 11, 13, 8, dtype)
-    got, _ = train_general_both(columns, state, 20, 0.05, 0.0, 0.5, losses.UpdateRule(), None, True)
+    got, _ = train_general_both(columns, state, Training(rates=0.05, l2=0.0, l1=0.5), 20)
     assert (got[0] == 0).mean() > 0.3
     columns, state = suitable(columns, state, RULES["nonnegative"])
-    got, _ = train_general_both(
-        columns, state, 20, 0.05, 0.0, 0.0, RULES["nonnegative"], None, True
-    )
+    training = Training(rates=0.05, l2=0.0, rule=RULES["nonnegative"])
+    got, _ = train_general_both(columns, state, training, 20)
     assert all((array >= 0).all() for array in got)
 
 
 @pytest.mark.usefixtures("isa")
-def test_a_weight_of_two_is_the_rating_twice_to_first_order() -> None:
+def test_a_weight_of_two_equals_two_updates_to_first_order() -> None:
     columns, state = problem(9, 1, 1, 1, 4, "float64")
     twice = [np.repeat(column, 2) for column in columns]
     rate = 1e-6
-    weighted, _ = train_general_both(
-        columns, state, 1, rate, 0.1, 0.0, losses.UpdateRule(), np.array([2.0]), True
-    )
-    repeated, *_ = train_both(twice, state, 1, rate, 0.1, True)
+    training = Training(rates=rate, l2=0.1, weights=np.array([2.0]))
+    weighted, _ = train_general_both(columns, state, training, 1)
+    repeated, *_ = train_both(twice, state, training, 1)
     for a, b in zip(weighted, repeated, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=10 * rate**2)
 
 
 @pytest.mark.parametrize("loss", losses.NAMES)
 @given(rating=st.floats(0.1, 5), predicted=st.floats(0.1, 5), sign=st.sampled_from([-1.0, 1.0]))
-def test_descent_is_minus_the_slope_of_the_mean_loss(
+def test_the_negative_gradient_is_minus_the_slope_of_the_mean_loss(
     loss: str, rating: float, predicted: float, sign: float
 ) -> None:
     rule = losses.UpdateRule(loss)
@@ -238,7 +249,7 @@ def test_descent_is_minus_the_slope_of_the_mean_loss(
 
     slopes = (at(predicted) - at(predicted - h)) / h, (at(predicted + h) - at(predicted)) / h
     descent = reference.negative_gradient(loss, rating, predicted, rule.loss_parameter)
-    # At a kink, any slope between those of both sides will do.
+    # At a kink, any slope between those on both sides is correct.
     assert min(slopes) - 1e-4 <= -descent <= max(slopes) + 1e-4
 
 
@@ -246,13 +257,11 @@ def test_descent_is_minus_the_slope_of_the_mean_loss(
 def test_ratings_beyond_the_last_are_not_used(dtype: str) -> None:
     columns, state = problem(1, 50 + LOOKAHEAD, 8, 8, 5, dtype)
     users, items, ratings = columns
-    part = [column[:50] for column in columns]
+    first = [column[:50] for column in columns]
     followed, padded_state = [array.copy() for array in state], [array.copy() for array in state]
-    rule = plain_rule(0.01, 0.02)
-    arguments: Any = users, items, ratings[:50], *followed, rule
-    a = dispatch.plain.train(*arguments)
-    b = train_plain(part, padded_state, rule)
-    assert a == b
+    training = Training(rates=0.01, l2=0.02)
+    arguments: Any = users, items, ratings[:50], *followed, training.for_kernel()
+    assert dispatch.plain.train(*arguments) == train_plain(first, padded_state, training)
     for left, right in zip(followed, padded_state, strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -260,7 +269,7 @@ def test_ratings_beyond_the_last_are_not_used(dtype: str) -> None:
 @pytest.mark.usefixtures("isa")
 def test_padding_stays_zero(dtype: str) -> None:
     columns, state = problem(2, 300, 8, 8, 5, dtype)
-    train_plain(columns, state, plain_rule(0.05, 0.02))
+    train_plain(columns, state, Training(rates=0.05, l2=0.02))
     assert not state[0][:, 5:].any()
     assert not state[1][:, 5:].any()
 
@@ -269,7 +278,7 @@ def test_padding_stays_zero(dtype: str) -> None:
 def test_nan_shows_in_the_sum_of_errors(dtype: str) -> None:
     columns, state = problem(3, 20, 4, 4, 4, dtype)
     columns[2][7] = np.nan
-    assert np.isnan(train_plain(columns, state, plain_rule(0.01, 0)))
+    assert np.isnan(train_plain(columns, state, Training(rates=0.01, l2=0.0)))
 
 
 @pytest.mark.parametrize("K", [1, 3, 16, 33])

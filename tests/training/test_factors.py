@@ -1,4 +1,4 @@
-"""Predictions of pairs of rows."""
+"""Factors: predictions of pairs of rows, and read-only arrays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_factors(dtype: str) -> Factors:
 
 
 @pytest.mark.parametrize("unknown", [False, True])
-def test_neither_threads_nor_chunks_change_a_prediction(dtype: str, unknown: bool) -> None:
+def test_threads_and_chunks_do_not_change_predictions(dtype: str, unknown: bool) -> None:
     factors = make_factors(dtype)
     lowest = -1 if unknown else 0
     generator = np.random.default_rng(1)

@@ -11,7 +11,9 @@ from factorate._training.held_out import hold_out
 
 
 @given(n=st.integers(2, 300), fraction=st.floats(0.01, 0.9), seed=st.integers(0, 2**64))
-def test_the_fraction_that_is_held_out(n: int, fraction: float, seed: int) -> None:
+def test_the_fraction_is_held_out_in_any_order_of_the_ratings(
+    n: int, fraction: float, seed: int
+) -> None:
     users, items = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
     assume(round(fraction * n) < n)
     held = hold_out(users, items, fraction, seed)
@@ -29,6 +31,6 @@ def test_all_ratings_of_one_pair_are_treated_alike() -> None:
     assert 0 < held.sum() < 500
 
 
-def test_an_error_says_that_no_rating_is_left_to_train_on() -> None:
+def test_holding_out_all_ratings_raises() -> None:
     with pytest.raises(ValueError, match="holds out 3 of 3 ratings, which leaves none"):
         hold_out(np.zeros(3, np.int32), np.ones(3, np.int32), 0.1, seed=0)

@@ -1,4 +1,4 @@
-"""KeyboardInterrupt: a fit keeps the epochs that were finished, bit for bit."""
+"""KeyboardInterrupt: the model has the factors of the last finished epoch, bit for bit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def interrupt_run(monkeypatch: pytest.MonkeyPatch, call: int, task: int) -> None
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4])
 @pytest.mark.parametrize("svdpp", [False, True])
-def test_an_interrupt_in_an_epoch_keeps_the_epochs_before(
+def test_an_interrupt_in_an_epoch_leaves_the_factors_of_the_previous_one(
     columns: Any, n_threads: int, svdpp: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float32))
@@ -59,7 +59,7 @@ def test_an_interrupt_in_an_epoch_keeps_the_epochs_before(
     assert_same(trainer.result().factors, expected.factors)
 
 
-def test_an_interrupt_between_epochs_keeps_the_last(columns: Any) -> None:
+def test_an_interrupt_between_epochs_leaves_the_factors_of_the_last(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float32))
     settings = make_settings(learning_rate_schedule="constant")
 
@@ -122,7 +122,7 @@ def large_epochs(n_epochs: int, svdpp: bool) -> Any:
 def test_two_interrupts_leave_a_whole_epoch_and_no_thread(
     n_threads: int, svdpp: bool, delays: tuple[float, float]
 ) -> None:
-    """Regression: a second interrupt left workers that wrote factors while they were stored."""
+    """Regression: no worker is running after a second interrupt."""
     main = threading.main_thread().ident or 0
     model = large_model(N_EPOCHS, n_threads, svdpp)
 

@@ -9,7 +9,7 @@ import pytest
 from factorate._training.learning_rates import DEFAULT_RATES, SCHEDULES, learning_rate_factor
 
 
-def test_schedules_by_hand() -> None:
+def test_factors_agree_with_calculation_by_hand() -> None:
     assert [learning_rate_factor("constant", epoch, 4) for epoch in (1, 4)] == [1, 1]
     assert [learning_rate_factor("linear", epoch, 4) for epoch in (1, 2, 4)] == [1, 0.75, 0.25]
     assert learning_rate_factor("cosine", 3, 4) == pytest.approx((1 + math.cos(math.pi / 2)) / 2)

@@ -1,4 +1,4 @@
-"""Losses: what they ask of ratings, where the centre is, and how large they are."""
+"""Losses: the ratings they accept, their centre and scale, and their mean."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_mean_losses_by_hand(loss: str, expected: float) -> None:
     assert got == pytest.approx(expected)
 
 
-def test_kullback_leibler_is_zero_at_the_ratings_and_knows_zeros() -> None:
+def test_kullback_leibler_is_zero_at_the_ratings_and_finite_for_zeros() -> None:
     rule = UpdateRule("kullback_leibler", nonnegative=True)
     assert mean_loss(rule, STARS, STARS) == 0
     assert mean_loss(rule, np.array([0.0]), np.array([2.0])) == 2
     assert np.isfinite(mean_loss(rule, STARS, np.zeros(4)))
 
 
-def test_the_centre_is_the_number_of_least_loss() -> None:
+def test_the_centre_minimizes_the_loss_of_a_constant_prediction() -> None:
     assert centre_and_scale(STARS, UpdateRule(), True) == pytest.approx((2.5, STARS.std()))
     for loss in ("absolute", "huber"):
         assert centre_and_scale(STARS, UpdateRule(loss), True) == pytest.approx((2, STARS.std()))
@@ -59,7 +59,7 @@ def test_the_centre_is_the_number_of_least_loss() -> None:
         assert centre_and_scale(ONES_AND_FIVES, UpdateRule(loss), True) == (3, 2)
 
 
-def test_what_a_loss_cannot_take_is_named() -> None:
+def test_ratings_for_which_a_loss_is_undefined_raise() -> None:
     for loss in TWO_VALUED:
         with pytest.raises(ValueError, match=r"ratings\[1\] is 2\.0 and others are 1\.0 and 5\.0"):
             check(STARS, UpdateRule(loss))
@@ -72,8 +72,8 @@ def test_what_a_loss_cannot_take_is_named() -> None:
 
 
 @pytest.mark.parametrize("loss", NAMES)
-def test_every_loss_learns_the_synthetic_ratings(loss: str) -> None:
-    """A rank-3 truth: each loss predicts ratings it has not seen better than one number does."""
+def test_every_loss_fits_synthetic_ratings(loss: str) -> None:
+    """Predictions of unseen ratings are better than those of a constant."""
     users, items, ratings = ft.datasets.synthetic(30_000, 300, 200, n_factors=3, noise=0.3)
     values: Any = ratings - ratings.min()
     if loss in TWO_VALUED:
@@ -83,8 +83,8 @@ def test_every_loss_learns_the_synthetic_ratings(loss: str) -> None:
         8, 20, loss=loss, nonnegative=loss == "kullback_leibler", random_state=0
     ).fit(training)
     predicted = model.predict((users[27_000:], items[27_000:]))
-    truth = values[27_000:]
+    actual = values[27_000:]
     if loss in TWO_VALUED:
-        assert ((predicted > 0.5) == truth).mean() > 0.85
+        assert ((predicted > 0.5) == actual).mean() > 0.85
     else:
-        assert np.sqrt(np.mean((predicted - truth) ** 2)) < 0.75 * truth.std()
+        assert np.sqrt(np.mean((predicted - actual) ** 2)) < 0.75 * actual.std()

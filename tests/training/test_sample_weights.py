@@ -1,4 +1,4 @@
-"""Sample weights: divided by an exact mean, and left out where they are 0."""
+"""Sample weights: divided by their exact mean; ratings of weight 0 are replaced for checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from factorate._training.sample_weights import normalize_weights, replace_unweig
 
 
 def test_the_mean_of_weights_does_not_depend_on_their_order(dtype: str) -> None:
-    """Regression: some orders of float64 weights gave other bits."""
+    """Regression: float64 weights have the same bits in any order."""
     generator = np.random.default_rng(0)
     weights = generator.uniform(0.1, 2, 70_000).astype(dtype)
     expected = normalize_weights(weights)

@@ -1,4 +1,4 @@
-"""The rating schedule: each rating once, in an order that does not depend on the input's order."""
+"""The rating schedule: each rating once, in an order independent of that of the input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,15 @@ def scheduled(
     sizes: Sizes = DEFAULT_SIZES,
     n_threads: int = 1,
 ) -> Schedule:
-    ratings = Ratings(*columns, range_index(shape[0]), range_index(shape[1]), None)
+    users, items, values = columns
+    ratings = Ratings(
+        user_rows=users,
+        item_rows=items,
+        values=values,
+        user_index=range_index(shape[0]),
+        item_index=range_index(shape[1]),
+        library=None,
+    )
     settings = make_settings(seed=seed, n_factors=n_factors, sizes=sizes)
     with Workers(n_threads) as workers:
         return make_schedule(ratings, settings, None, workers)
@@ -55,7 +63,7 @@ def ratings(draw: st.DrawFn) -> tuple[Any, Any, Any, int, int]:
     return users, items, generator.random(n).astype(np.float32), n_users, n_items
 
 
-def check(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: Sizes) -> None:
+def assert_valid(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: Sizes) -> None:
     users, items, values = columns
     schedule = scheduled(columns, shape, seed=1, sizes=sizes)
     given_triples = list(zip(users.tolist(), items.tolist(), values.tolist(), strict=True))
@@ -66,7 +74,7 @@ def check(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: Sizes) -
     assert (np.diff(starts) >= 0).all()
     n_blocks = schedule.n_bands[0] * schedule.n_bands[1]
     assert len(starts) == n_blocks + 1
-    # Only blocks of one row band share users, and only blocks of one column band share items.
+    # Blocks have common users only in a row band, and common items only in a column band.
     for side, positions in enumerate((schedule.user_positions, schedule.item_positions)):
         band_of: dict[int, int] = {}
         for block in range(n_blocks):
@@ -80,7 +88,7 @@ def check(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: Sizes) -
 def test_every_rating_is_in_one_block(sizes: Sizes, drawn: tuple[Any, Any, Any, int, int]) -> None:
     *columns, n_users, n_items = drawn
     users, items, values = columns
-    check((users, items, values), (n_users, n_items), sizes)
+    assert_valid((users, items, values), (n_users, n_items), sizes)
 
 
 def test_small_sizes_cut_many_blocks_and_default_sizes_one(columns: Any) -> None:
@@ -89,7 +97,9 @@ def test_small_sizes_cut_many_blocks_and_default_sizes_one(columns: Any) -> None
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_neither_the_order_of_the_input_nor_threads_matter(columns: Any, n_threads: int) -> None:
+def test_the_schedule_does_not_depend_on_input_order_or_threads(
+    columns: Any, n_threads: int
+) -> None:
     sizes = Sizes(block_work=100, tile_bytes=512, tile_ratings=2, thread_ratings=500)
     expected = triples(scheduled(columns, (60, 80), seed=5, sizes=sizes))
     order = np.random.default_rng(0).permutation(len(columns[0]))
@@ -134,21 +144,21 @@ def test_bands_are_balanced_and_at_most_64() -> None:
     assert 50 < max(many.n_bands) <= 64
 
 
-def test_one_user_with_a_tenth_of_the_ratings_fits_in_a_band() -> None:
+def test_a_user_with_a_tenth_of_the_ratings_is_in_one_band() -> None:
     generator = np.random.default_rng(0)
     users = generator.integers(1, 1000, 20_000).astype(np.int32)
     users[:2000] = 0
     items = generator.integers(0, 2000, 20_000).astype(np.int32)
-    check((users, items, np.ones(20_000, np.float32)), (1000, 2000), DEFAULT_SIZES)
+    assert_valid((users, items, np.ones(20_000, np.float32)), (1000, 2000), TINY)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
-def test_an_epoch_has_each_block_once_and_blocks_of_a_stratum_share_no_band(
+def test_an_epoch_has_each_block_once_in_as_few_strata_as_possible(
     n_rows: int, n_columns: int, seed: int
 ) -> None:
     order = block_order((n_rows, n_columns), seed, epoch=3)
     assert sorted(order) == list(range(n_rows * n_columns))
-    # A stratum ends where a row band or column band comes again.
+    # A new stratum begins at the first repetition of a row band or column band.
     n_strata, rows, columns = 1, set[int](), set[int]()
     for block in order:
         row, column = divmod(block, n_columns)
@@ -165,13 +175,13 @@ def test_epochs_have_different_orders_of_blocks() -> None:
 
 
 @pytest.mark.parametrize(("users", "items"), [([0, 5], [0, 0]), ([0, 0], [-1, 0])])
-def test_a_row_out_of_range_is_named(users: list[int], items: list[int]) -> None:
+def test_a_row_out_of_range_raises(users: list[int], items: list[int]) -> None:
     rows = np.array(users, np.int32), np.array(items, np.int32)
     with pytest.raises(ValueError, match=r"row (5 of rating 1|-1 of rating 0) is outside 0…"):
         scheduled((*rows, np.ones(2, np.float32)), (2, 2))
 
 
-def test_random_numbers_are_pinned() -> None:
+def test_random_numbers_never_change() -> None:
     """NumPy guarantees raw output; if these numbers change, every model changes."""
     raw = random_streams.stream(1, 2).random_raw(2).tolist()
     assert raw == [4301196022613586579, 867395562149415902]

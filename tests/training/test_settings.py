@@ -1,4 +1,4 @@
-"""The parameters of a model, checked and named."""
+"""Settings: the parameters of a model are checked, and errors name them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from factorate._training.settings import check_settings
         ({"clip": 1}, TypeError, "clip is 1"),
     ],
 )
-def test_parameters_are_checked_and_named(
+def test_an_invalid_parameter_raises_and_leaves_the_model(
     columns: Any, parameters: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     model = ft.MatrixFactorization(5, 4, random_state=0).fit(columns)
@@ -48,13 +48,13 @@ def test_parameters_are_checked_and_named(
     assert model.user_factors_ is before
 
 
-def test_a_mapping_of_regularization_leaves_the_rest_at_the_default() -> None:
+def test_parameters_missing_from_a_mapping_have_the_default_regularization() -> None:
     parameters = ft.MatrixFactorization(regularization={"factors": 0.1}).get_params()
     assert check_settings(parameters, 0).l2 == (0.1, 0.1, 0.036, 0.036)
 
 
-def test_only_what_trains_anew_draws_from_a_generator(columns: Any) -> None:
-    """Others advanced the generator, so that a later fit gave other factors."""
+def test_only_fit_advances_a_generator(columns: Any) -> None:
+    """Regression: other methods do not advance the generator, and a later fit is the same."""
     generator = np.random.default_rng(0)
     model = ft.MatrixFactorization(2, 1, random_state=generator).fit(columns)
     before = generator.bit_generator.state
@@ -66,8 +66,8 @@ def test_only_what_trains_anew_draws_from_a_generator(columns: Any) -> None:
     assert generator.bit_generator.state != before
 
 
-def test_a_fit_that_refuses_its_parameters_draws_nothing() -> None:
-    """Regression: the seed was drawn before the parameters were checked."""
+def test_invalid_parameters_do_not_advance_a_generator() -> None:
+    """Regression: parameters are checked before the seed is drawn."""
     generator = np.random.default_rng(0)
     before = generator.bit_generator.state
     with pytest.raises(ValueError, match="huber_delta"):
@@ -75,6 +75,6 @@ def test_a_fit_that_refuses_its_parameters_draws_nothing() -> None:
     assert generator.bit_generator.state == before
 
 
-def test_no_column_is_named_twice() -> None:
+def test_a_column_named_twice_raises() -> None:
     with pytest.raises(ValueError, match=r"columns names 'a' twice"):
         ft.MatrixFactorization(columns=("a", "a", "c")).fit(([1], [1], [1.0]))

@@ -1,4 +1,4 @@
-"""SVD++ terms: the specification group by group, and what any model guarantees."""
+"""SVD++ terms: agreement with the reference, the schedule, and models with them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def prepare(columns: Any, settings: Settings, weights: Any = None) -> tuple[Sche
     return schedule, make_svdpp_terms(schedule, settings, Workers())
 
 
-def specified(settings: Settings, columns: Any, weights: Any = None) -> list[Any]:
+def train_by_reference(settings: Settings, columns: Any, weights: Any = None) -> list[Any]:
     """Train by the reference, in the order of the schedule."""
     ratings = read(columns, "float64")
     untrained = replace(settings, n_epochs=0)
@@ -127,12 +127,12 @@ def specified(settings: Settings, columns: Any, weights: Any = None) -> list[Any
     ],
     ids=str,
 )
-def test_ten_epochs_are_the_specification_group_by_group(
+def test_ten_epochs_agree_with_the_reference_group_by_group(
     columns: Any, changes: Any, weighted: bool
 ) -> None:
     settings = settings_of(model(**changes))
     weights = np.random.default_rng(3).uniform(0.1, 2, 3000) if weighted else None
-    expected = specified(settings, columns, weights)
+    expected = train_by_reference(settings, columns, weights)
     assert np.abs(expected[-1]).max() > 0.001
     factors = Trainer(read(columns, "float64"), settings, weights=weights).train().factors
     names = "user_factors", "item_factors", "user_bias", "item_bias", "svdpp"
@@ -150,7 +150,7 @@ def rows(n: int, dtype: str, seed: int) -> Any:
 
 
 @pytest.mark.usefixtures("isa")
-def test_rows_are_added_in_their_order_and_no_more(dtype: str) -> None:
+def test_the_first_n_rows_are_added_in_order(dtype: str) -> None:
     generator = np.random.default_rng(0)
     targets, sources = (generator.integers(0, n, 90 + LOOKAHEAD, np.int32) for n in (5, 7))
     T, S = rows(5, dtype, 1), rows(7, dtype, 2)
@@ -164,15 +164,15 @@ def test_rows_are_added_in_their_order_and_no_more(dtype: str) -> None:
 @pytest.mark.usefixtures("isa")
 def test_combining_and_distributing_agree_with_numpy(dtype: str) -> None:
     P, own, sums = (rows(5, dtype, seed) for seed in range(3))
-    norm, keep = np.linspace(0.1, 1, 5).astype(dtype), np.linspace(0.9, 1, 5).astype(dtype)
+    norm, decay = np.linspace(0.1, 1, 5).astype(dtype), np.linspace(0.9, 1, 5).astype(dtype)
     before = [array.copy() for array in (P, own, sums)]
     dispatch.svdpp.combine(P, own, sums, norm, 1, 4)
     some = slice(1, 4)
     combined = (before[1] + norm[:, None] * before[2])[some]
     np.testing.assert_allclose(P[some], combined, 1e-6, 1e-6)
     P[some] += 0.5
-    dispatch.svdpp.distribute(P, own, sums, norm, keep, 0.25, 1, 4)
-    np.testing.assert_allclose(own[some], (keep[:, None] * (before[1] + 0.375))[some], 1e-6, 1e-6)
+    dispatch.svdpp.distribute(P, own, sums, norm, decay, 0.25, 1, 4)
+    np.testing.assert_allclose(own[some], (decay[:, None] * (before[1] + 0.375))[some], 1e-6, 1e-6)
     np.testing.assert_allclose(sums[some], np.tile(0.125 * norm[some, None], 32), 1e-6, 1e-6)
     for now, then in zip((P, own, sums), before, strict=True):
         np.testing.assert_array_equal(now[[0, 4]], then[[0, 4]])
@@ -182,7 +182,7 @@ def test_combining_and_distributing_agree_with_numpy(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("n_groups", [1, 5])
-def test_the_item_fraction_falls_with_what_users_of_a_group_have_in_common(
+def test_the_item_fraction_falls_if_users_of_a_group_have_common_items(
     columns: Any, n_groups: int
 ) -> None:
     sizes = replace(SMALL, n_groups=n_groups)
@@ -198,7 +198,7 @@ def test_the_item_fraction_falls_with_what_users_of_a_group_have_in_common(
     assert (min(terms.item_fractions) < svdpp.ITEM_FRACTION) == (n_groups == 1)
 
 
-def test_an_epoch_trains_group_after_group_and_phase_after_phase(columns: Any) -> None:
+def test_an_epoch_runs_group_by_group_and_phase_by_phase(columns: Any) -> None:
     schedule, terms = prepare(columns, settings_of(model()))
     order = epoch_tasks(schedule, 0, 1)
     assert len(set(order)) == len(order) == 3 * np.prod(schedule.n_bands) + 2 * schedule.n_bands[0]
@@ -229,11 +229,11 @@ def test_any_number_of_threads_gives_the_same_bits(columns: Any, data: str, dtyp
         assert_same(got, expected)
 
 
-# What training guarantees for any model
+# Training of models with SVD++ terms
 
 
-def test_validation_ratings_are_not_part_of_the_terms(columns: Any) -> None:
-    """N(u) are items of training ratings, not of validation ratings."""
+def test_validation_ratings_do_not_contribute_to_the_terms(columns: Any) -> None:
+    """N(u) are the items of training ratings only."""
     users, items, ratings = columns
     some = np.arange(3000) % 10 > 0
     training = users[some], items[some], ratings[some]
@@ -258,7 +258,7 @@ def test_the_best_epoch_is_restored_with_its_svdpp_factors(columns: Any) -> None
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1.0, 30.0, 1e3])
-def test_any_rate_ends_with_finite_factors_or_an_error(columns: Any, rate: float) -> None:
+def test_any_rate_gives_finite_factors_or_an_error(columns: Any, rate: float) -> None:
     chosen = model(learning_rate=rate)
     try:
         chosen.fit(columns)
@@ -288,8 +288,8 @@ def test_a_warm_start_adds_new_users_and_items(columns: Any) -> None:
     assert grown.evaluate(columns)["rmse"] < anew.evaluate(columns)["rmse"]
 
 
-def test_svdpp_terms_lower_the_error_where_rated_items_show_taste() -> None:
-    """Which items a user rated shows the taste of users with few ratings."""
+def test_svdpp_terms_lower_the_error_if_rated_items_predict_ratings() -> None:
+    """The items that a user with few ratings has rated predict the ratings."""
     generator = np.random.default_rng(0)
     tastes = generator.integers(0, 2, 3000)
     users = np.repeat(np.arange(3000), 8)
@@ -307,10 +307,10 @@ def test_svdpp_terms_lower_the_error_where_rated_items_show_taste() -> None:
     assert rmse[1] < 0.97 * rmse[0]
 
 
-# Files, and what goes together
+# Files and combinations of parameters
 
 
-def test_a_file_keeps_the_svdpp_factors(columns: Any, tmp_path: Any) -> None:
+def test_a_file_contains_the_svdpp_factors(columns: Any, tmp_path: Any) -> None:
     fitted = model().fit(columns)
     fitted.save(tmp_path / "model.npz")
     loaded = ft.load(tmp_path / "model.npz")
@@ -339,14 +339,12 @@ def test_a_refit_without_svdpp_terms_removes_them(columns: Any) -> None:
         ({"l1_regularization": 0.1}, "l1_regularization=0.1 of user factors"),
     ],
 )
-def test_parameters_that_do_not_go_together_are_rejected(
-    columns: Any, changes: Any, message: str
-) -> None:
+def test_parameters_that_cannot_be_combined_raise(columns: Any, changes: Any, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         model(**changes).fit(columns)
 
 
-def test_partial_fit_is_rejected_and_the_error_names_alternatives(columns: Any) -> None:
+def test_partial_fit_raises_and_the_error_names_an_alternative(columns: Any) -> None:
     fitted = model().fit(columns)
     before = state(fitted)
     with pytest.raises(ValueError, match="warm_start=True"):
@@ -354,10 +352,10 @@ def test_partial_fit_is_rejected_and_the_error_names_alternatives(columns: Any) 
     assert state(fitted) is before
 
 
-# Users and items that come later
+# New users and items
 
 
-def newcomers() -> Any:
+def new_ratings() -> Any:
     generator = np.random.default_rng(2)
     items = [generator.choice(80, size, replace=False) for size in (1, 3, 3, 20, 80)]
     users = np.repeat(np.arange(1000, 1005), [len(some) for some in items])
@@ -365,9 +363,9 @@ def newcomers() -> Any:
 
 
 @pytest.mark.parametrize("fit_bias", [True, False])
-def test_new_users_are_those_of_the_reference(columns: Any, fit_bias: bool, dtype: str) -> None:
+def test_new_users_agree_with_the_reference(columns: Any, fit_bias: bool, dtype: str) -> None:
     fitted = model(dtype=dtype, fit_bias=fit_bias).fit(columns)
-    users, items, ratings = newcomers()
+    users, items, ratings = new_ratings()
     factors = state(fitted).factors
     shuffled = np.random.default_rng(0).permutation(len(users))
     fitted.add_users((users[shuffled], items[shuffled], ratings[shuffled]))
@@ -389,7 +387,7 @@ def test_new_users_are_those_of_the_reference(columns: Any, fit_bias: bool, dtyp
         assert fitted.user_bias_[row] == pytest.approx(b, tolerance, tolerance)
 
 
-def test_regularization_pulls_new_users_to_what_their_items_say(columns: Any) -> None:
+def test_strong_regularization_reduces_new_users_to_their_svdpp_terms(columns: Any) -> None:
     fitted = model().fit(columns)
     items = np.array([3, 5, 8])
     fitted.set_params(regularization=1e6).add_users(([1000] * 3, items, [1.0, 5.0, 2.0]))
@@ -398,7 +396,7 @@ def test_regularization_pulls_new_users_to_what_their_items_say(columns: Any) ->
 
 
 @pytest.mark.parametrize("loss", ["squared", "absolute"])
-def test_new_users_have_what_their_items_say_and_a_solution_for_the_rest(
+def test_new_user_factors_are_svdpp_terms_plus_a_solution_for_the_residuals(
     columns: Any, loss: str
 ) -> None:
     fitted = model(loss=loss, dtype="float64").fit(columns)
@@ -414,7 +412,7 @@ def test_new_users_have_what_their_items_say_and_a_solution_for_the_rest(
     assert np.abs(terms).max() > 0.01
 
 
-def test_new_items_have_no_svdpp_factors_yet(columns: Any) -> None:
+def test_new_items_have_svdpp_factors_of_0(columns: Any) -> None:
     fitted = model().fit(columns)
     before = fitted.svdpp_factors_
     fitted.add_items((np.arange(5), np.full(5, 500), np.arange(5.0)))
@@ -422,7 +420,7 @@ def test_new_items_have_no_svdpp_factors_yet(columns: Any) -> None:
     assert not fitted.svdpp_factors_[80].any()
 
 
-def test_removing_users_leaves_the_svdpp_factors(columns: Any) -> None:
+def test_removing_users_does_not_change_the_svdpp_factors(columns: Any) -> None:
     fitted = model().fit(columns)
     before = fitted.svdpp_factors_
     fitted.remove_users([3, 4])

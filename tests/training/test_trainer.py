@@ -1,4 +1,4 @@
-"""The training loop: the specification, the same bits for any number of threads, recovery."""
+"""Trainer: agreement with the reference, bits for any number of threads, divergence, stopping."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ RULES = {
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("settings", RULES.values(), ids=RULES)
-def test_ten_epochs_are_the_specification_in_block_order(
+def test_ten_epochs_agree_with_the_reference_in_block_order(
     columns: Any, settings: Settings, weighted: bool
 ) -> None:
     settings = dataclasses.replace(settings, sizes=SMALL)
@@ -78,11 +78,11 @@ def test_ten_epochs_are_the_specification_in_block_order(
         if rule.adagrad:
             rates[:2] *= np.sqrt(K)
         for block in block_order(schedule.n_bands, settings.seed, epoch):
-            part = slice(*schedule.block_starts[block : block + 2])
+            span = slice(*schedule.block_starts[block : block + 2])
             reference.train_epoch(
-                schedule.user_order[schedule.user_positions[part]],
-                schedule.item_order[schedule.item_positions[part]],
-                (schedule.ratings[part] - factors.mean) / factors.scale,
+                schedule.user_order[schedule.user_positions[span]],
+                schedule.item_order[schedule.item_positions[span]],
+                (schedule.ratings[span] - factors.mean) / factors.scale,
                 P,
                 Q,
                 *biases,
@@ -90,7 +90,7 @@ def test_ten_epochs_are_the_specification_in_block_order(
                 settings.l2,
                 rule.fit_bias,
                 l1=settings.l1,
-                weights=schedule.weights[part] if weighted else None,
+                weights=schedule.weights[span] if weighted else None,
                 loss=rule.loss,
                 loss_parameter=rule.loss_parameter,
                 nonnegative=rule.nonnegative,
@@ -111,7 +111,7 @@ def test_ten_epochs_are_the_specification_in_block_order(
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_order_of_the_input_does_not_affect_the_bits(columns: Any, weighted: bool) -> None:
-    """Regression: the sums of the ratings and of float64 weights do not depend on the order."""
+    """Regression: sums of ratings and of float64 weights do not depend on the order."""
     generator = np.random.default_rng(0)
     columns = (*columns[:2], generator.normal(3, 1, 3000))
     weights = generator.uniform(0.1, 2, 3000) if weighted else None
@@ -128,7 +128,7 @@ def test_the_order_of_the_input_does_not_affect_the_bits(columns: Any, weighted:
         assert_same(model._fitted.factors, fits[0]._fitted.factors)
 
 
-def test_training_starts_from_small_positive_factors_for_any_scale_of_ratings(columns: Any) -> None:
+def test_initial_factors_are_small_and_positive_for_any_scale_of_ratings(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
     start = Trainer(ratings, make_settings(n_epochs=0)).train().factors
     P = start.user_factors / np.sqrt(start.scale)
@@ -141,7 +141,7 @@ def test_training_starts_from_small_positive_factors_for_any_scale_of_ratings(co
 
 
 def skewed() -> Any:
-    """Return ratings a tenth of which are of one user."""
+    """Return ratings of which one user has a tenth."""
     generator = np.random.default_rng(0)
     users = generator.integers(1, 300, 5000)
     users[:500] = 0
@@ -218,12 +218,12 @@ def test_factors_begin_on_a_cache_line() -> None:
 # Divergence
 
 
-def steps_of(epochs: Any) -> list[float]:
+def learning_rates_of(epochs: Any) -> list[float]:
     return [round(epoch.learning_rate, 9) for epoch in epochs]
 
 
 class Faulty:
-    """Replaces `EpochRunner.run` and makes factors NaN in some of its calls, counted from 0."""
+    """Patch `EpochRunner.run` to make factors NaN in some calls, counted from 0."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *calls: int, noticed: bool = True) -> None:
         count, run = itertools.count(), EpochRunner.run
@@ -252,7 +252,7 @@ def test_an_epoch_that_diverges_is_repeated_at_half_the_rate(
     faulty = Faulty(monkeypatch, 2)
     with caplog.at_level(logging.WARNING, "factorate"):
         got = Trainer(ratings, CONSTANT).train()
-    assert steps_of(got.history) == [0.02, 0.02, 0.01, 0.01]
+    assert learning_rates_of(got.history) == [0.02, 0.02, 0.01, 0.01]
     (record,) = caplog.records
     assert record.getMessage() == (
         "training diverged in epoch 3 of 4; repeating it at half the learning rate"
@@ -268,13 +268,13 @@ def test_training_starts_again_if_an_epoch_diverges_twice(
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
     faulty = Faulty(monkeypatch, 2, 3)
     got = Trainer(ratings, CONSTANT).train()
-    assert steps_of(got.history) == [0.005] * 4
+    assert learning_rates_of(got.history) == [0.005] * 4
     faulty.undo()
     slow = dataclasses.replace(CONSTANT, rates=times(CONSTANT.rates, 0.25))
     assert_same(got.factors, Trainer(ratings, slow).train().factors)
 
 
-def test_after_a_new_start_the_best_epoch_is_one_of_the_new_run(
+def test_the_best_epoch_after_a_restart_is_from_the_new_run(
     columns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
@@ -303,17 +303,17 @@ def test_a_validation_loss_that_is_not_finite_is_a_divergence(
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
     Faulty(monkeypatch, 1, noticed=False)
     got = Trainer(ratings, CONSTANT, held_out=first_ratings(ratings)).train()
-    assert steps_of(got.history) == [0.02, 0.01, 0.01, 0.01]
+    assert learning_rates_of(got.history) == [0.02, 0.01, 0.01, 0.01]
     assert all(np.isfinite(epoch.valid_rmse) for epoch in got.history)
 
 
-def test_the_rate_may_be_halved_often_but_the_log_has_one_line(
+def test_repeated_halvings_log_one_warning(
     columns: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     Faulty(monkeypatch, 1, 3, 5)
     with caplog.at_level(logging.WARNING, "factorate"):
         got = Trainer(read_ratings(columns, dtype=np.dtype(np.float64)), CONSTANT).train()
-    assert steps_of(got.history) == [0.02, 0.01, 0.005, 0.0025]
+    assert learning_rates_of(got.history) == [0.02, 0.01, 0.005, 0.0025]
     (record,) = caplog.records
     assert "epoch 2 of 4" in record.getMessage()
 
@@ -326,7 +326,7 @@ def test_an_overflow_in_the_last_updates_is_a_divergence(columns: Any) -> None:
 
 @pytest.mark.parametrize("rate", [10.0**power for power in range(-4, 4)])
 @pytest.mark.parametrize("rule", [UpdateRule(), UpdateRule("logistic"), UpdateRule("hinge")])
-def test_any_rate_ends_with_a_finite_model_or_an_error_that_names_it(
+def test_any_rate_gives_finite_factors_or_an_error_that_names_the_rate(
     columns: Any, rate: float, rule: Any
 ) -> None:
     users, items, values = columns
@@ -343,7 +343,7 @@ def test_any_rate_ends_with_a_finite_model_or_an_error_that_names_it(
         )
 
 
-# When to stop
+# The end of training
 
 
 def test_patience_ends_training_and_restores_the_best_epoch(columns: Any) -> None:
@@ -353,8 +353,8 @@ def test_patience_ends_training_and_restores_the_best_epoch(columns: Any) -> Non
         n_epochs=50, patience=3, learning_rate_schedule="constant", rates=PerKind(*(0.1,) * 4)
     )
     got = Trainer(ratings, chosen, held_out=worse).train()
-    losses_seen = [epoch.valid_rmse for epoch in got.history]
-    assert got.best == int(np.argmin(losses_seen)) + 1
+    valid_errors = [epoch.valid_rmse for epoch in got.history]
+    assert got.best == int(np.argmin(valid_errors)) + 1
     assert len(got.history) == got.best + 3 < 50
     expected = Trainer(
         ratings, dataclasses.replace(chosen, n_epochs=got.best, patience=None)

@@ -1,4 +1,4 @@
-"""Workers: the result of running tasks in order, and no thread that outlives a call."""
+"""Workers: results as if tasks ran in order, and no thread that outlives a call."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_tasks_that_share_a_band_run_in_order(n_threads: int) -> None:
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_no_tasks_have_no_results(n_threads: int) -> None:
+def test_no_tasks_give_no_results(n_threads: int) -> None:
     with Workers(n_threads) as workers:
         assert workers.run_tasks([], [], lambda _: 0.0) == []
 

@@ -1,4 +1,4 @@
-"""The default number of threads is the number of cores that this process may use."""
+"""The number of threads is by default that of the available cores."""
 
 from __future__ import annotations
 

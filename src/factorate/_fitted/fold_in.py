@@ -113,7 +113,14 @@ def user_of_ratings(
         accumulators=None,
     )
     users = np.zeros_like(items)
-    given = Ratings(users, items, ratings, range_index(1), fitted.item_index, None)
+    given = Ratings(
+        user_rows=users,
+        item_rows=items,
+        values=ratings,
+        user_index=range_index(1),
+        item_index=fitted.item_index,
+        library=None,
+    )
     return add_rows(without_users, given, "user", settings)
 
 

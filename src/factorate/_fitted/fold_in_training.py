@@ -95,9 +95,15 @@ def _train(
         mean=fixed.mean,
         scale=fixed.scale,
     )
-    indexes = range_index(len(P)), range_index(len(Q))
     trained = Trainer(
-        Ratings(user_rows, item_rows, ratings.values, *indexes, None),
+        Ratings(
+            user_rows=user_rows,
+            item_rows=item_rows,
+            values=ratings.values,
+            user_index=range_index(len(P)),
+            item_index=range_index(len(Q)),
+            library=None,
+        ),
         dataclasses.replace(
             settings,
             n_factors=n_factors,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ratings:
     """Ratings with a row for each user and item.
 
@@ -87,7 +87,14 @@ def read_ratings(
         user_index, item_index = map(range_index, columns.shape)
         users, items = columns.user_ids, columns.item_ids
     users, items = (np.ascontiguousarray(rows, np.int32) for rows in (users, items))
-    return Ratings(users, items, values, user_index, item_index, columns.library)
+    return Ratings(
+        user_rows=users,
+        item_rows=items,
+        values=values,
+        user_index=user_index,
+        item_index=item_index,
+        library=columns.library,
+    )
 
 
 def read_further(
@@ -139,7 +146,15 @@ def read_further(
         )
         sides.append((longer, np.ascontiguousarray(rows)))
     (user_index, users), (item_index, items) = sides
-    return Ratings(users, items, values, user_index, item_index, columns.library), columns
+    ratings = Ratings(
+        user_rows=users,
+        item_rows=items,
+        values=values,
+        user_index=user_index,
+        item_index=item_index,
+        library=columns.library,
+    )
+    return ratings, columns
 
 
 def read_ratings_of_one(
