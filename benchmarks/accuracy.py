@@ -86,9 +86,9 @@ for u, i, r in zip(users, items, ratings):
 n_users, n_items = max(users) + 1, max(items) + 1
 same = [dict(zip(range(n), range(n))) for n in (n_users, n_items)]
 training = Trainset(by_user, by_item, n_users, n_items, len(users), (1, 5), *same)
-began = time.perf_counter()
+start = time.perf_counter()
 SVD(n_factors=100, random_state=0).fit(training)
-print(time.perf_counter() - began)
+print(time.perf_counter() - start)
 """
 
 
@@ -120,9 +120,9 @@ def fit(
 ) -> tuple[ft.MatrixFactorization, float]:
     """Fit a model with one thread; return the model and the seconds."""
     model = ft.MatrixFactorization(random_state=seed, n_threads=1, **parameters)
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.fit(training)
-    return model, time.perf_counter() - began
+    return model, time.perf_counter() - start
 
 
 def grid(choices: dict[str, tuple[Any, ...]]) -> Iterator[Parameters]:
@@ -277,11 +277,11 @@ def ten_folds(surprise: bool) -> None:
     columns = columns_of(read("ml-1m"))
     splits = KFold(10, shuffle=True, random_state=0).split(columns[0])
     parts = [(take(columns, known), take(columns, test)) for known, test in splits]
-    began = time.perf_counter()
+    start = time.perf_counter()
     scores = [
         fit(training, 0, {"n_factors": 100})[0].evaluate(test)["rmse"] for training, test in parts
     ]
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     print(f"\nML-1M, K=100, ten folds, fit and evaluate: {seconds:.1f} s, {spread(scores)}")
     python = ENVIRONMENTS / "scikit-surprise" / "bin" / "python"
     if surprise:

@@ -87,9 +87,9 @@ def main() -> None:
             seconds: dict[str, list[float]] = {way: [] for way in ways}
             for _ in range(RUNS):
                 for way, function in ways.items():
-                    began = time.perf_counter()
+                    start = time.perf_counter()
                     function()
-                    seconds[way].append(time.perf_counter() - began)
+                    seconds[way].append(time.perf_counter() - start)
             size = path.stat().st_size / 1e6
             print(f"{'text' if text else 'integer'} ids, {size:.0f} MB")
             for way, values in seconds.items():

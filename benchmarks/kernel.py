@@ -66,12 +66,12 @@ def epoch_of(
             rows[:] = at_first
         for bias in biases:
             bias[:] = 0
-        began = time.perf_counter()
+        start = time.perf_counter()
         for start, stop in starts:
             ahead = slice(start, stop + LOOKAHEAD)
             users, items, ratings = order[0][ahead], order[1][ahead], order[2][start:stop]
             train(users, items, ratings, *state, *biases, rule)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         return sum(stop - start for start, stop in starts) / seconds / 1e6
 
     return epoch

@@ -48,9 +48,9 @@ def measured(call: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     """Call a function; return its seconds, peak and additional memory, and its result."""
     Path("/proc/self/clear_refs").write_text("5")  # reset the peak, see man 5 proc
     before = resident_mb("VmRSS")
-    began = time.perf_counter()
+    start = time.perf_counter()
     result = call()
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     peak = resident_mb("VmHWM")
     return {"seconds": seconds, "peak": peak, "added": peak - before}, result
 
@@ -126,9 +126,9 @@ def one_user(folder: Path, n_threads: int) -> tuple[Any, Any]:
     ):
         times = []
         for user, item in zip(users, items, strict=True):
-            began = time.perf_counter()
+            start = time.perf_counter()
             call(user, item)
-            times.append(1e6 * (time.perf_counter() - began))
+            times.append(1e6 * (time.perf_counter() - start))
         figures[name] = float(np.median(times))
         figures[f"{name} 99 %"] = float(np.percentile(times, 99))
     return figures, None

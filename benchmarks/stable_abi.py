@@ -30,10 +30,10 @@ biases = np.zeros((2, ROWS), np.float32)
 few, counts, empty = users[:8], np.zeros(ROWS, np.int64), users[:0]
 
 def timed(call, n):
-    began = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(n):
         call()
-    return (time.perf_counter() - began) / n
+    return (time.perf_counter() - start) / n
 
 rule = {
     "rate": [1e-4] * 4, "l2": [0.02] * 4, "l1": [0.0] * 4, "loss": 0, "loss_parameter": 1.0,

@@ -49,9 +49,9 @@ def stream(past: Columns, batches: list[Columns], **parameters: Any) -> tuple[fl
     errors, seconds = [], []
     for batch in batches:
         errors.append(error(model, batch))
-        began = time.perf_counter()
+        start = time.perf_counter()
         model.partial_fit(batch)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     return rmse(errors), seconds
 
 

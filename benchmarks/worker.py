@@ -53,10 +53,10 @@ def curve(engine: str, job: dict[str, Any], test: Any, counts: list[int]) -> lis
     """Return (epochs, seconds, test RMSE) for increasing numbers of epochs."""
     points = []
     for n_epochs in counts:
-        began = time.perf_counter()
+        start = time.perf_counter()
         result = ENGINES[engine](Job(**job, n_epochs=n_epochs))
         points.append((n_epochs, result.seconds, result.rmse(*test)))
-        if time.perf_counter() - began > PATIENCE:
+        if time.perf_counter() - start > PATIENCE:
             break
     return points
 

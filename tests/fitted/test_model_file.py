@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hostile_models import generate, npy, npy_header, read_parts, valid_models, write_parts
+from hostile_models import generate, npy, npy_header, read_members, valid_models, write_members
 from optional import pandas as pd
 
 import factorate as ft
@@ -310,20 +310,20 @@ def test_float16_is_not_mapped(tmp_path: Path) -> None:
     assert again.user_factors_.dtype == np.float32
 
 
-# Other ways to carry a model
+# Pickle, joblib and copies
 
 
-@pytest.mark.parametrize("kept", ["fitted", "loaded", "mapped"])
-@pytest.mark.parametrize("way", ["pickle", "joblib", "deepcopy"])
-def test_other_ways_to_carry_a_model(way: str, kept: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["fitted", "loaded", "mapped"])
+@pytest.mark.parametrize("method", ["pickle", "joblib", "deepcopy"])
+def test_pickles_and_copies_equal_the_model(method: str, source: str, tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib", reason="joblib is not installed")
     model = small(["b", "", "ü"])
-    if kept != "fitted":
+    if source != "fitted":
         model.save(tmp_path / "model.npz")
-        model = ft.load(tmp_path / "model.npz", mmap=kept == "mapped")
-    if way == "pickle":
+        model = ft.load(tmp_path / "model.npz", mmap=source == "mapped")
+    if method == "pickle":
         again = pickle.loads(pickle.dumps(model))  # noqa: S301
-    elif way == "joblib":
+    elif method == "joblib":
         joblib.dump(model, tmp_path / "model.joblib")
         again = joblib.load(tmp_path / "model.joblib")
     else:
@@ -371,19 +371,19 @@ def test_nanoseconds_with_a_zone_are_not_rounded(tmp_path: Path) -> None:
 
 
 def change_metadata(path: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    parts = read_parts(path)
-    parts[METADATA] = json.dumps(changed(json.loads(parts[METADATA]))).encode()
-    write_parts(path, parts)
+    members = read_members(path)
+    members[METADATA] = json.dumps(changed(json.loads(members[METADATA]))).encode()
+    write_members(path, members)
 
 
 def change(metadata: dict[str, Any], keys: tuple[str, ...], value: Any) -> dict[str, Any]:
     """Return metadata with one value replaced, or without its key where the value is `REMOVED`."""
-    place = metadata
+    inner = metadata
     for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
+        inner = inner[key]
+    inner[keys[-1]] = value
     if value is REMOVED:
-        del place[keys[-1]]
+        del inner[keys[-1]]
     return metadata
 
 
@@ -398,7 +398,7 @@ REMOVED = object()
         (("mean",), 10**400, "mean is .* expected a finite number"),
         (("mean",), True, "mean is True"),
         (("mean",), REMOVED, "factorate.json has no 'mean'"),
-        (("extra",), 1, "factorate.json has 'extra', which is not part of it"),
+        (("extra",), 1, "factorate.json has 'extra', which is not a valid key"),
         (("seed",), -1, "seed is -1"),
         (("seed",), 0.5, "seed is 0.5"),
         (("n_updates",), 2**63, "n_updates is"),
@@ -480,12 +480,12 @@ ARRAYS: list[tuple[str, Any, str]] = [
 def test_arrays_are_validated(name: str, array: Any, message: str, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small().save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     if array is None:
-        del parts[f"{name}.npy"]
+        del members[f"{name}.npy"]
     else:
-        parts[f"{name}.npy"] = npy(array)
-    write_parts(path, parts)
+        members[f"{name}.npy"] = npy(array)
+    write_members(path, members)
     with pytest.raises(ft.ModelFileError, match=message):
         ft.load(path)
 
@@ -493,9 +493,9 @@ def test_arrays_are_validated(name: str, array: Any, message: str, tmp_path: Pat
 def test_seen_items_rise_within_each_user(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small([0, 0, 1]).save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     for items, rises in (([0, 1, 0], True), ([1, 0, 0], False), ([1, 1, 0], False)):
-        write_parts(path, parts | {"seen_items.npy": npy(np.array(items, np.int32))})
+        write_members(path, members | {"seen_items.npy": npy(np.array(items, np.int32))})
         if rises:
             ft.load(path)
             continue
@@ -507,9 +507,9 @@ def test_seen_items_rise_within_each_user(tmp_path: Path) -> None:
 def test_accumulators_are_positive(value: float, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small(learning_rate_schedule="adagrad").save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     accumulators = np.full((3, 2), value, FLOAT32)
-    write_parts(path, parts | {"user_accumulators.npy": npy(accumulators)})
+    write_members(path, members | {"user_accumulators.npy": npy(accumulators)})
     with pytest.raises(ft.ModelFileError, match="user_accumulators is not 3 rows of two sums"):
         ft.load(path)
 
@@ -520,10 +520,10 @@ def test_arrays_in_a_file_are_numbers(descr: str, mapped: bool, tmp_path: Path) 
     """Regression: an array of objects was mapped, so that its bytes were used as pointers."""
     path = tmp_path / "model.npz"
     small().save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     data = b"A" * 9 * np.dtype(descr).itemsize
-    parts["user_factors.npy"] = npy_header(descr, (3, 3)) + data
-    write_parts(path, parts)
+    members["user_factors.npy"] = npy_header(descr, (3, 3)) + data
+    write_members(path, members)
     with pytest.raises(ft.ModelFileError, match=r"user_factors has dtype .*; expected f2 f4 f8"):
         ft.load(path, mmap=mapped)
 

@@ -80,7 +80,7 @@ def fitted(seed: int, n_factors: int = 4) -> ft.MatrixFactorization:
     return ft.MatrixFactorization(n_factors, 2, random_state=seed).fit(ratings())
 
 
-# What is written is read
+# Writing and reading
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
@@ -123,9 +123,9 @@ def repack(
 ) -> None:
     """Write the members of a file again as another program does, some with other content."""
     with zipfile.ZipFile(path) as source:
-        parts = {name: source.read(name) for name in source.namelist()}
+        members = {name: source.read(name) for name in source.namelist()}
     with zipfile.ZipFile(path, "w", compression) as target:
-        for name, content in parts.items():
+        for name, content in members.items():
             target.writestr(name, (changes or {}).get(name, content))
 
 
@@ -255,7 +255,9 @@ def test_an_array_other_than_expected_is_rejected(
 
 def test_unknown_members_are_rejected(arrays: Any, tmp_path: Path) -> None:
     write(tmp_path / "some.npz", {"format": 1}, arrays | {"c": np.zeros(1)})
-    with pytest.raises(ft.ModelFileError, match=r"a member 'c\.npy', which is not part of a model"):
+    with pytest.raises(
+        ft.ModelFileError, match=r"a member 'c\.npy', which is not a member of a model file"
+    ):
         read_some(tmp_path / "some.npz", mapped=False)
 
 
