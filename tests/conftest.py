@@ -1,4 +1,4 @@
-"""What several test files need."""
+"""Fixtures and settings of the test suite."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, object, object]:
-    """Skip a test where factorate itself says that it needs an extra, and it is not installed."""
+    """Skip a test if an error of factorate names an extra that is not installed."""
     try:
         return (yield)
     except ImportError as error:

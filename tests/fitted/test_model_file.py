@@ -51,7 +51,7 @@ def small(users: Any = (0, 1, 2), **parameters: Any) -> ft.MatrixFactorization:
 
 
 @pytest.mark.parametrize("kind", IDS)
-def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
+def test_a_loaded_model_equals_the_saved_one(kind: str, tmp_path: Path, dtype: str) -> None:
     model = small(IDS[kind], dtype=dtype)
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz")
@@ -128,7 +128,7 @@ def test_seen_items_are_saved_only_with_keep_seen(tmp_path: Path) -> None:
         assert not [name for name in members.files if "seen" in name]
 
 
-def test_parameters_of_any_spelling_come_back(tmp_path: Path) -> None:
+def test_parameters_of_every_type_are_restored(tmp_path: Path) -> None:
     model = small(
         n_factors=np.int64(3),
         dtype=np.float32,
@@ -157,7 +157,7 @@ def test_save_rejects_columns_that_load_would_reject(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_of_a_frame_still_completes_to_one(tmp_path: Path) -> None:
+def test_a_loaded_model_of_a_frame_completes_to_a_frame(tmp_path: Path) -> None:
     frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0]})
     ft.MatrixFactorization(2, random_state=0).fit(frame).save(tmp_path / "model.npz")
     assert isinstance(ft.load(tmp_path / "model.npz").complete(), pd.DataFrame)
@@ -189,7 +189,7 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_an_absent_file_and_folder(tmp_path: Path) -> None:
+def test_a_missing_file_or_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no file"):
         ft.load(tmp_path / "absent.npz")
     path = tmp_path / "absent" / "model.npz"
@@ -265,7 +265,7 @@ def mapped(array: np.ndarray[Any, Any]) -> bool:
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
-def test_a_mapped_model_is_the_same_and_shares_its_memory(tmp_path: Path, dtype: str) -> None:
+def test_a_mapped_model_equals_the_saved_one_and_uses_the_file(tmp_path: Path, dtype: str) -> None:
     model = small(dtype=dtype)
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz", mmap=True)
@@ -279,7 +279,7 @@ def test_a_mapped_model_is_the_same_and_shares_its_memory(tmp_path: Path, dtype:
     assert not mapped(again.users_)
 
 
-def test_a_mapped_model_outlives_its_file(tmp_path: Path) -> None:
+def test_a_mapped_model_works_after_its_file_is_deleted(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small().save(path)
     again = ft.load(path, mmap=True)
@@ -490,7 +490,7 @@ def test_arrays_are_validated(name: str, array: Any, message: str, tmp_path: Pat
         ft.load(path)
 
 
-def test_seen_items_rise_within_each_user(tmp_path: Path) -> None:
+def test_seen_items_must_be_ascending_for_each_user(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small([0, 0, 1]).save(path)
     members = read_members(path)
@@ -504,7 +504,7 @@ def test_seen_items_rise_within_each_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
-def test_accumulators_are_positive(value: float, tmp_path: Path) -> None:
+def test_accumulators_must_be_positive(value: float, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small(learning_rate_schedule="adagrad").save(path)
     members = read_members(path)
@@ -516,7 +516,7 @@ def test_accumulators_are_positive(value: float, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("descr", ["|O", "|V0", "|S0", "<U0", "<c8", "|V4", "<m8[s]"])
-def test_arrays_in_a_file_are_numbers(descr: str, mapped: bool, tmp_path: Path) -> None:
+def test_arrays_of_other_dtypes_are_rejected(descr: str, mapped: bool, tmp_path: Path) -> None:
     """Regression: an array of objects was mapped, so that its bytes were used as pointers."""
     path = tmp_path / "model.npz"
     small().save(path)
@@ -528,7 +528,7 @@ def test_arrays_in_a_file_are_numbers(descr: str, mapped: bool, tmp_path: Path) 
         ft.load(path, mmap=mapped)
 
 
-def test_no_module_is_imported_that_a_file_names(
+def test_loading_imports_no_module_named_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Regression: `complete` imported whatever the file called the library of DataFrames."""

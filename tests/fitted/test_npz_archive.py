@@ -85,7 +85,7 @@ def fitted(seed: int, n_factors: int = 4) -> ft.MatrixFactorization:
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
 @pytest.mark.parametrize("mapped", [False, True])
-def test_arrays_and_metadata_come_back(mapped: bool, arrays: Any, tmp_path: Path) -> None:
+def test_arrays_and_metadata_are_restored(mapped: bool, arrays: Any, tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     write(path, {"format": 3, "words": ["ü", None, True, 0.1]}, arrays)
     metadata, again = read_some(path, mapped, newest=3)
@@ -108,7 +108,7 @@ def test_bytes_are_swapped_in_place() -> None:
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
-def test_numpy_and_unzip_read_it(arrays: Any, tmp_path: Path) -> None:
+def test_numpy_and_zipfile_read_an_archive(arrays: Any, tmp_path: Path) -> None:
     write(tmp_path / "some.npz", {"format": 1}, arrays)
     with np.load(tmp_path / "some.npz", allow_pickle=False) as members:
         for name, array in arrays.items():
@@ -129,7 +129,7 @@ def repack(
             target.writestr(name, (changes or {}).get(name, content))
 
 
-def test_packed_again_by_another_program_arrays_are_copied(arrays: Any, tmp_path: Path) -> None:
+def test_an_archive_repacked_by_another_program_is_read(arrays: Any, tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     write(path, {"format": 1}, arrays)
     repack(path)
@@ -168,7 +168,7 @@ def test_other_files_are_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mmap", [False, True])
-def test_a_file_cut_short_says_so(mmap: bool, tmp_path: Path) -> None:
+def test_a_truncated_file_is_reported_as_such(mmap: bool, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     fitted(0).save(path)
     whole = path.read_bytes()
@@ -292,7 +292,7 @@ def test_a_size_beyond_the_file_is_rejected_before_memory_is_allocated(
     assert peak < 2**20
 
 
-def test_metadata_have_a_limit(arrays: Any, tmp_path: Path) -> None:
+def test_metadata_have_a_maximum_size(arrays: Any, tmp_path: Path) -> None:
     write(tmp_path / "some.npz", {"format": 1, "text": "x" * 2**20}, arrays)
     with pytest.raises(ft.ModelFileError, match=f"expected at most {2**20}"):
         read_some(tmp_path / "some.npz", mapped=False)
@@ -351,7 +351,7 @@ def test_a_short_read_is_an_error(n_bytes: int) -> None:
         read_into(io.BytesIO(b"x" * n_bytes), array)
 
 
-def test_a_lack_of_memory_is_not_called_damage(
+def test_a_memory_error_is_not_reported_as_damage(
     arrays: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "some.npz", {"format": 1}, arrays)
@@ -367,7 +367,7 @@ def test_a_lack_of_memory_is_not_called_damage(
 # Interruption
 
 
-def test_a_failed_save_leaves_the_old_file_and_no_other(
+def test_after_a_failed_save_only_the_old_file_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "model.npz"
