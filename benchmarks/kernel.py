@@ -124,10 +124,10 @@ def main() -> None:
                     f"{statistics.median(column):5.0f} ({min(column):.0f} to {max(column):.0f})"
                     for column in zip(*runs, strict=True)
                 ]
-                share = statistics.median(run[1] / run[0] for run in runs)
+                ratio = statistics.median(run[1] / run[0] for run in runs)
                 biases = "biases" if fit_bias else "plain"
                 line = "".join(f"{cell:<19}" for cell in cells)
-                print(f"K={K:<4} {isa:<9} {biases:<7} {line} {share:.0%}", flush=True)
+                print(f"K={K:<4} {isa:<9} {biases:<7} {line} {ratio:.0%}", flush=True)
 
 
 if __name__ == "__main__":

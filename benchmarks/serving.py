@@ -102,8 +102,10 @@ def recommend_numpy(folder: Path, _: int) -> tuple[Any, Any]:
         out = np.empty((len(P), TOP), np.int64)
         for first in range(0, len(P), BLOCK):
             scores = P[first : first + BLOCK] @ Q.T
-            part = seen[first : first + BLOCK]
-            scores[np.repeat(np.arange(len(scores)), np.diff(part.indptr)), part.indices] = -np.inf
+            chunk = seen[first : first + BLOCK]
+            scores[
+                np.repeat(np.arange(len(scores)), np.diff(chunk.indptr)), chunk.indices
+            ] = -np.inf
             best = np.argpartition(scores, -TOP, axis=1)[:, -TOP:]
             order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1)
             out[first : first + BLOCK] = np.take_along_axis(best, order, 1)
@@ -162,8 +164,8 @@ def predict_einsum(folder: Path, _: int) -> tuple[Any, Any]:
     def run() -> Any:
         out = np.empty(N_PAIRS, P.dtype)
         for first in range(0, N_PAIRS, BLOCK):
-            part = slice(first, first + BLOCK)
-            np.einsum("nk,nk->n", P[users[part]], Q[items[part]], out=out[part])
+            chunk = slice(first, first + BLOCK)
+            np.einsum("nk,nk->n", P[users[chunk]], Q[items[chunk]], out=out[chunk])
         return out
 
     figures, _ = measured(run)

@@ -76,7 +76,7 @@ def load_member(data: bytes) -> None:
 
 
 def read_text(kind: str, data: bytes) -> None:
-    """Read a file; the only error is a ValueError."""
+    """Read a file; the only expected error is a ValueError."""
     path = FOLDER / f"ratings.{kind}"
     path.write_bytes(data)
     with contextlib.suppress(ValueError):

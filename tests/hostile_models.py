@@ -1,4 +1,4 @@
-"""Make model files that no version of factorate writes, their checksums right."""
+"""Generate invalid model files with correct checksums."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def npy_header(descr: Any, shape: Any, fortran_order: Any = False) -> bytes:
 
 
 def valid_models(folder: Path) -> list[Members]:
-    """Return the members of small models that together have every member there is."""
+    """Return the members of small models that together have every possible member."""
     ratings = [1.0, 2.0, 4.0, 3.0]
     days = [np.datetime64(f"2020-01-0{day}", "s") for day in (3, 1, 2, 1)]
     zoned = [day.item().replace(tzinfo=datetime.UTC) for day in days]

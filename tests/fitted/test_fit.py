@@ -246,7 +246,7 @@ def test_an_eval_set_is_checked_and_named(columns: Any) -> None:
 
 
 def test_an_eval_set_that_is_not_utf8_is_named(columns: Any) -> None:
-    """Regression: UnicodeDecodeError cannot be made from a message."""
+    """Regression: UnicodeDecodeError cannot be constructed from a message."""
 
     class Undecodable:
         def __len__(self) -> int:

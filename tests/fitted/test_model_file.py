@@ -74,7 +74,7 @@ def test_a_loaded_model_equals_the_saved_one(kind: str, tmp_path: Path, dtype: s
 
 
 def test_bools_of_numpy_are_saved_as_bools(tmp_path: Path) -> None:
-    """Regression: False became the text "bool", which is true."""
+    """Regression: NumPy's False is not saved as a text, which is true."""
     model = small(clip=np.bool_(False), keep_seen=np.bool_(True))
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz")
@@ -347,7 +347,7 @@ CHANGES = [SUMMER, SUMMER.replace(fold=1), dt.datetime(2023, 3, 26, 2, 30, tzinf
 
 @pytest.mark.parametrize("mmap", [False, True])
 def test_datetimes_at_a_change_of_clocks_are_known_after_load(mmap: bool, tmp_path: Path) -> None:
-    """Regression: in these hours, a datetime is unequal to that of every other zone."""
+    """Regression: a datetime in these hours is unequal to the same instant in another zone."""
     model = small(CHANGES)
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz", mmap=mmap)
@@ -517,7 +517,7 @@ def test_accumulators_must_be_positive(value: float, tmp_path: Path) -> None:
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("descr", ["|O", "|V0", "|S0", "<U0", "<c8", "|V4", "<m8[s]"])
 def test_arrays_of_other_dtypes_are_rejected(descr: str, mapped: bool, tmp_path: Path) -> None:
-    """Regression: an array of objects was mapped, so that its bytes were used as pointers."""
+    """Regression: an array of objects is not mapped, whose bytes would be used as pointers."""
     path = tmp_path / "model.npz"
     small().save(path)
     members = read_members(path)
@@ -531,7 +531,7 @@ def test_arrays_of_other_dtypes_are_rejected(descr: str, mapped: bool, tmp_path:
 def test_loading_imports_no_module_named_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Regression: `complete` imported whatever the file called the library of DataFrames."""
+    """Regression: `complete` imports only known DataFrame libraries."""
     (tmp_path / "evil.py").write_text("raise SystemExit('code ran')")
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / "model.npz"
@@ -543,7 +543,7 @@ def test_loading_imports_no_module_named_in_a_file(
 
 
 def test_generated_files_are_rejected_or_valid_models(tmp_path: Path) -> None:
-    """The generator of `fuzz.py grammar`, for a few hundred files and a bounded memory."""
+    """The generator of `fuzz.py grammar`, for a few hundred files and with limited memory."""
     models = valid_models(tmp_path)
     path, again, third = (tmp_path / name for name in ("a.npz", "b.npz", "c.npz"))
     n_rejected = 0

@@ -1,4 +1,4 @@
-"""Archives hold the old arrays or the new ones, never others, whatever happens to them."""
+"""Archives are written completely or not at all, and read only if they are valid."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_arrays_and_metadata_are_restored(mapped: bool, arrays: Any, tmp_path: P
 
 
 def test_bytes_are_swapped_in_place() -> None:
-    """The array stays on its cache line."""
+    """The array remains aligned to a cache line."""
     numbers = np.arange(5, dtype=np.float32)
     foreign = numbers.astype(numbers.dtype.newbyteorder("S"))
     swapped = to_native(foreign)
@@ -179,7 +179,7 @@ def test_a_truncated_file_is_reported_as_such(mmap: bool, tmp_path: Path) -> Non
 
 
 def everything(model: ft.MatrixFactorization) -> list[Any]:
-    """All of a model but the arrays that may be mapped."""
+    """Return the members of a model except the arrays that may be mapped."""
     fitted = model._fitted
     history = [column.tobytes() for column in model.history_.values()]
     numbers = [fitted.factors.mean, fitted.factors.scale, fitted.library, model.id_kinds_]
@@ -262,7 +262,7 @@ def test_unknown_members_are_rejected(arrays: Any, tmp_path: Path) -> None:
 
 
 def test_members_are_not_compressed(arrays: Any, tmp_path: Path) -> None:
-    """Regression: compressed metadata of 931 bytes took 2 GB of memory."""
+    """Regression: compressed metadata are rejected before they are decompressed."""
     path = tmp_path / "some.npz"
     write(path, {"format": 1}, arrays)
     repack(path, {METADATA: b" " * 10**8 + b"{}"}, zipfile.ZIP_DEFLATED)
@@ -277,7 +277,7 @@ def test_members_are_not_compressed(arrays: Any, tmp_path: Path) -> None:
 def test_a_size_beyond_the_file_is_rejected_before_memory_is_allocated(
     arrays: Any, tmp_path: Path
 ) -> None:
-    """Regression: a file of 5 kB that claimed 10**15 bytes asked for as much memory."""
+    """Regression: no memory is allocated for sizes beyond the end of the file."""
     path = tmp_path / "some.npz"
     write(path, {"format": 1}, arrays)
     whole = bytearray(path.read_bytes())
@@ -345,7 +345,7 @@ def test_members_neither_overlap_nor_repeat(arrays: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 399])
 def test_a_short_read_is_an_error(n_bytes: int) -> None:
-    """Regression: one byte that was read was repeated over the whole array."""
+    """Regression: a byte that is read is not repeated over the whole array."""
     array = np.zeros(100, np.int32)
     with pytest.raises(EOFError, match=f"the file ends {400 - n_bytes} bytes before"):
         read_into(io.BytesIO(b"x" * n_bytes), array)

@@ -24,7 +24,7 @@ def assert_same(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
 
 
 def on_the_scale_of_training(model: ft.MatrixFactorization) -> list[Any]:
-    """Return P, Q and biases as `reference.train_epoch` takes them."""
+    """Return P, Q and biases on the scale of `reference.train_epoch`."""
     scale = model._fitted.factors.scale
     units = np.sqrt(scale), np.sqrt(scale), scale, scale
     arrays = [getattr(model, f"{name}_") for name in ARRAYS]

@@ -69,14 +69,14 @@ class Expected:
     mappable: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Member:
-    """An array in a file, its header read and checked."""
+    """An array in a file whose header has been read and checked."""
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    begin: int  # of the whole member: the checksum counts its header too
+    begin: int  # of the whole member, because the checksum includes its header
     data: int  # where the array itself begins
     end: int
     checksum: int
@@ -311,7 +311,15 @@ def _read_header(
         raise ValueError(
             f"{name} has {end - data} bytes of data; shape {shape} and dtype {dtype} need {n_bytes}"
         )
-    return _Member(name, dtype, shape, begin, data, end, checksum)
+    return _Member(
+        name=name,
+        dtype=dtype,
+        shape=shape,
+        begin=begin,
+        data=data,
+        end=end,
+        checksum=checksum,
+    )
 
 
 def _code(dtype: np.dtype[Any]) -> str:
