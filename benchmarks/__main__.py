@@ -100,10 +100,10 @@ def environment(engine: str, folder: Path) -> str:
     return str(python)
 
 
-def run_worker(bench: Bench, engine: str, case: Case, what: str, epochs: Any) -> Any:
+def run_worker(bench: Bench, engine: str, case: Case, task: str, epochs: Any) -> Any:
     """Run one measurement in a new process; on failure, print to stderr and return None."""
     request = {
-        "what": what,
+        "task": task,
         "engine": engine,
         "data": str(bench.files[case.data]),
         "epochs": epochs,

@@ -86,9 +86,9 @@ for u, i, r in zip(users, items, ratings):
 n_users, n_items = max(users) + 1, max(items) + 1
 same = [dict(zip(range(n), range(n))) for n in (n_users, n_items)]
 training = Trainset(by_user, by_item, n_users, n_items, len(users), (1, 5), *same)
-began = time.perf_counter()
+start = time.perf_counter()
 SVD(n_factors=100, random_state=0).fit(training)
-print(time.perf_counter() - began)
+print(time.perf_counter() - start)
 """
 
 
@@ -120,9 +120,9 @@ def fit(
 ) -> tuple[ft.MatrixFactorization, float]:
     """Fit a model with one thread; return the model and the seconds."""
     model = ft.MatrixFactorization(random_state=seed, n_threads=1, **parameters)
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.fit(training)
-    return model, time.perf_counter() - began
+    return model, time.perf_counter() - start
 
 
 def grid(choices: dict[str, tuple[Any, ...]]) -> Iterator[Parameters]:
@@ -169,15 +169,15 @@ def libmf_job(training: Columns, path: str, n_factors: int, n_epochs: int) -> Jo
     """Describe the training of LIBMF with one thread."""
     users, items, ratings = training
     return Job(
-        users,
-        items,
-        ratings,
-        n_factors,
-        1,
-        n_epochs,
-        int(users.max()) + 1,
-        int(items.max()) + 1,
-        path,
+        users=users,
+        items=items,
+        ratings=ratings,
+        n_factors=n_factors,
+        n_threads=1,
+        n_epochs=n_epochs,
+        n_users=int(users.max()) + 1,
+        n_items=int(items.max()) + 1,
+        libmf=path,
     )
 
 
@@ -206,16 +206,18 @@ def movielens_1m(libmf_path: str | None) -> None:
         row(f"chosen, {name}", training, test, choose(training, choices))
 
 
-def folds(name: str, parts: list[tuple[Columns, Columns]], how: dict[str, Any]) -> None:
+def folds(name: str, splits: list[tuple[Columns, Columns]], how: dict[str, Any]) -> None:
     """Print means over folds; parameters are chosen on the training set of each fold."""
     for label, choices in how.items():
-        chosen = [choose(training, choices) if choices else {} for training, _ in parts]
+        chosen = [choose(training, choices) if choices else {} for training, _ in splits]
         scores, seconds = [], []
         for seed in SEEDS:
-            runs = [fit(part[0], seed, some) for part, some in zip(parts, chosen, strict=True)]
-            each = [model.evaluate(part[1]) for (model, _), part in zip(runs, parts, strict=True)]
+            runs = [fit(split[0], seed, some) for split, some in zip(splits, chosen, strict=True)]
+            each = [
+                model.evaluate(split[1]) for (model, _), split in zip(runs, splits, strict=True)
+            ]
             scores.append(
-                {what: statistics.mean(score[what] for score in each) for what in ("rmse", "mae")}
+                {name: statistics.mean(score[name] for score in each) for name in ("rmse", "mae")}
             )
             seconds.append(sum(taken for _, taken in runs))
         distinct = [some for n, some in enumerate(chosen) if some not in chosen[:n]]
@@ -227,9 +229,9 @@ def cross_validation() -> None:
     print("\n5-fold cross-validation, total seconds of all folds")
     for name, small in (("ml-100k", True), ("ml-1m", False)):
         columns = columns_of(read(name))
-        splits = KFold(5, shuffle=True, random_state=0).split(columns[0])
-        parts = [(take(columns, known), take(columns, test)) for known, test in splits]
-        folds(name, parts, {"defaults": None} | (SMALL if small else LARGE))
+        folds_of_rows = KFold(5, shuffle=True, random_state=0).split(columns[0])
+        splits = [(take(columns, known), take(columns, test)) for known, test in folds_of_rows]
+        folds(name, splits, {"defaults": None} | (SMALL if small else LARGE))
 
 
 def official_folds() -> None:
@@ -237,10 +239,10 @@ def official_folds() -> None:
     print("\nMovieLens 100k, official folds")
     data = read("ml-100k")
     columns, fold = columns_of(data), data["fold"]
-    parts = [(take(columns, fold != k), take(columns, fold == k)) for k in range(1, 6)]
+    splits = [(take(columns, fold != k), take(columns, fold == k)) for k in range(1, 6)]
     how: dict[str, Any] = {"defaults": None} | SMALL
-    folds("five folds", parts, how)
-    folds("fold 3", parts[2:3], how)
+    folds("five folds", splits, how)
+    folds("fold 3", splits[2:3], how)
 
 
 def scales() -> None:
@@ -275,13 +277,13 @@ def learning_rates() -> None:
 def ten_folds(surprise: bool) -> None:
     """Print the seconds of ten folds of ML-1M with K = 100, and of one fit of scikit-surprise."""
     columns = columns_of(read("ml-1m"))
-    splits = KFold(10, shuffle=True, random_state=0).split(columns[0])
-    parts = [(take(columns, known), take(columns, test)) for known, test in splits]
-    began = time.perf_counter()
+    folds_of_rows = KFold(10, shuffle=True, random_state=0).split(columns[0])
+    splits = [(take(columns, known), take(columns, test)) for known, test in folds_of_rows]
+    start = time.perf_counter()
     scores = [
-        fit(training, 0, {"n_factors": 100})[0].evaluate(test)["rmse"] for training, test in parts
+        fit(training, 0, {"n_factors": 100})[0].evaluate(test)["rmse"] for training, test in splits
     ]
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     print(f"\nML-1M, K=100, ten folds, fit and evaluate: {seconds:.1f} s, {spread(scores)}")
     python = ENVIRONMENTS / "scikit-surprise" / "bin" / "python"
     if surprise:

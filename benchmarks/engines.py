@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """The ratings and the parameters of a training."""
 
@@ -69,9 +69,9 @@ def factorate(job: Job) -> Result:
     model = ft.MatrixFactorization(
         job.n_factors, job.n_epochs, random_state=0, n_threads=job.n_threads, keep_seen=False
     )
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.fit((job.users, job.items, job.ratings))
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     P, user_bias = by_id(job.n_users, model.users_, model.user_factors_, model.user_bias_)
     Q, item_bias = by_id(job.n_items, model.items_, model.item_factors_, model.item_bias_)
     return Result(seconds, P, Q, user_bias, item_bias, model.global_mean_)
@@ -128,9 +128,9 @@ def libmf(job: Job) -> Result:
     )
     parameter.lambda_p2 = parameter.lambda_q2 = 0.05
     parameter.eta, parameter.quiet = 0.1, True
-    began = time.perf_counter()
+    start = time.perf_counter()
     pointer = library.mf_train(ctypes.byref(problem), parameter)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     model = pointer.contents
     P = np.ctypeslib.as_array(model.P, (model.m, model.k)).copy()
     Q = np.ctypeslib.as_array(model.Q, (model.n, model.k)).copy()
@@ -155,9 +155,9 @@ def cornac(job: Job) -> Result:
         num_threads=job.n_threads,
         seed=0,
     )
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.fit(data)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     return Result(
         seconds, model.u_factors, model.i_factors, model.u_biases, model.i_biases, model.global_mean
     )
@@ -175,9 +175,9 @@ def surprise(job: Job) -> Result:
     identity = [{row: row for row in range(n)} for n in (job.n_users, job.n_items)]
     data = Trainset(by_user, by_item, job.n_users, job.n_items, len(job.users), (1, 5), *identity)
     model = SVD(n_factors=job.n_factors, n_epochs=job.n_epochs, random_state=0)
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.fit(data)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     return Result(seconds, model.pu, model.qi, model.bu, model.bi, data.global_mean)
 
 
@@ -197,9 +197,9 @@ def cmfrec(job: Job) -> Result:
         lambda_=35,
         random_state=0,
     )
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.fit(matrix)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     return Result(
         seconds, model.A_, model.B_, model.user_bias_, model.item_bias_, float(model.glob_mean_)
     )
@@ -217,9 +217,9 @@ def lenskit(job: Job) -> Result:
     frame = pd.DataFrame({"user_id": job.users, "item_id": job.items, "rating": job.ratings})
     data = from_interactions_df(frame)
     model = BiasedMFScorer(embedding_size=job.n_factors, epochs=job.n_epochs, regularization=0.1)
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.train(data)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     P, user_bias = by_id(
         job.n_users, model.users.ids(), np.asarray(model.user_embeddings), model.bias.user_biases
     )
@@ -237,9 +237,9 @@ def matrix_factorization(job: Job) -> Result:
     frame = pd.DataFrame({"user_id": job.users, "item_id": job.items}, dtype=np.int64)
     ratings = pd.Series(job.ratings, name="rating")
     model = KernelMF(n_factors=job.n_factors, n_epochs=job.n_epochs, lr=0.01, reg=0.05, verbose=0)
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.fit(frame, ratings)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     sides = []
     for n, ids, rows, biases in (
         (job.n_users, model.user_id_map, model.user_features, model.user_biases),

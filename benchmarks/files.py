@@ -78,23 +78,23 @@ def main() -> None:
         path = Path(name, "model.npz")
         for text in (False, True):
             made = model(text)
-            ways: dict[str, partial[Any]] = {
+            operations: dict[str, partial[Any]] = {
                 "save": partial(made.save, path),
                 "numpy.load, factors only": partial(load_with_numpy, path),
                 "load": partial(ft.load, path),
                 "load, mmap=True": partial(ft.load, path, mmap=True),
             }
-            seconds: dict[str, list[float]] = {way: [] for way in ways}
+            seconds: dict[str, list[float]] = {operation: [] for operation in operations}
             for _ in range(RUNS):
-                for way, function in ways.items():
-                    began = time.perf_counter()
+                for operation, function in operations.items():
+                    start = time.perf_counter()
                     function()
-                    seconds[way].append(time.perf_counter() - began)
+                    seconds[operation].append(time.perf_counter() - start)
             size = path.stat().st_size / 1e6
             print(f"{'text' if text else 'integer'} ids, {size:.0f} MB")
-            for way, values in seconds.items():
+            for operation, values in seconds.items():
                 middle = statistics.median(values)
-                print(f"  {way:<28} {middle:7.3f} s ({min(values):.3f} to {max(values):.3f})")
+                print(f"  {operation:<28} {middle:7.3f} s ({min(values):.3f} to {max(values):.3f})")
 
 
 if __name__ == "__main__":

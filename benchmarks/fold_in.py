@@ -53,9 +53,9 @@ def seconds() -> list[float]:
     ratings = RowRatings(rows=users, others=items, values=values, n_rows=N_USERS)
     taken = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         solve_exactly(fixed, ratings, Penalty(0.05, 0.05))
-        taken.append(time.perf_counter() - began)
+        taken.append(time.perf_counter() - start)
     return taken
 
 

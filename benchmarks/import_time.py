@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 RUNS = 10
-TIMED = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
+TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 OPTIONAL = ("pandas", "scipy", "sklearn", "pyarrow")
 
 

@@ -66,12 +66,12 @@ def epoch_of(
             rows[:] = at_first
         for bias in biases:
             bias[:] = 0
-        began = time.perf_counter()
+        start = time.perf_counter()
         for start, stop in starts:
             ahead = slice(start, stop + LOOKAHEAD)
             users, items, ratings = order[0][ahead], order[1][ahead], order[2][start:stop]
             train(users, items, ratings, *state, *biases, rule)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         return sum(stop - start for start, stop in starts) / seconds / 1e6
 
     return epoch
@@ -130,10 +130,10 @@ def main() -> None:
                     f"{statistics.median(column):5.0f} ({min(column):.0f} to {max(column):.0f})"
                     for column in zip(*runs, strict=True)
                 ]
-                share = statistics.median(run[1] / run[0] for run in runs)
+                ratio = statistics.median(run[1] / run[0] for run in runs)
                 biases = "biases" if fit_bias else "plain"
                 line = "".join(f"{cell:<19}" for cell in cells)
-                print(f"K={K:<4} {isa:<9} {biases:<7} {line} {share:.0%}", flush=True)
+                print(f"K={K:<4} {isa:<9} {biases:<7} {line} {ratio:.0%}", flush=True)
 
 
 if __name__ == "__main__":

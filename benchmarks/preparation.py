@@ -23,9 +23,9 @@ FLOAT = np.dtype(np.float32)
 
 def seconds(function: Callable[[], Any]) -> float:
     """Return the seconds of a call."""
-    began = time.perf_counter()
+    start = time.perf_counter()
     function()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def show(name: str, values: list[float]) -> None:

@@ -48,9 +48,9 @@ def measured(call: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     """Call a function; return its seconds, peak and additional memory, and its result."""
     Path("/proc/self/clear_refs").write_text("5")  # reset the peak, see man 5 proc
     before = resident_mb("VmRSS")
-    began = time.perf_counter()
+    start = time.perf_counter()
     result = call()
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     peak = resident_mb("VmHWM")
     return {"seconds": seconds, "peak": peak, "added": peak - before}, result
 
@@ -102,8 +102,10 @@ def recommend_numpy(folder: Path, _: int) -> tuple[Any, Any]:
         out = np.empty((len(P), TOP), np.int64)
         for first in range(0, len(P), BLOCK):
             scores = P[first : first + BLOCK] @ Q.T
-            part = seen[first : first + BLOCK]
-            scores[np.repeat(np.arange(len(scores)), np.diff(part.indptr)), part.indices] = -np.inf
+            chunk = seen[first : first + BLOCK]
+            scores[
+                np.repeat(np.arange(len(scores)), np.diff(chunk.indptr)), chunk.indices
+            ] = -np.inf
             best = np.argpartition(scores, -TOP, axis=1)[:, -TOP:]
             order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1)
             out[first : first + BLOCK] = np.take_along_axis(best, order, 1)
@@ -126,9 +128,9 @@ def one_user(folder: Path, n_threads: int) -> tuple[Any, Any]:
     ):
         times = []
         for user, item in zip(users, items, strict=True):
-            began = time.perf_counter()
+            start = time.perf_counter()
             call(user, item)
-            times.append(1e6 * (time.perf_counter() - began))
+            times.append(1e6 * (time.perf_counter() - start))
         figures[name] = float(np.median(times))
         figures[f"{name} 99 %"] = float(np.percentile(times, 99))
     return figures, None
@@ -162,8 +164,8 @@ def predict_einsum(folder: Path, _: int) -> tuple[Any, Any]:
     def run() -> Any:
         out = np.empty(N_PAIRS, P.dtype)
         for first in range(0, N_PAIRS, BLOCK):
-            part = slice(first, first + BLOCK)
-            np.einsum("nk,nk->n", P[users[part]], Q[items[part]], out=out[part])
+            chunk = slice(first, first + BLOCK)
+            np.einsum("nk,nk->n", P[users[chunk]], Q[items[chunk]], out=out[chunk])
         return out
 
     figures, _ = measured(run)

@@ -30,10 +30,10 @@ biases = np.zeros((2, ROWS), np.float32)
 few, counts, empty = users[:8], np.zeros(ROWS, np.int64), users[:0]
 
 def timed(call, n):
-    began = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(n):
         call()
-    return (time.perf_counter() - began) / n
+    return (time.perf_counter() - start) / n
 
 rule = {
     "rate": [1e-4] * 4, "l2": [0.02] * 4, "l1": [0.0] * 4, "loss": 0, "loss_parameter": 1.0,
@@ -68,12 +68,12 @@ def main() -> None:
         folders = [build(Path(name), abi3) for abi3 in (False, True)]
         runs = [[measure(folder) for folder in folders] for _ in range(RUNS)]
     print(f"median of {RUNS} alternating processes: build for this Python version, stable ABI")
-    for what in runs[0][0]:
-        own, abi3 = (statistics.median(run[k][what] for run in runs) for k in (0, 1))
-        ratios = [run[1][what] / run[0][what] for run in runs]
+    for label in runs[0][0]:
+        own, abi3 = (statistics.median(run[k][label] for run in runs) for k in (0, 1))
+        ratios = [run[1][label] / run[0][label] for run in runs]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
         ratio = statistics.median(ratios)
-        print(f"{what:<50} {own:8.2f} {abi3:8.2f}   ratio {ratio:.2f} ({spread})")
+        print(f"{label:<50} {own:8.2f} {abi3:8.2f}   ratio {ratio:.2f} ({spread})")
 
 
 def measure(folder: Path) -> dict[str, float]:

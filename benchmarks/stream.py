@@ -49,9 +49,9 @@ def stream(past: Columns, batches: list[Columns], **parameters: Any) -> tuple[fl
     errors, seconds = [], []
     for batch in batches:
         errors.append(error(model, batch))
-        began = time.perf_counter()
+        start = time.perf_counter()
         model.partial_fit(batch)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     return rmse(errors), seconds
 
 
@@ -77,10 +77,10 @@ def main() -> None:
     print(", ".join(f"{rate:g} {error:.4f}" for rate, error in chosen.items()))
 
     past = take(columns, everything[: 8 * n // 10])
-    parts = np.array_split(last, N_BATCHES)
-    batches = [take(columns, rows) for rows in parts]
+    batch_rows = np.array_split(last, N_BATCHES)
+    batches = [take(columns, rows) for rows in batch_rows]
     frozen = ft.MatrixFactorization(random_state=0).fit(past)
-    print(f"the last fifth, {N_BATCHES} batches of {len(parts[0]):,}, RMSE")
+    print(f"the last fifth, {N_BATCHES} batches of {len(batch_rows[0]):,}, RMSE")
     print(f"no updates             {rmse([error(frozen, batch) for batch in batches]):.4f}")
     for name, rate in (("default", None), (f"{best:g}", {"factors": best, "biases": best})):
         found, seconds = stream(past, batches, partial_learning_rate=rate)
@@ -89,7 +89,7 @@ def main() -> None:
             f"({1000 * min(seconds):.1f} to {1000 * max(seconds):.1f}) a batch"
         )
     errors = []
-    for rows, batch in zip(parts, batches, strict=True):
+    for rows, batch in zip(batch_rows, batches, strict=True):
         model = ft.MatrixFactorization(random_state=0).fit(take(columns, everything[: rows[0]]))
         errors.append(error(model, batch))
     print(f"retrained each time    {rmse(errors):.4f}")

@@ -20,9 +20,9 @@ CALLS = 50  # of the compiled function per run; one takes half a millisecond
 
 def timed(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     """Return the seconds of a call and its result."""
-    began = time.perf_counter()
+    start = time.perf_counter()
     result = function(*arguments)
-    return time.perf_counter() - began, result
+    return time.perf_counter() - start, result
 
 
 def repeat(times: int, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -53,10 +53,10 @@ def curve(engine: str, job: dict[str, Any], test: Any, counts: list[int]) -> lis
     """Return (epochs, seconds, test RMSE) for increasing numbers of epochs."""
     points = []
     for n_epochs in counts:
-        began = time.perf_counter()
+        start = time.perf_counter()
         result = ENGINES[engine](Job(**job, n_epochs=n_epochs))
         points.append((n_epochs, result.seconds, result.rmse(*test)))
-        if time.perf_counter() - began > PATIENCE:
+        if time.perf_counter() - start > PATIENCE:
             break
     return points
 
@@ -69,13 +69,13 @@ def main() -> None:
         test = [file[f"test_{name}"] for name in ("user", "item", "rating")]
     job = dict(zip(COLUMNS, columns, strict=True))
     job |= {name: request[name] for name in ("n_factors", "n_threads", "libmf")}
-    for name, part in (("n_users", 0), ("n_items", 1)):
-        job[name] = 1 + int(max(columns[part].max(), test[part].max()))
+    for name, column in (("n_users", 0), ("n_items", 1)):
+        job[name] = 1 + int(max(columns[column].max(), test[column].max()))
     engine = request["engine"]
     # Some engines compile code at the first call.
     first = {name: job[name][:WARM_UP] for name in COLUMNS}
     ENGINES[engine](Job(**(job | first), n_epochs=1))
-    if request["what"] == "speed":
+    if request["task"] == "speed":
         answer: Any = speed(engine, job, tuple(request["epochs"]))
     else:
         answer = curve(engine, job, test, request["epochs"])

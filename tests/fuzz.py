@@ -44,7 +44,7 @@ TEXTS = {
 IDS = [0, 1, 2], ["a", "bc", "d"]
 
 
-def members(ids: int) -> dict[str, bytes]:
+def model_members(ids: int) -> dict[str, bytes]:
     """Return the content of a good model."""
     path = FOLDER / f"good{ids}.npz"
     if not path.exists():
@@ -66,17 +66,17 @@ def load_model(data: bytes) -> None:
 
 def load_member(data: bytes) -> None:
     """Load a model one of whose members is `data`; its first byte chooses model and member."""
-    parts = MODELS[data[0] % len(IDS) if data else 0]
-    name = list(parts)[data[0] // len(IDS) % len(parts) if data else 0]
+    members = MODELS[data[0] % len(IDS) if data else 0]
+    name = list(members)[data[0] // len(IDS) % len(members) if data else 0]
     path = FOLDER / "members.npz"
     with zipfile.ZipFile(path, "w") as archive:
-        for other, content in parts.items():
+        for other, content in members.items():
             archive.writestr(other, data[1:] if other == name else content)
     load_model(path.read_bytes())
 
 
 def read_text(kind: str, data: bytes) -> None:
-    """Read a file; the only error is a ValueError."""
+    """Read a file; the only expected error is a ValueError."""
     path = FOLDER / f"ratings.{kind}"
     path.write_bytes(data)
     with contextlib.suppress(ValueError):
@@ -118,7 +118,7 @@ def run_grammar(arguments: list[str]) -> None:
     models = valid_models(FOLDER)
     path, outcomes, slowest = FOLDER / "generated.npz", Counter[str](), 0.0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    start = time.perf_counter()
     for seed in range(options.seed, options.seed + options.files):
         generate(seed, models, path)
         start = time.perf_counter()
@@ -128,7 +128,7 @@ def run_grammar(arguments: list[str]) -> None:
             print(f"seed {seed}", file=sys.stderr)
             raise
         slowest = max(slowest, time.perf_counter() - start)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         f"{dict(outcomes)}; {seconds:.0f} s, the slowest {slowest:.2f} s; peak memory "
@@ -136,7 +136,7 @@ def run_grammar(arguments: list[str]) -> None:
     )
 
 
-MODELS = [members(ids) for ids in range(len(IDS))]
+MODELS = [model_members(ids) for ids in range(len(IDS))]
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "model": load_model,
     "member": load_member,
@@ -149,12 +149,12 @@ def write_seeds(target: str) -> None:
     CORPUS.mkdir()
     if target in TEXTS:
         (CORPUS / target).write_bytes(TEXTS[target])
-    for ids, parts in enumerate(MODELS):
+    for ids, members in enumerate(MODELS):
         if target == "model":
             (CORPUS / str(ids)).write_bytes((FOLDER / f"good{ids}.npz").read_bytes())
-        for place, content in enumerate(parts.values()) if target == "member" else ():
-            first = bytes([place * len(IDS) + ids])
-            (CORPUS / f"{ids}-{place}").write_bytes(first + content)
+        for position, content in enumerate(members.values()) if target == "member" else ():
+            first = bytes([position * len(IDS) + ids])
+            (CORPUS / f"{ids}-{position}").write_bytes(first + content)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Make model files that no version of factorate writes, their checksums right."""
+"""Generate invalid model files with correct checksums."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Parts = dict[str, bytes]
+    Members = dict[str, bytes]
 
 EXTREMES = [0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**32, 2**63 - 1, -(2**63)]
 VALUES: list[Any] = [
@@ -105,16 +105,16 @@ SHAPES: list[Any] = [
 ]
 
 
-def read_parts(path: Path) -> Parts:
+def read_members(path: Path) -> Members:
     """Return the content of each member of a file."""
     with zipfile.ZipFile(path) as source:
         return {name: source.read(name) for name in source.namelist()}
 
 
-def write_parts(path: Path, parts: Parts) -> None:
+def write_members(path: Path, members: Members) -> None:
     """Write members as `save` does: stored, aligned, with their checksums."""
     with path.open("wb") as file, zipfile.ZipFile(file, "w") as target:
-        for name, content in parts.items():
+        for name, content in members.items():
             member = zipfile.ZipInfo(name, TIMESTAMP)
             member.extra = b"" if name == METADATA else padding(file.tell(), name)
             with target.open(member, "w", force_zip64=name != METADATA) as out:
@@ -135,8 +135,8 @@ def npy_header(descr: Any, shape: Any, fortran_order: Any = False) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
 
 
-def valid_models(folder: Path) -> list[Parts]:
-    """Return the members of small models that together have every member there is."""
+def valid_models(folder: Path) -> list[Members]:
+    """Return the members of small models that together have every possible member."""
     ratings = [1.0, 2.0, 4.0, 3.0]
     days = [np.datetime64(f"2020-01-0{day}", "s") for day in (3, 1, 2, 1)]
     zoned = [day.item().replace(tzinfo=datetime.UTC) for day in days]
@@ -157,47 +157,47 @@ def valid_models(folder: Path) -> list[Parts]:
     for number, model in enumerate(models):
         path = folder / f"valid {number}.npz"
         model.save(path, dtype="float16" if number == 2 else None)
-        out.append(read_parts(path))
+        out.append(read_members(path))
     return out
 
 
-def generate(seed: int, models: list[Parts], path: Path) -> None:
+def generate(seed: int, models: list[Members], path: Path) -> None:
     """Write one hostile file, the same for the same seed."""
     choose = random.Random(seed)  # noqa: S311
-    parts = dict(choose.choice(models))
+    members = dict(choose.choice(models))
     for _ in range(choose.randint(1, 3)):
-        choose.choice(MUTATIONS)(choose, parts)
-    write_parts(path, parts)
+        choose.choice(MUTATIONS)(choose, members)
+    write_members(path, members)
     if choose.random() < 0.3:
         path.write_bytes(choose.choice(DAMAGES)(choose, path.read_bytes()))
 
 
-def _array_name(choose: random.Random, parts: Parts) -> str:
-    return choose.choice([name for name in parts if name != METADATA] or [METADATA])
+def _array_name(choose: random.Random, members: Members) -> str:
+    return choose.choice([name for name in members if name != METADATA] or [METADATA])
 
 
-def _change_metadata(choose: random.Random, parts: Parts) -> None:
+def _change_metadata(choose: random.Random, members: Members) -> None:
     try:
-        metadata = json.loads(parts.get(METADATA, b"{}"))
+        metadata = json.loads(members.get(METADATA, b"{}"))
     except (ValueError, RecursionError):
         return
-    place = metadata
+    target = metadata
     if isinstance(metadata, dict):
         inner = [value for value in metadata.values() if isinstance(value, dict)]
-        place = choose.choice([metadata, *inner])
-    if not isinstance(place, dict):
+        target = choose.choice([metadata, *inner])
+    if not isinstance(target, dict):
         return
-    key = choose.choice([*place, "extra"])
+    key = choose.choice([*target, "extra"])
     if choose.random() < 0.3:
-        place.pop(key, None)
+        target.pop(key, None)
     else:
-        place[key] = choose.choice(VALUES)
-    parts[METADATA] = json.dumps(metadata).encode()
+        target[key] = choose.choice(VALUES)
+    members[METADATA] = json.dumps(metadata).encode()
 
 
-def _replace_metadata(choose: random.Random, parts: Parts) -> None:
-    text = parts.get(METADATA, b"")
-    parts[METADATA] = choose.choice(
+def _replace_metadata(choose: random.Random, members: Members) -> None:
+    text = members.get(METADATA, b"")
+    members[METADATA] = choose.choice(
         [
             b"",
             b"[]",
@@ -214,12 +214,12 @@ def _replace_metadata(choose: random.Random, parts: Parts) -> None:
     )
 
 
-def _change_header(choose: random.Random, parts: Parts) -> None:
-    name = _array_name(choose, parts)
+def _change_header(choose: random.Random, members: Members) -> None:
+    name = _array_name(choose, members)
     descr: Any = choose.choice(DTYPES)
     shape = choose.choice(SHAPES)
     header = npy_header(descr, shape, choose.choice([False, False, False, True, 0]))
-    content = parts[name]
+    content = members[name]
     data = content[128:]
     if choose.random() < 0.5:  # of the size that the header asks for
         try:
@@ -227,24 +227,26 @@ def _change_header(choose: random.Random, parts: Parts) -> None:
         except (TypeError, ValueError, OverflowError):
             size = len(data)
         data = choose.randbytes(min(max(size, 0), 4096))
-    parts[name] = header + data
+    members[name] = header + data
 
 
-def _break_header(choose: random.Random, parts: Parts) -> None:
-    name = _array_name(choose, parts)
-    content = bytearray(parts[name])
+def _break_header(choose: random.Random, members: Members) -> None:
+    name = _array_name(choose, members)
+    content = bytearray(members[name])
     if not content:
         return
     if choose.random() < 0.3:
-        parts[name] = b"\x93NUMPY\x01\x00\xff\xff" + b"-" * choose.choice([100, 900, 65535]) + b"1"
+        members[name] = (
+            b"\x93NUMPY\x01\x00\xff\xff" + b"-" * choose.choice([100, 900, 65535]) + b"1"
+        )
         return
     content[choose.randrange(min(len(content), 128))] = choose.randrange(256)
-    parts[name] = bytes(content)
+    members[name] = bytes(content)
 
 
-def _change_data(choose: random.Random, parts: Parts) -> None:
-    name = _array_name(choose, parts)
-    content = parts[name]
+def _change_data(choose: random.Random, members: Members) -> None:
+    name = _array_name(choose, members)
+    content = members[name]
     header, data = content[:128], bytearray(content[128:])
     kind = choose.randrange(5)
     if kind == 0:
@@ -258,23 +260,23 @@ def _change_data(choose: random.Random, parts: Parts) -> None:
         data[at : at + 8] = struct.pack("<q", choose.choice(EXTREMES))
         if kind == 4:
             data[:8] = data[at : at + 8]
-    parts[name] = header + bytes(data)
+    members[name] = header + bytes(data)
 
 
-def _change_members(choose: random.Random, parts: Parts) -> None:
-    name = _array_name(choose, parts)
+def _change_members(choose: random.Random, members: Members) -> None:
+    name = _array_name(choose, members)
     kind = choose.randrange(5)
     if kind == 0:
-        del parts[name]
+        del members[name]
     elif kind == 1:
         other = choose.choice(["extra.npy", "user_factors", "../x.npy", "é.npy", f"{name}.npy"])
-        parts[other] = parts.pop(name)
+        members[other] = members.pop(name)
     elif kind == 2:
-        parts[name] = parts[_array_name(choose, parts)]
+        members[name] = members[_array_name(choose, members)]
     elif kind == 3:
-        parts["user_accumulators.npy"] = npy(np.ones((3, 2), np.float32))
+        members["user_accumulators.npy"] = npy(np.ones((3, 2), np.float32))
     else:
-        parts.pop(METADATA, None)
+        members.pop(METADATA, None)
 
 
 def _pack_compressed(choose: random.Random, data: bytes) -> bytes:
@@ -315,7 +317,7 @@ def _flip(choose: random.Random, data: bytes) -> bytes:
     return bytes(out)
 
 
-MUTATIONS: list[Callable[[random.Random, Parts], None]] = [
+MUTATIONS: list[Callable[[random.Random, Members], None]] = [
     _change_metadata,
     _change_metadata,
     _replace_metadata,

@@ -1,4 +1,4 @@
-"""Many threads and processes can use one model, and each result is of one version of it."""
+"""Several threads and processes can use one model; each result comes from one version of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fitted(columns: Any, **changes: Any) -> Model:
 
 
 def changes(model: Model, columns: Any) -> list[Callable[[], Any]]:
-    """Ways to change a model, to other ids, numbers of factors and ratings each time."""
+    """Return functions that change the ids, factors and ratings of a model."""
     users, items, ratings = columns
     seeds = itertools.count(1)
     some = users < 50
@@ -64,7 +64,7 @@ def changes(model: Model, columns: Any) -> list[Callable[[], Any]]:
 
 
 @pytest.mark.filterwarnings("ignore::factorate.UnknownIdWarning")
-def test_every_result_comes_from_one_version(columns: Any) -> None:
+def test_concurrent_reads_return_the_result_of_one_version(columns: Any) -> None:
     """All threads collect hashes of results, which are compared at the end."""
     model = fitted(columns, n_threads=1)
     users, items = np.indices((66, 106)).reshape(2, -1)
@@ -105,7 +105,7 @@ def test_every_result_comes_from_one_version(columns: Any) -> None:
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_other_processes_predict_the_same(method: str, columns: Any) -> None:
-    """After training on threads, which a forked child does not have."""
+    """The model was trained on threads, which a forked process does not have."""
     model = fitted(columns, n_threads=2)
     pairs = columns[0], columns[1]
     with multiprocessing.get_context(method).Pool(1) as pool:
@@ -115,10 +115,10 @@ def test_other_processes_predict_the_same(method: str, columns: Any) -> None:
     np.testing.assert_array_equal(again.user_factors_, model.user_factors_)
 
 
-def test_joblib_shares_a_model_with_its_processes(columns: Any) -> None:
+def test_joblib_processes_predict_the_same(columns: Any) -> None:
     joblib = pytest.importorskip("joblib", reason="joblib, which scikit-learn brings, is absent")
     model = fitted(columns, n_factors=8000)  # so large that joblib maps it from a file
-    parts = [(columns[0][part::2], columns[1][part::2]) for part in range(2)]
-    there = joblib.Parallel(n_jobs=2)(joblib.delayed(model.predict)(part) for part in parts)
-    for predicted, part in zip(there, parts, strict=True):
-        np.testing.assert_array_equal(predicted, model.predict(part))
+    halves = [(columns[0][first::2], columns[1][first::2]) for first in range(2)]
+    there = joblib.Parallel(n_jobs=2)(joblib.delayed(model.predict)(pairs) for pairs in halves)
+    for predicted, pairs in zip(there, halves, strict=True):
+        np.testing.assert_array_equal(predicted, model.predict(pairs))

@@ -17,7 +17,7 @@ IMPORTED = f"print([name for name in {OPTIONAL} if name in sys.modules])"
 
 
 def run(code: str) -> str:
-    """Return what code prints in a new process, where a warning is an error."""
+    """Run code in a new process, where a warning is an error, and return its output."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
     command = [sys.executable, "-W", "error", "-c", code]
     return subprocess.check_output(command, env=environment, text=True).strip()

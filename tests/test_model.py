@@ -1,4 +1,4 @@
-"""MatrixFactorization: parameters, reproducibility, predictions and errors."""
+"""MatrixFactorization: fitting, reproducibility, parameters and errors."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ def fitted(data: Any, y: Any = None, **changes: Any) -> ft.MatrixFactorization:
 
 def fitted_attributes(model: ft.MatrixFactorization) -> tuple[Any, ...]:
     return (
-        model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_,
-        model.global_mean_, model.history_["train_rmse"],
-    )  # fmt: skip
+        model.user_factors_,
+        model.item_factors_,
+        model.user_bias_,
+        model.item_bias_,
+        model.global_mean_,
+        model.history_["train_rmse"],
+    )
 
 
 def assert_same_bits(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
@@ -62,7 +66,7 @@ def test_training_error_falls_and_is_on_the_scale_of_the_ratings(columns: Any) -
     np.testing.assert_allclose(tens, 10 * errors, rtol=1e-4)
 
 
-def test_the_scale_of_the_ratings_does_not_matter(columns: Any) -> None:
+def test_predictions_scale_with_the_ratings(columns: Any) -> None:
     users, items, ratings = columns
     model = fitted(columns)
     moved = fitted((users, items, 20 * ratings - 50))
@@ -70,7 +74,7 @@ def test_the_scale_of_the_ratings_does_not_matter(columns: Any) -> None:
     np.testing.assert_allclose(moved.predict(pairs), 20 * model.predict(pairs) - 50, atol=2e-3)
 
 
-def test_without_biases_and_mean_there_are_none(columns: Any) -> None:
+def test_fit_bias_and_fit_mean_disable_biases_and_mean(columns: Any) -> None:
     model = fitted(columns, fit_bias=False, fit_mean=False)
     assert model.global_mean_ == 0
     assert not model.user_bias_.any()
@@ -81,12 +85,12 @@ def test_without_biases_and_mean_there_are_none(columns: Any) -> None:
     assert model.item_bias_.any()
 
 
-def test_equal_ratings_are_predicted_as_they_are() -> None:
+def test_constant_ratings_are_predicted() -> None:
     model = fitted(([0, 1, 2], [0, 1, 0], [3.3, 3.3, 3.3]))
     np.testing.assert_allclose(model.predict(([0, 1], [1, 0])), 3.3, atol=0.05)
 
 
-def test_one_rating_one_user_one_item() -> None:
+def test_a_single_rating_or_a_single_user_is_fitted() -> None:
     for data in (([7], ["x"], [4.0]), ([7] * 5, list("abcde"), [1, 2, 3, 4, 5.0])):
         assert np.isfinite(fitted(data).predict(([7], [data[1][0]]))).all()
 
@@ -100,25 +104,30 @@ def test_every_form_of_input_gives_the_same_factors(columns: Any) -> None:
     frame = {"user": users, "item": items, "rating": ratings}
     sparse = scipy.sparse.coo_array((ratings, (users, items)), shape=shape)
     forms: list[tuple[Any, ...]] = [
-        (pd.DataFrame(frame),), (pl.DataFrame(frame),), (pa.table(frame),),
-        (np.stack([users, items], 1), ratings), (sparse,), (sparse.tocsr(),),
-        (sparse.toarray(),), (sparse.toarray().tolist(),),
+        (pd.DataFrame(frame),),
+        (pl.DataFrame(frame),),
+        (pa.table(frame),),
+        (np.stack([users, items], 1), ratings),
+        (sparse,),
+        (sparse.tocsr(),),
+        (sparse.toarray(),),
+        (sparse.toarray().tolist(),),
         ((users.astype(np.int64), items.tolist(), ratings.astype(np.float64)),),
         ((users + 0, items.astype(">i8"), ratings.tolist()),),
-    ]  # fmt: skip
+    ]
     expected = fitted(columns)
     for form in forms:
         assert_same_bits(fitted(*form), expected)
 
 
-def test_the_names_of_ids_do_not_change_the_factors(columns: Any) -> None:
+def test_factors_do_not_depend_on_the_values_of_ids(columns: Any) -> None:
     users, items, ratings = columns
     expected = fitted(columns)
     assert_same_bits(fitted((users * 1000 - 7, items, ratings)), expected)
     assert_same_bits(fitted(([f"{u:05}" for u in users], items, ratings)), expected)
 
 
-def test_the_order_of_the_rows_does_not_change_the_factors(columns: Any) -> None:
+def test_factors_do_not_depend_on_the_order_of_ratings(columns: Any) -> None:
     order = np.random.default_rng(1).permutation(len(columns[0]))
     shuffled = tuple(column[order] for column in columns)
     assert_same_bits(fitted(shuffled), fitted(columns))
@@ -150,127 +159,15 @@ def test_random_state_may_be_a_generator(columns: Any) -> None:
         assert_same_bits(one, same)
 
 
-# Predictions
-
-
-def test_predict_computes_the_formula(columns: Any, dtype: str) -> None:
-    users, items, _ = columns
-    model = fitted(columns, dtype=dtype)
-    expected = (
-        model.global_mean_ + model.user_bias_[users] + model.item_bias_[items]
-        + (model.user_factors_[users] * model.item_factors_[items]).sum(1)
-    )  # fmt: skip
-    got = model.predict((users, items))
-    assert got.dtype == dtype
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
-
-
-def test_unknown_ids_are_predicted_without_their_terms_and_warn_once() -> None:
-    model = fitted((["a", "b"], ["x", "y"], [1.0, 2.0]))
-    mean = model.global_mean_
-    with pytest.warns(
-        ft.UnknownIdWarning, match=r"2 of 3 users are unknown \('q', 'z'\); 2 of 3 items"
-    ) as seen:
-        got = model.predict((["q", "a", "z"], ["y", "n", "m"]))
-    assert len(seen) == 1
-    assert seen[0].filename == __file__
-    expected = [mean + model.item_bias_[1], mean + model.user_bias_[0], mean]
-    np.testing.assert_allclose(got, expected, rtol=1e-6)
-
-
-def test_predict_raises_for_ids_of_another_type(columns: Any) -> None:
-    model = fitted(columns)
-    with pytest.raises(TypeError, match=r"users are str .* the model knows them as integer"):
-        model.predict((["1", "2"], [1, 2]))
-
-
-def test_predict_accepts_no_pairs(columns: Any) -> None:
-    assert fitted(columns).predict(([], [])).shape == (0,)
-    model = fitted(columns)
-    empty: list[Any] = [np.empty((0, 2)), [], pd.DataFrame({"user": [], "item": []})]
-    for nothing in empty:
-        assert model.predict(nothing).shape == (0,)
-
-
-def test_evaluate_and_score_are_the_metrics(columns: Any) -> None:
-    model = fitted(columns)
-    users, items, ratings = columns
-    predicted = model.predict((users, items)).astype(np.float64)
-    scores = model.evaluate(columns)
-    assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((predicted - ratings) ** 2)))
-    assert scores["mae"] == pytest.approx(np.abs(predicted - ratings).mean())
-    assert scores["n_unknown"] == 0
-    assert model.evaluate(np.stack([users, items], 1), ratings) == scores
-    r2 = 1 - np.sum((predicted - ratings) ** 2) / np.sum((ratings - ratings.mean()) ** 2)
-    assert model.score(np.stack([users, items], 1), ratings) == pytest.approx(r2)
-    with pytest.warns(ft.UnknownIdWarning, match="1 of 2 users") as seen:
-        assert model.evaluate(([0, 99], [0, 0], [1.0, 2.0]))["n_unknown"] == 1
-    assert seen[0].filename == __file__
-    with pytest.raises(ValueError, match="there are no ratings"):
-        model.evaluate(([], [], []))
-
-
-# The filled matrix
-
-
-def test_complete_is_a_frame_when_the_ratings_came_as_one() -> None:
-    data = {"user": ["b", "a", "b"], "item": ["x", "y", "y"], "rating": [1.0, 2.0, 3.0]}
-    wide = fitted(pd.DataFrame(data)).complete()
-    assert isinstance(wide, pd.DataFrame)
-    assert wide.index.tolist() == ["a", "b"]
-    assert wide.columns.tolist() == ["x", "y"]
-    assert wide.dtypes.tolist() == [np.float32, np.float32]
-    polars = fitted(pl.DataFrame(data)).complete(users=["b"])
-    assert isinstance(polars, pl.DataFrame)
-    assert polars.columns == ["user", "x", "y"]
-    assert polars["user"].to_list() == ["b"]
-    assert isinstance(fitted(pa.table(data)).complete(), pa.Table)
-    np.testing.assert_array_equal(polars["y"].to_numpy(), wide.loc[["b"], "y"])
-
-
-def test_complete_raises_for_duplicate_column_names() -> None:
-    """Regression: an item named "user" must not replace the column of users."""
-    data = {"user": [1, 2], "item": ["user", "x"], "rating": [1.0, 2.0]}
-    with pytest.raises(ValueError, match="would be named 'user'"):
-        fitted(pl.DataFrame(data)).complete()
-    with pytest.raises(ValueError, match="would be named 'x'"):
-        fitted(pl.DataFrame(data)).complete(items=["x", "x"])
-
-
-def test_complete_of_unknown_ids_warns(columns: Any) -> None:
-    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 2 users are unknown \(99\)"):
-        assert fitted(columns).complete(users=[0, 99], items=[0]).shape == (2, 1)
-
-
 # Parameters
 
 
-def test_parameters_are_stored_untouched_and_validated_by_fit(columns: Any) -> None:
+def test_parameters_are_stored_unchanged_and_validated_by_fit(columns: Any) -> None:
     parameters: dict[str, Any] = {"n_factors": "many"}
     model = ft.MatrixFactorization(**parameters)
     assert model.get_params()["n_factors"] == "many"
     with pytest.raises(TypeError, match="n_factors is 'many'; expected an integer from 1 to 65536"):
         model.fit(columns)
-
-
-def test_get_and_set_params() -> None:
-    model = ft.MatrixFactorization(n_factors=7)
-    assert model.get_params()["n_factors"] == 7
-    assert ft.MatrixFactorization(**model.get_params()).get_params() == model.get_params()
-    assert model.set_params(n_epochs=3) is model
-    assert model.n_epochs == 3
-    with pytest.raises(
-        ValueError, match=r"^Invalid parameter 'factors' for estimator MatrixFactorization"
-    ):
-        model.set_params(factors=3)
-
-
-def test_repr_shows_what_differs_from_the_defaults() -> None:
-    assert repr(ft.MatrixFactorization()) == "MatrixFactorization()"
-    assert (
-        repr(ft.MatrixFactorization(n_factors=8, dtype="float64"))
-        == "MatrixFactorization(n_factors=8, dtype='float64')"
-    )
 
 
 BAD_PARAMETERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
@@ -293,7 +190,7 @@ BAD_PARAMETERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "seed text": ({"random_state": "x"}, TypeError, "random_state is 'x'"),
     "columns": ({"columns": "user"}, ValueError, r"columns is 'user'; expected names"),
     "columns number": ({"columns": 5}, ValueError, "columns is 5; expected names"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_PARAMETERS)
@@ -320,65 +217,14 @@ def test_a_failed_fit_does_not_change_the_model(columns: Any) -> None:
         assert left is right
 
 
-def test_methods_raise_not_fitted_error_of_scikit_learn() -> None:
-    model = ft.MatrixFactorization()
-    assert not hasattr(model, "user_factors_")
-    for use in (
-        lambda: model.predict(([1], [1])),
-        lambda: model.evaluate(([1], [1], [1])),
-        model.complete,
-        lambda: model.users_,
-        lambda: model.save("never.npz"),
-    ):
-        with pytest.raises(ft.NotFittedError, match="call fit"):
-            use()
-    exceptions = pytest.importorskip("sklearn.exceptions", reason="scikit-learn is not installed")
-    with pytest.raises(exceptions.NotFittedError, match="call fit"):
-        model.predict(([1], [1]))
-
-
-def test_no_epochs_keep_the_initial_factors(columns: Any) -> None:
+def test_zero_epochs_return_the_initial_factors(columns: Any) -> None:
     model = fitted(columns, n_epochs=0)
     assert model.n_epochs_ == 0
     assert model.user_factors_.any()
     assert not model.user_bias_.any()
 
 
-def test_the_history_is_read_only(columns: Any) -> None:
-    model = fitted(columns)
-    for each in (model, copy.deepcopy(model), model.partial_fit(columns)):
-        with pytest.raises(ValueError, match="read-only"):
-            each.history_["train_rmse"][0] = 0
-
-
-def test_fitted_attributes_are_read_only(columns: Any) -> None:
-    model = fitted(columns)
-    with pytest.raises(ValueError, match="read-only"):
-        model.user_factors_[0, 0] = 1
-    with pytest.raises(ValueError, match="read-only"):
-        model.users_[0] = 1
-    with pytest.raises(AttributeError):
-        model.user_factors_ = np.zeros(3)  # type: ignore[misc]
-
-
-def test_shapes_and_dtypes_of_fitted_attributes(columns: Any, dtype: str) -> None:
-    model = fitted(columns, dtype=dtype)
-    assert model.user_factors_.shape == (60, 5)
-    assert model.item_factors_.shape == (80, 5)
-    assert model.user_bias_.shape == (60,)
-    assert model.item_bias_.shape == (80,)
-    assert model.user_factors_.dtype == model.item_bias_.dtype == dtype
-    assert model.users_.tolist() == list(range(60))
-    assert model.items_.tolist() == list(range(80))
-    assert model.n_epochs_ == 4
-    assert {name: len(column) for name, column in model.history_.items()} == {
-        "epoch": 4, "learning_rate": 4, "train_rmse": 4, "valid_rmse": 4, "valid_loss": 4,
-        "seconds": 4,
-    }  # fmt: skip
-    assert (np.diff(model.history_["seconds"]) > 0).all()
-
-
-def test_pickle_and_copy_keep_everything(columns: Any) -> None:
+def test_pickles_and_copies_equal_the_model(columns: Any) -> None:
     model = fitted(columns)
     for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):  # noqa: S301
         assert_same_bits(again, model)
@@ -386,14 +232,6 @@ def test_pickle_and_copy_keep_everything(columns: Any) -> None:
         assert again.predict(([1], [1])) == model.predict(([1], [1]))
         assert not again.user_factors_.flags.writeable
         assert not again.users_.flags.writeable
-
-
-def test_an_error_before_fit_can_be_pickled() -> None:
-    with pytest.raises(ft.NotFittedError) as caught:
-        ft.MatrixFactorization().complete()
-    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
-    assert str(again) == str(caught.value)
-    assert isinstance(again, ft.NotFittedError)
 
 
 def test_divergence_in_the_last_update_raises() -> None:
@@ -412,7 +250,7 @@ def test_ratings_of_any_size_are_fitted(size: float) -> None:
     assert predicted[0] > predicted[1]
 
 
-def test_columns_can_be_named(columns: Any) -> None:
+def test_columns_selects_the_columns_of_a_frame(columns: Any) -> None:
     names = ("who", "what", "much")
     frame = pd.DataFrame(dict(zip(names, columns, strict=True))).assign(user=1, item=2)
     model = fitted(frame, columns=names)
@@ -421,7 +259,7 @@ def test_columns_can_be_named(columns: Any) -> None:
     assert model.evaluate(frame)["n_unknown"] == 0
 
 
-def test_a_path_is_read(columns: Any, tmp_path: Path) -> None:
+def test_fit_and_predict_read_a_file(columns: Any, tmp_path: Path) -> None:
     path = tmp_path / "ratings.csv"
     pd.DataFrame(dict(zip(("user", "item", "rating"), columns, strict=True))).to_csv(
         path, index=False
@@ -442,13 +280,3 @@ def test_progress_shows_epoch_rmse_and_speed(columns: Any) -> None:
     with redirect_stderr(silent := io.StringIO()):
         fitted(columns)
     assert silent.getvalue() == ""
-
-
-def test_predictions_do_not_depend_on_the_number_of_threads(columns: Any) -> None:
-    model = ft.MatrixFactorization(5, 2, random_state=0, n_threads=1).fit(columns)
-    pairs = np.append(np.tile(columns[0], 70), 999), np.append(np.tile(columns[1], 70), 3)
-    with pytest.warns(ft.UnknownIdWarning):
-        one = model.predict(pairs)
-    with pytest.warns(ft.UnknownIdWarning):
-        three = model.set_params(n_threads=3).predict(pairs)
-    np.testing.assert_array_equal(three, one)

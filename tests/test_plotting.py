@@ -93,7 +93,7 @@ def test_several_models_on_one_axes_have_different_colours(columns: Any) -> None
     assert colours[0] != colours[1]
 
 
-def test_a_single_epoch_is_a_point(columns: Any) -> None:
+def test_a_single_epoch_is_drawn_as_a_point(columns: Any) -> None:
     display = LearningCurveDisplay.from_estimator(fitted(columns, n_epochs=1))
     assert display.lines_[0].get_marker() == "."
 
@@ -105,7 +105,7 @@ def test_figure_of_a_subfigure_is_the_whole_figure(columns: Any) -> None:
     assert LearningCurveDisplay.from_estimator(fitted(columns), ax=ax).figure_ is figure
 
 
-def test_errors_name_what_cannot_be_drawn(columns: Any) -> None:
+def test_errors_leave_no_figure(columns: Any) -> None:
     with pytest.raises(ft.NotFittedError):
         LearningCurveDisplay.from_estimator(ft.MatrixFactorization())
     with pytest.raises(ValueError, match="trained for 0 epochs; there is no curve"):

@@ -67,7 +67,7 @@ def test_cross_validation(pairs: tuple[Any, Any]) -> None:
     assert (errors < 0).all()
 
 
-def test_folds_of_frames_and_of_text_ids_score_as_arrays_do(pairs: tuple[Any, Any]) -> None:
+def test_frames_and_text_ids_score_as_arrays_do(pairs: tuple[Any, Any]) -> None:
     X, y = pairs
     expected = cross_val_score(model(), X, y, cv=3)
     frame = pd.DataFrame({"user": X[:, 0], "item": X[:, 1]})
@@ -77,7 +77,7 @@ def test_folds_of_frames_and_of_text_ids_score_as_arrays_do(pairs: tuple[Any, An
     np.testing.assert_array_equal(cross_val_score(model(), text, y, cv=3), expected)
 
 
-def test_cross_validate_gives_several_scores_and_the_models(pairs: tuple[Any, Any]) -> None:
+def test_cross_validate_returns_several_scores_and_the_models(pairs: tuple[Any, Any]) -> None:
     scoring = ["r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"]
     X, y = pairs
     found = cross_validate(model(), X, y, cv=2, scoring=scoring, return_estimator=True)
@@ -110,7 +110,7 @@ def test_grid_search_keeps_the_best_and_refits_it(pairs: tuple[Any, Any]) -> Non
     np.testing.assert_array_equal(search.predict(X), expected.predict(X))
 
 
-def test_the_score_is_weighted_as_that_of_other_regressors(pairs: tuple[Any, Any]) -> None:
+def test_score_uses_sample_weights_as_other_regressors_do(pairs: tuple[Any, Any]) -> None:
     X, y = pairs
     weights = np.random.default_rng(0).uniform(0, 2, len(y))
     fitted = model().fit(X, y)
@@ -120,7 +120,7 @@ def test_the_score_is_weighted_as_that_of_other_regressors(pairs: tuple[Any, Any
     assert fitted.score(X, y) != pytest.approx(expected)
 
 
-def test_weights_are_routed_to_the_fit_and_the_score_of_a_search(pairs: tuple[Any, Any]) -> None:
+def test_grid_search_routes_sample_weights_to_fit_and_score(pairs: tuple[Any, Any]) -> None:
     X, y = pairs
     weights = np.random.default_rng(0).uniform(0, 2, len(y))
     expected = [
@@ -159,7 +159,7 @@ def test_grid_search_runs_in_parallel(pairs: tuple[Any, Any]) -> None:
     )
 
 
-def test_a_pipeline_passes_its_pairs_on_and_is_searched_by_name(pairs: tuple[Any, Any]) -> None:
+def test_the_model_works_in_a_pipeline_and_its_grid_search(pairs: tuple[Any, Any]) -> None:
     X, X_test, y, y_test = train_test_split(*pairs, random_state=0)
     swap = FunctionTransformer(np.fliplr)
     pipeline = make_pipeline(swap, model()).fit(X, y)
@@ -171,7 +171,7 @@ def test_a_pipeline_passes_its_pairs_on_and_is_searched_by_name(pairs: tuple[Any
     assert search.fit(X, y).best_estimator_["factorize"].n_factors in (2, 3)
 
 
-def test_it_works_where_scikit_learn_is_not_installed(tmp_path: Path) -> None:
+def test_factorate_works_without_scikit_learn(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("user,item,rating\n1,2,3\n")
     code = """
 import sys
@@ -192,8 +192,10 @@ except ImportError as error:
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "ratings.csv")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout.splitlines() == [
         "(6, 4) (6, 3) MatrixFactorization(n_factors=2, random_state=0)",
         "reading and writing files needs pyarrow: pip install 'factorate[files]'",

@@ -27,7 +27,7 @@ def small() -> tuple[Any, Any, Any]:
     return R, generator.random((9, 4)), generator.random((7, 4))
 
 
-def test_the_textbook_example_is_reproduced_to_within_0_2_and_completed() -> None:
+def test_the_textbook_example_is_reproduced_to_within_0_2() -> None:
     R, P, Q = ft.datasets.textbook()
     np.testing.assert_array_equal(
         R, [[5, 3, 0, 1], [4, 0, 0, 1], [1, 1, 0, 5], [1, 0, 0, 4], [0, 1, 5, 4], [2, 1, 3, 0]]
@@ -170,7 +170,7 @@ def test_entries_that_a_sparse_matrix_stores_twice_are_summed() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_arguments_are_left_untouched() -> None:
+def test_arguments_are_not_changed() -> None:
     R, P, Q = small()
     before = R.copy(), P.copy(), Q.copy()
     ft.matrix_factorization(R, P, Q, 4, 20)

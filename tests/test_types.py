@@ -1,4 +1,4 @@
-"""The public names have the types that mypy and pyright show their users.
+"""The annotated types of the public names are correct.
 
 Both type checkers read this file; running it proves that the values agree with the types.
 """
@@ -21,13 +21,13 @@ Found = tuple[NDArray[Any], Floats]
 RATINGS = ["a", "b"], ["x", "y"], [1.0, 2.0]
 
 
-def test_the_textbooks_loop() -> None:
+def test_types_of_matrix_factorization() -> None:
     R, P, Q = assert_type(ft.datasets.textbook(), tuple[Doubles, Doubles, Doubles])
     found = assert_type(ft.matrix_factorization(R, P, Q, 3, 1), tuple[Doubles, Doubles])
     assert [rows.dtype for rows in found] == [np.float64, np.float64]
 
 
-def test_a_model(tmp_path: Path) -> None:
+def test_types_of_a_model(tmp_path: Path) -> None:
     model = assert_type(
         ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS), ft.MatrixFactorization
     )
@@ -45,7 +45,7 @@ def test_a_model(tmp_path: Path) -> None:
     assert again.users_.tolist() == model.users_.tolist()
 
 
-def test_data() -> None:
+def test_types_of_data_sets() -> None:
     columns = assert_type(
         ft.datasets.synthetic(20, 9, 8),
         tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]],
@@ -53,7 +53,7 @@ def test_data() -> None:
     assert [column.dtype for column in columns] == [np.int32, np.int32, np.float32]
 
 
-def test_recommendations_and_neighbours() -> None:
+def test_types_of_recommendations_and_neighbours() -> None:
     model = ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS)
     for ids, scores in (
         assert_type(model.recommend(), Found),
@@ -68,7 +68,7 @@ def test_recommendations_and_neighbours() -> None:
     assert assert_type(model.item_vectors(augmented=True), Floats).shape == (2, 4)
 
 
-if TYPE_CHECKING:  # what takes other libraries, or a network
+if TYPE_CHECKING:  # calls that need other libraries or a network
 
     def others(model: ft.MatrixFactorization) -> None:
         assert_type(model.recommend(as_frame=True), Any)
@@ -81,7 +81,7 @@ if TYPE_CHECKING:  # what takes other libraries, or a network
         assert_type(ft.LearningCurveDisplay.from_estimator(model), ft.LearningCurveDisplay)
 
 
-def test_adding_and_removing() -> None:
+def test_types_of_adding_and_removing() -> None:
     model = ft.MatrixFactorization(2, 1, random_state=0).fit(RATINGS)
     for again in (
         assert_type(model.add_users((["c"], ["x"], [1.0])), ft.MatrixFactorization),
@@ -93,7 +93,7 @@ def test_adding_and_removing() -> None:
     assert "epoch" in history
 
 
-def test_metrics() -> None:
+def test_types_of_metrics() -> None:
     assert isinstance(assert_type(ft.metrics.rmse([1.0], [2.0]), float), float)
     assert isinstance(assert_type(ft.metrics.mae([1.0], [2.0]), float), float)
     assert isinstance(assert_type(ft.metrics.r2([1.0, 2.0], [2.0, 2.0]), float), float)

@@ -1,4 +1,4 @@
-"""FactorModel: what every fitted model can do."""
+"""FactorModel: the methods of every fitted model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class FactorModel:
-    """Base class of the models: what can be done with factors, however they were trained.
+    """Base class of the models: predictions, recommendations and storage of trained factors.
 
     As with any scikit-learn estimator, ``__init__`` stores its arguments unchanged as attributes of
     the same name. A fitted model holds a `FittedState` in ``_fitted``. Methods that change the
@@ -215,7 +215,7 @@ class FactorModel:
 
     @property
     def user_factors_(self) -> Floats:
-        """Factors of the users, P.
+        """User factors P.
 
         Returns
         -------
@@ -226,7 +226,7 @@ class FactorModel:
 
     @property
     def item_factors_(self) -> Floats:
-        """Factors of the items, Q.
+        """Item factors Q.
 
         Returns
         -------
@@ -237,7 +237,7 @@ class FactorModel:
 
     @property
     def svdpp_factors_(self) -> Floats:
-        """Factors y of the items in the SVD++ terms.
+        """Item factors y of the SVD++ terms.
 
         Returns
         -------
@@ -256,7 +256,7 @@ class FactorModel:
 
     @property
     def user_bias_(self) -> Floats:
-        """Biases of the users.
+        """User biases.
 
         Returns
         -------
@@ -267,7 +267,7 @@ class FactorModel:
 
     @property
     def item_bias_(self) -> Floats:
-        """Biases of the items.
+        """Item biases.
 
         Returns
         -------
@@ -289,7 +289,7 @@ class FactorModel:
 
     @property
     def users_(self) -> NDArray[Any]:
-        """Ids of the users, in the order of their rows.
+        """User ids, in the order of their rows.
 
         Returns
         -------
@@ -300,7 +300,7 @@ class FactorModel:
 
     @property
     def items_(self) -> NDArray[Any]:
-        """Ids of the items, in the order of their rows.
+        """Item ids, in the order of their rows.
 
         Returns
         -------
@@ -311,7 +311,7 @@ class FactorModel:
 
     @property
     def id_kinds_(self) -> tuple[str, str]:
-        """Kinds of the ids of users and items.
+        """The kinds of the user ids and the item ids.
 
         Returns
         -------
@@ -323,7 +323,7 @@ class FactorModel:
 
     @property
     def history_(self) -> dict[str, NDArray[Any]]:
-        """Errors, learning rate and time of each epoch.
+        """The errors, learning rate and time of each epoch.
 
         Returns
         -------

@@ -321,12 +321,7 @@ def _modified(path: Path) -> int | None:
 
 
 def _normal(n: int, seed: int, *purpose: int) -> Matrix:
-    """Draw standard normal numbers by the Box–Muller transform."""
-    bits = stream(seed, *purpose)
-    half = -(-n // 2)
-    radius = np.sqrt(-2 * np.log1p(-uniform(half, bits)))
-    angle = 2 * np.pi * uniform(half, bits)
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:n]
+    return np.random.Generator(stream(seed, *purpose)).standard_normal(n)
 
 
 def _skewed_pairs(n: int, n_users: int, n_items: int, seed: int) -> NDArray[np.int64]:

@@ -73,7 +73,7 @@ class MatrixFactorization(FactorModel):
         The loss to minimize: "squared", "absolute" or "huber"; "logistic", "hinge" or
         "squared_hinge" for ratings of exactly two values; or "kullback_leibler", which needs
         ``nonnegative=True``. For two values, the lower is trained as −1 and the higher as 1: a
-        prediction above their midpoint stands for the higher one.
+        prediction above their midpoint means the higher one.
     huber_delta : float, default=1.0
         Error above which the Huber loss is linear, in standard deviations of the ratings. Used
         only with ``loss="huber"``.

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
-    Rows = NDArray[np.integer[Any]]
+    from factorate._utils.types import Floats
+
+    Indices = NDArray[np.integer[Any]]
     Each = float | Sequence[float] | Floats  # one for all, or one for each kind of parameter
 
 
@@ -154,8 +155,8 @@ def shrink(x: Floats, threshold: float, minimum: float = -np.inf) -> Floats:
 
 
 def train_epoch(
-    users: Rows,
-    items: Rows,
+    users: Indices,
+    items: Indices,
     ratings: Floats,
     P: Floats,
     Q: Floats,
@@ -267,7 +268,7 @@ def train_epoch(
     return squared
 
 
-def add_svdpp_terms(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray[np.float64]:
+def add_svdpp_terms(users: Indices, items: Indices, own: Floats, Y: Floats) -> NDArray[np.float64]:
     """Return the user factors with SVD++ terms, ``p̃_u = p_u + |N(u)|^-½ Σ y_j`` over j in N(u).
 
     N(u) are the items that user u has rated (Koren, "Factorization Meets the Neighborhood", KDD
@@ -304,8 +305,8 @@ def add_svdpp_terms(users: Rows, items: Rows, own: Floats, Y: Floats) -> NDArray
 
 
 def train_svdpp_epoch(
-    users: Rows,
-    items: Rows,
+    users: Indices,
+    items: Indices,
     ratings: Floats,
     groups: Sequence[slice],
     item_fractions: Sequence[float],
@@ -423,8 +424,8 @@ def train_svdpp_epoch(
 
 
 def predict(
-    users: Rows,
-    items: Rows,
+    users: Indices,
+    items: Indices,
     P: Floats,
     Q: Floats,
     user_bias: Floats,
@@ -472,7 +473,7 @@ def predict(
 
 
 def fold_in(
-    items: Rows,
+    items: Indices,
     ratings: Floats,
     Q: Floats,
     item_bias: Floats,
@@ -537,7 +538,7 @@ def fold_in(
     return terms + w[:K] * np.sqrt(scale), float(w[K] * scale)
 
 
-def best(scores: Floats, n: int) -> tuple[Rows, Floats]:
+def best(scores: Floats, n: int) -> tuple[Indices, Floats]:
     """Return the n highest scores, best first; equal scores keep their order.
 
     Parameters
@@ -550,7 +551,7 @@ def best(scores: Floats, n: int) -> tuple[Rows, Floats]:
     Returns
     -------
     rows : ndarray of shape (n,)
-        Rows of the scores; −1 where too few are left.
+        Indices of the scores; −1 where too few are left.
     scores : ndarray of shape (n,)
         The scores; NaN where too few are left.
 

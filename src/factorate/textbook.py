@@ -153,8 +153,8 @@ def _observed(
         values = matrix[users, items]
     users, items = (np.ascontiguousarray(rows, np.int32) for rows in (users, items))
     # The kernel does not check rows, and a sparse matrix may hold any.
-    for rows, n, what in ((users, shape[0], "user"), (items, shape[1], "item")):
-        count_rows(rows, n, what)
+    for rows, n, side in ((users, shape[0], "user"), (items, shape[1], "item")):
+        count_rows(rows, n, side)
     return users, items, np.ascontiguousarray(values, np.float64), shape
 
 
@@ -169,9 +169,9 @@ def _summed(R: Any) -> tuple[Any, Any, Any, tuple[int, int]]:
     if len(bad):
         where = f"R[{users[bad[0]]}, {items[bad[0]]}]"
         raise ValueError(f"{where} is {values[bad[0]]}; expected finite numbers")
-    keep = np.flatnonzero(values > 0)
-    keep = keep[np.lexsort((items[keep], users[keep]))]
-    return users[keep], items[keep], values[keep], shape
+    order = np.flatnonzero(values > 0)
+    order = order[np.lexsort((items[order], users[order]))]
+    return users[order], items[order], values[order], shape
 
 
 def _matrix(R: Any) -> NDArray[Any]:

@@ -18,7 +18,7 @@ EXECUTABLE = str(shutil.which("factorate", path=sysconfig.get_path("scripts")))
 
 
 def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``factorate`` with these arguments and capture what it prints."""
+    """Run ``factorate`` with these arguments and capture its output."""
     return subprocess.run(
         [EXECUTABLE, *map(str, arguments)],
         capture_output=True,

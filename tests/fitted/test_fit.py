@@ -1,13 +1,21 @@
-"""fit, partial_fit, warm_start, weights and validation, through the public interface."""
+"""fit: weights, validation, callbacks and errors."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
+from training_cases import assert_same as assert_same_factors
+from training_cases import first_ratings, make_settings
 
 import factorate as ft
+from factorate._input.ratings import read_ratings
+from factorate._training.epoch import Epoch
+from factorate._training.held_out import hold_out
+from factorate._training.per_kind import PerKind
+from factorate._training.trainer import Trainer
 
 
 def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
@@ -20,7 +28,7 @@ def assert_same(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-def test_the_scale_of_ratings_changes_nothing_but_the_scale_of_predictions(columns: Any) -> None:
+def test_predictions_scale_with_the_ratings_in_float64(columns: Any) -> None:
     users, items, ratings = columns
     plain = fitted(columns, dtype="float64").predict((users, items))
     shifted = fitted((users, items, 20 * np.asarray(ratings, float) - 50), dtype="float64")
@@ -70,7 +78,7 @@ def test_a_rating_of_weight_zero_is_not_seen(columns: Any, method: str) -> None:
     assert 0 in model.recommend(777, n=81)[0]
 
 
-def test_wrong_weights_are_named_by_their_index() -> None:
+def test_errors_name_the_index_of_an_invalid_weight() -> None:
     model = ft.MatrixFactorization(2)
     for weights, message in (
         ([1, -1], r"sample_weight\[1\] is -1\.0; expected ≥ 0"),
@@ -103,7 +111,7 @@ def test_the_mean_is_weighted() -> None:
         assert model.global_mean_ == pytest.approx(mean, rel=1e-6)
 
 
-def test_ratings_held_out_keep_their_weights(columns: Any) -> None:
+def test_held_out_ratings_keep_their_weights(columns: Any) -> None:
     """Regression: early stopping does not validate on ratings of weight 0."""
     users, items, ratings = (np.asarray(column) for column in columns)
     count = np.arange(len(users)) % 2 > 0
@@ -114,14 +122,14 @@ def test_ratings_held_out_keep_their_weights(columns: Any) -> None:
     np.testing.assert_array_equal(model.history_["valid_rmse"], part.history_["valid_rmse"])
 
 
-def test_weights_of_one_are_no_weights(columns: Any) -> None:
+def test_weights_of_one_change_nothing(columns: Any) -> None:
     ones = np.ones(len(columns[0]))
     model = ft.MatrixFactorization(5, 4, random_state=0, dtype="float64", n_threads=2)
     weighted = model.fit(columns, sample_weight=ones).user_factors_
     np.testing.assert_allclose(weighted, fitted(columns, dtype="float64").user_factors_, rtol=1e-9)
 
 
-def test_weights_follow_their_ratings_into_any_order(columns: Any) -> None:
+def test_weights_do_not_depend_on_the_order_of_ratings(columns: Any) -> None:
     generator = np.random.default_rng(0)
     weights = generator.uniform(0.1, 2, len(columns[0]))
     pairs = np.stack(columns[:2], axis=1)
@@ -160,7 +168,7 @@ def test_early_stopping_holds_out_the_same_ratings_in_any_order(columns: Any) ->
     assert a.history_["valid_rmse"][best - 1] == a.history_["valid_rmse"].min()
 
 
-def test_an_eval_set_is_measured_and_not_trained_on(columns: Any) -> None:
+def test_an_eval_set_is_evaluated_and_not_used_for_training(columns: Any) -> None:
     users, items, ratings = (np.asarray(column) for column in columns)
     training = users[:2500], items[:2500], ratings[:2500]
     rest = users[2500:], items[2500:], ratings[2500:]
@@ -179,7 +187,7 @@ def test_ratings_of_one_pair_cannot_be_split() -> None:
         fitted(([1, 1], [1, 1], [2.0, 3.0]), early_stopping=True)
 
 
-def test_callbacks_see_each_epoch_and_may_stop(columns: Any) -> None:
+def test_callbacks_receive_each_epoch_and_can_stop_training(columns: Any) -> None:
     seen = []
 
     def callback(epoch: Any) -> bool:
@@ -192,7 +200,7 @@ def test_callbacks_see_each_epoch_and_may_stop(columns: Any) -> None:
     np.testing.assert_array_equal(model.history_["learning_rate"], [rate for *_, rate in seen])
 
 
-def test_an_error_in_a_callback_leaves_the_old_model(columns: Any) -> None:
+def test_after_an_error_in_a_callback_the_model_is_unchanged(columns: Any) -> None:
     model = fitted(columns)
     before = model.user_factors_
 
@@ -204,110 +212,7 @@ def test_an_error_in_a_callback_leaves_the_old_model(columns: Any) -> None:
     assert model.user_factors_ is before
 
 
-# Continuing
-
-
-def test_a_warm_start_continues_from_the_fitted_factors(columns: Any) -> None:
-    cold = fitted(columns, n_epochs=8)
-    first_rmse = cold.history_["train_rmse"]
-    model = fitted(columns, n_epochs=8, warm_start=True)
-    assert_same(model, cold)
-    model.fit(columns)
-    assert model.history_["train_rmse"][0] < first_rmse[1]
-    assert model.history_["learning_rate"][0] == cold.history_["learning_rate"][0]
-    assert model.n_epochs_ == 8
-
-
-def test_a_warm_start_without_an_epoch_keeps_the_factors_of_known_ids(columns: Any) -> None:
-    users, items, ratings = (np.asarray(column) for column in columns)
-    model = fitted(columns, dtype="float64")
-    old = model.user_factors_
-    model.set_params(warm_start=True, n_epochs=0)
-    some = users >= 10
-    model.fit((np.append(users[some], 777), np.append(items[some], 3), np.append(ratings[some], 4)))
-    assert model.users_.tolist() == [*range(10, 60), 777]
-    np.testing.assert_allclose(model.user_factors_[:-1], old[10:], rtol=1e-12)
-    assert (model.user_factors_[-1] > 0).any()
-
-
-def test_a_warm_start_with_other_factors_is_rejected(columns: Any) -> None:
-    model = fitted(columns, warm_start=True)
-    with pytest.raises(ValueError, match=r"continues from n_factors=5 .* n_factors=6"):
-        model.set_params(n_factors=6).fit(columns)
-    with pytest.raises(ValueError, match=r"dtype='float32', but .* dtype='float64'"):
-        model.set_params(n_factors=5, dtype="float64").fit(columns)
-
-
-@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
-def test_partial_fit_changes_only_rated_users_and_items(columns: Any, schedule: str) -> None:
-    model = fitted(columns, learning_rate_schedule=schedule)
-    before = [model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_]
-    mean = model.global_mean_
-    model.partial_fit(([3, 5, 3], [7, 7, 900], [5.0, 1.0, 4.0]))
-    after = [model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_]
-    assert model.users_.tolist() == list(range(60))
-    assert model.items_.tolist() == [*range(80), 900]
-    assert model.global_mean_ == mean
-    for old, new, touched in zip(before, after, ([3, 5], [7], [3, 5], [7]), strict=True):
-        changed = (old != new[: len(old)]).reshape(len(old), -1).any(axis=1)
-        assert np.flatnonzero(changed).tolist() == touched
-    assert model.item_factors_[80].any()
-
-
-def test_partial_fit_is_one_pass_of_the_specification() -> None:
-    columns = ft.datasets.synthetic(200, 30, 20)
-    model = fitted(columns, dtype="float64", partial_learning_rate=0.02, regularization=0.1)
-    factors = vars(model)["_fitted"].factors
-    root, scale = np.sqrt(factors.scale), factors.scale
-    p, q = model.user_factors_[4] / root, model.item_factors_[6] / root
-    b, c = model.user_bias_[4] / scale, model.item_bias_[6] / scale
-    user, item = model.users_[4], model.items_[6]
-    model.partial_fit(([user], [item], [5.0]))
-    e = (5.0 - factors.mean) / scale - b - c - p @ q
-    np.testing.assert_allclose(model.user_factors_[4] / root, p + 0.02 * (e * q - 0.1 * p))
-    np.testing.assert_allclose(model.item_factors_[6] / root, q + 0.02 * (e * p - 0.1 * q))
-    assert model.user_bias_[4] / scale == pytest.approx(b + 0.02 * (e - 0.1 * b))
-    assert model.item_bias_[6] / scale == pytest.approx(c + 0.02 * (e - 0.1 * c))
-
-
-def test_partial_fit_first_is_fit(columns: Any) -> None:
-    model = ft.MatrixFactorization(5, 4, random_state=0, n_threads=1).partial_fit(columns)
-    assert_same(model, fitted(columns))
-
-
-@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
-def test_a_loaded_model_is_trained_further_bit_for_bit(
-    columns: Any, schedule: str, tmp_path: Any
-) -> None:
-    more = [1, 2, 999, 1], [3, 4, 3, 888], [1.0, 5.0, 3.0, 2.0]
-    model = fitted(columns, learning_rate_schedule=schedule, random_state=None)
-    model.partial_fit(more)
-    model.save(tmp_path / "model.npz")
-    again = ft.load(tmp_path / "model.npz")
-    for _ in range(2):
-        assert_same(model.partial_fit(more), again.partial_fit(more))
-
-
-def test_partial_fit_adds_the_rated_items_to_those_seen(columns: Any) -> None:
-    model = fitted(columns).partial_fit(([0, 999], [79, 5], [4.0, 3.0]))
-    seen = vars(model)["_fitted"].seen
-    assert 79 in seen.items[seen.starts[0] : seen.starts[1]]
-    assert seen.items[seen.starts[60] : seen.starts[61]].tolist() == [5]
-
-
-def test_an_error_in_partial_fit_leaves_the_model(columns: Any) -> None:
-    model = fitted(columns)
-    before = vars(model)["_fitted"]
-    with pytest.raises(ValueError, match=r"ratings\[1\] is nan"):
-        model.partial_fit(([1, 2], [3, 4], [1.0, np.nan]))
-    with pytest.raises(TypeError, match="users are str"):
-        model.partial_fit((["a"], [3], [1.0]))
-    with pytest.raises(ft.DivergenceError):
-        model.set_params(partial_learning_rate=1e30).partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
-    assert vars(model)["_fitted"] is before
-
-
-def test_a_rating_that_a_loss_rejects_is_named_by_its_index(columns: Any) -> None:
+def test_errors_name_the_index_of_a_rating_that_a_loss_rejects(columns: Any) -> None:
     """Regression: the index is that of the input, not that of the schedule."""
     users, items, _ = columns
     liked = np.arange(len(users)) % 2
@@ -322,49 +227,6 @@ def test_a_rating_that_a_loss_rejects_is_named_by_its_index(columns: Any) -> Non
     with pytest.raises(ValueError, match=r"ratings\[1\] is 3\.0 and others are 0\.0 and 1\.0"):
         model.partial_fit(([1, 2], [3, 4], [1, 3]))
     model.partial_fit(([1, 2], [3, 4], [1, 1]))
-
-
-def test_partial_fit_accepts_a_rating_far_from_its_prediction(columns: Any) -> None:
-    """Regression: a large first error is not a divergence."""
-    model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0)
-    filled = model.complete()
-    user, item = np.unravel_index(filled.argmax(), filled.shape)
-    before = filled.max()
-    model.partial_fit(([user], [item], [model.global_mean_ - 2]))
-    assert model.predict(([user], [item]))[0] < before
-
-
-def test_a_warm_start_accepts_ratings_of_a_smaller_scale(columns: Any) -> None:
-    users, items, ratings = columns
-    model = fitted((users, items, 20 * ratings), warm_start=True)
-    model.fit(columns)
-    assert model.evaluate(columns)["rmse"] < np.std(ratings)
-
-
-def test_divergence_names_the_learning_rate_of_partial_fit(columns: Any) -> None:
-    model = fitted(columns, partial_learning_rate=1e30)
-    with pytest.raises(ft.DivergenceError, match=r"partial_learning_rate=1e\+30"):
-        model.partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
-
-
-def test_a_warm_start_without_biases_drops_the_fitted_ones(columns: Any) -> None:
-    model = fitted(columns)
-    model.set_params(fit_bias=False, warm_start=True).fit(columns)
-    assert not model.user_bias_.any()
-    assert not model.item_bias_.any()
-
-
-@pytest.mark.parametrize(
-    "changes", [{"fit_bias": False}, {"nonnegative": True}, {"loss": "huber"}], ids=str
-)
-def test_a_model_cannot_be_trained_further_with_another_rule(
-    columns: Any, changes: dict[str, Any]
-) -> None:
-    model = fitted(columns).set_params(**changes)
-    (name,) = changes
-    for learn in (model.partial_fit, model.add_users):
-        with pytest.raises(ValueError, match=f"{name} is .*, but the model was fitted with"):
-            learn(([1], [2], [3.0]))
 
 
 def test_an_eval_set_is_checked_and_named(columns: Any) -> None:
@@ -384,7 +246,7 @@ def test_an_eval_set_is_checked_and_named(columns: Any) -> None:
 
 
 def test_an_eval_set_that_is_not_utf8_is_named(columns: Any) -> None:
-    """Regression: UnicodeDecodeError cannot be made from a message."""
+    """Regression: UnicodeDecodeError cannot be constructed from a message."""
 
     class Undecodable:
         def __len__(self) -> int:
@@ -403,7 +265,7 @@ def test_callbacks_are_functions_in_a_list(columns: Any, callbacks: Any) -> None
         ft.MatrixFactorization(2, 1).fit(columns, callbacks=callbacks)
 
 
-def test_a_numpy_true_stops_training_too(columns: Any) -> None:
+def test_numpy_true_from_a_callback_stops_training(columns: Any) -> None:
     model = ft.MatrixFactorization(2, 5).fit(columns, callbacks=[lambda _: np.True_])
     assert model.n_epochs_ == 1
 
@@ -422,9 +284,68 @@ def test_ratings_that_lose_digits_in_float32_log_a_warning(
     assert "leaves few digits in float32" in caplog.text
 
 
-def test_a_warm_start_holds_out_the_same_ratings_again(columns: Any) -> None:
-    """Regression: no rating that the model was trained on is held out."""
-    model = fitted(columns, early_stopping=True, warm_start=True, random_state=None, n_epochs=1)
-    first = vars(model)["_fitted"].seed
-    model.fit(columns)
-    assert vars(model)["_fitted"].seed == first
+# Early stopping
+
+
+def test_training_ratings_keep_their_weights_when_others_are_held_out(columns: Any) -> None:
+    training = ~hold_out(columns[0], columns[1], 0.2, 0)
+    weights = np.empty(len(training))
+    for rows, n in ((training, 1200), (~training, 300)):  # of mean 1, which is not rescaled
+        weights[rows] = np.random.default_rng(0).permutation([0.5] * n + [1.5] * n)
+    how: dict[str, Any] = {"learning_rate_schedule": "constant", "random_state": 0}
+    model = ft.MatrixFactorization(5, 20, early_stopping=True, validation_fraction=0.2, **how)
+    model.fit(columns, sample_weight=weights)
+    assert 0 < model.best_epoch_ < model.n_epochs_
+    by_hand = ft.MatrixFactorization(5, model.best_epoch_, **how).fit(
+        tuple(column[training] for column in columns), sample_weight=weights[training]
+    )
+    assert_same_factors(model._fitted.factors, by_hand._fitted.factors)
+
+
+def test_the_best_epoch_has_the_lowest_validation_loss() -> None:
+    users, items, ratings = ft.datasets.synthetic(3000, 100, 60)
+    liked = (ratings > 3.5).astype(float)
+    training = users[:2000], items[:2000], liked[:2000]
+    rest = users[2000:], items[2000:], liked[2000:]
+    n_epochs = 12
+    how: dict[str, Any] = {
+        "n_factors": 5,
+        "loss": "logistic",
+        "learning_rate_schedule": "constant",
+        "learning_rate": 0.1,
+        "regularization": 0.001,
+        "random_state": 0,
+        "dtype": "float64",
+    }
+    mean_losses = []
+    for n in range(1, n_epochs + 1):
+        model = ft.MatrixFactorization(n_epochs=n, **how).fit(training)
+        margins = (2 * rest[2] - 1) * (2 * model.predict(rest[:2]) - 1)
+        mean_losses.append(np.logaddexp(0, -margins).mean())
+    best = 1 + int(np.argmin(mean_losses))
+    model = ft.MatrixFactorization(n_epochs=n_epochs, early_stopping=True, patience=12, **how)
+    model.fit(training, eval_set=rest)
+    assert model.best_epoch_ == best
+    assert 1 + int(np.argmin(model.history_["valid_rmse"])) != best
+
+
+def test_an_interrupt_keeps_the_best_epoch_so_far(columns: Any) -> None:
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    worse = first_ratings(ratings, -1)
+    settings = make_settings(
+        n_epochs=50, patience=5, rates=PerKind(*(0.1,) * 4), learning_rate_schedule="constant"
+    )
+    best = Trainer(ratings, settings, held_out=worse).train().best
+
+    def interrupt(epoch: Epoch) -> None:
+        if epoch.number == best + 2:
+            raise KeyboardInterrupt
+
+    trainer = Trainer(ratings, settings, held_out=worse, callbacks=(interrupt,))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run_epochs()
+    assert len(trainer.history) == best + 2
+    got = trainer.result()
+    assert got.best == best
+    shorter = dataclasses.replace(settings, n_epochs=best, patience=None)
+    assert_same_factors(got.factors, Trainer(ratings, shorter).train().factors)

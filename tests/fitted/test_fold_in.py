@@ -208,7 +208,7 @@ OTHER_RULES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("name", "side"), [*zip(OTHER_RULES, [0, 1] * 4, strict=True)])
-def test_other_rules_are_near_their_minimum(name: str, side: int) -> None:
+def test_rows_trained_under_other_losses_are_near_the_minimum(name: str, side: int) -> None:
     chosen = OTHER_RULES[name]
     two_valued = chosen.get("loss") in {"logistic", "squared_hinge"}
     columns = list(ft.datasets.synthetic(2000, 90, 60, random_state=1))
@@ -254,7 +254,7 @@ def test_ratings_of_unknown_items_only_give_zeros_under_any_rule() -> None:
     assert not model.user_factors_[-1].any()
 
 
-def test_an_interrupt_leaves_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_interrupt_the_model_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     model = fitted(loss="huber")
     before = state(model)
 
@@ -342,7 +342,7 @@ def test_unknown_items_are_left_out_with_a_warning() -> None:
     assert model.items_[-1] == 3000
 
 
-def test_dataframes_and_y_give_the_same() -> None:
+def test_frames_and_pairs_with_y_give_the_same_users() -> None:
     users, items, ratings = new_ratings()
     model = fitted().add_users((users, items, ratings))
     frame = pd.DataFrame({"user": users, "item": items, "rating": ratings})
@@ -380,7 +380,7 @@ def test_users_can_be_added_after_all_were_removed() -> None:
     assert model.add_users(new_ratings()).users_.tolist() == list(range(1000, 1007))
 
 
-def test_an_error_leaves_the_model() -> None:
+def test_after_an_error_the_model_is_unchanged() -> None:
     model = fitted()
     before = state(model)
     with pytest.raises(ValueError, match=r"users\[1\] is 777, which is not a user of the model"):

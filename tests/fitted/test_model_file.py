@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hostile_models import generate, npy, npy_header, read_parts, valid_models, write_parts
+from hostile_models import generate, npy, npy_header, read_members, valid_models, write_members
 from optional import pandas as pd
 
 import factorate as ft
@@ -51,7 +51,7 @@ def small(users: Any = (0, 1, 2), **parameters: Any) -> ft.MatrixFactorization:
 
 
 @pytest.mark.parametrize("kind", IDS)
-def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
+def test_a_loaded_model_equals_the_saved_one(kind: str, tmp_path: Path, dtype: str) -> None:
     model = small(IDS[kind], dtype=dtype)
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz")
@@ -74,7 +74,7 @@ def test_everything_comes_back(kind: str, tmp_path: Path, dtype: str) -> None:
 
 
 def test_bools_of_numpy_are_saved_as_bools(tmp_path: Path) -> None:
-    """Regression: False became the text "bool", which is true."""
+    """Regression: NumPy's False is not saved as a text, which is true."""
     model = small(clip=np.bool_(False), keep_seen=np.bool_(True))
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz")
@@ -128,7 +128,7 @@ def test_seen_items_are_saved_only_with_keep_seen(tmp_path: Path) -> None:
         assert not [name for name in members.files if "seen" in name]
 
 
-def test_parameters_of_any_spelling_come_back(tmp_path: Path) -> None:
+def test_parameters_of_every_type_are_restored(tmp_path: Path) -> None:
     model = small(
         n_factors=np.int64(3),
         dtype=np.float32,
@@ -157,7 +157,7 @@ def test_save_rejects_columns_that_load_would_reject(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_of_a_frame_still_completes_to_one(tmp_path: Path) -> None:
+def test_a_loaded_model_of_a_frame_completes_to_a_frame(tmp_path: Path) -> None:
     frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0]})
     ft.MatrixFactorization(2, random_state=0).fit(frame).save(tmp_path / "model.npz")
     assert isinstance(ft.load(tmp_path / "model.npz").complete(), pd.DataFrame)
@@ -189,7 +189,7 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_an_absent_file_and_folder(tmp_path: Path) -> None:
+def test_a_missing_file_or_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no file"):
         ft.load(tmp_path / "absent.npz")
     path = tmp_path / "absent" / "model.npz"
@@ -265,7 +265,7 @@ def mapped(array: np.ndarray[Any, Any]) -> bool:
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
-def test_a_mapped_model_is_the_same_and_shares_its_memory(tmp_path: Path, dtype: str) -> None:
+def test_a_mapped_model_equals_the_saved_one_and_uses_the_file(tmp_path: Path, dtype: str) -> None:
     model = small(dtype=dtype)
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz", mmap=True)
@@ -279,7 +279,7 @@ def test_a_mapped_model_is_the_same_and_shares_its_memory(tmp_path: Path, dtype:
     assert not mapped(again.users_)
 
 
-def test_a_mapped_model_outlives_its_file(tmp_path: Path) -> None:
+def test_a_mapped_model_works_after_its_file_is_deleted(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small().save(path)
     again = ft.load(path, mmap=True)
@@ -310,20 +310,20 @@ def test_float16_is_not_mapped(tmp_path: Path) -> None:
     assert again.user_factors_.dtype == np.float32
 
 
-# Other ways to carry a model
+# Pickle, joblib and copies
 
 
-@pytest.mark.parametrize("kept", ["fitted", "loaded", "mapped"])
-@pytest.mark.parametrize("way", ["pickle", "joblib", "deepcopy"])
-def test_other_ways_to_carry_a_model(way: str, kept: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["fitted", "loaded", "mapped"])
+@pytest.mark.parametrize("method", ["pickle", "joblib", "deepcopy"])
+def test_pickles_and_copies_equal_the_model(method: str, source: str, tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib", reason="joblib is not installed")
     model = small(["b", "", "ü"])
-    if kept != "fitted":
+    if source != "fitted":
         model.save(tmp_path / "model.npz")
-        model = ft.load(tmp_path / "model.npz", mmap=kept == "mapped")
-    if way == "pickle":
+        model = ft.load(tmp_path / "model.npz", mmap=source == "mapped")
+    if method == "pickle":
         again = pickle.loads(pickle.dumps(model))  # noqa: S301
-    elif way == "joblib":
+    elif method == "joblib":
         joblib.dump(model, tmp_path / "model.joblib")
         again = joblib.load(tmp_path / "model.joblib")
     else:
@@ -347,7 +347,7 @@ CHANGES = [SUMMER, SUMMER.replace(fold=1), dt.datetime(2023, 3, 26, 2, 30, tzinf
 
 @pytest.mark.parametrize("mmap", [False, True])
 def test_datetimes_at_a_change_of_clocks_are_known_after_load(mmap: bool, tmp_path: Path) -> None:
-    """Regression: in these hours, a datetime is unequal to that of every other zone."""
+    """Regression: a datetime in these hours is unequal to the same instant in another zone."""
     model = small(CHANGES)
     model.save(tmp_path / "model.npz")
     again = ft.load(tmp_path / "model.npz", mmap=mmap)
@@ -371,19 +371,19 @@ def test_nanoseconds_with_a_zone_are_not_rounded(tmp_path: Path) -> None:
 
 
 def change_metadata(path: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    parts = read_parts(path)
-    parts[METADATA] = json.dumps(changed(json.loads(parts[METADATA]))).encode()
-    write_parts(path, parts)
+    members = read_members(path)
+    members[METADATA] = json.dumps(changed(json.loads(members[METADATA]))).encode()
+    write_members(path, members)
 
 
 def change(metadata: dict[str, Any], keys: tuple[str, ...], value: Any) -> dict[str, Any]:
     """Return metadata with one value replaced, or without its key where the value is `REMOVED`."""
-    place = metadata
+    inner = metadata
     for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
+        inner = inner[key]
+    inner[keys[-1]] = value
     if value is REMOVED:
-        del place[keys[-1]]
+        del inner[keys[-1]]
     return metadata
 
 
@@ -398,7 +398,7 @@ REMOVED = object()
         (("mean",), 10**400, "mean is .* expected a finite number"),
         (("mean",), True, "mean is True"),
         (("mean",), REMOVED, "factorate.json has no 'mean'"),
-        (("extra",), 1, "factorate.json has 'extra', which is not part of it"),
+        (("extra",), 1, "factorate.json has 'extra', which is not a valid key"),
         (("seed",), -1, "seed is -1"),
         (("seed",), 0.5, "seed is 0.5"),
         (("n_updates",), 2**63, "n_updates is"),
@@ -480,22 +480,22 @@ ARRAYS: list[tuple[str, Any, str]] = [
 def test_arrays_are_validated(name: str, array: Any, message: str, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small().save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     if array is None:
-        del parts[f"{name}.npy"]
+        del members[f"{name}.npy"]
     else:
-        parts[f"{name}.npy"] = npy(array)
-    write_parts(path, parts)
+        members[f"{name}.npy"] = npy(array)
+    write_members(path, members)
     with pytest.raises(ft.ModelFileError, match=message):
         ft.load(path)
 
 
-def test_seen_items_rise_within_each_user(tmp_path: Path) -> None:
+def test_seen_items_must_be_ascending_for_each_user(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small([0, 0, 1]).save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     for items, rises in (([0, 1, 0], True), ([1, 0, 0], False), ([1, 1, 0], False)):
-        write_parts(path, parts | {"seen_items.npy": npy(np.array(items, np.int32))})
+        write_members(path, members | {"seen_items.npy": npy(np.array(items, np.int32))})
         if rises:
             ft.load(path)
             continue
@@ -504,34 +504,34 @@ def test_seen_items_rise_within_each_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
-def test_accumulators_are_positive(value: float, tmp_path: Path) -> None:
+def test_accumulators_must_be_positive(value: float, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small(learning_rate_schedule="adagrad").save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     accumulators = np.full((3, 2), value, FLOAT32)
-    write_parts(path, parts | {"user_accumulators.npy": npy(accumulators)})
+    write_members(path, members | {"user_accumulators.npy": npy(accumulators)})
     with pytest.raises(ft.ModelFileError, match="user_accumulators is not 3 rows of two sums"):
         ft.load(path)
 
 
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("descr", ["|O", "|V0", "|S0", "<U0", "<c8", "|V4", "<m8[s]"])
-def test_arrays_in_a_file_are_numbers(descr: str, mapped: bool, tmp_path: Path) -> None:
-    """Regression: an array of objects was mapped, so that its bytes were used as pointers."""
+def test_arrays_of_other_dtypes_are_rejected(descr: str, mapped: bool, tmp_path: Path) -> None:
+    """Regression: an array of objects is not mapped, whose bytes would be used as pointers."""
     path = tmp_path / "model.npz"
     small().save(path)
-    parts = read_parts(path)
+    members = read_members(path)
     data = b"A" * 9 * np.dtype(descr).itemsize
-    parts["user_factors.npy"] = npy_header(descr, (3, 3)) + data
-    write_parts(path, parts)
+    members["user_factors.npy"] = npy_header(descr, (3, 3)) + data
+    write_members(path, members)
     with pytest.raises(ft.ModelFileError, match=r"user_factors has dtype .*; expected f2 f4 f8"):
         ft.load(path, mmap=mapped)
 
 
-def test_no_module_is_imported_that_a_file_names(
+def test_loading_imports_no_module_named_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Regression: `complete` imported whatever the file called the library of DataFrames."""
+    """Regression: `complete` imports only known DataFrame libraries."""
     (tmp_path / "evil.py").write_text("raise SystemExit('code ran')")
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / "model.npz"
@@ -543,7 +543,7 @@ def test_no_module_is_imported_that_a_file_names(
 
 
 def test_generated_files_are_rejected_or_valid_models(tmp_path: Path) -> None:
-    """The generator of `fuzz.py grammar`, for a few hundred files and a bounded memory."""
+    """The generator of `fuzz.py grammar`, for a few hundred files and with limited memory."""
     models = valid_models(tmp_path)
     path, again, third = (tmp_path / name for name in ("a.npz", "b.npz", "c.npz"))
     n_rejected = 0

@@ -1,4 +1,4 @@
-"""Archives hold the old arrays or the new ones, never others, whatever happens to them."""
+"""Archives are written completely or not at all, and read only if they are valid."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def fitted(seed: int, n_factors: int = 4) -> ft.MatrixFactorization:
     return ft.MatrixFactorization(n_factors, 2, random_state=seed).fit(ratings())
 
 
-# What is written is read
+# Writing and reading
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
 @pytest.mark.parametrize("mapped", [False, True])
-def test_arrays_and_metadata_come_back(mapped: bool, arrays: Any, tmp_path: Path) -> None:
+def test_arrays_and_metadata_are_restored(mapped: bool, arrays: Any, tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     write(path, {"format": 3, "words": ["ü", None, True, 0.1]}, arrays)
     metadata, again = read_some(path, mapped, newest=3)
@@ -98,7 +98,7 @@ def test_arrays_and_metadata_come_back(mapped: bool, arrays: Any, tmp_path: Path
 
 
 def test_bytes_are_swapped_in_place() -> None:
-    """The array stays on its cache line."""
+    """The array remains aligned to a cache line."""
     numbers = np.arange(5, dtype=np.float32)
     foreign = numbers.astype(numbers.dtype.newbyteorder("S"))
     swapped = to_native(foreign)
@@ -108,7 +108,7 @@ def test_bytes_are_swapped_in_place() -> None:
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
-def test_numpy_and_unzip_read_it(arrays: Any, tmp_path: Path) -> None:
+def test_numpy_and_zipfile_read_an_archive(arrays: Any, tmp_path: Path) -> None:
     write(tmp_path / "some.npz", {"format": 1}, arrays)
     with np.load(tmp_path / "some.npz", allow_pickle=False) as members:
         for name, array in arrays.items():
@@ -123,13 +123,13 @@ def repack(
 ) -> None:
     """Write the members of a file again as another program does, some with other content."""
     with zipfile.ZipFile(path) as source:
-        parts = {name: source.read(name) for name in source.namelist()}
+        members = {name: source.read(name) for name in source.namelist()}
     with zipfile.ZipFile(path, "w", compression) as target:
-        for name, content in parts.items():
+        for name, content in members.items():
             target.writestr(name, (changes or {}).get(name, content))
 
 
-def test_packed_again_by_another_program_arrays_are_copied(arrays: Any, tmp_path: Path) -> None:
+def test_an_archive_repacked_by_another_program_is_read(arrays: Any, tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     write(path, {"format": 1}, arrays)
     repack(path)
@@ -168,7 +168,7 @@ def test_other_files_are_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mmap", [False, True])
-def test_a_file_cut_short_says_so(mmap: bool, tmp_path: Path) -> None:
+def test_a_truncated_file_is_reported_as_such(mmap: bool, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     fitted(0).save(path)
     whole = path.read_bytes()
@@ -179,7 +179,7 @@ def test_a_file_cut_short_says_so(mmap: bool, tmp_path: Path) -> None:
 
 
 def everything(model: ft.MatrixFactorization) -> list[Any]:
-    """All of a model but the arrays that may be mapped."""
+    """Return the members of a model except the arrays that may be mapped."""
     fitted = model._fitted
     history = [column.tobytes() for column in model.history_.values()]
     numbers = [fitted.factors.mean, fitted.factors.scale, fitted.library, model.id_kinds_]
@@ -255,12 +255,14 @@ def test_an_array_other_than_expected_is_rejected(
 
 def test_unknown_members_are_rejected(arrays: Any, tmp_path: Path) -> None:
     write(tmp_path / "some.npz", {"format": 1}, arrays | {"c": np.zeros(1)})
-    with pytest.raises(ft.ModelFileError, match=r"a member 'c\.npy', which is not part of a model"):
+    with pytest.raises(
+        ft.ModelFileError, match=r"a member 'c\.npy', which is not a member of a model file"
+    ):
         read_some(tmp_path / "some.npz", mapped=False)
 
 
 def test_members_are_not_compressed(arrays: Any, tmp_path: Path) -> None:
-    """Regression: compressed metadata of 931 bytes took 2 GB of memory."""
+    """Regression: compressed metadata are rejected before they are decompressed."""
     path = tmp_path / "some.npz"
     write(path, {"format": 1}, arrays)
     repack(path, {METADATA: b" " * 10**8 + b"{}"}, zipfile.ZIP_DEFLATED)
@@ -275,7 +277,7 @@ def test_members_are_not_compressed(arrays: Any, tmp_path: Path) -> None:
 def test_a_size_beyond_the_file_is_rejected_before_memory_is_allocated(
     arrays: Any, tmp_path: Path
 ) -> None:
-    """Regression: a file of 5 kB that claimed 10**15 bytes asked for as much memory."""
+    """Regression: no memory is allocated for sizes beyond the end of the file."""
     path = tmp_path / "some.npz"
     write(path, {"format": 1}, arrays)
     whole = bytearray(path.read_bytes())
@@ -290,7 +292,7 @@ def test_a_size_beyond_the_file_is_rejected_before_memory_is_allocated(
     assert peak < 2**20
 
 
-def test_metadata_have_a_limit(arrays: Any, tmp_path: Path) -> None:
+def test_metadata_have_a_maximum_size(arrays: Any, tmp_path: Path) -> None:
     write(tmp_path / "some.npz", {"format": 1, "text": "x" * 2**20}, arrays)
     with pytest.raises(ft.ModelFileError, match=f"expected at most {2**20}"):
         read_some(tmp_path / "some.npz", mapped=False)
@@ -343,13 +345,13 @@ def test_members_neither_overlap_nor_repeat(arrays: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 399])
 def test_a_short_read_is_an_error(n_bytes: int) -> None:
-    """Regression: one byte that was read was repeated over the whole array."""
+    """Regression: a byte that is read is not repeated over the whole array."""
     array = np.zeros(100, np.int32)
     with pytest.raises(EOFError, match=f"the file ends {400 - n_bytes} bytes before"):
         read_into(io.BytesIO(b"x" * n_bytes), array)
 
 
-def test_a_lack_of_memory_is_not_called_damage(
+def test_a_memory_error_is_not_reported_as_damage(
     arrays: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "some.npz", {"format": 1}, arrays)
@@ -365,7 +367,7 @@ def test_a_lack_of_memory_is_not_called_damage(
 # Interruption
 
 
-def test_a_failed_save_leaves_the_old_file_and_no_other(
+def test_after_a_failed_save_only_the_old_file_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "model.npz"

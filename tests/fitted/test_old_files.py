@@ -13,7 +13,7 @@ import factorate as ft
 FILES = sorted((Path(__file__).parents[1] / "models").glob("*.npz"))
 
 
-def test_there_are_files_to_read() -> None:
+def test_the_folder_contains_model_files() -> None:
     assert FILES
 
 

@@ -14,7 +14,7 @@ from factorate._fitted.seen import add_seen, find_seen, was_seen
 
 
 def rows_of(seen: Any) -> list[list[int]]:
-    return [part.tolist() for part in np.split(seen.items, seen.starts[1:-1])]
+    return [items.tolist() for items in np.split(seen.items, seen.starts[1:-1])]
 
 
 @given(

@@ -37,5 +37,5 @@ def test_an_index_of_augmented_vectors_finds_the_recommendations() -> None:
     found, _ = index.knn_query(model.user_vectors(augmented=True), 10)
     exact, _ = model.recommend(exclude_seen=False)
     rows = np.searchsorted(model.items_, exact)
-    shared = [len(set(a) & set(b)) for a, b in zip(found.tolist(), rows.tolist(), strict=True)]
-    assert np.mean(shared) >= 9.5
+    common = [len(set(a) & set(b)) for a, b in zip(found.tolist(), rows.tolist(), strict=True)]
+    assert np.mean(common) >= 9.5

@@ -1,1 +1,1 @@
-"""What a fit leaves behind, how it is saved, and how it is kept up to date."""
+"""The state of a fitted model: fit, partial_fit, fold-in, removal of users, and model files."""

@@ -1,4 +1,4 @@
-"""fit: from the parameters of a model and ratings in any form to a fitted state."""
+"""fit: train on ratings in any form and store the fitted state."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def fit(
     old : FittedState or None
         The state to continue from if ``warm_start`` is True.
     store : callable
-        Called once with the new state, unless there is no finished epoch to keep.
+        Called once with the new state; not called if training is interrupted in the first epoch.
 
     Raises
     ------
     KeyboardInterrupt
-        After the epochs finished so far were stored; before the first nothing is.
+        After the finished epochs have been stored, if there are any.
     """
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
     settings = check_settings(parameters, 0)
@@ -83,7 +83,7 @@ def fit(
     callbacks = check_callbacks(callbacks)
     if not parameters["warm_start"]:
         old = None
-    # A warm start holds out the same ratings again: those it was trained on validate nothing.
+    # A warm start holds out the same ratings again, because it was trained on all others.
     seed = settings.seed if old is None else old.seed
     ratings = read_ratings(data.X, data.y, dtype=dtype, names=names)
     weights = read_weights(data.sample_weight, len(ratings.values), dtype)

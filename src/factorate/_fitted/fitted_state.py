@@ -1,4 +1,4 @@
-"""The fitted state of a model: everything that a fit leaves behind."""
+"""FittedState: the result of a fit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse", "valid_loss", "
 
 @dataclass(frozen=True, kw_only=True)
 class FittedState:
-    """Everything that a fit leaves behind; a model replaces it by one assignment.
+    """The result of a fit, immutable; a model replaces it in one assignment.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class FittedState:
     user_index, item_index : IdIndex
         The ids of the rows.
     history : dict of str to ndarray
-        The columns of `HISTORY`, one entry an epoch; read-only.
+        The columns of `HISTORY`, one entry per epoch; read-only.
     library : str or None
         The DataFrame library of the ratings, if they were a DataFrame.
     seen : Seen or None
@@ -44,9 +44,9 @@ class FittedState:
     seed : int
         The seed of the fit.
     n_updates : int
-        Number of calls of `partial_fit` since.
+        Number of calls of `partial_fit` since the fit.
     best_epoch : int
-        The epoch that the factors are from.
+        The epoch that the factors come from.
     bounds : tuple of float
         Lowest and highest rating in training.
     rule : UpdateRule
@@ -85,11 +85,11 @@ def extend_accumulators(
     Parameters
     ----------
     accumulators : tuple of ndarray or None
-        Those of users and items; None gives None.
+        Accumulators of users and items; None gives None.
     n_rows : tuple of int
-        Number of users and of items with the new ones.
+        Number of users and of items, the new ones included.
     n_factors : int
-        K, the initial value for the factors of a new row; that for its bias is 1.
+        K, which is the initial accumulator of the factors of a row; that of a bias is 1.
     """
     if accumulators is None:
         return None

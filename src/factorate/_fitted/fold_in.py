@@ -1,9 +1,9 @@
 """Fold-in: give users and items that are added after training the factors that fit their ratings.
 
-The other side stays as it is. Under the squared loss with L2 regularization, the rows are solved
+The other side does not change. Under the squared loss with L2 regularization, the rows are solved
 exactly (fold_in_exact); under other rules, they are trained (fold_in_training). With SVD++ terms,
 the factors of a user are the SVD++ terms of the rated items plus factors of the user's own, which
-are solved from what the SVD++ terms leave of the ratings.
+are solved from the ratings minus the contribution of the SVD++ terms.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CHUNK = 1 << 13  # ratings whose factors are read at a time
 
 
 def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Settings) -> FittedState:
-    """Return a fitted state with the users (or items) of more ratings; other rows stay.
+    """Return a fitted state with the users (or items) of more ratings; other rows do not change.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         Rows of users and items are those of `fitted`, followed by new ones. Ratings with an unknown
         row (−1) of the other side are left out.
     side : {"user", "item"}
-        The side whose rows are solved. Rows that are in `fitted` already are replaced.
+        The side whose rows are solved. Rows that `fitted` already has are replaced.
     settings : Settings
-        Those of training.
+        Settings of the training.
 
     Raises
     ------
@@ -64,12 +64,12 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
     else:
         rows, others, index = ratings.item_rows, ratings.user_rows, ratings.item_index
     known = others >= 0
-    touched = np.unique(rows)
+    new_rows = np.unique(rows)
     row_ratings = RowRatings(
-        rows=np.searchsorted(touched, rows[known]).astype(np.int32),
+        rows=np.searchsorted(new_rows, rows[known]).astype(np.int32),
         others=others[known],
         values=ratings.values[known],
-        n_rows=len(touched),
+        n_rows=len(new_rows),
     )
     solved = _solve(fitted.factors, row_ratings, side, settings)
     n_users, n_items = len(ratings.user_index.ids), len(ratings.item_index.ids)
@@ -79,7 +79,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
     n_factors = fitted.factors.user_factors.shape[1]
     return dataclasses.replace(
         fitted,
-        factors=_put(fitted.factors, side, touched, solved, len(index.ids)),
+        factors=_put(fitted.factors, side, new_rows, solved, len(index.ids)),
         user_index=ratings.user_index,
         item_index=ratings.item_index,
         accumulators=extend_accumulators(fitted.accumulators, (n_users, n_items), n_factors),
@@ -101,7 +101,7 @@ def user_of_ratings(
     ratings : ndarray
         Shape (n,).
     settings : Settings
-        Those of training.
+        Settings of the training.
     """
     old = fitted.factors
     without_users = dataclasses.replace(
@@ -210,12 +210,12 @@ def _put(
     )
 
 
-def _put_rows(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, what: str) -> Floats:
+def _put_rows(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:
     out = _lengthen(old, n_rows)
     with np.errstate(over="ignore"):
         out[rows] = new
     if not np.isfinite(out[rows]).all():
-        raise ValueError(f"the ratings give {what} too large for {out.dtype}")
+        raise ValueError(f"the ratings give {name} too large for {out.dtype}")
     return out
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FixedSide:
-    """The side that stays as it is, on the user's scale, and what both sides share.
+    """The side that does not change, on the scale of the ratings, with the mean and the scale.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
 SVDPP = "svdpp_factors"
 ACCUMULATORS = ("user_accumulators", "item_accumulators")
 SEEN = ("seen_starts", "seen_items")
-_CHUNK = 1 << 16  # numbers checked at a time: they stay in the cache
+_CHUNK = 1 << 16  # numbers checked at a time, few enough for the cache
 _FACTORS = Expected("f2 f4 f8", ndim=2, mappable="f4 f8")
 _BIAS = Expected("f2 f4 f8", ndim=1, mappable="f4 f8")
 _IDS = Expected("b1 i8 u8 M8 u1", ndim=1)

@@ -164,15 +164,15 @@ def to_json(name: str, value: object) -> Any:
     )
 
 
-def _check_keys(what: str, found: object, expected: list[str]) -> None:
+def _check_keys(label: str, found: object, expected: list[str]) -> None:
     if not isinstance(found, dict):
-        raise TypeError(f"{what} is {found!r}; expected an object")
+        raise TypeError(f"{label} is {found!r}; expected an object")
     for name in expected:
         if name not in found:
-            raise ValueError(f"{what} has no {name!r}")
+            raise ValueError(f"{label} has no {name!r}")
     for name in found:
         if name not in expected:
-            raise ValueError(f"{what} has {name!r}, which is not part of it")
+            raise ValueError(f"{label} has {name!r}, which is not a valid key")
 
 
 def _check_bounds(bounds: object) -> tuple[float, float]:

@@ -3,10 +3,10 @@
 The JSON member comes first. The others are NumPy's own ``.npy`` format, stored without compression,
 and their data begin on a cache line of the file, so that they can be mapped.
 
-Reading trusts nothing. The directory of the zip file says where a member is and the ``.npy`` header
-what it holds; both are checked against the file's size and a table of expected members before
-anything is allocated or mapped. Since members are stored and may not overlap, no array is larger
-than the file.
+Nothing in a file is trusted. The directory of the zip file states where a member is, and the
+``.npy`` header its dtype and shape; both are checked against the file's size and a table of
+expected members before anything is allocated or mapped. Since members are stored and may not
+overlap, no array is larger than the file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_HEADER = 1 << 10  # bytes of a .npy header; those of NumPy have 128
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the first of a zip file: the same arrays give the same bytes
 CHUNK = 1 << 20  # bytes read at a time: they are still in the cache when they are checked
 
-# A local header, and what zipfile adds to its extra field for sizes of 64 bits (APPNOTE.TXT of
+# A local header, and the extra field that zipfile adds for sizes of 64 bits (APPNOTE.TXT of
 # PKWARE, 4.3.7 and 4.5.3).
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 SIGNATURE = b"PK\x03\x04"
@@ -57,7 +57,7 @@ class Expected:
     ----------
     dtypes : str
         Type codes of NumPy without byte order, separated by spaces, such as ``"f4 f8"``; ``"M8"``
-        stands for datetimes of any unit.
+        means datetimes of any unit.
     ndim : int
         Number of dimensions.
     mappable : str
@@ -69,14 +69,14 @@ class Expected:
     mappable: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Member:
-    """An array in a file, its header read and checked."""
+    """An array in a file whose header has been read and checked."""
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    begin: int  # of the whole member: the checksum counts its header too
+    begin: int  # of the whole member, because the checksum includes its header
     data: int  # where the array itself begins
     end: int
     checksum: int
@@ -206,7 +206,7 @@ def _read(
     for filename, span in spans.items():
         name = filename.removesuffix(".npy")
         if name == filename or name not in expected:
-            raise ValueError(f"it has a member {filename!r}, which is not part of a model")
+            raise ValueError(f"it has a member {filename!r}, which is not a member of a model file")
         members.append(_read_header(file, name, expected[name], span))
     to_map = [member for member in members if mapped and _can_map(member, expected[member.name])]
     arrays = {member.name: _copy(file, member) for member in members if member not in to_map}
@@ -242,7 +242,7 @@ def _spans(file: BinaryIO, infos: list[zipfile.ZipInfo]) -> dict[str, tuple[int,
         file.seek(info.header_offset)
         signature, name_size, extra_size = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
         if signature != SIGNATURE or file.read(name_size) != name.encode():
-            raise ValueError(f"{name} is not where the directory says")
+            raise ValueError(f"{name} is not at the offset in the directory")
         begin = info.header_offset + LOCAL_HEADER.size + name_size + extra_size
         end = begin + info.file_size
         if info.file_size != info.compress_size or end > size:
@@ -311,11 +311,19 @@ def _read_header(
         raise ValueError(
             f"{name} has {end - data} bytes of data; shape {shape} and dtype {dtype} need {n_bytes}"
         )
-    return _Member(name, dtype, shape, begin, data, end, checksum)
+    return _Member(
+        name=name,
+        dtype=dtype,
+        shape=shape,
+        begin=begin,
+        data=data,
+        end=end,
+        checksum=checksum,
+    )
 
 
 def _code(dtype: np.dtype[Any]) -> str:
-    """Return the type code of a dtype as `Expected` has it; "" for what no file may hold."""
+    """Return the type code of a dtype as in `Expected`; "" for a dtype that no file may hold."""
     if dtype.kind == "M":
         return "" if np.datetime_data(dtype)[0] == "generic" else "M8"
     return dtype.str[1:] if dtype.kind in "biuf" else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def remove_users(fitted: FittedState, rows: Rows) -> FittedState:
     """Return a fitted state without some users; the rows after theirs move up.
 
-    Their ids, factors, biases, accumulators and seen items are removed; items stay as they are.
+    Their ids, factors, biases, accumulators and seen items are removed; items do not change.
     """
     old, accumulators = fitted.factors, fitted.accumulators
     if accumulators is not None:

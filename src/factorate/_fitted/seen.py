@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Flags, Offsets, Rows
 
 
-INSERT_RATIO = 32  # this many times as many old pairs as new: inserting is faster than sorting
+INSERT_RATIO = 32  # with at least this many old pairs per new one, inserting is faster than sorting
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     if np.array_equal(ends, starts[1:]):
         return Seen(starts, out)
     packed = _starts(ends - starts[:-1])
-    kept = np.empty(packed[-1], np.int32)
-    counting.pack(starts, packed, out, kept)
-    return Seen(packed, kept)
+    packed_items = np.empty(packed[-1], np.int32)
+    counting.pack(starts, packed, out, packed_items)
+    return Seen(packed, packed_items)
 
 
 def add_seen(
@@ -106,8 +106,8 @@ def add_seen(
     n_users, n_items : int
         Number of rows on each side, the new ones included.
     insert_ratio : int, default=32
-        The new pairs are inserted one by one where there are at least this many times as many old
-        pairs. The result does not depend on it.
+        The new pairs are inserted one by one if there are at least this many old pairs per new
+        one. The result does not depend on it.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def add_seen(
 
 
 def _insert(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
-    """Insert a few pairs: only they are sorted."""
+    """Insert a few pairs; only these are sorted."""
     more = find_seen(users, items, n_users, n_items)
     users, items = _users(more), more.items
     n_before = len(seen.starts) - 1
@@ -148,11 +148,11 @@ def _users(seen: Seen) -> Rows:
 
 
 def remove_seen(seen: Seen, rows: Rows) -> Seen:
-    """Return the items of each user without some users; the rows after theirs move up."""
+    """Return the items of each user without some users; later rows move up."""
     counts = np.diff(seen.starts)
-    stays = np.ones(len(counts), np.bool)
-    stays[rows] = False
-    return Seen(_starts(counts[stays]), seen.items[np.repeat(stays, counts)])
+    remains = np.ones(len(counts), np.bool)
+    remains[rows] = False
+    return Seen(_starts(counts[remains]), seen.items[np.repeat(remains, counts)])
 
 
 def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:

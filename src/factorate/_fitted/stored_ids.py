@@ -1,7 +1,7 @@
-"""Store the ids of users or items as plain arrays, and restore them.
+"""Store the ids of users or items as plain arrays, and read them again.
 
 Ids that NumPy holds as numbers, bools or datetimes are stored as they are. Others become bytes, one
-id after the other, with the end of each.
+id after the other, with the position where each ends.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _decode(text: NDArray[Any], ends: NDArray[Any], side: str, kind: str) -> NDA
         raise ValueError(f"{side}_id_ends does not cut {side}_ids into ids")
     content = text.tobytes()
     spans = itertools.pairwise([0, *ends.tolist()])
-    if kind == "str" and content.isascii():  # one decoding for all, three times as fast
+    if kind == "str" and content.isascii():  # decoding all at once is three times as fast
         letters = content.decode()
         values = [letters[begin:end] for begin, end in spans]
     else:
@@ -93,7 +93,7 @@ def _decode(text: NDArray[Any], ends: NDArray[Any], side: str, kind: str) -> NDA
 
 
 def _are_distinct(ids: NDArray[Any]) -> bool:
-    if (ids[:-1] < ids[1:]).all():  # as after a fit, before ids are added
+    if (ids[:-1] < ids[1:]).all():  # the usual case: after a fit, ids are sorted
         return True
     if ids.dtype == object:
         return len(set(ids.tolist())) == len(ids)

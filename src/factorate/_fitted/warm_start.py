@@ -48,7 +48,7 @@ def continue_from(old: FittedState, ratings: Ratings, settings: Settings) -> War
 def gather_rows(
     old: FittedState, user_rows: Rows, item_rows: Rows, *, keep_scale: bool = False
 ) -> WarmStart:
-    """Return some rows of a fitted state; -1 stands for a new user or item."""
+    """Return some rows of a fitted state; −1 means a new user or item."""
     factors, accumulators = old.factors, old.accumulators
     if accumulators is not None:
         user_accumulators, item_accumulators = accumulators
@@ -73,5 +73,5 @@ def gather_rows(
 
 
 def _gather(array: Floats, rows: Rows) -> Floats:
-    """Return rows of an array; at -1 an arbitrary row, or zeros if the array has no rows."""
+    """Return rows of an array; at −1 an arbitrary row, or zeros if the array has no rows."""
     return array[rows] if len(array) else np.zeros((len(rows), *array.shape[1:]), array.dtype)

@@ -1,1 +1,1 @@
-"""From factors to answers: recommendations, neighbours and tables."""
+"""Predictions, recommendations and neighbours, computed from factors."""

@@ -42,8 +42,8 @@ def recommend(
     seen = fitted.seen if check_flag("exclude_seen", exclude_seen) else None
     if exclude_seen and seen is None:
         raise ValueError(
-            "what users have rated was not kept (keep_seen=False), so it cannot be left out; pass "
-            "exclude_seen=False, or fit with keep_seen=True"
+            "the items that users have rated were not stored (keep_seen=False), so they cannot be "
+            "excluded; pass exclude_seen=False, or fit with keep_seen=True"
         )
     user_ids, user_rows = rows_of(as_column(users), fitted.user_index, "users")
     included, excluded = (
@@ -54,7 +54,7 @@ def recommend(
     candidates = find_candidates(
         len(fitted.item_index.ids), None if items is None else included[1], excluded[1]
     )
-    if as_frame:  # a frame has no empty places, so longer lists would waste memory
+    if as_frame:  # a frame has no empty entries, so longer lists would waste memory
         n = min(n, max(1, len(candidates)))
     rows, scores = recommend_rows(
         fitted.factors, user_rows, candidates, n=n, seen=seen, n_threads=n_threads

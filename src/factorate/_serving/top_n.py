@@ -78,15 +78,17 @@ def best(
     if len(queries) < FEW or 2 * capacity > len(candidates):
         for k in range(len(queries)):
             one = slice(k, k + 1)
-            _score_all(scoring, queries[k], candidates, excluded.part(one), found.part(one))
+            _score_all(scoring, queries[k], candidates, excluded.select(one), found.select(one))
         return rows, scores
     threads = count_threads(n_threads)
     packed = _make_candidates(scoring, candidates, block_bytes)
     size = min(chunk, CHUNK_BYTES // (8 * capacity) + 1, -(-len(queries) // threads))
 
     def score_chunk(first: int) -> None:
-        part = slice(first, first + size)
-        _score_some(scoring, queries[part], packed, excluded.part(part), found.part(part))
+        selection = slice(first, first + size)
+        _score_some(
+            scoring, queries[selection], packed, excluded.select(selection), found.select(selection)
+        )
 
     chunks = range(0, len(queries), size)
     if threads == 1:
@@ -116,7 +118,7 @@ class Excluded:
         """Return a copy whose `begin` a kernel may change."""
         return Excluded(self.begin.copy(), self.end, self.rows)
 
-    def part(self, chosen: slice | Rows) -> Excluded:
+    def select(self, chosen: slice | Rows) -> Excluded:
         """Return the excluded rows of some queries."""
         return Excluded(self.begin[chosen], self.end[chosen], self.rows)
 
@@ -162,7 +164,7 @@ class Found(NamedTuple):
     rows: Rows
     scores: Floats
 
-    def part(self, chosen: slice) -> Found:
+    def select(self, chosen: slice) -> Found:
         """Return views of those of some queries."""
         return Found(self.rows[chosen], self.scores[chosen])
 
@@ -278,7 +280,7 @@ def _score_some(
     dispatch.topn.select(exact, items, starts, none, found.scores, found.rows)
     for k in np.flatnonzero(shortlist.sizes < 0).tolist():  # too many scores are nearly equal
         one = slice(k, k + 1)
-        _score_all(scoring, queries[k], candidates.rows, excluded.part(one), found.part(one))
+        _score_all(scoring, queries[k], candidates.rows, excluded.select(one), found.select(one))
 
 
 def _make_shortlist(m: int, capacity: int, dtype: np.dtype[Any]) -> Shortlist:

@@ -1,4 +1,4 @@
-"""The commands: each takes the parsed arguments and does its work."""
+"""The commands: one function each, called with the parsed arguments."""
 
 from __future__ import annotations
 

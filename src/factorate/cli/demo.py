@@ -1,4 +1,4 @@
-"""The two parts of `factorate demo`."""
+"""demo: the textbook example, and the training of a larger synthetic data set."""
 
 from __future__ import annotations
 

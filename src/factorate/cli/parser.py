@@ -45,9 +45,9 @@ CHOICES = (
 FLAGS = (
     ("--early-stopping", "hold out ratings and stop when their loss no longer decreases"),
     ("--nonnegative", "constrain factors and biases to be 0 or greater"),
-    ("--svdpp", "add the SVD++ terms: also learn from which items a user rated"),
+    ("--svdpp", "add the SVD++ terms: also use the set of items that a user rated"),
     ("--clip", "clip predictions to the range of the ratings"),
-    ("--no-seen", "do not store who rated what; `recommend` then needs --with-seen"),
+    ("--no-seen", "do not store which items each user rated; `recommend` then needs --with-seen"),
     ("--no-bias", "leave out the biases"),
     ("--no-mean", "do not center the ratings"),
 )
@@ -149,12 +149,12 @@ def _add_similar(subparsers: Any) -> None:
     sub.add_argument("--users", action="store_true", help="find similar users instead of items")
 
 
-def _add_ids(sub: argparse.ArgumentParser, what: str) -> None:
+def _add_ids(sub: argparse.ArgumentParser, kind: str) -> None:
     either = sub.add_mutually_exclusive_group()
     either.add_argument(
-        "ids", metavar="IDS", nargs="?", help=f"file of {what}; default: all {what}"
+        "ids", metavar="IDS", nargs="?", help=f"file of {kind}; default: all {kind}"
     )
-    either.add_argument("--id", action="append", help=f"one of the {what}; can be repeated")
+    either.add_argument("--id", action="append", help=f"one of the {kind}; can be repeated")
     sub.add_argument("--columns", metavar="NAME", help="name of the column of ids in the file")
     sub.add_argument("-n", type=int, default=10, help="number of results for each (default: 10)")
 

@@ -88,7 +88,7 @@ class _JsonLinesWriter:
 
 
 def _to_arrow(column: Any) -> Any:
-    """Return a column of pyarrow; what pyarrow has no type for, such as UUID, becomes text."""
+    """Return a column of pyarrow; values without a type in pyarrow, such as UUID, become text."""
     pyarrow = arrow()
     try:
         return column if isinstance(column, pyarrow.ChunkedArray) else to_arrow(column)

@@ -1,0 +1,223 @@
+"""partial_fit: one pass over further ratings, and training of loaded or emptied models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import factorate as ft
+from factorate import reference
+
+ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
+
+
+def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
+    parameters: dict[str, Any] = {"n_factors": 5, "n_epochs": 4, "random_state": 0, "n_threads": 1}
+    return ft.MatrixFactorization(**(parameters | changes)).fit(columns)
+
+
+def assert_same(a: ft.MatrixFactorization, b: ft.MatrixFactorization) -> None:
+    for name in ("user_factors_", "item_factors_", "user_bias_", "item_bias_"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def on_the_scale_of_training(model: ft.MatrixFactorization) -> list[Any]:
+    """Return P, Q and biases on the scale of `reference.train_epoch`."""
+    scale = model._fitted.factors.scale
+    units = np.sqrt(scale), np.sqrt(scale), scale, scale
+    arrays = [getattr(model, f"{name}_") for name in ARRAYS]
+    return [array / unit for array, unit in zip(arrays, units, strict=True)]
+
+
+def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None:
+    model = fitted(
+        columns,
+        dtype="float64",
+        learning_rate_schedule="adagrad",
+        partial_learning_rate=0.02,
+        regularization=0.1,
+    )
+    factors, accumulators = model._fitted.factors, model._fitted.accumulators
+    assert accumulators is not None
+    P, Q, b, c = expected = on_the_scale_of_training(model)
+    expected_accumulators = accumulators[0].copy(), accumulators[1].copy()
+    rates = [0.02 * np.sqrt(5)] * 2 + [0.02] * 2
+    for rating in (5.0, 0.5, 4.0):
+        model.partial_fit(([4], [6], [rating]))
+        reference.train_epoch(
+            np.array([4]),
+            np.array([6]),
+            np.array([(rating - factors.mean) / factors.scale]),
+            P,
+            Q,
+            b,
+            c,
+            rates,
+            0.1,
+            accumulators=expected_accumulators,
+        )
+    for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9)
+    assert model._fitted.accumulators is not None
+    for got, wanted in zip(model._fitted.accumulators, expected_accumulators, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9)
+
+
+def test_partial_fit_applies_weights_as_given(columns: Any) -> None:
+    model = fitted(columns, dtype="float64", partial_learning_rate=0.02, regularization=0.1)
+    factors = model._fitted.factors
+    P, Q, b, c = expected = on_the_scale_of_training(model)
+    model.partial_fit(([4], [6], [5.0]), sample_weight=[0.3])
+    reference.train_epoch(
+        np.array([4]),
+        np.array([6]),
+        np.array([(5.0 - factors.mean) / factors.scale]),
+        P,
+        Q,
+        b,
+        c,
+        0.02,
+        0.1,
+        weights=np.array([0.3]),
+    )
+    for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9)
+
+
+def test_new_users_of_two_calls_start_differently(columns: Any) -> None:
+    model = fitted(columns, dtype="float64", partial_learning_rate=1e-12)
+    for user in (900, 901):
+        model.partial_fit(([user], [6], [5.0]))
+    first, second = model.user_factors_[60:]
+    assert (first > 0).all()
+    assert (second > 0).all()
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_further_ratings_extend_the_range_of_clipped_predictions(columns: Any) -> None:
+    model = fitted(columns, clip=True)
+    pairs = [4, 5], [6, 7]
+    model.partial_fit((*pairs, [60.0, -60.0]))
+    clipped = model.predict(pairs)
+    assert clipped[0] > max(columns[2])
+    assert clipped[1] < min(columns[2])
+    np.testing.assert_array_equal(model.set_params(clip=False).predict(pairs), clipped)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
+def test_a_model_without_users_can_be_trained(columns: Any, schedule: str, tmp_path: Any) -> None:
+    """Regression: new users get factors although there are no rows to gather."""
+    empty = fitted(columns, learning_rate_schedule=schedule, dtype="float64")
+    items = empty.item_factors_
+    empty.remove_users(empty.users_)
+    empty.save(tmp_path / "empty.npz")
+
+    def model() -> ft.MatrixFactorization:
+        return ft.load(tmp_path / "empty.npz")
+
+    more = [900, 901], [6, 7], [5.0, 1.0]
+    assert model().partial_fit(more).users_.tolist() == [900, 901]
+    assert model().add_users(more).predict(more[:2]).shape == (2,)
+    assert model().complete().shape == (0, 80)
+    assert [found.shape for found in model().recommend(n=3)] == [(0, 3), (0, 3)]
+    with pytest.raises(ValueError, match="the model has no users to group"):
+        model().group_users(1)
+    again = model().set_params(warm_start=True, n_epochs=0).fit(columns)
+    assert again.users_.tolist() == list(range(60))
+    np.testing.assert_allclose(again.item_factors_, items, rtol=1e-9)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
+def test_partial_fit_changes_only_rated_users_and_items(columns: Any, schedule: str) -> None:
+    model = fitted(columns, learning_rate_schedule=schedule)
+    before = [model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_]
+    mean = model.global_mean_
+    model.partial_fit(([3, 5, 3], [7, 7, 900], [5.0, 1.0, 4.0]))
+    after = [model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_]
+    assert model.users_.tolist() == list(range(60))
+    assert model.items_.tolist() == [*range(80), 900]
+    assert model.global_mean_ == mean
+    for old, new, touched in zip(before, after, ([3, 5], [7], [3, 5], [7]), strict=True):
+        changed = (old != new[: len(old)]).reshape(len(old), -1).any(axis=1)
+        assert np.flatnonzero(changed).tolist() == touched
+    assert model.item_factors_[80].any()
+
+
+def test_partial_fit_applies_the_update_rule_once() -> None:
+    columns = ft.datasets.synthetic(200, 30, 20)
+    model = fitted(columns, dtype="float64", partial_learning_rate=0.02, regularization=0.1)
+    factors = vars(model)["_fitted"].factors
+    root, scale = np.sqrt(factors.scale), factors.scale
+    p, q = model.user_factors_[4] / root, model.item_factors_[6] / root
+    b, c = model.user_bias_[4] / scale, model.item_bias_[6] / scale
+    user, item = model.users_[4], model.items_[6]
+    model.partial_fit(([user], [item], [5.0]))
+    e = (5.0 - factors.mean) / scale - b - c - p @ q
+    np.testing.assert_allclose(model.user_factors_[4] / root, p + 0.02 * (e * q - 0.1 * p))
+    np.testing.assert_allclose(model.item_factors_[6] / root, q + 0.02 * (e * p - 0.1 * q))
+    assert model.user_bias_[4] / scale == pytest.approx(b + 0.02 * (e - 0.1 * b))
+    assert model.item_bias_[6] / scale == pytest.approx(c + 0.02 * (e - 0.1 * c))
+
+
+def test_partial_fit_of_an_unfitted_model_is_fit(columns: Any) -> None:
+    model = ft.MatrixFactorization(5, 4, random_state=0, n_threads=1).partial_fit(columns)
+    assert_same(model, fitted(columns))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "adagrad"])
+def test_a_loaded_model_continues_bit_for_bit(columns: Any, schedule: str, tmp_path: Any) -> None:
+    more = [1, 2, 999, 1], [3, 4, 3, 888], [1.0, 5.0, 3.0, 2.0]
+    model = fitted(columns, learning_rate_schedule=schedule, random_state=None)
+    model.partial_fit(more)
+    model.save(tmp_path / "model.npz")
+    again = ft.load(tmp_path / "model.npz")
+    for _ in range(2):
+        assert_same(model.partial_fit(more), again.partial_fit(more))
+
+
+def test_partial_fit_adds_seen_items(columns: Any) -> None:
+    model = fitted(columns).partial_fit(([0, 999], [79, 5], [4.0, 3.0]))
+    seen = vars(model)["_fitted"].seen
+    assert 79 in seen.items[seen.starts[0] : seen.starts[1]]
+    assert seen.items[seen.starts[60] : seen.starts[61]].tolist() == [5]
+
+
+def test_after_an_error_in_partial_fit_the_model_is_unchanged(columns: Any) -> None:
+    model = fitted(columns)
+    before = vars(model)["_fitted"]
+    with pytest.raises(ValueError, match=r"ratings\[1\] is nan"):
+        model.partial_fit(([1, 2], [3, 4], [1.0, np.nan]))
+    with pytest.raises(TypeError, match="users are str"):
+        model.partial_fit((["a"], [3], [1.0]))
+    with pytest.raises(ft.DivergenceError):
+        model.set_params(partial_learning_rate=1e30).partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
+    assert vars(model)["_fitted"] is before
+
+
+def test_partial_fit_accepts_a_rating_far_from_its_prediction(columns: Any) -> None:
+    """Regression: a large first error is not a divergence."""
+    model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0)
+    filled = model.complete()
+    user, item = np.unravel_index(filled.argmax(), filled.shape)
+    before = filled.max()
+    model.partial_fit(([user], [item], [model.global_mean_ - 2]))
+    assert model.predict(([user], [item]))[0] < before
+
+
+def test_divergence_names_the_learning_rate_of_partial_fit(columns: Any) -> None:
+    model = fitted(columns, partial_learning_rate=1e30)
+    with pytest.raises(ft.DivergenceError, match=r"partial_learning_rate=1e\+30"):
+        model.partial_fit(([1] * 9, [3] * 9, [1.0] * 9))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"fit_bias": False}, {"nonnegative": True}, {"loss": "huber"}], ids=str
+)
+def test_partial_fit_with_another_update_rule_raises(columns: Any, changes: dict[str, Any]) -> None:
+    model = fitted(columns).set_params(**changes)
+    (name,) = changes
+    for learn in (model.partial_fit, model.add_users):
+        with pytest.raises(ValueError, match=f"{name} is .*, but the model was fitted with"):
+            learn(([1], [2], [3.0]))
