@@ -155,7 +155,7 @@ def sources() -> list[Path]:
 
 
 def extensions() -> list[Extension]:
-    """Return the extension module of every source, and the one that they share."""
+    """Return the extension modules of all sources, and that of their common code."""
     included = [str(path) for path in KERNELS.iterdir() if path.suffix in {".h", ".pxd", ".pyx"}]
     return [
         Extension(

@@ -39,7 +39,7 @@ def test_an_index_of_integers_is_not_a_label() -> None:
 
 
 def test_datetimes_with_a_zone_are_the_same_ids_in_any_form() -> None:
-    """Regression: datetimes of DataFrames keep their zone."""
+    """Regression: datetimes of DataFrames have their zone."""
     times = pd.Series(pd.date_range("2020-01-01", periods=4, tz="Europe/Berlin"))
     forms: list[Any] = [
         (times, ITEMS, VALUES),

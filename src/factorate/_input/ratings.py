@@ -108,7 +108,7 @@ def read_further(
     new_users: bool = True,
     new_items: bool = True,
 ) -> tuple[Ratings, Columns]:
-    """Read further ratings for a model, whose users and items keep their rows.
+    """Read further ratings for a model; the rows of its users and items stay the same.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Kernel of the general update: any loss, weights, AdaGrad, L1 and nonnegative factors.
 
 Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
-Compiled once for each instruction set. The update for squared loss and L2 alone is in plain.pyx and
+Compiled once for each instruction set. The update for squared loss with only L2 is in plain.pyx; it
 is twice as fast.
 """
 

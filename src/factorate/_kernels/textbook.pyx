@@ -11,7 +11,7 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const double[::1] 
           double[:, ::1] P, double[:, ::1] Q, Py_ssize_t n_epochs, double alpha, double beta):
     """Update once for each rating, in order, n_epochs times over.
 
-    The update of q_ki uses the new p_uk, and gradients keep the factor 2 of the squared error.
+    The update of q_ki uses the new p_uk, and gradients have the factor 2 of the squared error.
     """
     cdef Py_ssize_t _epoch, t, k, n_factors = P.shape[1]
     cdef double *p

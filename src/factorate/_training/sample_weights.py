@@ -29,7 +29,7 @@ def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Flo
     Parameters
     ----------
     weights : array-like or None
-        What the user passed as `sample_weight`.
+        The argument `sample_weight` of the user.
     n : int
         Number of ratings.
     dtype : numpy.dtype

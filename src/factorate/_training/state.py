@@ -239,7 +239,7 @@ def _random_factors(
     """Draw the initial factors of each position, uniform from 0 to width / √K.
 
     All are positive, so p·q starts close to a product of one number per user and one per item, and
-    the first updates fit the variation that most ratings share (measured in benchmarks/README.md).
+    the first updates fit what most ratings have in common (measured in benchmarks/README.md).
     """
     n_rows, n_factors = shape
     out = aligned_zeros((n_rows, padded(n_factors)), dtype)

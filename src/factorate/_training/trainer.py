@@ -196,7 +196,7 @@ class Trainer:
             self._failed = number
 
     def _record(self, outcome: _Outcome) -> None:
-        """Add an epoch to the history, and keep a copy of its state if it is the best so far."""
+        """Add an epoch to the history, and copy its state if it is the best so far."""
         mean_square = outcome.squared / self._schedule.n_ratings
         validation = outcome.validation
         epoch = Epoch(
