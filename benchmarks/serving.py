@@ -103,9 +103,8 @@ def recommend_numpy(folder: Path, _: int) -> tuple[Any, Any]:
         for first in range(0, len(P), BLOCK):
             scores = P[first : first + BLOCK] @ Q.T
             chunk = seen[first : first + BLOCK]
-            scores[
-                np.repeat(np.arange(len(scores)), np.diff(chunk.indptr)), chunk.indices
-            ] = -np.inf
+            rows = np.repeat(np.arange(len(scores)), np.diff(chunk.indptr))
+            scores[rows, chunk.indices] = -np.inf
             best = np.argpartition(scores, -TOP, axis=1)[:, -TOP:]
             order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1)
             out[first : first + BLOCK] = np.take_along_axis(best, order, 1)
