@@ -19,8 +19,8 @@ BUFFER_BYTES = 1 << 20
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file for reading, decompressed if its suffix is ``.gz``.
 
-    A gzip file of 10 MB can expand to 10 GB, so the size of the content is limited: to 10**10 bytes,
-    or to the value of the environment variable ``FACTORATE_MAX_GZIP_BYTES``.
+    A gzip file of 10 MB can expand to 10 GB, so the size of the content is limited: to 10**10
+    bytes, or to the value of the environment variable ``FACTORATE_MAX_GZIP_BYTES``.
 
     Parameters
     ----------

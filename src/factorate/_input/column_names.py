@@ -171,7 +171,8 @@ def _check_present(present: Sequence[str], names: Names, wanted: int) -> list[st
     for name in chosen:
         if name not in present:
             raise ValueError(
-                f"columns={show(names)} names {show(name)}, which is not among the columns {show_names(present)}"
+                f"columns={show(names)} names {show(name)}, which is not among the columns "
+                f"{show_names(present)}"
             )
     return chosen
 
@@ -180,6 +181,6 @@ def _check_header(names: Sequence[Any]) -> None:
     """Raise ValueError if the names are the first rating of a file without a header line."""
     if len(names) == len(ROLES) and isinstance(names[2], str) and is_number(names[2]):
         raise ValueError(
-            f"the names of the columns, {show_names(names)}, look like a rating; put a header line such "
-            f"as user,item,rating before it, or name the columns with columns=(…)"
+            f"the names of the columns, {show_names(names)}, look like a rating; put a header "
+            f"line such as user,item,rating before it, or name the columns with columns=(…)"
         )

@@ -99,8 +99,8 @@ def _read_header(path: Path, delimiter: str) -> list[str]:
     _check_utf8("".join(header), f"{path}, line 1", UTF16)
     if all(map(is_number, header)):
         raise ValueError(
-            f"{path}, line 1: {show(delimiter.join(header))} looks like a rating; put a header line "
-            f"such as user{delimiter}item{delimiter}rating before it"
+            f"{path}, line 1: {show(delimiter.join(header))} looks like a rating; put a header "
+            f"line such as user{delimiter}item{delimiter}rating before it"
         )
     return header
 

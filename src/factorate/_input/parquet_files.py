@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-IDS = "ids: booleans, integers, text, bytes, timestamps, dates or whole decimals"
+IDS = "ids: booleans, integers, text, bytes, timestamps, dates or whole decimal128"
 RATINGS = "ratings: real numbers"
 
 
@@ -79,17 +79,25 @@ def _holds_numbers(found: Any) -> bool:
     types = arrow().types
     if types.is_dictionary(found):
         return _holds_numbers(found.value_type)
-    numbers = types.is_boolean, types.is_integer, types.is_floating, types.is_decimal
-    return types.is_null(found) or any(is_kind(found) for is_kind in numbers)
+    kinds = (
+        types.is_boolean,
+        types.is_integer,
+        types.is_floating,
+        types.is_decimal,
+        types.is_null,
+    )
+    return any(is_kind(found) for is_kind in kinds)
 
 
 def _holds_ids(found: Any) -> bool:
     types = arrow().types
     if types.is_dictionary(found):
         return _holds_ids(found.value_type)
-    if types.is_floating(found):
-        return False
-    others = (
+    kinds = (
+        types.is_boolean,
+        types.is_integer,
+        types.is_decimal128,  # narwhals reads no other decimals
+        types.is_null,
         types.is_string,
         types.is_large_string,
         types.is_string_view,
@@ -99,7 +107,7 @@ def _holds_ids(found: Any) -> bool:
         types.is_timestamp,
         types.is_date,
     )
-    return _holds_numbers(found) or any(is_kind(found) for is_kind in others)
+    return any(is_kind(found) for is_kind in kinds)
 
 
 def _check_values(table: Any, path: Path, first_row: int) -> Any:
