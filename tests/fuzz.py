@@ -243,8 +243,8 @@ def main() -> None:
         CORPUS.mkdir()
         for number, content in enumerate(seeds(target)):
             (CORPUS / str(number)).write_bytes(content)
-        options = [f"-timeout={MAX_SECONDS}", "-len_control=0", *sys.argv[2:], str(CORPUS)]
-        atheris.Setup([sys.argv[0], *options], TARGETS[target])
+        libfuzzer = [f"-timeout={MAX_SECONDS}", "-len_control=0", *sys.argv[2:], str(CORPUS)]
+        atheris.Setup([sys.argv[0], *libfuzzer], TARGETS[target])
         atheris.Fuzz()
     parser = argparse.ArgumentParser()
     parser.add_argument("target")

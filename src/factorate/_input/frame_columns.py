@@ -77,9 +77,9 @@ def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool
     may_be_wide = with_ratings and names is None and len(frame.columns) == len(ROLES)
     if may_be_wide and _has_labels(frame) and not any(map(is_known_name, chosen)):
         raise ValueError(
-            f"the columns {show_names(frame.columns)} beside a labelled index can be ratings or "
-            f"a wide table of users × items; for ratings name them with columns=(…), for a table pass "
-            f"scipy.sparse.coo_array(frame.fillna(0).to_numpy())"
+            f"the columns {show_names(frame.columns)} beside a labelled index can be ratings or a "
+            f"wide table of users × items; for ratings name them with columns=(…), for a table "
+            f"pass scipy.sparse.coo_array(frame.fillna(0).to_numpy())"
         )
     return [
         _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
