@@ -1,39 +1,49 @@
-"""Feed damaged files to load() and to the readers of CSV and JSON.
+"""Feed damaged files to load() and to the readers of CSV, JSON lines and Parquet.
 
 An error other than those they document fails, as does a crash, or an input that takes ten seconds.
-Not collected by pytest:
+tests/test_fuzz.py runs each target for a short time.
 
-    python tests/fuzz.py grammar [--files 20000] [--seed 0]
-    python tests/fuzz.py model|member|csv|jsonl [-max_total_time=60] [other options of libFuzzer]
+    python tests/fuzz.py TARGET [--files 20000] [--seconds 60] [--seed 0]
+    python tests/fuzz.py TARGET -max_total_time=60 [other options of libFuzzer]
 
-``grammar`` loads model files from the generator in hostile_models.py, plain and mapped. The others
-need atheris: ``model`` damages the whole file, ``member`` the content of one of its members, its
-checksum right; an input that fails is left in the working directory.
+The first form damages valid files at random and needs nothing else; the second needs atheris, and
+leaves an input that fails in the working directory. Targets:
+
+- ``model`` damages a whole model file, ``member`` the content of one of its members, its checksum
+  right; ``mapped`` does the same and uses the model without reading the whole file into memory;
+- ``grammar`` loads model files from the generator in hostile_models.py, plain and mapped; it has
+  the first form only;
+- ``csv``, ``jsonl`` and ``parquet`` fit a model to a file of ratings; the Parquet files come from
+  the generator in hostile_parquet.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import random
 import sys
 import tempfile
 import time
 import zipfile
 from collections import Counter
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-if sys.argv[1:2] == ["grammar"]:
-    import factorate as ft
-else:
+HAS_LIBFUZZER_OPTIONS = any(
+    text.startswith("-") and not text.startswith("--") for text in sys.argv[1:]
+)
+if __name__ == "__main__" and HAS_LIBFUZZER_OPTIONS:
     import atheris
 
     with atheris.instrument_imports(include=["factorate"]):
         import factorate as ft
+else:
+    import factorate as ft
 
 FOLDER = Path(tempfile.mkdtemp())
 CORPUS = FOLDER / "corpus"
@@ -42,6 +52,7 @@ TEXTS = {
     "jsonl": b'{"user":1,"item":"a","rating":3.5}\n{"item":"\\n","rating":4,"user":2,"x":[null]}\n',
 }
 IDS = [0, 1, 2], ["a", "bc", "d"]
+MAX_SECONDS = 10
 
 
 def model_members(ids: int) -> dict[str, bytes]:
@@ -64,15 +75,31 @@ def load_model(data: bytes) -> None:
             model.predict((model.users_[:1], model.items_[:1]))
 
 
-def load_member(data: bytes) -> None:
+def use_mapped(data: bytes) -> None:
+    """Load a file mapped: every error is a ModelFileError, and a model can be used."""
+    path = FOLDER / "mapped.npz"
+    path.write_bytes(data)
+    try:
+        model = ft.load(path, mmap=True)
+    except ft.ModelFileError:
+        return
+    users, items = model.users_[:2], model.items_[:2]
+    if len(users) == len(items) == 2:
+        model.predict((users, items))
+        model.recommend(users, n=2, exclude_seen=False)
+        model.similar_items(items, n=1)
+        model.complete()
+
+
+def load_member(data: bytes, load: Callable[[bytes], None] = load_model) -> None:
     """Load a model one of whose members is `data`; its first byte chooses model and member."""
-    members = MODELS[data[0] % len(IDS) if data else 0]
-    name = list(members)[data[0] // len(IDS) % len(members) if data else 0]
+    parts = models()[data[0] % len(IDS) if data else 0]
+    name = list(parts)[data[0] // len(IDS) % len(parts) if data else 0]
     path = FOLDER / "members.npz"
     with zipfile.ZipFile(path, "w") as archive:
-        for other, content in members.items():
+        for other, content in parts.items():
             archive.writestr(other, data[1:] if other == name else content)
-    load_model(path.read_bytes())
+    load(path.read_bytes())
 
 
 def read_text(kind: str, data: bytes) -> None:
@@ -104,70 +131,130 @@ def load_generated(path: Path) -> str:
     return outcome
 
 
-def run_grammar(arguments: list[str]) -> None:
-    """Load generated files, and print counts, seconds and peak memory."""
-    import resource
-
-    # Importing it imports factorate, which atheris has to do for the other targets.
-    from hostile_models import generate, valid_models
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--files", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    models = valid_models(FOLDER)
-    path, outcomes, slowest = FOLDER / "generated.npz", Counter[str](), 0.0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    for seed in range(options.seed, options.seed + options.files):
-        generate(seed, models, path)
-        start = time.perf_counter()
-        try:
-            outcomes[load_generated(path)] += 1
-        except BaseException:
-            print(f"seed {seed}", file=sys.stderr)
-            raise
-        slowest = max(slowest, time.perf_counter() - start)
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        f"{dict(outcomes)}; {seconds:.0f} s, the slowest {slowest:.2f} s; peak memory "
-        f"{peak / 1024:.0f} MiB, {before / 1024:.0f} before"
-    )
+@cache
+def models() -> list[dict[str, bytes]]:
+    """Return the members of the models to damage."""
+    return [model_members(ids) for ids in range(len(IDS))]
 
 
-MODELS = [model_members(ids) for ids in range(len(IDS))]
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "model": load_model,
     "member": load_member,
-    **{kind: partial(read_text, kind) for kind in TEXTS},
+    "mapped": partial(load_member, load=use_mapped),
+    **{kind: partial(read_text, kind) for kind in (*TEXTS, "parquet")},
 }
 
 
-def write_seeds(target: str) -> None:
-    """Write the first inputs."""
-    CORPUS.mkdir()
+def seeds(target: str) -> list[bytes]:
+    """Return valid inputs of a target."""
     if target in TEXTS:
-        (CORPUS / target).write_bytes(TEXTS[target])
-    for ids, members in enumerate(MODELS):
-        if target == "model":
-            (CORPUS / str(ids)).write_bytes((FOLDER / f"good{ids}.npz").read_bytes())
-        for position, content in enumerate(members.values()) if target == "member" else ():
-            first = bytes([position * len(IDS) + ids])
-            (CORPUS / f"{ids}-{position}").write_bytes(first + content)
+        return [TEXTS[target]]
+    if target == "parquet":
+        import hostile_parquet
+
+        return [hostile_parquet.generate(random.Random(seed)) for seed in range(200)]  # noqa: S311
+    if target == "model":
+        models()  # writes the files
+        return [(FOLDER / f"good{ids}.npz").read_bytes() for ids in range(len(IDS))]
+    return [
+        bytes([place * len(IDS) + ids]) + content
+        for ids, parts in enumerate(models())
+        for place, content in enumerate(parts.values())
+    ]
+
+
+def mutate(choose: random.Random, data: bytes) -> bytes:
+    """Return an input with up to four changes: bytes changed, removed, repeated or inserted."""
+    out = bytearray(data)
+    for _ in range(choose.randint(0, 4)):
+        at = choose.randrange(len(out) + 1)
+        end = min(len(out), at + choose.choice([1, 1, 2, 4, 8, 40]))
+        change = choose.choice(["flip", "bytes", "extreme", "remove", "repeat", "insert", "cut"])
+        if change == "flip" and at < len(out):
+            out[at] ^= 1 << choose.randrange(8)
+        elif change == "bytes":
+            out[at:end] = choose.randbytes(end - at)
+        elif change == "extreme":
+            out[at:end] = choose.choice([b"\0", b"\xff", b"\x7f", b"\x80"]) * (end - at)
+        elif change == "remove":
+            del out[at:end]
+        elif change == "repeat":
+            out[at:at] = out[at:end] * choose.choice([1, 2, 100])
+        elif change == "insert":
+            out[at:at] = choose.randbytes(choose.randint(1, 8))
+        elif choose.random() < 0.2:
+            del out[at:]
+    return bytes(out)
+
+
+def run(target: str, files: int, seconds: float, seed: int) -> str:
+    """Run a target on damaged files, and return counts, seconds and memory.
+
+    An input that fails is the one of ``--seed`` N, which is printed.
+    """
+    peak_memory = _peak_memory()
+    if target == "grammar":
+        from hostile_models import generate, valid_models
+
+        parts = valid_models(FOLDER)
+    else:
+        valid = seeds(target)
+    outcomes, slowest, began = Counter[str](), 0.0, time.perf_counter()
+    for number in range(seed, seed + files):
+        start = time.perf_counter()
+        if start - began > seconds:
+            break
+        try:
+            if target == "grammar":
+                path = FOLDER / "generated.npz"
+                generate(number, parts, path)
+                outcomes[load_generated(path)] += 1
+            else:
+                choose = random.Random(number)  # noqa: S311
+                TARGETS[target](mutate(choose, choose.choice(valid)))
+                outcomes["files"] += 1
+        except BaseException:
+            print(f"target {target}, seed {number}", file=sys.stderr)
+            raise
+        slowest = max(slowest, time.perf_counter() - start)
+        if slowest > MAX_SECONDS:
+            raise AssertionError(f"target {target}, seed {number} took {slowest:.0f} s")
+    took = time.perf_counter() - began
+    return (
+        f"{dict(outcomes)}; {took:.0f} s, the slowest {slowest:.2f} s; peak memory "
+        f"{_peak_memory():.0f} MiB, {peak_memory:.0f} before"
+    )
+
+
+def _peak_memory() -> float:
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
-    """Run one target; libFuzzer ends those that need atheris."""
-    if sys.argv[1:2] == ["grammar"]:
-        run_grammar(sys.argv[2:])
-        return
-    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
+    """Run one target; libFuzzer ends its own."""
+    if len(sys.argv) < 2 or sys.argv[1] not in (*TARGETS, "grammar"):
         sys.exit(__doc__)
-    write_seeds(sys.argv[1])
-    options = ["-timeout=10", "-len_control=0", *sys.argv[2:], str(CORPUS)]
-    atheris.Setup([sys.argv[0], *options], TARGETS[sys.argv[1]])
-    atheris.Fuzz()
+    target = sys.argv[1]
+    if HAS_LIBFUZZER_OPTIONS and target in TARGETS:
+        CORPUS.mkdir()
+        for number, content in enumerate(seeds(target)):
+            (CORPUS / str(number)).write_bytes(content)
+        libfuzzer = [f"-timeout={MAX_SECONDS}", "-len_control=0", *sys.argv[2:], str(CORPUS)]
+        atheris.Setup([sys.argv[0], *libfuzzer], TARGETS[target])
+        atheris.Fuzz()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target")
+    parser.add_argument("--files", type=int)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    no_limit = sys.maxsize if options.seconds < float("inf") else 20_000
+    files = no_limit if options.files is None else options.files
+    print(run(target, files, options.seconds, options.seed))
 
 
 if __name__ == "__main__":

@@ -134,6 +134,9 @@ def test_get_and_set_params() -> None:
         ValueError, match=r"^Invalid parameter 'factors' for estimator MatrixFactorization"
     ):
         model.set_params(factors=3)
+    with pytest.raises(ValueError, match=r"Invalid parameter '\\x1b\\nx+… for") as error:
+        model.set_params(**{"\x1b\n" + "x" * 10_000: 3})
+    assert len(str(error.value)) < 2000
 
 
 def test_repr_shows_parameters_that_differ_from_the_defaults() -> None:

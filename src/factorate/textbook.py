@@ -8,6 +8,7 @@ import numpy as np
 
 from factorate._input.frame_columns import to_frame
 from factorate._input.row_counts import count_rows
+from factorate._input.sparse_entries import read_sparse
 from factorate._kernels import dispatch
 from factorate._utils.validation import (
     check_count,
@@ -160,18 +161,21 @@ def _observed(
 
 def _summed(R: Any) -> tuple[Any, Any, Any, tuple[int, int]]:
     """Return the entries > 0 of a sparse matrix, with duplicates summed."""
-    shape = check_shape(R.shape, "R")
-    check_numeric(R.tocoo().data, "R")
-    stored = R.tocoo().astype(np.float64)  # sums of small integers would overflow
-    stored.sum_duplicates()
-    users, items, values = stored.row, stored.col, stored.data
+    users, items, stored, shape = read_sparse(R, "R")
+    check_numeric(stored, "R")
+    order = np.lexsort((items, users))
+    users, items = users[order], items[order]
+    values = stored[order].astype(np.float64)  # sums of small integers would overflow
+    if len(values):
+        is_first = np.append(True, (np.diff(users) != 0) | (np.diff(items) != 0))
+        starts = np.flatnonzero(is_first)
+        users, items, values = users[starts], items[starts], np.add.reduceat(values, starts)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         where = f"R[{users[bad[0]]}, {items[bad[0]]}]"
         raise ValueError(f"{where} is {values[bad[0]]}; expected finite numbers")
-    order = np.flatnonzero(values > 0)
-    order = order[np.lexsort((items[order], users[order]))]
-    return users[order], items[order], values[order], shape
+    keep = np.flatnonzero(values > 0)
+    return users[keep], items[keep], values[keep], shape
 
 
 def _matrix(R: Any) -> NDArray[Any]:

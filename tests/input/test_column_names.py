@@ -7,6 +7,8 @@ from forms import EXPECTED, FRAME, ITEMS, USERS, VALUES, content, read
 from optional import pandas as pd
 from optional import polars as pl
 
+from factorate._input.column_names import find_columns
+
 
 @pytest.mark.parametrize(
     "names",
@@ -44,3 +46,15 @@ def test_absent_names_raise() -> None:
         read(pd.DataFrame(FRAME), names=("who", "item", "rating"))
     with pytest.raises(ValueError, match="has no rating"):
         read(pd.DataFrame(FRAME), names=("user", "item"))
+
+
+def test_errors_list_few_names_and_escape_control_characters() -> None:
+    """Regression: a million columns give no message of megabytes."""
+    names = ["\x1b[31m\n", "n" * 10_000, *(f"column {n}" for n in range(10**5))]
+    for wanted in (None, ("a", "b", "c")):
+        with pytest.raises(
+            ValueError, match=r"'\\x1b\[31m\\n', 'n+…, 'column 0'.* 99,990 more\]"
+        ) as error:
+            find_columns(names, wanted, True)
+        assert len(str(error.value)) < 1000
+        assert "\x1b" not in str(error.value)

@@ -113,3 +113,15 @@ def test_ids_of_digits_are_text_if_the_ids_of_the_model_are_text(tmp_path: Path)
     (tmp_path / "pairs.csv").write_text("user,item\n1,2\n")
     users, items, _ = read_pairs(tmp_path / "pairs.csv", ratings.user_index, ratings.item_index)
     assert (users.tolist(), items.tolist()) == ([0], [1])
+
+
+def test_errors_escape_names_and_shorten_lines(tmp_path: Path) -> None:
+    """Regression: control characters in a header do not reach the terminal."""
+    path = tmp_path / "a.csv"
+    path.write_text('user,item,"\x1b[31m\n"\n1,2,x\n')
+    with pytest.raises(ValueError, match=r"line 3: \\x1b\[31m\\n is 'x', which is not a number"):
+        read(path, names=("user", "item", "\x1b[31m\n"))
+    path.write_text("user,item,rating\n" + "x," * 10**5)
+    with pytest.raises(ValueError, match=r"100001 fields where the header has 3: 'x,x") as error:
+        read(path)
+    assert len(str(error.value)) < 1000

@@ -98,7 +98,7 @@ def test_the_last_of_two_equal_keys_counts(path: Path) -> None:
         ('{"user": 1, "item": 1, "rating": 1e999}', "rating is inf, which is not a finite"),
         (
             '{"user": 1, "item": 1, "rating": 1' + "0" * 400 + "}",
-            "rating is 10+, which is not a finite number",
+            "rating is 10+…, which is not a finite number",
         ),
         ('{"user": 1, "item": 1, "rating": null}', "rating is missing; drop the line"),
         ('{"user": 1, "rating": 1}', "item is missing; drop the line"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.id_index import IdIndex
+from factorate._input.id_index import IdIndex, keys
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def restore_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: object) -> 
         ids = _decode(ids, ends, side, str(kind))
     elif ids.dtype.kind == "M" and np.isnat(ids).any():
         raise ValueError(f"{side}_ids has NaT, a missing id")
-    if not _are_distinct(ids):
+    if not _are_distinct(ids, str(kind)):
         raise ValueError(f"{side}_ids has an id twice")
     return IdIndex(ids, str(kind))
 
@@ -92,11 +92,11 @@ def _decode(text: NDArray[Any], ends: NDArray[Any], side: str, kind: str) -> NDA
     return np.fromiter(values, object, len(values))
 
 
-def _are_distinct(ids: NDArray[Any]) -> bool:
+def _are_distinct(ids: NDArray[Any], kind: str) -> bool:
     if (ids[:-1] < ids[1:]).all():  # the usual case: after a fit, ids are sorted
         return True
     if ids.dtype == object:
-        return len(set(ids.tolist())) == len(ids)
+        return len(set(keys(ids, kind))) == len(ids)
     return len(np.unique(ids)) == len(ids)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from factorate._utils.validation import show, show_names
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -54,9 +56,11 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     ]
     for several in matches:
         if len(set(several)) < len(several):
-            raise ValueError(f"two columns are named {several[0]!r}; rename one")
+            raise ValueError(f"two columns are named {show(several[0])}; rename one")
         if len(several) > 1:
-            raise ValueError(f"columns {several} are all candidates; choose one with columns=(…)")
+            raise ValueError(
+                f"columns {show_names(several)} are all candidates; choose one with columns=(…)"
+            )
     if all(matches):
         return [name for (name,) in matches]
     # Columns in order, unless a recognized name is in the position of another role.
@@ -68,7 +72,7 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
         return list(present[:wanted])
     missing = [role for role, found in zip(ALIASES, matches, strict=False) if not found]
     raise ValueError(
-        f"cannot tell the column of {' and '.join(missing)} among {list(present)[:12]}; name them "
+        f"cannot tell the column of {' and '.join(missing)} among {show_names(present)}; name them "
         f"with columns=('user', 'item', 'rating'), or for a wide table of users × items pass "
         f"frame.to_numpy()"
     )
@@ -103,7 +107,7 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
     """
     if name is not None:
         if name not in present:
-            raise ValueError(f"there is no column {name!r} among {list(present)}")
+            raise ValueError(f"there is no column {show(name)} among {show_names(present)}")
         return [name]
     found = [column for column in present if plain_name(column) in ALIASES[side]]
     if len(found) == 1:
@@ -111,7 +115,7 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
     if len(present) == 1:
         return list(present)
     raise ValueError(
-        f"cannot tell the column of {side} among {list(present)[:12]}; name it with --columns"
+        f"cannot tell the column of {side} among {show_names(present)}; name it with --columns"
     )
 
 
@@ -131,7 +135,7 @@ def choose_from_file(
         raise ValueError(f"{where}: {error}") from None
     for name in chosen:
         if present.count(name) > 1:
-            raise ValueError(f"{where}: two columns are named {name!r}; rename one")
+            raise ValueError(f"{where}: two columns are named {show(name)}; rename one")
     return chosen
 
 
@@ -162,12 +166,13 @@ def is_number(text: str) -> bool:
 
 def _check_present(present: Sequence[str], names: Names, wanted: int) -> list[str]:
     if len(names) < wanted:
-        raise ValueError(f"columns={names!r} has no rating; expected (user, item, rating)")
+        raise ValueError(f"columns={show(names)} has no rating; expected (user, item, rating)")
     chosen = list(names[:wanted])
     for name in chosen:
         if name not in present:
             raise ValueError(
-                f"columns={names!r} names {name!r}, which is not among the columns {list(present)}"
+                f"columns={show(names)} names {show(name)}, which is not among the columns "
+                f"{show_names(present)}"
             )
     return chosen
 
@@ -176,6 +181,6 @@ def _check_header(names: Sequence[Any]) -> None:
     """Raise ValueError if the names look like a rating: the file has no header line."""
     if len(names) == len(ROLES) and isinstance(names[2], str) and is_number(names[2]):
         raise ValueError(
-            f"the names of the columns, {list(names)}, look like a rating; put a header line such "
-            f"as user,item,rating before it, or name the columns with columns=(…)"
+            f"the names of the columns, {show_names(names)}, look like a rating; put a header "
+            f"line such as user,item,rating before it, or name the columns with columns=(…)"
         )

@@ -11,11 +11,11 @@ import numpy as np
 from factorate._input.column_names import ROLES
 from factorate._input.files import read_file
 from factorate._input.frame_columns import read_frame, read_series, to_frame
+from factorate._input.sparse_entries import read_sparse
 from factorate._utils.validation import (
     check_column,
     check_numeric,
     check_rows,
-    check_shape,
     check_unmasked,
     is_sparse,
     to_numbers,
@@ -97,8 +97,8 @@ def read_columns(
         columns = _read_array(data, y, in_data)
     elif is_sparse(data):
         if y is not None:
-            raise ValueError("a sparse matrix contains its ratings; pass it without y")
-        columns = _read_sparse(data)
+            raise ValueError("a sparse matrix holds its ratings; pass it without y")
+        columns = Columns(*read_sparse(data, "the sparse matrix"))
     elif isinstance(data, str | os.PathLike):
         table = read_file(Path(data), names, in_data, kinds)
         columns = _read_frame(table, y, names, in_data)._replace(library=None)
@@ -183,22 +183,6 @@ def _read_dense(matrix: NDArray[Any], transposed: str) -> Columns:
         )
     users, items = np.nonzero(observed)
     return Columns(users, items, matrix[users, items], matrix.shape)
-
-
-def _read_sparse(matrix: Any) -> Columns:
-    """Read the stored entries of a sparse matrix."""
-    shape = check_shape(matrix.shape, "the sparse matrix")
-    # Kernels do not check rows. They are copied before the check, because another thread could
-    # change the caller's arrays after it.
-    stored = matrix.tocoo()
-    users, items = np.array(stored.row), np.array(stored.col)
-    for name, indices, n in zip(("row", "column"), (users, items), shape, strict=True):
-        if len(indices) and (indices.min() < 0 or indices.max() >= n):
-            entry = int(np.argmax((indices < 0) | (indices >= n)))
-            index = indices[entry]
-            reason = "is negative" if index < 0 else f"is outside the shape {shape}"
-            raise ValueError(f"{name} index {index} of stored entry {entry} {reason}")
-    return Columns(users, items, stored.data, shape)
 
 
 def _to_array(data: list[Any] | NDArray[Any]) -> NDArray[Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import gzip
+import io
 import itertools
 import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.arrow import arrow
+from factorate._input.bounded_gzip import is_gzip, open_bytes
 from factorate._input.column_names import ROLES, choose_from_file, is_number
+from factorate._utils.validation import escape, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,23 +71,24 @@ def read_csv(
         ),
     }
     try:
-        if batch_bytes is None:
-            tables = iter([pyarrow.csv.read_csv(path, **options)])
-        else:
-            reading = pyarrow.csv.ReadOptions(block_size=batch_bytes)
-            reader = pyarrow.csv.open_csv(path, read_options=reading, **options)
-            empty = pyarrow.Table.from_batches([], reader.schema)
-            batches = (pyarrow.Table.from_batches([batch]) for batch in reader)
-            tables = itertools.chain([next(batches, empty)], batches)
-        for table in tables:
-            finite = pyarrow.compute.is_finite(table[chosen[2]]) if len(chosen) == 3 else None
-            absent = any(table[name].null_count for name in chosen)
-            if absent or (finite is not None and pyarrow.compute.all(finite).as_py() is False):
-                _raise_for_line(path, delimiter, chosen)
-            yield _with_integers(table, kinds)
+        with open_bytes(path) if is_gzip(path) else contextlib.nullcontext(path) as source:
+            if batch_bytes is None:
+                tables = iter([pyarrow.csv.read_csv(source, **options)])
+            else:
+                reading = pyarrow.csv.ReadOptions(block_size=batch_bytes)
+                reader = pyarrow.csv.open_csv(source, read_options=reading, **options)
+                empty = pyarrow.Table.from_batches([], reader.schema)
+                batches = (pyarrow.Table.from_batches([batch]) for batch in reader)
+                tables = itertools.chain([next(batches, empty)], batches)
+            for table in tables:
+                finite = pyarrow.compute.is_finite(table[chosen[2]]) if len(chosen) == 3 else None
+                absent = any(table[name].null_count for name in chosen)
+                if absent or (finite is not None and pyarrow.compute.all(finite).as_py() is False):
+                    _raise_for_line(path, delimiter, chosen)
+                yield _with_integers(table, kinds)
     except pyarrow.ArrowInvalid as error:
         _raise_for_line(path, delimiter, chosen)
-        raise ValueError(f"{path} is not a CSV file: {error}") from None
+        raise ValueError(f"{path} is not a CSV file: {escape(error)}") from None
 
 
 def _read_header(path: Path, delimiter: str) -> list[str]:
@@ -95,8 +99,8 @@ def _read_header(path: Path, delimiter: str) -> list[str]:
     _check_utf8("".join(header), f"{path}, line 1", UTF16)
     if all(map(is_number, header)):
         raise ValueError(
-            f"{path}, line 1: {delimiter.join(header)!r} looks like a rating; put a header line "
-            f"such as user{delimiter}item{delimiter}rating before it"
+            f"{path}, line 1: {show(delimiter.join(header))} looks like a rating; put a header "
+            f"line such as user{delimiter}item{delimiter}rating before it"
         )
     return header
 
@@ -131,8 +135,10 @@ def _to_integers(texts: Any) -> Any | None:
 
 def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the fields of each line that is not empty."""
-    open_text = gzip.open if path.suffix.lower() == ".gz" else open
-    with open_text(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with (
+        open_bytes(path) as binary,
+        io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file,
+    ):
         reader = csv.reader(file, delimiter=delimiter)
         for fields in reader:
             if fields:
@@ -155,14 +161,16 @@ def _raise_for_line(path: Path, delimiter: str, chosen: list[str]) -> None:
         _check_utf8(text, where)
         if len(fields) != len(header):
             raise ValueError(
-                f"{where}: {len(fields)} fields where the header has {len(header)}: {text!r}"
+                f"{where}: {len(fields)} fields where the header has {len(header)}: {show(text)}"
             )
         for position, name in zip(positions, chosen, strict=True):
             if not fields[position]:
-                raise ValueError(f"{where}: {name} is missing; drop the line")
+                raise ValueError(f"{where}: {escape(name)} is missing; drop the line")
         if len(chosen) < len(ROLES):
             continue
         rating = fields[positions[2]]
         if not is_number(rating) or not math.isfinite(float(rating)):
             expected = "a finite number" if is_number(rating) else "a number"
-            raise ValueError(f"{where}: {chosen[2]} is {rating!r}, which is not {expected}")
+            raise ValueError(
+                f"{where}: {escape(chosen[2])} is {show(rating)}, which is not {expected}"
+            )

@@ -11,6 +11,7 @@ from factorate._input.column_names import find_columns
 from factorate._input.csv_files import read_csv
 from factorate._input.json_lines import read_json_lines
 from factorate._input.parquet_files import read_parquet
+from factorate._utils.validation import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +84,7 @@ def read_file(
     try:
         return pyarrow.concat_tables(tables, promote_options="permissive")
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-        raise ValueError(f"{path} mixes types of ids: {error}") from None
+        raise ValueError(f"{path} mixes types of ids: {escape(error)}") from None
 
 
 def read_batches(
@@ -165,4 +166,4 @@ def _read(
     except (EOFError, OSError, zlib.error, csv.Error) as error:
         if isinstance(error, OSError) and error.errno is not None:  # such as a missing permission
             raise
-        raise ValueError(f"{path} is cut short or damaged: {error}") from None
+        raise ValueError(f"{path} is cut short or damaged: {escape(error)}") from None

@@ -9,7 +9,7 @@ import numpy as np
 
 from factorate._input.column_names import ROLES, find_columns, is_known_name
 from factorate._input.id_column import Encoded
-from factorate._utils.validation import show
+from factorate._utils.validation import escape, show, show_names
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -43,7 +43,7 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     try:
         frame = nw.from_native(data, pass_through=True)
     except nw.exceptions.DuplicateError as error:
-        raise ValueError(f"two columns have the same name: {error}") from None
+        raise ValueError(f"two columns have the same name: {escape(error)}") from None
     if isinstance(frame, nw.LazyFrame):
         return frame.collect()
     return frame if isinstance(frame, nw.DataFrame) else None
@@ -77,9 +77,9 @@ def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool
     may_be_wide = with_ratings and names is None and len(frame.columns) == len(ROLES)
     if may_be_wide and _has_labels(frame) and not any(map(is_known_name, chosen)):
         raise ValueError(
-            f"the columns {frame.columns} beside a labelled index can be ratings or a wide table "
-            f"of users × items; for ratings name them with columns=(…), for a table pass "
-            f"scipy.sparse.coo_array(frame.fillna(0).to_numpy())"
+            f"the columns {show_names(frame.columns)} beside a labelled index can be ratings or a "
+            f"wide table of users × items; for ratings name them with columns=(…), for a table "
+            f"pass scipy.sparse.coo_array(frame.fillna(0).to_numpy())"
         )
     return [
         _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
@@ -148,9 +148,9 @@ def _to_numpy(series: nw.Series[Any], what: str) -> Any:
             return np.fromiter(map(int, numbers), object, len(numbers))
     try:
         return series.to_numpy()
-    except Exception as error:  # each library raises its own error for types that NumPy lacks
+    except Exception as error:  # each DataFrame library raises its own for types NumPy lacks
         raise TypeError(
-            f"{what} are {series.dtype}, which NumPy cannot represent: {error}"
+            f"{what} are {series.dtype}, which NumPy cannot represent: {escape(error)}"
         ) from None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -52,9 +53,9 @@ class IdIndex:
         self.__post_init__()
 
     @cached_property
-    def rows_by_id(self) -> dict[Any, int]:
-        """The row of each id."""
-        return {value: row for row, value in enumerate(self.ids.tolist())}
+    def rows_by_key(self) -> dict[Any, int]:
+        """The row of each id, by its key of `keys`."""
+        return {key: row for row, key in enumerate(keys(self.ids, self.kind))}
 
     @cached_property
     def table(self) -> tuple[int, Rows] | None:
@@ -76,6 +77,28 @@ class IdIndex:
             return self.ids, None
         order = np.argsort(self.ids, kind="stable").astype(np.int32)
         return self.ids[order], order
+
+
+def keys(ids: NDArray[Any], kind: str) -> list[Any]:
+    """Return a key for each id, equal for equal ids of a kind, to use in a dict or set.
+
+    Python hashes text and bytes with a secret, but anyone can compute integers, UUIDs or datetimes
+    whose hashes are equal, with which building a dict takes quadratic time.
+
+    Examples
+    --------
+    >>> keys(np.array([2**70, -1], object), "integer"), keys(np.array(["a"], object), "str")
+    (['0x400000000000000000', '-0x1'], ['a'])
+    """
+    to_key = _TO_KEY.get(kind)
+    return ids.tolist() if to_key is None else list(map(to_key, ids.tolist()))
+
+
+_TO_KEY: dict[str, Callable[[Any], str | bytes]] = {
+    "integer": hex,
+    "UUID": lambda value: value.bytes,
+    "zoned datetime": lambda value: value.isoformat(),
+}
 
 
 def range_index(n: int) -> IdIndex:

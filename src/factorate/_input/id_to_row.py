@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._input.id_column import IdColumn, read_ids
-from factorate._input.id_index import differences
+from factorate._input.id_index import differences, keys
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def look_up(
     # NumPy compares int64 with uint64 as float64, in which large integers can become equal.
     signs_differ = (values.dtype == np.uint64) != (index.ids.dtype == np.uint64)
     if values.dtype == object or index.ids.dtype == object or signs_differ:
-        rows_by_id = index.rows_by_id
+        rows_by_key = index.rows_by_key
         return np.fromiter(
-            (rows_by_id.get(value, -1) for value in values.tolist()), np.int32, len(values)
+            (rows_by_key.get(key, -1) for key in keys(values, column.kind)), np.int32, len(values)
         )
     if column.kind == "integer" and index.table is not None:
         return _in_table(*index.table, values)

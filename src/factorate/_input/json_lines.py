@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.arrow import arrow, to_arrow
+from factorate._input.bounded_gzip import open_bytes
 from factorate._input.column_names import ROLES, choose_from_file
+from factorate._utils.validation import escape, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +48,7 @@ def read_json_lines(
     """
     first: _Record | None = None
     number = 1
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with open_bytes(path) as file:
         while block := file.read(batch_bytes):
             block += file.readline()
             if number == 1:
@@ -119,16 +120,16 @@ def _parse_lines(path: Path, block: bytes, number: int, first: _Record) -> Any:
         for role, name in zip(ROLES, names, strict=False):
             value = record.get(name)
             if value is None:
-                raise ValueError(f"{where}: {name} is missing; drop the line")
+                raise ValueError(f"{where}: {escape(name)} is missing; drop the line")
             if role == "ratings":
-                columns[name].append(_check_rating(value, f"{where}: {name}"))
+                columns[name].append(_check_rating(value, f"{where}: {escape(name)}"))
             else:
-                _check_id(value, f"{where}: {name}")
+                _check_id(value, f"{where}: {escape(name)}")
                 known = first.values[name]
                 if type(value) is not type(known):
                     raise ValueError(
-                        f"{where}: {name} is {value!r} where line {first.line} has {known!r}; the "
-                        f"ids of a column must have one type"
+                        f"{where}: {escape(name)} is {show(value)} where line {first.line} has "
+                        f"{show(known)}; the ids of a column have one type"
                     )
                 columns[name].append(value)
     return arrow().table({name: to_arrow(values) for name, values in columns.items()})
@@ -159,15 +160,15 @@ def _parse_line(line: bytes, where: str) -> dict[str, Any]:
             raise ValueError(f"{where} is not UTF-8, which is expected; convert the file") from None
         raise ValueError(f"{where} is not JSON: {error}") from None
     if not isinstance(record, dict):
-        raise ValueError(f"{where} is not a JSON object: {line.strip().decode()!r}")
+        raise ValueError(f"{where} is not a JSON object: {show(line.strip().decode())}")
     return record
 
 
 def _check_id(value: Any, what: str) -> None:
     if type(value) not in ID_TYPES:
-        raise ValueError(f"{what} is {value!r}; ids must be integers, text, true or false")
+        raise ValueError(f"{what} is {show(value)}; ids must be integers, text, true or false")
     if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
-        raise ValueError(f"{what} is an integer of more than {MAX_DIGITS} digits: {value}")
+        raise ValueError(f"{what} is an integer of more than {MAX_DIGITS} digits: {show(value)}")
     if isinstance(value, str):
         try:
             value.encode()
@@ -182,5 +183,5 @@ def _check_rating(value: object, what: str) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{what} is {value!r}, which is not a finite number")
+        raise ValueError(f"{what} is {show(value)}, which is not a finite number")
     return number

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._input.id_column import IdColumn, integers
-from factorate._input.id_index import IdIndex, differences, is_compact
+from factorate._input.id_index import IdIndex, differences, is_compact, keys
 from factorate._input.id_to_row import cast_datetimes, look_up
 from factorate._utils.validation import MAX_ROWS, show
 
@@ -56,7 +56,7 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
         return index, ranks[column.indices]
     if values.dtype == object:
         try:
-            distinct = sorted(set(values.tolist()))
+            distinct = sorted(dict(zip(keys(values, kind), values.tolist(), strict=True)).values())
         except TypeError as error:
             raise TypeError(f"{what} cannot be sorted: {error}; convert them to one type") from None
         index = IdIndex(np.fromiter(distinct, object, len(distinct)), kind)

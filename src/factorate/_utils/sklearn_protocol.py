@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from factorate._utils.validation import show
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,7 +26,7 @@ def set_params(estimator: object, values: Mapping[str, Any]) -> None:
     for name in values:
         if name not in valid:
             raise ValueError(
-                f"Invalid parameter {name!r} for estimator {type(estimator).__name__}. Valid "
+                f"Invalid parameter {show(name)} for estimator {type(estimator).__name__}. Valid "
                 f"parameters are: {valid}."
             )
     for name, value in values.items():

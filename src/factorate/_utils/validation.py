@@ -10,16 +10,52 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
 MAX_ROWS = 2**31 - 1  # rows are int32 in the kernels
+MAX_CHARACTERS = 300  # of a value in an error
+MAX_NAMES = 12  # in an error
 
 
 def show(value: object) -> str:
-    """Return the repr of a value for errors: 1.5, not ``np.float64(1.5)``."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
+    """Return the repr of a value as a plain Python object: 1.5, not ``np.float64(1.5)``.
+
+    Only the beginning of a long one is returned.
+    """
+    return _shorten(repr(value.item() if isinstance(value, np.generic) else value))
+
+
+def escape(text: object) -> str:
+    r"""Return the beginning of a text that comes from a file, with control characters escaped.
+
+    Examples
+    --------
+    >>> escape("rating"), escape("a\nb")
+    ('rating', 'a\\nb')
+    """
+    characters = str(text)[: MAX_CHARACTERS + 1]
+    return _shorten("".join(c if c.isprintable() else ascii(c)[1:-1] for c in characters))
+
+
+def show_names(names: Sequence[object]) -> str:
+    """Return the first names of a list, and how many more there are.
+
+    Examples
+    --------
+    >>> show_names(["user", "item"])
+    "['user', 'item']"
+    >>> show_names(["a"] * 5000)[-23:]
+    "'a', 'a', … 4,988 more]"
+    """
+    listed = ", ".join(map(show, names[:MAX_NAMES]))
+    more = len(names) - MAX_NAMES
+    return f"[{listed}, … {more:,} more]" if more > 0 else f"[{listed}]"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
 
 
 def check_count(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
@@ -162,11 +198,11 @@ def to_numbers(
             where = f"{what}[{indices}]"
             if absent:
                 raise ValueError(
-                    f"{where} is {value!r}; drop it or give it a finite value"
+                    f"{where} is {show(value)}; drop it or give it a finite value"
                 ) from None
             if isinstance(error, OverflowError):
                 raise ValueError(f"{where} is an integer too large for a float") from None
-            raise TypeError(f"{where} is {value!r}; expected a real number") from None
+            raise TypeError(f"{where} is {show(value)}; expected a real number") from None
     return numbers.reshape(objects.shape)
 
 
