@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._training import losses
+from factorate._utils.fixed_order import CHUNK, dot
 
 if TYPE_CHECKING:
     from factorate._training.schedule import Schedule
@@ -51,13 +52,21 @@ def standardize(
         centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean, weights)
     standardized = np.zeros_like(schedule.ratings)
     squares = 0.0
-    for first in range(0, n, losses.CHUNK):
-        chunk = slice(first, min(first + losses.CHUNK, n))
+    for first in range(0, n, CHUNK):
+        chunk = slice(first, min(first + CHUNK, n))
         numbers = values[chunk].astype(np.float64)
-        numbers -= centre
-        numbers /= scale
-        squares += float(numbers @ numbers)
-        standardized[chunk] = numbers
+        with np.errstate(over="ignore"):
+            numbers -= centre
+            numbers /= scale
+            squares += dot(numbers, numbers)
+            standardized[chunk] = numbers
+    largest = float(np.finfo(standardized.dtype).max)
+    if not math.sqrt(squares) <= largest:
+        at = int(np.argmax(np.abs(values.astype(np.float64) / 2 - centre / 2)))
+        raise ValueError(
+            f"a rating is {values[at]:.3g}, too far from {centre:.3g} in units of {scale:.3g} for "
+            f"{standardized.dtype}; divide the ratings by a number, or fit again on all of them"
+        )
     spread = math.sqrt(squares / n)
     return (
         replace(schedule, ratings=standardized),

@@ -35,6 +35,7 @@ from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.schedule import padded, strata
 from factorate._utils.aligned import aligned_zeros
+from factorate._utils.fixed_order import dot, power
 from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:
@@ -130,10 +131,10 @@ class SvdppTerms:
         float
         """
         self.sums.fill(0)
-        kept = (keep**self.user_weight).astype(state.P.dtype)
+        kept = power(keep, self.user_weight).astype(state.P.dtype)
         squared = self._run(tasks, lambda task: self._perform(state, task, kept, update))
         svdpp = state.svdpp
-        svdpp *= (keep**self.item_weight).astype(svdpp.dtype)[:, None]
+        svdpp *= power(keep, self.item_weight).astype(svdpp.dtype)[:, None]
         return squared
 
     def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:
@@ -219,7 +220,7 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
     n, dtype = schedule.n_ratings, schedule.ratings.dtype
     users, items = schedule.user_positions[:n], schedule.item_positions[:n]
     weights = schedule.weights if len(schedule.weights) else None
-    norm = np.bincount(users) ** -0.5
+    norm = 1 / np.sqrt(np.bincount(users))
     starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
     edges = schedule.user_edges.tolist()
     fractions = []
@@ -227,7 +228,7 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
         ratings = slice(starts[bands.start], starts[bands.stop])
         together = np.bincount(items[ratings], norm[users[ratings]])
         n_users = edges[bands.stop] - edges[bands.start]
-        fractions.append(min(ITEM_FRACTION, MAX_STEP * n_users / float(together @ together)))
+        fractions.append(min(ITEM_FRACTION, MAX_STEP * n_users / dot(together, together)))
     return SvdppTerms(
         schedule=schedule,
         workers=workers,

@@ -45,7 +45,7 @@ class Validator:
         predicted = predict(view_factors(state), *pairs, self.settings.n_threads)
         loss = losses.mean_loss(self.settings.rule, self.ratings, predicted, self.weights)
         squares = np.square(self.ratings - predicted)
-        mean_square = float(np.average(squares, weights=self.weights))
+        mean_square = losses.average(squares, self.weights)
         return Validation(loss, self.scale.scale * math.sqrt(mean_square))
 
 
