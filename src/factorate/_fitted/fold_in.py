@@ -153,7 +153,8 @@ def _solve(
     if from_items and factors.svdpp is not None:
         prior = svdpp_terms(ratings.rows, ratings.others, ratings.n_rows, factors.svdpp)
         predicted = _dot(prior, ratings.rows, fixed.factors, ratings.others)
-        values = (ratings.values - predicted).astype(ratings.values.dtype)
+        with np.errstate(over="ignore"):
+            values = (ratings.values - predicted).astype(ratings.values.dtype)
         ratings = dataclasses.replace(ratings, values=values)
     penalty, rates = _penalty_and_rates(settings, side)
     own: Floats

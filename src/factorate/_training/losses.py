@@ -14,6 +14,8 @@ from factorate._utils.fixed_order import CHUNK, dot, exp, log, log1p
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from factorate._utils.types import Floats
 
 
@@ -232,7 +234,13 @@ def mean_loss(
     >>> mean_loss(UpdateRule("absolute"), np.array([1.0, 2.0]), np.array([1.5, 2.0]))
     0.25
     """
-    ratings, predicted = ratings.astype(np.float64), predicted.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite if training diverged
+        return average(_losses(rule, ratings.astype(np.float64), predicted), weights)
+
+
+def _losses(rule: UpdateRule, ratings: NDArray[np.float64], predicted: Floats) -> Floats:
+    """Return the loss of each prediction."""
+    predicted = predicted.astype(np.float64)
     error, margin = np.abs(ratings - predicted), ratings * predicted
     if rule.loss == "squared":
         losses = error**2 / 2
@@ -251,4 +259,4 @@ def mean_loss(
         predicted = np.maximum(predicted, MIN_PREDICTED)
         logs = log(np.where(ratings > 0, ratings, 1) / predicted)
         losses = np.where(ratings > 0, ratings * logs, 0) - ratings + predicted
-    return average(losses, weights)
+    return losses

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.state import WarmStart
+    from factorate._utils.types import Floats
+
+MAX_STANDARDIZED = 1e150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +63,21 @@ def standardize(
             numbers /= scale
             squares += dot(numbers, numbers)
             standardized[chunk] = numbers
-    largest = float(np.finfo(standardized.dtype).max)
-    if not math.sqrt(squares) <= largest:
-        at = int(np.argmax(np.abs(values.astype(np.float64) / 2 - centre / 2)))
-        raise ValueError(
-            f"a rating is {values[at]:.3g}, too far from {centre:.3g} in units of {scale:.3g} for "
-            f"{standardized.dtype}; divide the ratings by a number, or fit again on all of them"
-        )
+    check_standardized(standardized[:n], values, centre, scale)
     spread = math.sqrt(squares / n)
     return (
         replace(schedule, ratings=standardized),
         Scale(centre=centre, scale=scale, spread=spread),
     )
+
+
+def check_standardized(
+    standardized: Floats, values: Floats, centre: float, scale: float, *, what: str = "rating"
+) -> None:
+    """Raise ValueError if a standardized rating is too large to be squared in float64."""
+    at = int(np.argmax(np.abs(standardized)))
+    if not abs(float(standardized[at])) < MAX_STANDARDIZED:
+        raise ValueError(
+            f"a {what} is {values[at]:.3g}, too far from {centre:.3g} in units of {scale:.3g}, the "
+            f"centre and scale of training; drop it, or fit again on all ratings"
+        )

@@ -134,7 +134,8 @@ class SvdppTerms:
         kept = power(keep, self.user_weight).astype(state.P.dtype)
         squared = self._run(tasks, lambda task: self._perform(state, task, kept, update))
         svdpp = state.svdpp
-        svdpp *= power(keep, self.item_weight).astype(svdpp.dtype)[:, None]
+        with np.errstate(invalid="ignore"):  # if training has diverged
+            svdpp *= power(keep, self.item_weight).astype(svdpp.dtype)[:, None]
         return squared
 
     def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:

@@ -69,7 +69,8 @@ def exp(x: ArrayLike) -> Doubles:
     result = np.ones_like(rest)
     for term in range(EXP_TERMS, 0, -1):
         result = result * rest / term + 1
-    return np.ldexp(result, whole.astype(np.int32))
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
+        return np.ldexp(result, whole.astype(np.int32))
 
 
 def log(x: ArrayLike) -> Doubles:
