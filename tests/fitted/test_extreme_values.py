@@ -99,7 +99,12 @@ def test_predictions_that_can_overflow_are_an_error(dtype: str) -> None:
     """Regression: with margin losses, predictions of ratings of 1e30 were infinite in float32."""
     size = 1e30 if dtype == "float32" else 1e300
     ratings = np.where(STARS > 2.5, size, -size)
-    settings: dict[str, Any] = {"loss": "logistic", "learning_rate": 1e6, "dtype": dtype}
+    settings: dict[str, Any] = {
+        "regularization": 0.0,
+        "loss": "logistic",
+        "learning_rate": 10.0,
+        "dtype": dtype,
+    }
     assert np.isfinite(fitted(np.sign(ratings), **settings).predict((USERS, ITEMS))).all()
     with pytest.raises(ft.exceptions.DivergenceError, match=rf"too large for {dtype}; divide the"):
         fitted(ratings, **settings)
