@@ -270,10 +270,18 @@ def test_numpy_true_from_a_callback_stops_training(columns: Any) -> None:
     assert model.n_epochs_ == 1
 
 
-def test_ratings_too_large_to_be_squared_are_rejected(columns: Any) -> None:
+def test_ratings_too_large_to_be_squared_are_fitted(columns: Any) -> None:
     users, items, ratings = columns
-    with pytest.raises(ValueError, match=r"up to 5e\+200 in size, too large to be squared"):
-        fitted((users, items, np.asarray(ratings, float) * 1e200), dtype="float64")
+    large = users, items, np.asarray(ratings, float) * 2.0**700
+    expected = fitted((users, items, np.asarray(ratings, float)), dtype="float64")
+    predicted = fitted(large, dtype="float64").predict((users, items)) * 2.0**-700
+    np.testing.assert_allclose(predicted, expected.predict((users, items)), rtol=1e-12)
+
+
+def test_ratings_whose_differences_overflow_are_rejected(columns: Any) -> None:
+    users, items, ratings = columns
+    with pytest.raises(ValueError, match=r"ratings are up to 1e\+308 in size, too large for"):
+        fitted((users, items, np.asarray(ratings, float) * 2e307), dtype="float64")
 
 
 def test_ratings_that_lose_digits_in_float32_log_a_warning(

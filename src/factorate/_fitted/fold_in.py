@@ -21,6 +21,7 @@ from factorate._fitted.seen import Seen, add_seen
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._training import losses
+from factorate._training.factors import check_predictions
 from factorate._training.per_kind import PerKind
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
     ValueError
         If the update rule is not that of the fit, or does not allow a rating, or if factors
         overflow.
+    DivergenceError
+        If predictions can overflow.
     """
     settings.rule.check_same(fitted.rule)
     losses.check(ratings.values, fitted.rule, fitted.bounds)
@@ -77,9 +80,11 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
     if seen is not None:
         seen = add_seen(seen, ratings.user_rows[known], ratings.item_rows[known], n_users, n_items)
     n_factors = fitted.factors.user_factors.shape[1]
+    factors = _put(fitted.factors, side, new_rows, solved, len(index.ids))
+    check_predictions(factors)
     return dataclasses.replace(
         fitted,
-        factors=_put(fitted.factors, side, new_rows, solved, len(index.ids)),
+        factors=factors,
         user_index=ratings.user_index,
         item_index=ratings.item_index,
         accumulators=extend_accumulators(fitted.accumulators, (n_users, n_items), n_factors),
@@ -135,7 +140,7 @@ def svdpp_terms(rows: Rows, items: Rows, n_rows: int, svdpp: Floats) -> NDArray[
     for first in range(0, len(rows), CHUNK):
         chunk = slice(first, first + CHUNK)
         np.add.at(out, rows[chunk], svdpp[items[chunk]].astype(np.float64))
-    return out * np.maximum(np.bincount(rows, minlength=n_rows), 1)[:, None] ** -0.5
+    return out / np.sqrt(np.maximum(np.bincount(rows, minlength=n_rows), 1))[:, None]
 
 
 def _solve(
@@ -155,7 +160,8 @@ def _solve(
     if from_items and factors.svdpp is not None:
         prior = svdpp_terms(ratings.rows, ratings.others, ratings.n_rows, factors.svdpp)
         predicted = _dot(prior, ratings.rows, fixed.factors, ratings.others)
-        values = (ratings.values - predicted).astype(ratings.values.dtype)
+        with np.errstate(over="ignore"):
+            values = (ratings.values - predicted).astype(ratings.values.dtype)
         ratings = dataclasses.replace(ratings, values=values)
     penalty, rates = _penalty_and_rates(settings, side)
     own: Floats
@@ -187,7 +193,7 @@ def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> NDArray[np.float64]:
     out = np.empty(len(rows))
     for first in range(0, len(rows), CHUNK):
         chunk = slice(first, first + CHUNK)
-        out[chunk] = np.einsum("nk,nk->n", P[rows[chunk]], Q[others[chunk]])
+        out[chunk] = np.sum(P[rows[chunk]] * Q[others[chunk]], axis=1)
     return out
 
 

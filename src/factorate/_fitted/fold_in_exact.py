@@ -7,6 +7,7 @@ Prize", AAIM 2008, section 3.1, where the penalty is weighted by the number of r
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 CELLS = 1 << 18  # numbers of the equations that are set up at a time
 SLAB = 1 << 13  # ratings of one row that are read at a time
+MAX_EXPONENT = 60  # of two, of a scale with which the equations are set up as they are
+MAX_PENALTY = 1e100  # a higher one gives the same zeros
 MIN_PENALTY = 1e-8  # below it, the equations can be singular in float64
 MIN_EIGENVALUE = 1e-10  # relative to the largest; a smaller one is rounding
 
@@ -73,14 +76,21 @@ def solve_exactly(
         own ratings, in any order (without duplicates).
     """
     n_factors, n_rows = fixed.factors.shape[1], ratings.n_rows
-    diagonal = np.full(n_factors + fixed.fit_bias, fixed.scale * penalty.factors)
-    diagonal[n_factors:] = penalty.bias
+    half = _half_exponent(fixed.scale)
+    diagonal = np.full(
+        n_factors + fixed.fit_bias,
+        math.ldexp(fixed.scale, -2 * half) * min(penalty.factors, MAX_PENALTY),
+    )
+    diagonal[n_factors:] = min(penalty.bias, MAX_PENALTY)
     width = len(diagonal)
     penalties = [penalty.factors, penalty.bias][: 1 + fixed.fit_bias]
     regular = min(penalties) >= MIN_PENALTY
     order = np.argsort(ratings.rows * np.int64(len(fixed.factors)) + ratings.others, kind="stable")
     others = ratings.others[order]
-    residuals = ratings.values[order] - (fixed.mean + fixed.bias[others].astype(np.float64))
+    constant = fixed.mean + fixed.bias[others].astype(np.float64)
+    values = ratings.values[order].astype(np.float64)
+    residuals = np.ldexp(values, -2 * half) - np.ldexp(constant, -2 * half)
+    factors = fixed.factors if half == 0 else np.ldexp(fixed.factors.astype(np.float64), -half)
     counts = np.bincount(ratings.rows, minlength=n_rows)
     starts = np.cumsum(counts) - counts
     out = np.zeros((n_rows, n_factors + 1))
@@ -92,12 +102,24 @@ def solve_exactly(
         for first in range(0, len(same), n_batch):
             batch = same[first : first + n_batch]
             entries = starts[batch, None] + np.arange(n)
-            equations = _Equations(fixed.factors, others[entries], residuals[entries], diagonal)
-            if regular and n < width:
-                out[batch, :width] = _solve_dual(equations)
-            else:
-                out[batch, :width] = _solve_normal(equations, regular, slab)
-    return out[:, :n_factors], out[:, n_factors]
+            equations = _Equations(factors, others[entries], residuals[entries], diagonal)
+            with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the solution
+                if regular and n < width:
+                    out[batch, :width] = _solve_dual(equations)
+                else:
+                    out[batch, :width] = _solve_normal(equations, regular, slab)
+    with np.errstate(over="ignore"):
+        return np.ldexp(out[:, :n_factors], half), np.ldexp(out[:, n_factors], 2 * half)
+
+
+def _half_exponent(scale: float) -> int:
+    """Return half the exponent of two of a very large or small scale, else 0.
+
+    Ratings are divided by 2**(2 * half) and factors by 2**half, which is exact, so that the
+    equations neither overflow nor underflow.
+    """
+    exponent = math.frexp(scale)[1]
+    return exponent // 2 if abs(exponent) > MAX_EXPONENT else 0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from factorate._fitted.warm_start import gather_rows
 from factorate._input.id_index import IdIndex
 from factorate._input.ratings import Ratings, read_further
 from factorate._training import losses
+from factorate._training.factors import check_predictions
 from factorate._training.sample_weights import (
     drop_unweighted,
     read_weights,
@@ -98,15 +99,17 @@ def partial_fit(
     if accumulators is not None and trained.accumulators is not None:
         accumulators[0][changed_users], accumulators[1][changed_items] = trained.accumulators
     new, (n_users, n_items) = trained.factors, n_rows
+    updated = replace(
+        factors,
+        user_factors=_put(factors.user_factors, changed_users, new.user_factors, n_users),
+        item_factors=_put(factors.item_factors, changed_items, new.item_factors, n_items),
+        user_bias=_put(factors.user_bias, changed_users, new.user_bias, n_users),
+        item_bias=_put(factors.item_bias, changed_items, new.item_bias, n_items),
+    )
+    check_predictions(updated)
     return replace(
         old,
-        factors=replace(
-            factors,
-            user_factors=_put(factors.user_factors, changed_users, new.user_factors, n_users),
-            item_factors=_put(factors.item_factors, changed_items, new.item_factors, n_items),
-            user_bias=_put(factors.user_bias, changed_users, new.user_bias, n_users),
-            item_bias=_put(factors.item_bias, changed_items, new.item_bias, n_items),
-        ),
+        factors=updated,
         user_index=user_index,
         item_index=item_index,
         seen=old.seen and add_seen(old.seen, weighted.user_rows, weighted.item_rows, *n_rows),

@@ -83,10 +83,29 @@ def similar_rows(
 def cosines(factors: Floats) -> Scoring:
     """Return the scoring of rows of factors by cosine; the cosine with a row of zeros is 0."""
     zeros = np.zeros(len(factors), factors.dtype)
-    rows = np.arange(len(factors), dtype=np.int32)
-    products = Scoring(factors, factors, zeros, zeros, mean=0.0)
-    norms = np.sqrt(products.exact(rows, rows))
+    squares = _squared_norms(factors)
+    numbers = np.finfo(factors.dtype)
+    safe = (squares >= numbers.tiny / numbers.eps) & (squares <= numbers.max * numbers.eps)
+    if not safe.all():
+        factors = factors.copy()
+        factors[~safe] = _scale_by_power_of_two(factors[~safe])
+        squares[~safe] = _squared_norms(factors[~safe])
+    norms = np.sqrt(squares)
     inverse = np.divide(1, norms, out=zeros.copy(), where=norms > 0)
     return Scoring(
         factors, factors, zeros, zeros, mean=0.0, query_scale=inverse, item_scale=inverse
     )
+
+
+def _squared_norms(factors: Floats) -> Floats:
+    """Return the dot product of each row with itself, as `Scoring.exact` sums it."""
+    zeros = np.zeros(len(factors), factors.dtype)
+    rows = np.arange(len(factors), dtype=np.int32)
+    return Scoring(factors, factors, zeros, zeros, mean=0.0).exact(rows, rows)
+
+
+def _scale_by_power_of_two(rows: Floats) -> Floats:
+    """Return rows scaled so that their squares are not out of range, which changes no cosine."""
+    exponents = np.frexp(np.abs(rows).max(axis=1, keepdims=True))[1]
+    scaled: Floats = np.ldexp(rows, -exponents)
+    return scaled

@@ -7,6 +7,7 @@ bit and do not depend on how queries are divided into blocks and threads.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -230,8 +231,11 @@ def _make_candidates(scoring: Scoring, rows: Rows, block_bytes: int) -> Candidat
         scale = np.ones(len(scoring.items), dtype)
     dispatch.topn.pack(rows, scoring.items, scale, scoring.item_bias, panels)
     squares = np.einsum("pkw,pkw->pw", panels[:, 1:], panels[:, 1:])
+    largest_norm = float(np.sqrt(squares.max()))
+    if not math.isfinite(largest_norm):
+        largest_norm = math.sqrt(n_factors) * float(np.abs(panels[:, 1:]).max())
     offset = float(np.abs(scoring.item_bias).max())
-    return Candidates(rows, panels, float(np.sqrt(squares.max())), offset, block_bytes)
+    return Candidates(rows, panels, largest_norm, offset, block_bytes)
 
 
 def _capacity(n: int, n_candidates: int) -> int:
@@ -252,7 +256,10 @@ def _slack(scoring: Scoring, queries: Rows, candidates: Candidates) -> Floats:
     n_terms = rows.shape[1] + 8
     base = np.abs(scoring.mean) + np.abs(scoring.query_bias[queries]).astype(np.float64)
     bound: Floats = norms * candidates.largest_norm + candidates.largest_offset + base
-    return np.asarray(8 * n_terms * np.finfo(rows.dtype).eps * bound, rows.dtype)
+    numbers = np.finfo(rows.dtype)
+    # Products that underflow add an absolute error, below the smallest normal number.
+    slack = 8 * n_terms * (numbers.eps * bound + float(numbers.tiny))
+    return np.asarray(np.minimum(slack, float(numbers.max)), rows.dtype)
 
 
 def _score_some(

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.per_kind import PerKind
@@ -80,7 +82,8 @@ class EpochRunner:
             bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
             return sum(self.workers.run_tasks(blocks, bands, update))
         number_type = state.P.dtype.type
-        shrinkage = number_type(rates.user_factors) * number_type(settings.l2.user_factors)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shrinkage = number_type(rates.user_factors) * number_type(settings.l2.user_factors)
         decay = max(0.0, 1 - float(shrinkage))
         without_users = settings.l2._replace(user_factors=0.0)
         update = _block_updater(schedule, settings, state, rates=rates, l2=without_users)

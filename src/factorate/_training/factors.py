@@ -10,6 +10,7 @@ import numpy as np
 
 from factorate._kernels import dispatch
 from factorate._utils.threads import count_threads
+from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -100,6 +101,32 @@ def predict(
         bias[rows >= 0] += side_bias[rows[rows >= 0]]
     out[~known] = bias[~known]
     return out
+
+
+def check_predictions(factors: Factors) -> None:
+    """Raise DivergenceError if the prediction of some pair may be too large for the dtype.
+
+    Each of the K products of a dot product is at most the product of the largest factors.
+    """
+    largest = float(np.finfo(factors.user_factors.dtype).max)
+    user, item, user_bias, item_bias = (
+        max(float(array.max(initial=0)), -float(array.min(initial=0)))
+        for array in (
+            factors.user_factors,
+            factors.item_factors,
+            factors.user_bias,
+            factors.item_bias,
+        )
+    )
+    n_factors = factors.user_factors.shape[1]
+    bound = abs(factors.mean) + user_bias + item_bias + n_factors * user * item
+    if not bound <= largest:
+        raise DivergenceError(
+            f"factors up to {user:.3g} (users) and {item:.3g} (items) and biases up to "
+            f"{max(user_bias, item_bias):.3g} can give predictions above {largest:.3g}, too large "
+            f"for {factors.user_factors.dtype}; divide the ratings by a number, lower the learning "
+            f"rate, or use dtype='float64'"
+        )
 
 
 def _predict_known(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from factorate._utils.fixed_order import cosine
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,8 +41,8 @@ def learning_rate_factor(schedule: str, epoch: int, n_epochs: int) -> float:
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": lambda epoch, n_epochs: 1.0,  # noqa: ARG005
     "linear": lambda epoch, n_epochs: 1 - (epoch - 1) / n_epochs,
-    "cosine": lambda epoch, n_epochs: (1 + math.cos(math.pi * (epoch - 1) / n_epochs)) / 2,
-    "inverse": lambda epoch, n_epochs: epoch**-0.5,  # noqa: ARG005
+    "cosine": lambda epoch, n_epochs: (1 + cosine(math.pi * (epoch - 1) / n_epochs)) / 2,
+    "inverse": lambda epoch, n_epochs: 1 / math.sqrt(epoch),  # noqa: ARG005
     "adagrad": lambda epoch, n_epochs: 1.0,  # noqa: ARG005
 }
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factorate._kernels.general import Loss
+from factorate._utils.fixed_order import CHUNK, dot, exp, log, log1p
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from factorate._utils.types import Floats
 
 
 NAMES = tuple(loss.name.lower() for loss in Loss)
 TWO_VALUED = frozenset({"logistic", "hinge", "squared_hinge"})
-CHUNK = 1 << 13  # numbers processed at a time, few enough to stay in the cache
+MAX_EXPONENT = 300  # of two, beyond which squares may overflow or underflow
 MIN_PREDICTED = 0.01  # Kullback–Leibler replaces lower predictions by this, in mean ratings
 
 logger = logging.getLogger("factorate")
@@ -114,19 +118,24 @@ def check(
 
 
 def moments(values: Floats, weights: Floats | None = None) -> tuple[float, float]:
-    """Return the (weighted) mean and standard deviation, summed in float64."""
-    if weights is None:
-        mean = float(np.mean(values, dtype=np.float64))
+    """Return the (weighted) mean and standard deviation, summed in float64.
+
+    Very large and very small numbers are scaled by a power of two, which is exact, so that their
+    squares neither overflow nor underflow.
+    """
+    exponent = int(np.frexp(_largest(values))[1])
+    if abs(exponent) > MAX_EXPONENT:
+        values = np.ldexp(values.astype(np.float64), -exponent)
     else:
-        mean = float(np.average(values, weights=weights))
+        exponent = 0
+    mean = average(values, weights)
+    total = len(values) if weights is None else float(np.sum(weights, dtype=np.float64))
     squares = 0.0
     for first in range(0, len(values), CHUNK):
         chunk = values[first : first + CHUNK].astype(np.float64)
         chunk -= mean
-        weighted = chunk if weights is None else chunk * weights[first : first + CHUNK]
-        squares += float(chunk @ weighted)
-    total = len(values) if weights is None else float(np.sum(weights, dtype=np.float64))
-    return mean, (squares / total) ** 0.5
+        squares += dot(chunk, chunk if weights is None else chunk * weights[first : first + CHUNK])
+    return math.ldexp(mean, exponent), math.ldexp((squares / total) ** 0.5, exponent)
 
 
 def median(values: Floats, weights: Floats | None = None) -> float:
@@ -139,7 +148,9 @@ def median(values: Floats, weights: Floats | None = None) -> float:
     (2.0, 9.0)
     """
     if weights is None:
-        return float(np.median(values))
+        low, high = (len(values) - 1) // 2, len(values) // 2
+        ordered = np.partition(values, (low, high))
+        return _midpoint(float(ordered[low]), float(ordered[high]))
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weights[order], dtype=np.float64)
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
@@ -151,26 +162,31 @@ def centre_and_scale(
     """Return the centre, which is subtracted from the ratings, and the scale that divides them.
 
     The centre is the constant prediction with the lowest loss: the mean for the squared loss, the
-    median for the absolute loss and Huber's. The scale is the standard deviation. Two values become
-    −1 and 1. If factors are nonnegative the centre is 0, and for Kullback–Leibler the scale is the
-    mean.
+    median for the absolute loss and Huber's. The scale is the standard deviation, or the size of
+    the ratings if all are equal. Two values become −1 and 1. If factors are nonnegative the centre
+    is 0, and for Kullback–Leibler the scale is the mean.
+
+    Raises
+    ------
+    ValueError
+        If the difference of two ratings can overflow.
     """
+    largest, numbers = _largest(values), np.finfo(values.dtype)
+    if largest > np.finfo(np.float64).max / 4:
+        raise ValueError(
+            f"ratings are up to {largest:.3g} in size, too large for differences in float64; "
+            f"divide them by a number"
+        )
+    smallest = float(numbers.smallest_subnormal)
     if rule.loss in TWO_VALUED:
         low, high = float(values.min()), float(values.max())
-        return (low + high) / 2, (high - low) / 2
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = moments(values, weights)
-    if not np.isfinite([mean, deviation]).all():
-        largest = np.abs(values).max()
-        raise ValueError(
-            f"ratings are up to {largest:.3g} in size, too large to be squared; "
-            f"divide them by a constant"
-        )
+        return (low + high) / 2, max((high - low) / 2, smallest)
+    mean, deviation = moments(values, weights)
     if rule.loss == "kullback_leibler":
-        return 0.0, mean
-    # The deviation of equal ratings is a rounding error; it must not become the scale.
-    rounding = float(np.finfo(values.dtype).eps) * abs(mean)
-    scale = deviation if deviation > 8 * rounding else 1.0
+        return 0.0, max(mean, smallest)
+    # The deviation of equal ratings is a rounding error, which must not be scaled up to 1.
+    rounding = float(numbers.eps) * abs(mean)
+    scale = deviation if deviation > 8 * max(rounding, smallest) else largest or 1.0
     if 8 * rounding < deviation < 1000 * rounding:
         logger.warning(
             "ratings differ by %.3g around %.3g, which leaves few digits in %s; subtract a "
@@ -182,6 +198,24 @@ def centre_and_scale(
     if not fit_mean or rule.nonnegative:
         return 0.0, scale
     return (mean if rule.loss == "squared" else median(values, weights)), scale
+
+
+def average(values: Floats, weights: Floats | None = None) -> float:
+    """Return the (weighted) mean, summed in float64 in a fixed order."""
+    if weights is None:
+        return float(np.mean(values, dtype=np.float64))
+    return dot(values, weights) / float(np.sum(weights, dtype=np.float64))
+
+
+def _largest(values: Floats) -> float:
+    """Return the largest size of a number."""
+    return max(float(values.max()), -float(values.min()))
+
+
+def _midpoint(low: float, high: float) -> float:
+    """Return the mean of two numbers, whose sum may overflow."""
+    middle = (low + high) / 2
+    return middle if math.isfinite(middle) else low / 2 + high / 2
 
 
 def mean_loss(
@@ -200,7 +234,13 @@ def mean_loss(
     >>> mean_loss(UpdateRule("absolute"), np.array([1.0, 2.0]), np.array([1.5, 2.0]))
     0.25
     """
-    ratings, predicted = ratings.astype(np.float64), predicted.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite if training diverged
+        return average(_losses(rule, ratings.astype(np.float64), predicted), weights)
+
+
+def _losses(rule: UpdateRule, ratings: NDArray[np.float64], predicted: Floats) -> Floats:
+    """Return the loss of each prediction."""
+    predicted = predicted.astype(np.float64)
     error, margin = np.abs(ratings - predicted), ratings * predicted
     if rule.loss == "squared":
         losses = error**2 / 2
@@ -210,13 +250,13 @@ def mean_loss(
         delta = rule.huber_delta
         losses = np.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
     elif rule.loss == "logistic":
-        losses = np.logaddexp(0, -margin)
+        losses = np.maximum(0, -margin) + log1p(exp(-np.abs(margin)))
     elif rule.loss == "hinge":
         losses = np.maximum(0, 1 - margin)
     elif rule.loss == "squared_hinge":
         losses = np.maximum(0, 1 - margin) ** 2 / 2
     else:
         predicted = np.maximum(predicted, MIN_PREDICTED)
-        logs = np.log(np.where(ratings > 0, ratings, 1) / predicted)
+        logs = log(np.where(ratings > 0, ratings, 1) / predicted)
         losses = np.where(ratings > 0, ratings * logs, 0) - ratings + predicted
-    return float(np.average(losses, weights=weights))
+    return losses

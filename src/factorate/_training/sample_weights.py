@@ -68,14 +68,18 @@ def drop_unweighted(ratings: Ratings, weights: Floats | None) -> tuple[Ratings, 
 def normalize_weights(weights: Floats | None) -> Floats | None:
     """Return the weights divided by their mean, or None if all are equal.
 
-    Without this division, the unit of the weights would change the learning rates. The sum is
-    exact, so it does not depend on the order of the ratings.
+    Only their proportions matter then, while their unit would change the learning rates. The sum is
+    exact, so the order of the ratings does not affect it. The division by a power of two, which is
+    exact too, keeps the sum of large weights finite. No weight becomes 0.
     """
     if weights is None or (weights == weights[0]).all():
         return None
+    weights = np.ldexp(weights, -np.frexp(weights.max())[1])
     chunks = (weights[first : first + CHUNK] for first in range(0, len(weights), CHUNK))
     mean = math.fsum(chain.from_iterable(chunk.tolist() for chunk in chunks)) / len(weights)
-    return weights / weights.dtype.type(mean)
+    smallest = np.finfo(weights.dtype).tiny
+    normalized: Floats = np.maximum(weights / weights.dtype.type(mean), smallest)
+    return normalized
 
 
 def replace_unweighted(values: Floats, weights: Floats | None) -> Floats:

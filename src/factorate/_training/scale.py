@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._training import losses
+from factorate._utils.fixed_order import CHUNK, dot
 
 if TYPE_CHECKING:
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.state import WarmStart
+    from factorate._utils.types import Floats
+
+MAX_STANDARDIZED = 1e150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +55,29 @@ def standardize(
         centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean, weights)
     standardized = np.zeros_like(schedule.ratings)
     squares = 0.0
-    for first in range(0, n, losses.CHUNK):
-        chunk = slice(first, min(first + losses.CHUNK, n))
+    for first in range(0, n, CHUNK):
+        chunk = slice(first, min(first + CHUNK, n))
         numbers = values[chunk].astype(np.float64)
-        numbers -= centre
-        numbers /= scale
-        squares += float(numbers @ numbers)
-        standardized[chunk] = numbers
+        with np.errstate(over="ignore"):
+            numbers -= centre
+            numbers /= scale
+            squares += dot(numbers, numbers)
+            standardized[chunk] = numbers
+    check_standardized(standardized[:n], values, centre, scale)
     spread = math.sqrt(squares / n)
     return (
         replace(schedule, ratings=standardized),
         Scale(centre=centre, scale=scale, spread=spread),
     )
+
+
+def check_standardized(
+    standardized: Floats, values: Floats, centre: float, scale: float, *, what: str = "rating"
+) -> None:
+    """Raise ValueError if a standardized rating is too large to be squared in float64."""
+    at = int(np.argmax(np.abs(standardized)))
+    if not abs(float(standardized[at])) < MAX_STANDARDIZED:
+        raise ValueError(
+            f"a {what} is {values[at]:.3g}, too far from {centre:.3g} in units of {scale:.3g}, the "
+            f"centre and scale of training; drop it, or fit again on all ratings"
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._training.factors import Factors
+from factorate._training.factors import Factors, check_predictions
 from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import stream, uniform
@@ -180,22 +180,30 @@ def view_factors(state: State) -> Factors:
 
 
 def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -> Factors:
-    """Copy the parameters to rows, on the scale of the ratings; rows without ratings are 0."""
+    """Copy the parameters to rows, on the scale of the ratings; rows without ratings are zeros.
+
+    Raises
+    ------
+    DivergenceError
+        If predictions may be too large for the dtype.
+    """
     unit = state.P.dtype.type(math.sqrt(scale.scale))
     bias_unit = state.P.dtype.type(scale.scale)
     (n_users, n_items), users, items = schedule.shape, schedule.user_order, schedule.item_order
 
     def rows_of(n: int, order: Rows, factors: Floats) -> Floats:
         out = aligned_zeros((n, n_factors), factors.dtype)
-        out[order] = factors[:, :n_factors] * unit
+        with np.errstate(over="ignore"):
+            out[order] = factors[:, :n_factors] * unit
         return out
 
     def biases_of(n: int, order: Rows, bias: Floats) -> Floats:
         out = np.zeros(n, bias.dtype)
-        out[order] = bias * bias_unit
+        with np.errstate(over="ignore"):
+            out[order] = bias * bias_unit
         return out
 
-    return Factors(
+    factors = Factors(
         user_factors=rows_of(n_users, users, state.P),
         item_factors=rows_of(n_items, items, state.Q),
         user_bias=biases_of(n_users, users, state.user_bias),
@@ -204,6 +212,8 @@ def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -
         scale=scale.scale,
         svdpp=rows_of(n_items, items, state.svdpp) if len(state.svdpp) else None,
     )
+    check_predictions(factors)
+    return factors
 
 
 def to_accumulators(state: State, schedule: Schedule, n_factors: int) -> tuple[Floats, Floats]:

@@ -34,6 +34,7 @@ from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.schedule import padded, strata
 from factorate._utils.aligned import aligned_zeros
+from factorate._utils.fixed_order import dot, power
 from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:
@@ -131,10 +132,11 @@ class SvdppTerms:
         float
         """
         self.sums.fill(0)
-        user_decay = (decay**self.user_weight).astype(state.P.dtype)
+        user_decay = power(decay, self.user_weight).astype(state.P.dtype)
         squared = self._run(tasks, lambda task: self._perform(state, task, user_decay, update))
         svdpp = state.svdpp
-        svdpp *= (decay**self.item_weight).astype(svdpp.dtype)[:, None]
+        with np.errstate(invalid="ignore"):  # if training has diverged
+            svdpp *= power(decay, self.item_weight).astype(svdpp.dtype)[:, None]
         return squared
 
     def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:
@@ -220,7 +222,7 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
     n, dtype = schedule.n_ratings, schedule.ratings.dtype
     users, items = schedule.user_positions[:n], schedule.item_positions[:n]
     weights = schedule.weights if len(schedule.weights) else None
-    norm = np.bincount(users) ** -0.5
+    norm = 1 / np.sqrt(np.bincount(users))
     starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
     edges = schedule.user_edges.tolist()
     fractions = []
@@ -228,7 +230,7 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
         ratings = slice(starts[bands.start], starts[bands.stop])
         together = np.bincount(items[ratings], norm[users[ratings]])
         n_users = edges[bands.stop] - edges[bands.start]
-        fractions.append(min(ITEM_FRACTION, MAX_STEP * n_users / float(together @ together)))
+        fractions.append(min(ITEM_FRACTION, MAX_STEP * n_users / dot(together, together)))
     return SvdppTerms(
         schedule=schedule,
         workers=workers,

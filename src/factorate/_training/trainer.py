@@ -27,6 +27,7 @@ from factorate._training.state import (
 )
 from factorate._training.validator import make_validator
 from factorate._training.workers import Workers
+from factorate._utils.fixed_order import dot
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Trainer:
     def _has_diverged(self, outcome: _Outcome) -> bool:
         if not outcome.squared <= self._max_squared:  # NaN too
             return True
-        if outcome.validation is not None and not math.isfinite(outcome.validation.loss):
+        if outcome.validation is not None and not all(map(math.isfinite, outcome.validation)):
             return True
         # Errors are computed before each update, so none shows the effect of the last updates.
         is_last = len(self.history) + 1 == self._settings.n_epochs
@@ -242,7 +243,8 @@ class Trainer:
             pairs = self._schedule.user_positions[:n], self._schedule.item_positions[:n]
             predicted = predict(view_factors(self._state), *pairs, self._settings.n_threads)
             error = np.subtract(predicted, self._schedule.ratings[:n], dtype=np.float64)
-            squared = max(squared, float(error @ error))
+            with np.errstate(over="ignore"):
+                squared = max(squared, dot(error, error))
         return squared * MAX_GROWTH**2
 
     def _divergence_error(self, number: int) -> DivergenceError:

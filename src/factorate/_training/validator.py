@@ -10,6 +10,7 @@ import numpy as np
 
 from factorate._training import losses
 from factorate._training.factors import predict
+from factorate._training.scale import check_standardized
 from factorate._training.state import view_factors
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class Validator:
         pairs = self.user_positions, self.item_positions
         predicted = predict(view_factors(state), *pairs, self.settings.n_threads)
         loss = losses.mean_loss(self.settings.rule, self.ratings, predicted, self.weights)
-        squares = np.square(self.ratings - predicted)
-        mean_square = float(np.average(squares, weights=self.weights))
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.square(self.ratings - predicted)
+        mean_square = losses.average(squares, self.weights)
         return Validation(loss, self.scale.scale * math.sqrt(mean_square))
 
 
@@ -59,12 +61,16 @@ def make_validator(
     sort = np.lexsort((held_out.values, held_out.item_rows, held_out.user_rows))
     n_users, n_items = schedule.shape
     weights = held_out.weights
+    values = held_out.values[sort]
+    with np.errstate(over="ignore"):
+        ratings = (values.astype(np.float64) - scale.centre) / scale.scale
+    check_standardized(ratings, values, scale.centre, scale.scale, what="validation rating")
     return Validator(
         settings=settings,
         scale=scale,
         user_positions=_positions(n_users, schedule.user_order)[held_out.user_rows[sort]],
         item_positions=_positions(n_items, schedule.item_order)[held_out.item_rows[sort]],
-        ratings=(held_out.values[sort].astype(np.float64) - scale.centre) / scale.scale,
+        ratings=ratings,
         weights=None if weights is None else weights[sort].astype(np.float64),
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    Doubles = NDArray[np.float64]
 
 
 def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -28,14 +31,15 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If the arrays are empty or their shapes differ.
+        If the arrays are empty, their shapes differ, or the error is too large for float64.
 
     Examples
     --------
     >>> rmse([1, 2], [1, 4])
     1.4142135623730951
     """
-    return float(np.sqrt(np.mean(np.square(_errors(y_true, y_pred)))))
+    errors, exponent = _scaled_errors(y_true, y_pred)
+    return _unscaled(float(np.sqrt(np.mean(np.square(errors)))), exponent)
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -56,14 +60,15 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If the arrays are empty or their shapes differ.
+        If the arrays are empty, their shapes differ, or the error is too large for float64.
 
     Examples
     --------
     >>> mae([1, 2], [1, 4])
     1.0
     """
-    return float(np.mean(np.abs(_errors(y_true, y_pred))))
+    errors, exponent = _scaled_errors(y_true, y_pred)
+    return _unscaled(float(np.mean(np.abs(errors))), exponent)
 
 
 def r2(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -96,16 +101,19 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = N
     >>> r2([1, 2, 3], [1, 2, 4])
     0.5
     """
-    errors, true = _errors(y_true, y_pred), np.asarray(y_true, np.float64)
+    true, predicted = _read(y_true, y_pred)
     weights = _weights(sample_weight, len(true))
-    residual = float(np.sum(weights * np.square(errors)))
+    weights = np.ldexp(weights, -_exponent(weights))
+    exponent = _exponent(true, predicted)
+    true, predicted = np.ldexp(true, -exponent), np.ldexp(predicted, -exponent)
+    residual = float(np.sum(weights * np.square(true - predicted)))
     total = float(np.sum(weights * np.square(true - np.average(true, weights=weights))))
     if total == 0:
         return float(residual == 0)
     return 1 - residual / total
 
 
-def _errors(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.floating[Any]]:
+def _read(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Doubles, Doubles]:
     true, predicted = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
     if true.shape != predicted.shape or true.ndim != 1:
         raise ValueError(
@@ -113,10 +121,35 @@ def _errors(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.floating[Any]]:
         )
     if not len(true):
         raise ValueError("there are no ratings; expected at least one")
-    return true - predicted
+    return true, predicted
 
 
-def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
+def _scaled_errors(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Doubles, int]:
+    """Return errors divided by a power of two, so that no square overflows, and its exponent."""
+    true, predicted = _read(y_true, y_pred)
+    exponent = _exponent(true, predicted)
+    errors = np.ldexp(true, -exponent) - np.ldexp(predicted, -exponent)
+    further = _exponent(errors)  # errors far smaller than the ratings
+    return np.ldexp(errors, -further), exponent + further
+
+
+def _unscaled(error: float, exponent: int) -> float:
+    try:
+        return math.ldexp(error, exponent)
+    except OverflowError:
+        raise ValueError(
+            f"the error is {error:.3g} × 2**{exponent}, too large for float64; divide the ratings "
+            f"and the predictions by a number"
+        ) from None
+
+
+def _exponent(*arrays: Doubles) -> int:
+    """Return the exponent of two of the largest number in size; 0 if one is not finite."""
+    largest = max(float(np.abs(array).max()) for array in arrays)
+    return math.frexp(largest)[1] if math.isfinite(largest) else 0
+
+
+def _weights(sample_weight: ArrayLike | None, n: int) -> Doubles:
     if sample_weight is None:
         return np.ones(n)
     weights = np.asarray(sample_weight, np.float64)
