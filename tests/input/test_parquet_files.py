@@ -86,3 +86,10 @@ def test_timestamps_of_any_time_zone_are_in_utc(path: Path) -> None:
         ValueError, match=r"'user' has type timestamp\[us, tz=UTC\] and holds 46116"
     ):
         read(path)
+
+
+def test_uuids_are_read_as_bytes(path: Path) -> None:
+    if not hasattr(present(pa), "uuid"):
+        pytest.skip("this pyarrow has no type for UUIDs")
+    ids = [bytes(16), bytes(range(16))]
+    assert read(write(path, user=pa.array(ids, pa.uuid()))).user_index.ids.tolist() == ids

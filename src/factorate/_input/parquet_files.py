@@ -93,6 +93,8 @@ def _holds_ids(found: Any) -> bool:
     types = arrow().types
     if types.is_dictionary(found):
         return _holds_ids(found.value_type)
+    if isinstance(found, arrow().BaseExtensionType):  # such as UUIDs, which are read as bytes
+        return _holds_ids(found.storage_type)
     kinds = (
         types.is_boolean,
         types.is_integer,
