@@ -106,7 +106,7 @@ def predict(
 def check_predictions(factors: Factors) -> None:
     """Raise DivergenceError if the prediction of some pair may be too large for the dtype.
 
-    Each of the K products of a dot product is at most the product of the largest factors.
+    A dot product is at most the product of the norms, and K times that of the largest factors.
     """
     largest = float(np.finfo(factors.user_factors.dtype).max)
     user, item, user_bias, item_bias = (
@@ -119,7 +119,10 @@ def check_predictions(factors: Factors) -> None:
         )
     )
     n_factors = factors.user_factors.shape[1]
-    bound = abs(factors.mean) + user_bias + item_bias + n_factors * user * item
+    biases = abs(factors.mean) + user_bias + item_bias
+    if biases + n_factors * user * item <= largest:
+        return
+    bound = biases + _largest_norm(factors.user_factors) * _largest_norm(factors.item_factors)
     if not bound <= largest:
         raise DivergenceError(
             f"factors up to {user:.3g} (users) and {item:.3g} (items) and biases up to "
@@ -127,6 +130,13 @@ def check_predictions(factors: Factors) -> None:
             f"for {factors.user_factors.dtype}; divide the ratings by a number, lower the learning "
             f"rate, or use dtype='float64'"
         )
+
+
+def _largest_norm(rows: Floats) -> float:
+    """Return the largest norm of a row, scaled so that squares do not overflow."""
+    size = float(np.abs(rows).max(initial=0)) or 1.0
+    squares = np.sum(np.square(rows / size, dtype=np.float64), axis=1)
+    return size * float(np.sqrt(squares.max(initial=0)))
 
 
 def _predict_known(

@@ -186,7 +186,11 @@ def centre_and_scale(
         return 0.0, max(mean, smallest)
     # The deviation of equal ratings is a rounding error, which must not be scaled up to 1.
     rounding = float(numbers.eps) * abs(mean)
-    scale = deviation if deviation > 8 * max(rounding, smallest) else largest or 1.0
+    scale = deviation
+    if deviation <= 8 * max(rounding, smallest):
+        scale = largest or 1.0
+        if fit_mean and not rule.nonnegative:  # only the rounding error is left
+            scale = min(scale, max(1.0, 8 * rounding))
     if 8 * rounding < deviation < 1000 * rounding:
         logger.warning(
             "ratings differ by %.3g around %.3g, which leaves few digits in %s; subtract a "
