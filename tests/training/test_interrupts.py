@@ -17,7 +17,7 @@ from training_cases import SMALL, assert_same, make_settings, sigint_raises
 import factorate as ft
 from factorate._input.ratings import read_ratings
 from factorate._training.trainer import Trainer
-from factorate._training.workers import Workers
+from factorate._utils.workers import Workers
 
 
 def interrupt_run(monkeypatch: pytest.MonkeyPatch, call: int, task: int) -> None:

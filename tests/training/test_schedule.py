@@ -15,7 +15,7 @@ from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.schedule import Schedule, block_order, make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
-from factorate._training.workers import Workers
+from factorate._utils.workers import Workers
 from factorate._utils import random_streams
 
 TINY = Sizes(block_work=100, tile_bytes=512, tile_ratings=2)
@@ -32,8 +32,7 @@ def scheduled(
 ) -> Schedule:
     ratings = Ratings(*columns, range_index(shape[0]), range_index(shape[1]), None)
     settings = make_settings(seed=seed, n_factors=n_factors, sizes=sizes)
-    with Workers(n_threads) as workers:
-        return make_schedule(ratings, settings, None, workers)
+    return make_schedule(ratings, settings, None, Workers(n_threads))
 
 
 def triples(schedule: Schedule) -> list[tuple[int, int, float]]:

@@ -20,7 +20,7 @@ from factorate._training.schedule import Schedule, make_schedule
 from factorate._training.settings import Settings, check_settings
 from factorate._training.svdpp import Phase, SvdppTerms, epoch_tasks, make_svdpp_terms
 from factorate._training.trainer import Trainer
-from factorate._training.workers import Workers
+from factorate._utils.workers import Workers
 from factorate._utils.aligned import aligned_zeros
 
 

@@ -7,7 +7,6 @@ bit and do not depend on how queries are divided into blocks and threads.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from factorate._kernels import dispatch
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.threads import count_threads
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from typing import Any
@@ -88,13 +88,7 @@ def best(
         part = slice(first, first + size)
         _score_some(scoring, queries[part], packed, excluded.part(part), found.part(part))
 
-    chunks = range(0, len(queries), size)
-    if threads == 1:
-        for first in chunks:
-            score_chunk(first)
-    else:
-        with ThreadPoolExecutor(min(threads, len(chunks)), "factorate") as pool:
-            list(pool.map(score_chunk, chunks))
+    Workers(threads).map(score_chunk, range(0, len(queries), size))
     return rows, scores
 
 
@@ -271,7 +265,8 @@ def _score_some(
     )
     sizes = np.maximum(shortlist.sizes, 0)
     filled = np.arange(capacity, dtype=np.int32) < sizes[:, None]
-    items = candidates.rows[shortlist.positions[filled]]
+    # With little memory, indexing with int32 may crash in NumPy.
+    items = candidates.rows.take(shortlist.positions[filled])
     exact = scoring.exact(np.repeat(queries, sizes), items)
     starts = np.concatenate([[0], np.cumsum(sizes)], dtype=np.int64)
     none = Excluded.none(len(queries))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from factorate._kernels import dispatch
 from factorate._utils.threads import count_threads
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from typing import Any
@@ -119,5 +119,4 @@ def _predict_known(
     if n_threads == 1:
         predict_chunk(slice(None))
         return
-    with ThreadPoolExecutor(n_threads, "factorate") as pool:
-        list(pool.map(predict_chunk, chunks))
+    Workers(n_threads).map(predict_chunk, chunks)

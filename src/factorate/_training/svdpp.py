@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.state import State, WarmStart
-    from factorate._training.workers import Workers
+    from factorate._utils.workers import Workers
     from factorate._utils.types import Floats, Rows
 
 ITEM_FRACTION = 0.12  # of the change of a user's factors, handed to the items
