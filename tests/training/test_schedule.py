@@ -15,8 +15,8 @@ from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.schedule import Schedule, block_order, make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
-from factorate._utils.workers import Workers
 from factorate._utils import random_streams
+from factorate._utils.workers import Workers
 
 TINY = Sizes(block_work=100, tile_bytes=512, tile_ratings=2)
 

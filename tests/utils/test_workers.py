@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import itertools
 import random
 import signal
 import threading
@@ -12,6 +14,7 @@ import pytest
 from training_cases import sigint_raises
 
 from factorate._training.schedule import strata
+from factorate._utils import workers as workers_module
 from factorate._utils.workers import Workers, run_to_the_end
 
 needs_pthread_kill = pytest.mark.skipif(
@@ -64,29 +67,75 @@ def test_an_error_in_a_task_is_raised(n_threads: int) -> None:
 @pytest.mark.parametrize("n_threads", [2, 4])
 def test_run_tasks_waits_for_all_tasks_after_two_interrupts(n_threads: int) -> None:
     """Regression: no task is running when run_tasks raises, even after a second interrupt."""
-    events: list[str] = []
+    running: set[int] = set()
+    begun: list[int] = []
 
     def run(number: int) -> float:
-        events.append("begin")
-        if number == 0:
-            for _ in range(2):
-                interrupt_main()
-                time.sleep(0.05)
-        time.sleep(0.05)
-        events.append("end")
+        running.add(number)
+        begun.append(number)
+        try:
+            if number == 0:
+                for _ in range(2):
+                    interrupt_main()
+                    time.sleep(0.05)
+            time.sleep(0.05)
+        finally:
+            running.remove(number)
         return 0.0
 
-    def run_all() -> None:
-        workers = Workers(n_threads)
-        try:
-            workers.run_tasks(range(100), [(number, None) for number in range(100)], run)
-        finally:
-            running.append(events.count("begin") - events.count("end") - interrupted.count(True))
-
     with sigint_raises(), pytest.raises(KeyboardInterrupt):
-        run_all()
-    assert events.count("begin") < 100
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("factorate")]
+        Workers(n_threads).run_tasks(range(100), [(number, None) for number in range(100)], run)
+    assert not running
+    assert len(begun) < 100
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+@pytest.mark.parametrize("n_started", [0, 1])
+def test_fewer_threads_run_all_tasks_if_no_more_can_be_started(
+    error: Exception, n_started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = itertools.count()
+
+    def start_or_raise(function: Any, arguments: Any) -> int:
+        if next(calls) >= n_started:
+            raise error
+        return _thread.start_new_thread(function, arguments)
+
+    monkeypatch.setattr(workers_module, "start_new_thread", start_or_raise)
+    threads: set[int] = set()
+
+    def run(number: int) -> int:
+        threads.add(threading.get_ident())
+        return -number
+
+    assert Workers(4).map(run, range(50)) == [-number for number in range(50)]
+    assert len(threads) <= 1 + n_started
+    ended: list[Any] = []
+    run_to_the_end(lambda: ended.append(True))
+    assert ended == [True]
+
+
+def test_a_thread_that_never_begins_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: with little memory, a thread ends before its first line."""
+    monkeypatch.setattr(workers_module, "start_new_thread", lambda *_: 0)
+    monkeypatch.setattr(workers_module, "START_SECONDS", 0.0)
+    assert Workers(4).map(abs, [-1, 2, -3]) == [1, 2, 3]
+    ended: list[Any] = []
+    run_to_the_end(lambda: ended.append(True))
+    assert ended == [True]
+
+
+def test_a_thread_that_begins_too_late_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    late: list[Any] = []
+    monkeypatch.setattr(
+        workers_module, "start_new_thread", lambda function, _: late.append(function) or 0
+    )
+    called: list[int] = []
+    Workers(3).map(called.append, range(5))
+    for function in late:
+        function()
+    assert len(late) == 2
+    assert called == list(range(5))
 
 
 @needs_pthread_kill

@@ -180,7 +180,9 @@ def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> NDArray[np.float64]:
     out = np.empty(len(rows))
     for first in range(0, len(rows), CHUNK):
         chunk = slice(first, first + CHUNK)
-        out[chunk] = np.einsum("nk,nk->n", P[rows[chunk]], Q[others[chunk]])
+        out[chunk] = np.einsum(
+            "nk,nk->n", P.take(rows[chunk], axis=0), Q.take(others[chunk], axis=0)
+        )
     return out
 
 

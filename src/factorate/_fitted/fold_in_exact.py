@@ -80,7 +80,7 @@ def solve_exactly(
     regular = min(penalties) >= MIN_PENALTY
     order = np.argsort(ratings.rows * np.int64(len(fixed.factors)) + ratings.others, kind="stable")
     others = ratings.others[order]
-    residuals = ratings.values[order] - (fixed.mean + fixed.bias[others].astype(np.float64))
+    residuals = ratings.values[order] - (fixed.mean + fixed.bias.take(others).astype(np.float64))
     counts = np.bincount(ratings.rows, minlength=n_rows)
     starts = np.cumsum(counts) - counts
     out = np.zeros((n_rows, n_factors + 1))
@@ -113,7 +113,7 @@ class _Equations:
         """Return X of each row: the factors of the rated rows, then 1 if there is a bias."""
         others = self.others[:, columns]
         X = np.ones((*others.shape, len(self.diagonal)))
-        X[..., : self.factors.shape[1]] = self.factors[others]
+        X[..., : self.factors.shape[1]] = self.factors.take(others, axis=0)
         return X
 
 

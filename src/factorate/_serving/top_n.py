@@ -3,6 +3,8 @@
 A blocked product proposes candidates: all whose score may be among the n best, given the largest
 possible rounding error. The prediction kernel scores these again, so scores equal `predict` bit for
 bit and do not depend on how queries are divided into blocks and threads.
+
+Rows are int32. Indexing an array with them may crash in NumPy when memory is short; ``take`` does not.
 """
 
 from __future__ import annotations
@@ -145,8 +147,8 @@ class Scoring:
         arrays = self.queries, self.items, self.query_bias, self.item_bias
         dispatch.predict.predict(queries, items, *arrays, self.mean, out)
         if self.query_scale is not None and self.item_scale is not None:
-            out *= self.query_scale[queries]
-            out *= self.item_scale[items]
+            out *= self.query_scale.take(queries)
+            out *= self.item_scale.take(items)
         return out
 
 
@@ -239,10 +241,10 @@ def _slack(scoring: Scoring, queries: Rows, candidates: Candidates) -> Floats:
     Σ|p_k q_k| ≤ |p||q|. Four sums are involved, the proposed and the exact score of two items; the
     factor 8 doubles this.
     """
-    rows = scoring.queries[queries]
+    rows = scoring.queries.take(queries, axis=0)
     norms = np.sqrt(np.einsum("nk,nk->n", rows, rows, dtype=np.float64))
     n_terms = rows.shape[1] + 8
-    base = np.abs(scoring.mean) + np.abs(scoring.query_bias[queries]).astype(np.float64)
+    base = np.abs(scoring.mean) + np.abs(scoring.query_bias.take(queries)).astype(np.float64)
     bound: Floats = norms * candidates.largest_norm + candidates.largest_offset + base
     return np.asarray(8 * n_terms * np.finfo(rows.dtype).eps * bound, rows.dtype)
 
@@ -265,7 +267,6 @@ def _score_some(
     )
     sizes = np.maximum(shortlist.sizes, 0)
     filled = np.arange(capacity, dtype=np.int32) < sizes[:, None]
-    # With little memory, indexing with int32 may crash in NumPy.
     items = candidates.rows.take(shortlist.positions[filled])
     exact = scoring.exact(np.repeat(queries, sizes), items)
     starts = np.concatenate([[0], np.cumsum(sizes)], dtype=np.int64)

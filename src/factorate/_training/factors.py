@@ -97,7 +97,7 @@ def predict(
     out[known] = predict(factors, user_rows[known], item_rows[known], n_threads, chunk=chunk)
     bias = np.full(len(user_rows), factors.mean, out.dtype)
     for rows, side_bias in ((user_rows, factors.user_bias), (item_rows, factors.item_bias)):
-        bias[rows >= 0] += side_bias[rows[rows >= 0]]
+        bias[rows >= 0] += side_bias.take(rows[rows >= 0])
     out[~known] = bias[~known]
     return out
 

@@ -50,7 +50,7 @@ class Workers:
     def map(self, function: Callable[[T], R], entries: Iterable[T]) -> list[R]:
         """Call a function on every entry, and return the results in order."""
         tasks = list(entries)
-        return self.run_tasks(tasks, [(number, None) for number in range(len(tasks))], function)
+        return self._run(tasks, [(number, None) for number in range(len(tasks))], function)
 
     def run_tasks(
         self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], R]
@@ -74,6 +74,9 @@ class Workers:
         list
             What `run` returned for each task, in order.
         """
+        return self._run(tasks, bands, run)
+
+    def _run(self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], R]) -> list[R]:
         n_helpers = min(self.n_threads, len(tasks)) - 1
         if n_helpers < 1:
             return [run(task) for task in tasks]
@@ -192,9 +195,7 @@ class _Helper:
 class _Queue(Generic[T, R]):
     """The tasks of one call of `Workers.run_tasks`: those that are ready, running and waiting."""
 
-    def __init__(
-        self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], R]
-    ) -> None:
+    def __init__(self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], R]) -> None:
         self.results: list[R] = [None] * len(tasks)  # type: ignore[list-item]
         self.error: BaseException | None = None
         self._tasks = tasks
