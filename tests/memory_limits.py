@@ -99,8 +99,7 @@ def run(call: Callable[[], object], headroom: int, timeout: float = TIMEOUT) -> 
 def _run_limited(call: Callable[[], object], headroom: int) -> int:
     square = np.ones((256, 256))
     square @ square  # BLAS starts its threads again in a forked process
-    with open("/proc/self/statm", "rb") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used, hard))
     filling = []  # use up what the process has allocated and freed

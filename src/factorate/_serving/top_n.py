@@ -4,7 +4,8 @@ A blocked product proposes candidates: all whose score may be among the n best, 
 possible rounding error. The prediction kernel scores these again, so scores equal `predict` bit for
 bit and do not depend on how queries are divided into blocks and threads.
 
-Rows are int32. Indexing an array with them may crash in NumPy when memory is short; ``take`` does not.
+Rows are int32. Indexing an array with them may crash in NumPy when memory is short, so this module
+uses ``take``.
 """
 
 from __future__ import annotations
