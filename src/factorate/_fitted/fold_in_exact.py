@@ -78,7 +78,10 @@ def solve_exactly(
     width = len(diagonal)
     penalties = [penalty.factors, penalty.bias][: 1 + fixed.fit_bias]
     regular = min(penalties) >= MIN_PENALTY
-    order = np.argsort(ratings.rows * np.int64(len(fixed.factors)) + ratings.others, kind="stable")
+    # When memory is short, NumPy may crash in an operation that casts, so casts stand apart.
+    keys = ratings.rows.astype(np.int64) * np.int64(len(fixed.factors))
+    keys += ratings.others.astype(np.int64)
+    order = np.argsort(keys, kind="stable")
     others = ratings.others[order]
     residuals = ratings.values[order] - (fixed.mean + fixed.bias.take(others).astype(np.float64))
     counts = np.bincount(ratings.rows, minlength=n_rows)
