@@ -144,10 +144,10 @@ def cast_datetimes(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 def _in_table(first: int, table: Rows, values: NDArray[Any]) -> Rows:
     inside = (values >= first) & (values <= first + len(table) - 1)
     if inside.all():
-        every: Rows = table[differences(values, first)]
+        every: Rows = table.take(differences(values, first).astype(np.intp, copy=False))
         return every
     rows = np.full(len(values), -1, np.int32)
-    rows[inside] = table[differences(values[inside], first)]
+    rows[inside] = table.take(differences(values[inside], first).astype(np.intp, copy=False))
     return rows
 
 
