@@ -83,7 +83,9 @@ def solve_exactly(
     keys += ratings.others.astype(np.int64)
     order = np.argsort(keys, kind="stable")
     others = ratings.others[order]
-    residuals = ratings.values[order] - (fixed.mean + fixed.bias.take(others).astype(np.float64))
+    residuals = ratings.values[order].astype(np.float64) - (
+        fixed.mean + fixed.bias.take(others).astype(np.float64)
+    )
     counts = np.bincount(ratings.rows, minlength=n_rows)
     starts = np.cumsum(counts) - counts
     out = np.zeros((n_rows, n_factors + 1))
