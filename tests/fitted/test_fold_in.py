@@ -14,7 +14,7 @@ from factorate import reference
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings
 from factorate._training.losses import UpdateRule, mean_loss
-from factorate._training.workers import Workers
+from factorate._utils.workers import Workers
 
 REGULARIZATION = 0.05
 PARAMETERS: dict[str, Any] = {

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import os
 import signal
+import sys
 import threading
 import time
+import traceback
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,7 @@ from training_cases import SMALL, assert_same, make_settings, sigint_raises
 import factorate as ft
 from factorate._input.ratings import read_ratings
 from factorate._training.trainer import Trainer
-from factorate._training.workers import Workers
+from factorate._utils.workers import Workers
 
 
 def interrupt_run(monkeypatch: pytest.MonkeyPatch, call: int, task: int) -> None:
@@ -88,6 +91,17 @@ def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(
 N_EPOCHS = 100
 
 
+def other_threads_in_training() -> list[str]:
+    """Return the functions of training that other threads than this one are running."""
+    return [
+        f"{frame.f_code.co_filename}: {frame.f_code.co_name}"
+        for thread, top in sys._current_frames().items()
+        if thread != threading.get_ident()
+        for frame, _ in traceback.walk_stack(top)
+        if f"_training{os.sep}" in frame.f_code.co_filename
+    ]
+
+
 @functools.cache
 def large() -> Any:
     """Return ratings that have several row bands and column bands with the default sizes."""
@@ -137,14 +151,13 @@ def test_two_interrupts_leave_a_whole_epoch_and_no_thread(
         if epoch.number == 2:
             sender.start()
 
-    left: list[threading.Thread] = []
+    left: list[str] = []
 
     def fit() -> None:
         try:
             model.fit(large(), callbacks=[start])
         finally:
-            left.extend(t for t in threading.enumerate() if t.name.startswith("factorate"))
-            left[:] = [t for t in left if t.is_alive()]  # a start may have been interrupted
+            left.extend(other_threads_in_training())
             sender.join()
 
     with sigint_raises(), pytest.raises(KeyboardInterrupt):

@@ -15,8 +15,8 @@ from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.schedule import Schedule, block_order, make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
-from factorate._training.workers import Workers
 from factorate._utils import random_streams
+from factorate._utils.workers import Workers
 
 TINY = Sizes(block_work=100, tile_bytes=512, tile_ratings=2)
 
@@ -40,8 +40,7 @@ def scheduled(
         library=None,
     )
     settings = make_settings(seed=seed, n_factors=n_factors, sizes=sizes)
-    with Workers(n_threads) as workers:
-        return make_schedule(ratings, settings, None, workers)
+    return make_schedule(ratings, settings, None, Workers(n_threads))
 
 
 def triples(schedule: Schedule) -> list[tuple[int, int, float]]:

@@ -20,8 +20,8 @@ from factorate._training.schedule import Schedule, make_schedule
 from factorate._training.settings import Settings, check_settings
 from factorate._training.svdpp import Phase, SvdppTerms, epoch_tasks, make_svdpp_terms
 from factorate._training.trainer import Trainer
-from factorate._training.workers import Workers
 from factorate._utils.aligned import aligned_zeros
+from factorate._utils.workers import Workers
 
 
 def model(**changes: Any) -> ft.MatrixFactorization:

@@ -29,7 +29,7 @@ from factorate._training.settings import (
     draw_seed,
 )
 from factorate._training.trainer import Trainer
-from factorate._training.workers import run_to_the_end
+from factorate._utils.workers import run_to_the_end
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:

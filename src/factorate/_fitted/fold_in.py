@@ -193,7 +193,7 @@ def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> NDArray[np.float64]:
     out = np.empty(len(rows))
     for first in range(0, len(rows), CHUNK):
         chunk = slice(first, first + CHUNK)
-        out[chunk] = np.sum(P[rows[chunk]] * Q[others[chunk]], axis=1)
+        out[chunk] = np.sum(P.take(rows[chunk], axis=0) * Q.take(others[chunk], axis=0), axis=1)
     return out
 
 

@@ -85,9 +85,12 @@ def solve_exactly(
     width = len(diagonal)
     penalties = [penalty.factors, penalty.bias][: 1 + fixed.fit_bias]
     regular = min(penalties) >= MIN_PENALTY
-    order = np.argsort(ratings.rows * np.int64(len(fixed.factors)) + ratings.others, kind="stable")
+    # When memory is short, NumPy may crash in an operation that casts, so casts stand apart.
+    keys = ratings.rows.astype(np.int64) * np.int64(len(fixed.factors))
+    keys += ratings.others.astype(np.int64)
+    order = np.argsort(keys, kind="stable")
     others = ratings.others[order]
-    constant = fixed.mean + fixed.bias[others].astype(np.float64)
+    constant = fixed.mean + fixed.bias.take(others).astype(np.float64)
     values = ratings.values[order].astype(np.float64)
     residuals = np.ldexp(values, -2 * half) - np.ldexp(constant, -2 * half)
     factors = fixed.factors if half == 0 else np.ldexp(fixed.factors.astype(np.float64), -half)
@@ -135,7 +138,7 @@ class _Equations:
         """Return X of each row: the factors of the rated rows, then 1 if there is a bias."""
         others = self.others[:, columns]
         X = np.ones((*others.shape, len(self.diagonal)))
-        X[..., : self.factors.shape[1]] = self.factors[others]
+        X[..., : self.factors.shape[1]] = self.factors.take(others, axis=0)
         return X
 
 

@@ -11,6 +11,7 @@ overlap, no array is larger than the file.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import mmap
@@ -213,7 +214,12 @@ def _read(
     if to_map:
         # After all reading, since mapping moves the position of the file on Windows. Opening the
         # path again might open another file: `write` replaces it.
-        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
+            raise MemoryError(f"{path} cannot be mapped: {error}") from error
         for member in to_map:
             arrays[member.name] = np.ndarray(member.shape, member.dtype, whole, member.data)
     return metadata, {member.name: arrays[member.name] for member in members}

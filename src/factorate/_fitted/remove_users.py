@@ -21,14 +21,15 @@ def remove_users(fitted: FittedState, rows: Rows) -> FittedState:
     Their ids, factors, biases, accumulators and seen items are removed; items do not change.
     """
     old, accumulators = fitted.factors, fitted.accumulators
+    indices = rows.astype(np.intp)  # when memory is short, NumPy may crash with other integers
     if accumulators is not None:
-        accumulators = np.delete(accumulators[0], rows, axis=0), accumulators[1]
+        accumulators = np.delete(accumulators[0], indices, axis=0), accumulators[1]
     return replace(
         fitted,
         factors=replace(
             old,
-            user_factors=np.delete(old.user_factors, rows, axis=0),
-            user_bias=np.delete(old.user_bias, rows),
+            user_factors=np.delete(old.user_factors, indices, axis=0),
+            user_bias=np.delete(old.user_bias, indices),
         ),
         user_index=without(fitted.user_index, rows),
         accumulators=accumulators,

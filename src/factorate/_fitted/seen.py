@@ -151,7 +151,7 @@ def remove_seen(seen: Seen, rows: Rows) -> Seen:
     """Return the items of each user without some users; later rows move up."""
     counts = np.diff(seen.starts)
     remains = np.ones(len(counts), np.bool)
-    remains[rows] = False
+    remains[rows.astype(np.intp)] = False
     return Seen(_starts(counts[remains]), seen.items[np.repeat(remains, counts)])
 
 
@@ -178,8 +178,8 @@ def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:
 def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
     """Return where each pair is in ``seen.items``, or would be inserted, and if it is there."""
     known = users >= 0
-    low = np.where(known, seen.starts[users], 0)
-    end = np.where(known, seen.starts[users + 1], 0)
+    low = np.where(known, seen.starts.take(users), 0)
+    end = np.where(known, seen.starts.take(users + 1), 0)
     high = end.copy()
     while (open_ := low < high).any():  # a binary search for all pairs at once
         middle = (low + high) // 2

@@ -74,4 +74,8 @@ def gather_rows(
 
 def _gather(array: Floats, rows: Rows) -> Floats:
     """Return rows of an array; at −1 an arbitrary row, or zeros if the array has no rows."""
-    return array[rows] if len(array) else np.zeros((len(rows), *array.shape[1:]), array.dtype)
+    return (
+        array.take(rows, axis=0)
+        if len(array)
+        else np.zeros((len(rows), *array.shape[1:]), array.dtype)
+    )

@@ -56,7 +56,7 @@ def look_up(
         return np.empty(0, np.int32)
     if column.indices is not None:
         distinct = IdColumn(values, column.kind)
-        rows: Rows = look_up(index, distinct, what, known)[column.indices]
+        rows: Rows = look_up(index, distinct, what, known).take(column.indices)
         return rows
     if column.kind != index.kind:
         example = f" ({show(index.ids[0])})" if len(index.ids) else ""
@@ -120,11 +120,11 @@ def ids_of(index: IdIndex, rows: Rows) -> NDArray[Any]:
     """
     known = rows >= 0
     if known.all():
-        return index.ids[rows]
+        return index.ids.take(rows)
     dtype = index.ids.dtype
     filler = {"O": None, "M": "NaT", "b": False, "u": 0}.get(dtype.kind, -1)
     ids = np.full(rows.shape, filler, dtype)
-    ids[known] = index.ids[rows[known]]
+    ids[known] = index.ids.take(rows[known])
     return ids
 
 
@@ -147,10 +147,10 @@ def cast_datetimes(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 def _in_table(first: int, table: Rows, values: NDArray[Any]) -> Rows:
     inside = (values >= first) & (values <= first + len(table) - 1)
     if inside.all():
-        every: Rows = table[differences(values, first)]
+        every: Rows = table.take(differences(values, first).astype(np.intp, copy=False))
         return every
     rows = np.full(len(values), -1, np.int32)
-    rows[inside] = table[differences(values[inside], first)]
+    rows[inside] = table.take(differences(values[inside], first).astype(np.intp, copy=False))
     return rows
 
 

@@ -148,13 +148,14 @@ def without(index: IdIndex, rows: Rows) -> IdIndex:
     >>> without(index, np.array([1], np.int32)).ids.tolist()
     [10, 30]
     """
-    return IdIndex(np.delete(index.ids, rows), index.kind)
+    return IdIndex(np.delete(index.ids, rows.astype(np.intp)), index.kind)
 
 
 def _index_integers(values: NDArray[Any], first: int, last: int) -> tuple[IdIndex, Rows]:
     """Make the index of integers in a small range, without sorting them."""
     seen = np.zeros(last - first + 1, np.bool)
-    offsets = differences(values, first)
+    # When memory is short, NumPy may crash when it indexes with other integers.
+    offsets = differences(values, first).astype(np.intp, copy=False)
     seen[offsets] = True
     ids = np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(first)
     if first == 0 and len(ids) == last + 1:

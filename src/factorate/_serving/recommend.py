@@ -104,8 +104,8 @@ def find_candidates(n_items: int, included: Rows | None, excluded: Rows) -> Rows
         return np.arange(n_items, dtype=np.int32)
     chosen = np.full(n_items, included is None)
     if included is not None:
-        chosen[included[included >= 0]] = True
-    chosen[excluded[excluded >= 0]] = False
+        chosen[included[included >= 0].astype(np.intp)] = True
+    chosen[excluded[excluded >= 0].astype(np.intp)] = False
     return np.flatnonzero(chosen).astype(np.int32)
 
 
@@ -159,5 +159,5 @@ def recommend_rows(
     )
     excluded = None
     if seen is not None:
-        excluded = Excluded(seen.starts[users], seen.starts[users + 1], seen.items)
+        excluded = Excluded(seen.starts.take(users), seen.starts.take(users + 1), seen.items)
     return best(scoring, users, candidates, excluded, n=n, n_threads=n_threads)

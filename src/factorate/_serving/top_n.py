@@ -3,12 +3,14 @@
 A blocked product proposes candidates: all whose score may be among the n best, given the largest
 possible rounding error. The prediction kernel scores these again, so scores equal `predict` bit for
 bit and do not depend on how queries are divided into blocks and threads.
+
+Rows are int32. Indexing an array with them may crash in NumPy when memory is short, so this module
+uses ``take``.
 """
 
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +19,7 @@ import numpy as np
 from factorate._kernels import dispatch
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.threads import count_threads
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from typing import Any
@@ -91,13 +94,7 @@ def best(
             scoring, queries[selection], packed, excluded.select(selection), found.select(selection)
         )
 
-    chunks = range(0, len(queries), size)
-    if threads == 1:
-        for first in chunks:
-            score_chunk(first)
-    else:
-        with ThreadPoolExecutor(min(threads, len(chunks)), "factorate") as pool:
-            list(pool.map(score_chunk, chunks))
+    Workers(threads).map(score_chunk, range(0, len(queries), size))
     return rows, scores
 
 
@@ -154,8 +151,8 @@ class Scoring:
         arrays = self.queries, self.items, self.query_bias, self.item_bias
         dispatch.predict.predict(queries, items, *arrays, self.mean, out)
         if self.query_scale is not None and self.item_scale is not None:
-            out *= self.query_scale[queries]
-            out *= self.item_scale[items]
+            out *= self.query_scale.take(queries)
+            out *= self.item_scale.take(items)
         return out
 
 
@@ -251,10 +248,10 @@ def _slack(scoring: Scoring, queries: Rows, candidates: Candidates) -> Floats:
     Σ|p_k q_k| ≤ |p||q|. Four sums are involved, the proposed and the exact score of two items; the
     factor 8 doubles this.
     """
-    rows = scoring.queries[queries]
+    rows = scoring.queries.take(queries, axis=0)
     norms = np.sqrt(np.einsum("nk,nk->n", rows, rows, dtype=np.float64))
     n_terms = rows.shape[1] + 8
-    base = np.abs(scoring.mean) + np.abs(scoring.query_bias[queries]).astype(np.float64)
+    base = np.abs(scoring.mean) + np.abs(scoring.query_bias.take(queries)).astype(np.float64)
     bound: Floats = norms * candidates.largest_norm + candidates.largest_offset + base
     numbers = np.finfo(rows.dtype)
     # Products that underflow add an absolute error, below the smallest normal number.
@@ -280,7 +277,7 @@ def _score_some(
     )
     sizes = np.maximum(shortlist.sizes, 0)
     filled = np.arange(capacity, dtype=np.int32) < sizes[:, None]
-    items = candidates.rows[shortlist.positions[filled]]
+    items = candidates.rows.take(shortlist.positions[filled])
     exact = scoring.exact(np.repeat(queries, sizes), items)
     starts = np.concatenate([[0], np.cumsum(sizes)], dtype=np.int64)
     none = Excluded.none(len(queries))

@@ -14,7 +14,7 @@ from factorate._training.per_kind import PerKind
 from factorate._training.schedule import block_order
 from factorate._training.state import initial_state
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
-from factorate._training.workers import Workers
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from factorate._kernels import dispatch
 from factorate._utils.threads import count_threads
+from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def predict(
     out[known] = predict(factors, user_rows[known], item_rows[known], n_threads, chunk=chunk)
     bias = np.full(len(user_rows), factors.mean, out.dtype)
     for rows, side_bias in ((user_rows, factors.user_bias), (item_rows, factors.item_bias)):
-        bias[rows >= 0] += side_bias[rows[rows >= 0]]
+        bias[rows >= 0] += side_bias.take(rows[rows >= 0])
     out[~known] = bias[~known]
     return out
 
@@ -152,5 +152,4 @@ def _predict_known(
     if n_threads == 1:
         predict_chunk(slice(None))
         return
-    with ThreadPoolExecutor(n_threads, "factorate") as pool:
-        list(pool.map(predict_chunk, chunks))
+    Workers(n_threads).map(predict_chunk, chunks)

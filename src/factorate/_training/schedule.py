@@ -31,8 +31,8 @@ import numpy as np
 from factorate._input.row_counts import count_rows
 from factorate._kernels import tiles as tile_kernel
 from factorate._kernels.plain import LOOKAHEAD, PADDING
-from factorate._training.workers import Workers
 from factorate._utils.random_streams import permutation, stream
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

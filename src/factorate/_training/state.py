@@ -117,8 +117,8 @@ def initial_state(
         accumulators = initial_accumulators(n_accumulators, n_factors, dtype)
         if warm_start is not None:
             factors = warm_start.factors
-            known = (warm_start.known_users, warm_start.known_items)[side][order]
-            old = order[known]
+            known = (warm_start.known_users, warm_start.known_items)[side].take(order)
+            old = order[known].astype(np.intp)
             old_factors = (factors.user_factors, factors.item_factors)[side][old]
             rows[known, :n_factors] = old_factors / dtype.type(math.sqrt(scale.scale))
             old_bias = (factors.user_bias, factors.item_bias)[side][old]
@@ -194,13 +194,13 @@ def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -
     def rows_of(n: int, order: Rows, factors: Floats) -> Floats:
         out = aligned_zeros((n, n_factors), factors.dtype)
         with np.errstate(over="ignore"):
-            out[order] = factors[:, :n_factors] * unit
+            out[order.astype(np.intp)] = factors[:, :n_factors] * unit
         return out
 
     def biases_of(n: int, order: Rows, bias: Floats) -> Floats:
         out = np.zeros(n, bias.dtype)
         with np.errstate(over="ignore"):
-            out[order] = bias * bias_unit
+            out[order.astype(np.intp)] = bias * bias_unit
         return out
 
     factors = Factors(
@@ -221,7 +221,7 @@ def to_accumulators(state: State, schedule: Schedule, n_factors: int) -> tuple[F
 
     def rows_of(n: int, order: Rows, accumulators: Floats) -> Floats:
         out = initial_accumulators(n, n_factors, accumulators.dtype)
-        out[order] = accumulators
+        out[order.astype(np.intp)] = accumulators
         return out
 
     n_users, n_items = schedule.shape

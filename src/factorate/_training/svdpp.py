@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.state import State, WarmStart
-    from factorate._training.workers import Workers
     from factorate._utils.types import Floats, Rows
+    from factorate._utils.workers import Workers
 
 ITEM_FRACTION = 0.12  # fraction of the change of a user's factors that is added to the items
 # Users of a group add to the same items, so the terms of a user change by a multiple of the change
@@ -93,12 +93,12 @@ class SvdppTerms:
         svdpp = aligned_zeros(state.Q.shape, state.Q.dtype)
         out = replace(state, own_factors=state.P.copy(), svdpp=svdpp)
         if warm_start is not None and warm_start.factors.svdpp is not None:
-            known = warm_start.known_items[schedule.item_order]
-            rows = warm_start.factors.svdpp[schedule.item_order[known]]
+            known = warm_start.known_items.take(schedule.item_order)
+            rows = warm_start.factors.svdpp.take(schedule.item_order[known], axis=0)
             svdpp[known, : rows.shape[1]] = rows / rows.dtype.type(math.sqrt(scale.scale))
             self.combine(out)
             # Known users start with their old p̃, new users with a random p.
-            known = warm_start.known_users[schedule.user_order]
+            known = warm_start.known_users.take(schedule.user_order)
             out.own_factors[known] -= (out.P - out.own_factors)[known]
             self.combine(out)
         return out

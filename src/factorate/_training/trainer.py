@@ -26,8 +26,8 @@ from factorate._training.state import (
     view_factors,
 )
 from factorate._training.validator import make_validator
-from factorate._training.workers import Workers
 from factorate._utils.fixed_order import dot
+from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -88,12 +88,11 @@ class Trainer:
         self._settings = settings
         self._warm_start = warm_start
         self._callbacks = callbacks
-        self._workers = Workers(settings.n_threads)
-        with self._workers:
-            unscaled = make_schedule(ratings, settings, weights, self._workers)
-            self._schedule, self._scale = standardize(unscaled, settings, warm_start)
-            self._runner = make_epoch_runner(self._schedule, settings, self._workers)
-            self._state = self._runner.begin(self._scale, warm_start)
+        workers = Workers(settings.n_threads)
+        unscaled = make_schedule(ratings, settings, weights, workers)
+        self._schedule, self._scale = standardize(unscaled, settings, warm_start)
+        self._runner = make_epoch_runner(self._schedule, settings, workers)
+        self._state = self._runner.begin(self._scale, warm_start)
         self._validator = None
         if held_out is not None:
             self._validator = make_validator(held_out, self._schedule, settings, self._scale)
@@ -121,16 +120,15 @@ class Trainer:
         KeyboardInterrupt
             As soon as all threads have stopped.
         """
-        with self._workers:
-            while len(self.history) < self._settings.n_epochs:
-                self._previous.take(self._state, len(self.history))
-                outcome = self._run_epoch()
-                if self._has_diverged(outcome):
-                    self._recover()
-                    continue
-                self._record(outcome)
-                if self._should_stop():
-                    break
+        while len(self.history) < self._settings.n_epochs:
+            self._previous.take(self._state, len(self.history))
+            outcome = self._run_epoch()
+            if self._has_diverged(outcome):
+                self._recover()
+                continue
+            self._record(outcome)
+            if self._should_stop():
+                break
 
     def result(self) -> Trained:
         """Return the factors of the best epoch, or of the last if early stopping is off.
@@ -141,8 +139,7 @@ class Trainer:
             If the factors are not finite.
         """
         state, epoch = self._chosen_state()
-        with self._workers:
-            self._runner.complete(state)
+        self._runner.complete(state)
         # Training checks errors, which are computed before the updates that they lead to.
         if not is_finite(state):
             raise self._divergence_error(epoch)

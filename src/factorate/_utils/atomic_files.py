@@ -59,8 +59,16 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
         raise
     if os.name == "posix":
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        # The file is in place. That the folder cannot be synchronized, because it may be written
+        # but not read or the file system has no such operation, is no failure.
+        with contextlib.suppress(OSError):
+            _synchronize(target.parent)
+
+
+def _synchronize(folder: Path) -> None:
+    """Write the entries of a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,156 @@
+"""Workers: the result of running tasks in order, and no thread that outlives a call."""
+
+from __future__ import annotations
+
+import _thread
+import itertools
+import random
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+from training_cases import sigint_raises
+
+from factorate._training.schedule import strata
+from factorate._utils import workers as workers_module
+from factorate._utils.workers import Workers, run_to_the_end
+
+needs_pthread_kill = pytest.mark.skipif(
+    not hasattr(signal, "pthread_kill"), reason="the platform cannot send a signal to a thread"
+)
+
+
+def interrupt_main() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 4])
+def test_tasks_that_share_a_band_run_in_order(n_threads: int) -> None:
+    tasks = strata(list(range(5)), list(range(4))) * 3
+    rows: dict[int, list[int]] = {row: [] for row in range(5)}
+    columns: dict[int, list[int]] = {column: [] for column in range(4)}
+
+    def run(number: int) -> float:
+        row, column = tasks[number]
+        time.sleep(random.random() / 2000)  # noqa: S311
+        rows[row].append(number)
+        columns[column].append(number)
+        return float(number)
+
+    results = Workers(n_threads).run_tasks(range(len(tasks)), tasks, run)
+    assert results == list(range(len(tasks)))
+    for done in (*rows.values(), *columns.values()):
+        assert done == sorted(done)
+    assert sum(map(len, rows.values())) == len(tasks)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_no_tasks_have_no_results(n_threads: int) -> None:
+    assert Workers(n_threads).run_tasks([], [], lambda _: 0.0) == []
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_error_in_a_task_is_raised(n_threads: int) -> None:
+    def run(number: int) -> float:
+        if number == 5:
+            raise MemoryError("not enough memory")
+        return 0.0
+
+    workers = Workers(n_threads)
+    with pytest.raises(MemoryError, match="not enough memory"):
+        workers.run_tasks(range(20), [(number % 7, None) for number in range(20)], run)
+
+
+@needs_pthread_kill
+@pytest.mark.parametrize("n_threads", [2, 4])
+def test_run_tasks_waits_for_all_tasks_after_two_interrupts(n_threads: int) -> None:
+    """Regression: no task is running when run_tasks raises, even after a second interrupt."""
+    running: set[int] = set()
+    begun: list[int] = []
+
+    def run(number: int) -> float:
+        running.add(number)
+        begun.append(number)
+        try:
+            if number == 0:
+                for _ in range(2):
+                    interrupt_main()
+                    time.sleep(0.05)
+            time.sleep(0.05)
+        finally:
+            running.remove(number)
+        return 0.0
+
+    with sigint_raises(), pytest.raises(KeyboardInterrupt):
+        Workers(n_threads).run_tasks(range(100), [(number, None) for number in range(100)], run)
+    assert not running
+    assert len(begun) < 100
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+@pytest.mark.parametrize("n_started", [0, 1])
+def test_fewer_threads_run_all_tasks_if_no_more_can_be_started(
+    error: Exception, n_started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = itertools.count()
+
+    def start_or_raise(function: Any, arguments: Any) -> int:
+        if next(calls) >= n_started:
+            raise error
+        return _thread.start_new_thread(function, arguments)
+
+    monkeypatch.setattr(workers_module, "start_new_thread", start_or_raise)
+    threads: set[int] = set()
+
+    def run(number: int) -> int:
+        threads.add(threading.get_ident())
+        return -number
+
+    assert Workers(4).map(run, range(50)) == [-number for number in range(50)]
+    assert len(threads) <= 1 + n_started
+    ended: list[Any] = []
+    run_to_the_end(lambda: ended.append(True))
+    assert ended == [True]
+
+
+def test_a_thread_that_never_begins_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: with little memory, a thread ends before its first line."""
+    monkeypatch.setattr(workers_module, "start_new_thread", lambda *_: 0)
+    monkeypatch.setattr(workers_module, "START_SECONDS", 0.0)
+    assert Workers(4).map(abs, [-1, 2, -3]) == [1, 2, 3]
+    ended: list[Any] = []
+    run_to_the_end(lambda: ended.append(True))
+    assert ended == [True]
+
+
+def test_a_thread_that_begins_too_late_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    late: list[Any] = []
+    monkeypatch.setattr(workers_module, "start_new_thread", lambda f, _: late.append(f))
+    called: list[int] = []
+    Workers(3).map(called.append, range(5))
+    for function in late:
+        function()
+    assert len(late) == 2
+    assert called == list(range(5))
+
+
+@needs_pthread_kill
+def test_run_to_the_end_raises_an_interrupt_after_the_end() -> None:
+    ended: list[Any] = []
+
+    def run() -> None:
+        for _ in range(2):
+            interrupt_main()
+            time.sleep(0.05)
+        ended.append(True)
+
+    with sigint_raises(), pytest.raises(KeyboardInterrupt):
+        run_to_the_end(run)
+    assert ended == [True]
+
+
+def test_run_to_the_end_raises_the_error_of_the_function() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_to_the_end(lambda: print(1 / 0))
