@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -135,6 +136,8 @@ def check_predictions(factors: Factors) -> None:
 def _largest_norm(rows: Floats) -> float:
     """Return the largest norm of a row, scaled so that squares do not overflow."""
     size = float(np.abs(rows).max(initial=0)) or 1.0
+    if not math.isfinite(size):
+        return math.inf
     squares = np.sum(np.square(rows / size, dtype=np.float64), axis=1)
     return size * float(np.sqrt(squares.max(initial=0)))
 
