@@ -598,7 +598,7 @@ class FactorModel:
         scores : ndarray of shape (m, n), or (n,) for one user
             Predictions, equal to those of `predict` with ``clip=False`` bit for bit. Where fewer
             than n items remain, scores are NaN and ids are None, NaT, False, −1, or 0 for an
-            unsigned type. A DataFrame has no rows for these places.
+            unsigned type. A DataFrame has no rows for empty entries.
 
         Raises
         ------
@@ -717,7 +717,7 @@ class FactorModel:
         users : ndarray of shape (m, n), or (n,) for one user
             Ids of the neighbours, largest cosine first, without the user itself.
         scores : ndarray of shape (m, n), or (n,) for one user
-            Cosines, from −1 to 1; 0 where the factors of a user are all 0. Empty places are as in
+            Cosines, from −1 to 1; 0 where the factors of a user are all 0. Empty entries are as in
             `recommend`.
 
         Raises
@@ -771,7 +771,7 @@ class FactorModel:
         items : ndarray of shape (m, n), or (n,) for one item
             Ids of the neighbours, largest cosine first, without the item itself.
         scores : ndarray of shape (m, n), or (n,) for one item
-            Cosines, from −1 to 1; 0 where the factors of an item are all 0. Empty places are as in
+            Cosines, from −1 to 1; 0 where the factors of an item are all 0. Empty entries are as in
             `recommend`.
 
         Raises

@@ -37,7 +37,7 @@ def similar(
     given, none = (query_ids, queries), (None, NO_ROWS)
     users, items = (given, none) if side == "user" else (none, given)
     warn_unknown(users, items, IN_SIMILAR, stacklevel=3)
-    if as_frame:  # a frame has no empty places, so longer lists would waste memory
+    if as_frame:  # a frame has no empty entries, so longer lists would waste memory
         n = min(n, max(1, len(factors)))
     rows, scores = similar_rows(factors, queries, n, n_threads)
     results = Results(query_ids=query_ids, index=index, rows=rows, scores=scores)

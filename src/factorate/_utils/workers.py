@@ -149,7 +149,7 @@ class _Helper:
     def __init__(self, function: Callable[[], None]) -> None:
         self.error: BaseException | None = None
         self._function = function
-        # The first to set "owner" decides. The other entry makes room for it.
+        # The first to set "owner" decides. The dict has memory for that key already.
         self._owner: dict[str, object] = {"helper": self}
         self._has_begun, self._has_ended = False, False
         self._begun, self._ended = allocate_lock(), allocate_lock()
