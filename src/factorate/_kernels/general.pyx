@@ -89,8 +89,10 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
                 for k in range(4):
                     l2[k] = weight * base_l2[k]
             if rule.adagrad:
-                rate[USER_FACTORS] = base_rate[USER_FACTORS] / <floating>sqrt(user_accumulators[u, 0])
-                rate[ITEM_FACTORS] = base_rate[ITEM_FACTORS] / <floating>sqrt(item_accumulators[i, 0])
+                rate[USER_FACTORS] = (
+                    base_rate[USER_FACTORS] / <floating>sqrt(user_accumulators[u, 0]))
+                rate[ITEM_FACTORS] = (
+                    base_rate[ITEM_FACTORS] / <floating>sqrt(item_accumulators[i, 0]))
                 rate[USER_BIAS] = base_rate[USER_BIAS] / <floating>sqrt(user_accumulators[u, 1])
                 rate[ITEM_BIAS] = base_rate[ITEM_BIAS] / <floating>sqrt(item_accumulators[i, 1])
             for k in range(4):

@@ -128,7 +128,7 @@ cdef int32_t compact(floating *scores, int32_t *positions, int32_t size, floatin
 
 cdef inline bint append(floating *scores, int32_t *positions, int32_t *size, Py_ssize_t capacity,
                         floating score, int32_t position, floating threshold) noexcept nogil:
-    """Append an entry to a shortlist; return whether it has space for it, and the score is a number.
+    """Append an entry to a shortlist; return whether it has space and the score is a number.
 
     A full list drops its entries below the threshold first.
     """
