@@ -197,6 +197,7 @@ def test_similar_items_and_users(model: Path, tmp_path: Path) -> None:
 
 
 def test_batches_cover_all_queries(tmp_path: Path) -> None:
+    present((pa, pd))
     n_users = commands.batch_size(2) + 1000
     model, out = tmp_path / "m.npz", tmp_path / "out.parquet"
     users = np.arange(n_users)
