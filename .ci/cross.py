@@ -109,6 +109,7 @@ def prepare(folder: Path) -> tuple[list[Extension], Path]:
         build_dir=str(folder / "c"),
         compiler_directives=setup.DIRECTIVES,
         include_path=["src", str(setup.KERNELS)],
+        shared_utility_qualified_name=setup.SHARED,
         quiet=True,
     )
     python = folder / "python"
