@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from factorate._utils.types import Rows
 
+CHUNK = 1 << 16  # ids that are indexed at a time, to stay in the cache
+
 
 def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     """Assign a row to each distinct id: its rank among the sorted ids.
@@ -154,14 +156,17 @@ def without(index: IdIndex, rows: Rows) -> IdIndex:
 def _index_integers(values: NDArray[Any], first: int, last: int) -> tuple[IdIndex, Rows]:
     """Make the index of integers in a small range, without sorting them."""
     seen = np.zeros(last - first + 1, np.bool)
-    # When memory is short, NumPy may crash when it indexes with other integers.
-    offsets = differences(values, first).astype(np.intp, copy=False)
-    seen[offsets] = True
+    chunks = [slice(begin, begin + CHUNK) for begin in range(0, len(values), CHUNK)]
+    for chunk in chunks:
+        # When memory is short, NumPy may crash when it indexes with other integers.
+        seen[differences(values[chunk], first).astype(np.intp, copy=False)] = True
     ids = np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(first)
     if first == 0 and len(ids) == last + 1:
         rows: Rows = values.astype(np.int32, copy=False)
     else:
-        rows = (np.cumsum(seen, dtype=np.int32) - np.int32(1))[offsets]
+        ranks, rows = np.cumsum(seen, dtype=np.int32) - np.int32(1), np.empty(len(values), np.int32)
+        for chunk in chunks:
+            rows[chunk] = ranks[differences(values[chunk], first).astype(np.intp, copy=False)]
     return IdIndex(_widen(ids), "integer"), rows
 
 
