@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import itertools
 import random
 import signal
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -154,3 +156,19 @@ def test_run_to_the_end_raises_an_interrupt_after_the_end() -> None:
 def test_run_to_the_end_raises_the_error_of_the_function() -> None:
     with pytest.raises(ZeroDivisionError):
         run_to_the_end(lambda: print(1 / 0))
+
+
+def test_a_call_keeps_no_reference_to_its_function() -> None:
+    class Task:
+        def __call__(self, number: int) -> int:
+            return number
+
+    task = Task()
+    reference = weakref.ref(task)
+    gc.disable()
+    try:
+        assert Workers(2).map(task, [1, 2, 3]) == [1, 2, 3]
+        del task
+        assert reference() is None
+    finally:
+        gc.enable()

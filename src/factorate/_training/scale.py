@@ -63,7 +63,10 @@ def standardize(
             numbers /= scale
             squares += dot(numbers, numbers)
             standardized[chunk] = numbers
-    check_standardized(standardized[:n], values, centre, scale)
+    # Below this sum, no rating can be too large.
+    largest = min(MAX_STANDARDIZED, float(np.finfo(standardized.dtype).max))
+    if not squares < largest**2:
+        check_standardized(standardized[:n], values, centre, scale)
     spread = math.sqrt(squares / n)
     return (
         replace(schedule, ratings=standardized),

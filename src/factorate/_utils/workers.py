@@ -149,8 +149,10 @@ class _Helper:
     def __init__(self, function: Callable[[], None]) -> None:
         self.error: BaseException | None = None
         self._function = function
-        # The first to set "owner" decides. The dict has memory for that key already.
-        self._owner: dict[str, object] = {"helper": self}
+        # The first to set "owner" decides. The dict has memory for that key already. It holds no
+        # reference to the helper, which would keep the function alive until garbage collection.
+        self._owner: dict[str, object] = {"reserved": None}
+        self._caller = object()
         self._has_begun, self._has_ended = False, False
         self._begun, self._ended = allocate_lock(), allocate_lock()
         self._begun.acquire()
@@ -171,7 +173,8 @@ class _Helper:
 
     def cancel_or_join(self) -> bool:
         """Cancel the call if it has not begun, else wait for its end; return whether cancelled."""
-        if self._owner.setdefault("owner", self) is self:
+        if self._owner.setdefault("owner", self._caller) is self._caller:
+            self._function = _do_nothing
             return True
         while not self._has_ended:
             self._ended.acquire()
@@ -188,8 +191,13 @@ class _Helper:
         except BaseException as error:
             self.error = error
         finally:
+            self._function = _do_nothing  # the thread keeps this object a little longer
             self._has_ended = True
             self._ended.release()
+
+
+def _do_nothing() -> None:
+    """Replace a function that is no longer needed, so that it is freed."""
 
 
 class _Queue(Generic[T, R]):
