@@ -349,9 +349,9 @@ def test_an_interrupt_keeps_the_best_epoch_so_far(columns: Any) -> None:
         if epoch.number == best + 2:
             raise KeyboardInterrupt
 
-    trainer = Trainer(ratings, settings, held_out=worse, callbacks=(interrupt,))
+    trainer = Trainer(ratings, settings, held_out=worse)
     with pytest.raises(KeyboardInterrupt):
-        trainer.run_epochs()
+        trainer.run_epochs([interrupt])
     assert len(trainer.history) == best + 2
     got = trainer.result()
     assert got.best == best

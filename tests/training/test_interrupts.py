@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -18,6 +19,7 @@ import pytest
 from training_cases import SMALL, assert_same, make_settings, sigint_raises
 
 import factorate as ft
+import factorate._fitted.fit as fit_module
 from factorate._input.ratings import read_ratings
 from factorate._training.trainer import Trainer
 from factorate._utils.workers import Workers
@@ -70,11 +72,28 @@ def test_an_interrupt_between_epochs_leaves_the_factors_of_the_last(columns: Any
         if epoch.number == 4:
             raise KeyboardInterrupt
 
-    trainer = Trainer(ratings, settings, callbacks=(interrupt,))
+    trainer = Trainer(ratings, settings)
     with pytest.raises(KeyboardInterrupt):
-        trainer.run_epochs()
+        trainer.run_epochs([interrupt])
     expected = Trainer(ratings, dataclasses.replace(settings, n_epochs=4)).train()
     assert_same(trainer.result().factors, expected.factors)
+
+
+def test_an_interrupt_while_the_progress_bar_closes_keeps_the_last_epoch(
+    columns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: the bar was closed before the model was stored."""
+
+    class Bar(contextlib.nullcontext[tuple[()]]):
+        def __exit__(self, *details: object) -> None:
+            raise KeyboardInterrupt
+
+    expected = ft.MatrixFactorization(5, 3, random_state=3).fit(columns)
+    monkeypatch.setattr(fit_module, "progress_bar", lambda *_: Bar(()))
+    model = ft.MatrixFactorization(5, 3, random_state=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(columns)
+    assert_same(model._fitted.factors, expected._fitted.factors)
 
 
 def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(

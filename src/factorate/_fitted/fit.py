@@ -122,22 +122,15 @@ def fit(
             )
         )
 
-    with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
-        trainer = Trainer(
-            training,
-            settings,
-            weights=weights,
-            held_out=held_out,
-            warm_start=warm_start,
-            callbacks=(*callbacks, *bar),
-        )
-        try:
-            trainer.run_epochs()
-        except KeyboardInterrupt:
-            if trainer.history:
-                with suppress(DivergenceError):
-                    run_to_the_end(store_result)
-            raise
+    trainer = Trainer(training, settings, weights=weights, held_out=held_out, warm_start=warm_start)
+    try:
+        with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
+            trainer.run_epochs((*callbacks, *bar))
+    except KeyboardInterrupt:
+        if trainer.history:
+            with suppress(DivergenceError):
+                run_to_the_end(store_result)
+        raise
     run_to_the_end(store_result)
 
 

@@ -64,8 +64,6 @@ class Trainer:
         Ratings to validate on after each epoch.
     warm_start : WarmStart, default=None
         Parameters to continue from.
-    callbacks : sequence of callables, default=()
-        Called with each `Epoch`. Training ends if one returns True.
 
     Attributes
     ----------
@@ -81,13 +79,11 @@ class Trainer:
         weights: Floats | None = None,
         held_out: HeldOut | None = None,
         warm_start: WarmStart | None = None,
-        callbacks: Callbacks = (),
     ) -> None:
         self.history: list[Epoch] = []
         self._began = time.perf_counter()
         self._settings = settings
         self._warm_start = warm_start
-        self._callbacks = callbacks
         workers = Workers(settings.n_threads)
         unscaled = make_schedule(ratings, settings, weights, workers)
         self._schedule, self._scale = standardize(unscaled, settings, warm_start)
@@ -102,16 +98,21 @@ class Trainer:
         self._n_halvings = 0
         self._failed = 0  # number of the last epoch that diverged
 
-    def train(self) -> Trained:
+    def train(self, callbacks: Callbacks = ()) -> Trained:
         """Run the epochs and return their result; see `run_epochs`."""
-        self.run_epochs()
+        self.run_epochs(callbacks)
         return self.result()
 
-    def run_epochs(self) -> None:
+    def run_epochs(self, callbacks: Callbacks = ()) -> None:
         """Run the epochs until the last, or until a callback or early stopping ends training.
 
         An epoch that diverges is undone and repeated at half the learning rate. If it diverges
         again, training starts again from the first epoch.
+
+        Parameters
+        ----------
+        callbacks : sequence of callables, default=()
+            Called with each `Epoch`. Training ends if one returns True.
 
         Raises
         ------
@@ -127,7 +128,7 @@ class Trainer:
                 self._recover()
                 continue
             self._record(outcome)
-            if self._should_stop():
+            if self._should_stop(callbacks):
                 break
 
     def result(self) -> Trained:
@@ -211,10 +212,10 @@ class Trainer:
             if best is None or epoch.valid_loss < self.history[best - 1].valid_loss:
                 self._best.take(self._state, epoch.number)
 
-    def _should_stop(self) -> bool:
+    def _should_stop(self, callbacks: Callbacks) -> bool:
         """Call the callbacks; return whether one returned True or patience is exhausted."""
         epoch = self.history[-1]
-        answers = [callback(epoch) for callback in self._callbacks]
+        answers = [callback(epoch) for callback in callbacks]
         stop = any(isinstance(answer, bool | np.bool) and bool(answer) for answer in answers)
         patience, best = self._settings.patience, self._best.epoch
         return stop or (
