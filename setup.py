@@ -59,7 +59,7 @@ LOOPS = {  # the kernels that are compiled for each instruction set
     "svdpp": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
     "predict": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
     "textbook": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
-    "topn": {"gcc": REASSOCIATED, "msvc": ["/fp:contract"]},
+    "top_n": {"gcc": REASSOCIATED, "msvc": ["/fp:contract"]},
 }
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},

@@ -19,7 +19,7 @@ from factorate._fitted.model_file import FACTORS
 from factorate._input.id_column import read_ids
 from factorate._input.make_index import make_index
 from factorate._training.factors import Factors
-from factorate._training.losses import UpdateRule
+from factorate._training.update_rule import UpdateRule
 
 N_USERS, N_ITEMS, K, RUNS = 1_900_000, 100_000, 64, 7
 

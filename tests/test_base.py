@@ -49,7 +49,7 @@ def test_unknown_ids_are_predicted_without_their_terms_and_warn_once() -> None:
 
 def test_predict_raises_for_ids_of_another_type(columns: Any) -> None:
     model = fitted(columns)
-    with pytest.raises(TypeError, match=r"users are str .* the model knows them as integer"):
+    with pytest.raises(TypeError, match=r"users are str .* the ids of the model are integer"):
         model.predict((["1", "2"], [1, 2]))
 
 

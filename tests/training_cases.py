@@ -10,10 +10,10 @@ import numpy as np
 
 from factorate._training.factors import Factors
 from factorate._training.held_out import HeldOut
-from factorate._training.losses import UpdateRule
 from factorate._training.per_kind import PerKind
 from factorate._training.settings import Settings
 from factorate._training.sizes import Sizes
+from factorate._training.update_rule import UpdateRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -162,10 +162,10 @@ def train_epoch(
     Q: Floats,
     user_bias: Floats,
     item_bias: Floats,
+    *,
     rates: Each,
     l2: Each,
     fit_bias: bool = True,
-    *,
     l1: Each = 0.0,
     weights: Floats | None = None,
     loss: str = "squared",
@@ -208,11 +208,11 @@ def train_epoch(
         Learning rate η: one for all, or one each for user factors, item factors, user biases and
         item biases.
     l2 : float or array-like of shape (4,)
-        Regularization λ, likewise.
+        Regularization λ, as one number or four.
     fit_bias : bool, default=True
         Whether to use and train biases.
     l1 : float or array-like of shape (4,), default=0.0
-        L1 regularization, likewise.
+        L1 regularization, as one number or four.
     weights : ndarray of shape (n_ratings,), optional
         Weights of the ratings. The default is 1 for each.
     loss : str, default="squared"
@@ -235,7 +235,7 @@ def train_epoch(
     --------
     >>> import numpy as np
     >>> row, P, Q, zero = np.array([0]), np.array([[1.0]]), np.array([[2.0]]), np.zeros(1)
-    >>> train_epoch(row, row, np.array([3.0]), P, Q, zero, zero, 0.1, 0.0, fit_bias=False)
+    >>> train_epoch(row, row, np.array([3.0]), P, Q, zero, zero, rates=0.1, l2=0.0, fit_bias=False)
     1.0
     >>> P, Q
     (array([[1.2]]), array([[2.1]]))
@@ -308,17 +308,17 @@ def train_svdpp_epoch(
     users: Indices,
     items: Indices,
     ratings: Floats,
-    groups: Sequence[slice],
-    item_fractions: Sequence[float],
     own: Floats,
     Q: Floats,
     Y: Floats,
     user_bias: Floats,
     item_bias: Floats,
+    *,
+    groups: Sequence[slice],
+    item_fractions: Sequence[float],
     rates: Each,
     l2: Each,
     fit_bias: bool = True,
-    *,
     l1: Each = 0.0,
     weights: Floats | None = None,
     loss: str = "squared",
@@ -344,10 +344,6 @@ def train_svdpp_epoch(
         Row of each rating's item.
     ratings : ndarray of shape (n_ratings,)
         Ratings, centred and scaled.
-    groups : sequence of slice
-        Ratings of each group. All ratings of a user are in one group.
-    item_fractions : sequence of float
-        The fraction s of each group.
     own : ndarray of shape (n_users, K)
         Factors p of the users, without the terms; changed in place.
     Q : ndarray of shape (n_items, K)
@@ -358,15 +354,19 @@ def train_svdpp_epoch(
         Biases of the users; changed in place if `fit_bias`.
     item_bias : ndarray of shape (n_items,)
         Biases of the items; changed in place if `fit_bias`.
+    groups : sequence of slice
+        Ratings of each group. All ratings of a user are in one group.
+    item_fractions : sequence of float
+        The fraction s of each group.
     rates : float or array-like of shape (4,)
         Learning rate η: one for all, or one each for user factors, item factors, user biases and
         item biases. Those of user factors apply to p and y.
     l2 : float or array-like of shape (4,)
-        Regularization λ, likewise.
+        Regularization λ, as one number or four.
     fit_bias : bool, default=True
         Whether to use and train biases.
     l1 : float or array-like of shape (4,), default=0.0
-        L1 regularization, likewise.
+        L1 regularization, as one number or four.
     weights : ndarray of shape (n_ratings,), optional
         Weights of the ratings. The default is 1 for each.
     loss : str, default="squared"
@@ -383,8 +383,9 @@ def train_svdpp_epoch(
     --------
     >>> import numpy as np
     >>> row, own, Q, Y = np.array([0]), np.array([[1.0]]), np.array([[2.0]]), np.zeros((1, 1))
-    >>> data = row, row, np.array([3.0]), [slice(0, 1)], [0.25], own, Q, Y, np.zeros(1), np.zeros(1)
-    >>> train_svdpp_epoch(*data, rates=0.1, l2=0.0, fit_bias=False)
+    >>> data = row, row, np.array([3.0]), own, Q, Y, np.zeros(1), np.zeros(1)
+    >>> group = {"groups": [slice(0, 1)], "item_fractions": [0.25]}
+    >>> train_svdpp_epoch(*data, **group, rates=0.1, l2=0.0, fit_bias=False)
     1.0
     >>> own.round(2), Y.round(2)
     (array([[1.15]]), array([[0.05]]))
@@ -404,9 +405,9 @@ def train_svdpp_epoch(
             Q,
             user_bias,
             item_bias,
-            rate,
-            [0.0, *decay[1:]],
-            fit_bias,
+            rates=rate,
+            l2=[0.0, *decay[1:]],
+            fit_bias=fit_bias,
             l1=l1,
             weights=None if weights is None else w[group],
             loss=loss,

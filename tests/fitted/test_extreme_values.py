@@ -9,9 +9,9 @@ import pytest
 
 import factorate as ft
 from factorate._serving.similar import similar_rows
-from factorate._training.losses import UpdateRule as Rule
 from factorate._training.losses import average, centre_and_scale, median
 from factorate._training.sample_weights import normalize_weights
+from factorate._training.update_rule import UpdateRule as Rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,8 @@ import factorate as ft
 from factorate import reference
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings
-from factorate._training.losses import UpdateRule, mean_loss
+from factorate._training.losses import mean_loss
+from factorate._training.update_rule import UpdateRule
 from factorate._utils.workers import Workers
 
 REGULARIZATION = 0.05
@@ -385,7 +386,7 @@ def test_after_an_error_the_model_is_unchanged() -> None:
     before = state(model)
     with pytest.raises(ValueError, match=r"users\[1\] is 777, which is not a user of the model"):
         model.remove_users([3, 777])
-    with pytest.raises(TypeError, match=r"users are str .* the model knows them as integer"):
+    with pytest.raises(TypeError, match=r"users are str .* the ids of the model are integer"):
         model.remove_users(["3"])
     with pytest.raises(TypeError, match="users are str"):
         model.add_users((["a"], [1], [1.0]))
@@ -448,7 +449,7 @@ def test_without_ratings_items_are_ranked_by_bias() -> None:
         (([1], [2], [3]), TypeError, "got tuple; expected the ratings of one user"),
         (([1, 2], [3.0]), ValueError, "columns have different lengths: 2 items, 1 ratings"),
         ({1: float("nan")}, ValueError, r"ratings\[0\] is nan"),
-        ({"a": 1.0}, TypeError, "items are str .* the model knows them as integer"),
+        ({"a": 1.0}, TypeError, "items are str .* the ids of the model are integer"),
     ],
 )
 def test_recommend_for_rejects_other_forms(

@@ -54,8 +54,8 @@ def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None
             Q,
             b,
             c,
-            rates,
-            0.1,
+            rates=rates,
+            l2=0.1,
             accumulators=expected_accumulators,
         )
     for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
@@ -78,8 +78,8 @@ def test_partial_fit_applies_weights_as_given(columns: Any) -> None:
         Q,
         b,
         c,
-        0.02,
-        0.1,
+        rates=0.02,
+        l2=0.1,
         weights=np.array([0.3]),
     )
     for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import factorate as ft
-from factorate._training.losses import NAMES, TWO_VALUED
+from factorate._training.losses import TWO_VALUED
+from factorate._training.update_rule import LOSSES
 
 FITS = """
 import hashlib
@@ -54,7 +55,7 @@ def _bits(model: ft.MatrixFactorization) -> str:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("loss", NAMES)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_order_of_the_rows_does_not_change_the_bits(
     columns: Any, loss: str, weighted: bool, dtype: str
 ) -> None:

@@ -59,7 +59,7 @@ def test_a_date_beyond_the_unit_of_the_index_is_unknown() -> None:
 def test_every_id_of_an_empty_index_is_unknown() -> None:
     empty = without(index([1, 2])[0], np.array([0, 1], np.int32))
     assert look_up(empty, read_ids([1], "users"), "users").tolist() == [-1]
-    with pytest.raises(TypeError, match="knows them as integer; convert"):
+    with pytest.raises(TypeError, match="ids of the model are integer; convert"):
         look_up(empty, read_ids(["a"], "users"), "users")
     assert extend(empty, read_ids([5, 3], "users"), "users")[0].ids.tolist() == [3, 5]
 

@@ -186,5 +186,5 @@ def test_later_datetimes_of_another_unit_stay_exact() -> None:
 
 
 def test_later_ids_of_another_kind_raise() -> None:
-    with pytest.raises(TypeError, match="the model knows them as integer"):
+    with pytest.raises(TypeError, match="the ids of the model are integer"):
         extend(index([1])[0], read_ids(["a"], "users"), "users")

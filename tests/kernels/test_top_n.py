@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from factorate import reference
 from factorate._kernels import dispatch
-from factorate._serving import top_n as topn
+from factorate._serving import top_n
 from factorate._serving.top_n import Excluded, Scoring, best
 from factorate._utils.aligned import aligned_zeros
 
@@ -173,10 +173,10 @@ def test_scores_that_overflow_are_left_out(huge: float) -> None:
 
 def packed(scoring: Scoring, dtype: str, scale: Any) -> Any:
     n_items, K = scoring.items.shape
-    width = dispatch.topn.PANEL_BYTES // np.dtype(dtype).itemsize
+    width = dispatch.top_n.PANEL_BYTES // np.dtype(dtype).itemsize
     panels = aligned_zeros((-(-n_items // width), K + 1, width), np.dtype(dtype))
     every = np.arange(n_items, dtype=np.int32)
-    dispatch.topn.pack(every, scoring.items, scale, scoring.item_bias, panels)
+    dispatch.top_n.pack(every, scoring.items, scale, scoring.item_bias, panels)
     return panels
 
 
@@ -195,20 +195,20 @@ def test_panels_contain_offsets_and_scaled_factors(dtype: str) -> None:
 def test_scores_of_the_blocked_product_agree_with_numpy(dtype: str) -> None:
     scoring = problem(9, 21, 100, 9, dtype)
     scale = np.linspace(1, 2, 100, dtype=dtype)
-    candidates = topn.Candidates(
+    candidates = top_n.Candidates(
         np.arange(100, dtype=np.int32), packed(scoring, dtype, scale), 0.0, 0.0, 1 << 12
     )
     queries = np.arange(21, dtype=np.int32)
-    found = topn.Found(*topn.no_results(21, 3, np.dtype(dtype)))
-    shortlist = topn._make_shortlist(21, 100, np.dtype(dtype))
-    dispatch.topn.propose(
+    found = top_n.Found(*top_n.no_results(21, 3, np.dtype(dtype)))
+    shortlist = top_n._make_shortlist(21, 100, np.dtype(dtype))
+    dispatch.top_n.propose(
         queries,
         scoring.queries,
         candidates.panels,
         candidates.rows,
         Excluded.none(21),
         np.full(21, np.inf, dtype),
-        topn._make_scratch(scoring, candidates, found),
+        top_n._make_scratch(scoring, candidates, found),
         shortlist,
     )
     expected = scoring.item_bias + scoring.queries @ (scoring.items * scale[:, None]).T

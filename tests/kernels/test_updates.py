@@ -15,6 +15,7 @@ from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training import losses
 from factorate._training.schedule import padded
+from factorate._training.update_rule import LOSSES, UpdateRule
 from factorate._utils.aligned import aligned_zeros
 
 # Relative to the largest number of the state. float32: an epsilon of 6e-8, grown by the updates.
@@ -48,7 +49,7 @@ def pad(column: Any) -> Any:
     return np.concatenate([column, np.zeros(LOOKAHEAD, column.dtype)])
 
 
-PLAIN = losses.UpdateRule()
+PLAIN = UpdateRule()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Training:
     rates: Any
     l2: Any
     l1: Any = 0.0
-    rule: losses.UpdateRule = PLAIN
+    rule: UpdateRule = PLAIN
     weights: Any = None
 
     def for_kernel(self) -> dict[str, Any]:
@@ -94,8 +95,11 @@ def train_both(
     errors, expected_errors = [], []
     for _ in range(n_epochs):
         errors.append(train_plain(columns, compiled, training))
-        arguments: Any = *columns, *specified, training.rates, training.l2, training.rule.fit_bias
-        expected_errors.append(reference.train_epoch(*arguments))
+        arguments: Any = *columns, *specified
+        squared = reference.train_epoch(
+            *arguments, rates=training.rates, l2=training.l2, fit_bias=training.rule.fit_bias
+        )
+        expected_errors.append(squared)
     return compiled, errors, specified, expected_errors
 
 
@@ -109,7 +113,7 @@ def test_ten_epochs_agree_with_the_reference_factor_by_factor(
     dtype: str, K: int, fit_bias: bool
 ) -> None:
     columns, state = problem(0, 400, 23, 31, K, dtype)
-    training = Training(**RATES_AND_L2, rule=losses.UpdateRule(fit_bias=fit_bias))
+    training = Training(**RATES_AND_L2, rule=UpdateRule(fit_bias=fit_bias))
     got, errors, expected, expected_errors = train_both(columns, state, training, 10)
     assert_close(got, expected, dtype)
     np.testing.assert_allclose(errors, expected_errors, rtol=TOLERANCE[dtype])
@@ -129,7 +133,7 @@ def test_any_shape_agrees_with_the_reference(
 ) -> None:
     n, n_users, n_items, K = sizes
     columns, state = problem(seed, n, n_users, n_items, K, kernel_dtype)
-    training = Training(rates=rate, l2=l2, rule=losses.UpdateRule(fit_bias=fit_bias))
+    training = Training(rates=rate, l2=l2, rule=UpdateRule(fit_bias=fit_bias))
     got, _, expected, _ = train_both(columns, state, training, 3)
     assert_close(got, expected, kernel_dtype)
 
@@ -150,9 +154,12 @@ def train_general_both(
     for _ in range(n_epochs):
         given: Any = *columns, kernel_weights, *compiled, training.for_kernel()
         squared = dispatch.general.train(*given)
-        arguments: Any = *columns, *specified[:4], training.rates, training.l2, rule.fit_bias
+        arguments: Any = *columns, *specified[:4]
         expected = reference.train_epoch(
             *arguments,
+            rates=training.rates,
+            l2=training.l2,
+            fit_bias=rule.fit_bias,
             l1=training.l1,
             weights=weights,
             loss=rule.loss,
@@ -180,11 +187,11 @@ def suitable(columns: Any, state: Any, rule: Any) -> Any:
 
 
 RULES = {
-    **{loss: losses.UpdateRule(loss) for loss in losses.NAMES[:-1]},
-    "kullback_leibler": losses.UpdateRule("kullback_leibler", nonnegative=True),
-    "nonnegative": losses.UpdateRule(nonnegative=True),
-    "adagrad": losses.UpdateRule(adagrad=True),
-    "adagrad, huber": losses.UpdateRule("huber", 0.7, adagrad=True),
+    **{loss: UpdateRule(loss) for loss in LOSSES[:-1]},
+    "kullback_leibler": UpdateRule("kullback_leibler", nonnegative=True),
+    "nonnegative": UpdateRule(nonnegative=True),
+    "adagrad": UpdateRule(adagrad=True),
+    "adagrad, huber": UpdateRule("huber", 0.7, adagrad=True),
 }
 
 
@@ -234,12 +241,12 @@ def test_a_weight_of_two_equals_two_updates_to_first_order() -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=10 * rate**2)
 
 
-@pytest.mark.parametrize("loss", losses.NAMES)
+@pytest.mark.parametrize("loss", LOSSES)
 @given(rating=st.floats(0.1, 5), predicted=st.floats(0.1, 5), sign=st.sampled_from([-1.0, 1.0]))
 def test_the_negative_gradient_is_minus_the_slope_of_the_mean_loss(
     loss: str, rating: float, predicted: float, sign: float
 ) -> None:
-    rule = losses.UpdateRule(loss)
+    rule = UpdateRule(loss)
     if loss in losses.TWO_VALUED:
         rating = sign
     h = 1e-6
@@ -299,7 +306,7 @@ def test_the_reference_agrees_with_one_update_by_hand() -> None:
     user_bias, item_bias = np.array([0.25]), np.array([0.5])
     zero = np.array([0])
     squared = reference.train_epoch(
-        zero, zero, np.array([1.0]), P, Q, user_bias, item_bias, 0.1, 0.2
+        zero, zero, np.array([1.0]), P, Q, user_bias, item_bias, rates=0.1, l2=0.2
     )
     e = 1.0 - (0.25 + 0.5 + 1 * 0.5 - 2 * 1.0)
     assert squared == e**2

@@ -117,7 +117,7 @@ def test_unknown_users_get_the_items_with_the_largest_bias(model: ft.MatrixFacto
 
 
 def test_ids_of_another_type_raise(model: ft.MatrixFactorization) -> None:
-    with pytest.raises(TypeError, match=r"users are str .*, but the model knows them as integer"):
+    with pytest.raises(TypeError, match=r"users are str .*, but the ids of the model are integer"):
         model.recommend("3")
 
 

@@ -24,18 +24,12 @@ def test_products_of_augmented_vectors_equal_predictions(model: ft.MatrixFactori
     assert model.item_vectors() is model.item_factors_
 
 
-def test_an_index_of_augmented_vectors_finds_the_recommendations() -> None:
-    hnswlib = pytest.importorskip("hnswlib", reason="hnswlib, a third-party index, is missing")
+def test_the_largest_products_of_augmented_vectors_are_the_recommendations() -> None:
     model = ft.MatrixFactorization(16, 10, random_state=0)
-    model.fit(ft.datasets.synthetic(60_000, 500, 3000))
-    items = model.item_vectors(augmented=True)
-    index = hnswlib.Index("ip", items.shape[1])
-    index.init_index(len(items), ef_construction=200, M=16, random_seed=1)
-    index.set_num_threads(1)
-    index.add_items(items)
-    index.set_ef(200)
-    found, _ = index.knn_query(model.user_vectors(augmented=True), 10)
+    model.fit(ft.datasets.synthetic(20_000, 300, 1000))
+    products = model.user_vectors(augmented=True) @ model.item_vectors(augmented=True).T
+    found = np.argsort(-products, axis=1)[:, :10]
     exact, _ = model.recommend(exclude_seen=False)
     rows = np.searchsorted(model.items_, exact)
     common = [len(set(a) & set(b)) for a, b in zip(found.tolist(), rows.tolist(), strict=True)]
-    assert np.mean(common) >= 9.5
+    assert np.mean(common) >= 9.99  # rounding may order two equal predictions differently

@@ -9,13 +9,12 @@ import pytest
 
 import factorate as ft
 from factorate._training.losses import (
-    NAMES,
     TWO_VALUED,
-    UpdateRule,
     centre_and_scale,
     check,
     mean_loss,
 )
+from factorate._training.update_rule import LOSSES, UpdateRule
 
 ONES_AND_FIVES = np.array([1.0, 5.0, 5.0, 1.0])
 STARS = np.array([1.0, 2.0, 2.0, 5.0])
@@ -71,7 +70,7 @@ def test_ratings_for_which_a_loss_is_undefined_raise() -> None:
         check(np.zeros(3), UpdateRule("kullback_leibler", nonnegative=True))
 
 
-@pytest.mark.parametrize("loss", NAMES)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_fits_synthetic_ratings(loss: str) -> None:
     """Predictions of unseen ratings are better than those of a constant."""
     users, items, ratings = ft.datasets.synthetic(30_000, 300, 200, n_factors=3, noise=0.3)

@@ -29,12 +29,12 @@ from factorate._training.epoch import Epoch
 from factorate._training.epoch_runner import EpochRunner
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
-from factorate._training.losses import UpdateRule
 from factorate._training.per_kind import PerKind
 from factorate._training.schedule import block_order, make_schedule
 from factorate._training.settings import Settings
 from factorate._training.state import START_WIDTH
 from factorate._training.trainer import Trainer
+from factorate._training.update_rule import UpdateRule
 from factorate._utils.aligned import aligned_zeros
 
 RULES = {
@@ -86,9 +86,9 @@ def test_ten_epochs_agree_with_the_reference_in_block_order(
                 P,
                 Q,
                 *biases,
-                rates,
-                settings.l2,
-                rule.fit_bias,
+                rates=rates,
+                l2=settings.l2,
+                fit_bias=rule.fit_bias,
                 l1=settings.l1,
                 weights=schedule.weights[span] if weighted else None,
                 loss=rule.loss,
@@ -281,12 +281,8 @@ def test_the_best_epoch_after_a_restart_is_from_the_new_run(
     settings = dataclasses.replace(CONSTANT, patience=9)
     seen: list[float] = []
     faulty = Faulty(monkeypatch, 2, 3)
-    got = Trainer(
-        ratings,
-        settings,
-        held_out=first_ratings(ratings),
-        callbacks=(lambda epoch: seen.append(epoch.valid_rmse),),
-    ).train()
+    trainer = Trainer(ratings, settings, held_out=first_ratings(ratings))
+    got = trainer.train([lambda epoch: seen.append(epoch.valid_rmse)])
     faulty.undo()
     errors = [epoch.valid_rmse for epoch in got.history]
     assert min(seen[:2]) < min(errors)  # the discarded run had a lower error
@@ -381,7 +377,7 @@ def test_a_callback_ends_training_by_returning_true(columns: Any) -> None:
         seen.append(epoch)
         return epoch.number == 3
 
-    got = Trainer(ratings, make_settings(), callbacks=(third,)).train()
+    got = Trainer(ratings, make_settings()).train([third])
     assert list(got.history) == seen
     assert [epoch.number for epoch in seen] == [1, 2, 3]
     assert all(np.isnan(epoch.valid_rmse) for epoch in seen)

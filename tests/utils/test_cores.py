@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from factorate._utils.threads import available_cores, count_threads, cpu_quota
+from factorate._utils.cores import available_cores, count_threads, cpu_quota
 
 
 @pytest.mark.parametrize("cores", [1, 8])

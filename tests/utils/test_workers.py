@@ -120,10 +120,9 @@ def test_fewer_threads_run_all_tasks_if_no_more_can_be_started(
 def test_a_thread_that_never_begins_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regression: with little memory, a thread ends before its first line."""
     monkeypatch.setattr(workers_module, "start_new_thread", lambda *_: 0)
-    monkeypatch.setattr(workers_module, "START_SECONDS", 0.0)
     assert Workers(4).map(abs, [-1, 2, -3]) == [1, 2, 3]
     ended: list[Any] = []
-    run_to_the_end(lambda: ended.append(True))
+    run_to_the_end(lambda: ended.append(True), start_seconds=0.0)
     assert ended == [True]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from factorate._fitted.seen import Seen
     from factorate._input.id_index import IdIndex
     from factorate._training.factors import Factors
-    from factorate._training.losses import UpdateRule
+    from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Floats
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._input.frame_columns import check_library
-from factorate._training.losses import NAMES, UpdateRule
 from factorate._training.settings import check_columns, check_dtype, check_settings
+from factorate._training.update_rule import LOSSES, UpdateRule
 from factorate._utils.validation import check_count, check_flag, check_number
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
     _check_keys("factorate.json", metadata, [field.name for field in fields(ModelMetadata)])
     rule = metadata["rule"]
     _check_keys("rule", rule, [field.name for field in fields(UpdateRule)])
-    if rule["loss"] not in NAMES:
-        raise ValueError(f"rule['loss'] is {rule['loss']!r}; expected one of {', '.join(NAMES)}")
+    if rule["loss"] not in LOSSES:
+        raise ValueError(f"rule['loss'] is {rule['loss']!r}; expected one of {', '.join(LOSSES)}")
     flags = ("nonnegative", "adagrad", "fit_bias")
     parameters = metadata["parameters"]
     if not isinstance(parameters, dict):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def look_up(
-    index: IdIndex, column: IdColumn, what: str, known: str = "the model knows them as"
+    index: IdIndex, column: IdColumn, what: str, known: str = "the ids of the model are"
 ) -> Rows:
     """Return the row of each id, −1 if it is unknown.
 
@@ -31,7 +31,7 @@ def look_up(
         The ids to look up.
     what : str
         Name of the column in errors.
-    known : str, default="the model knows them as"
+    known : str, default="the ids of the model are"
         Beginning of the clause in errors that gives the kind of the ids in the index.
 
     Returns

@@ -12,7 +12,7 @@ from factorate._kernels import cpu
 if TYPE_CHECKING:
     from types import ModuleType
 
-KERNELS = ("plain", "general", "svdpp", "predict", "textbook", "topn")
+KERNELS = ("plain", "general", "svdpp", "predict", "textbook", "top_n")
 
 #: Suffixes of the modules compiled for each instruction set, fastest first.
 _SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     from factorate._kernels import predict as predict
     from factorate._kernels import svdpp as svdpp
     from factorate._kernels import textbook as textbook
-    from factorate._kernels import topn as topn
+    from factorate._kernels import top_n as top_n
 else:
     # The kernels of this process. The import fails if FACTORATE_ISA is not available.
-    plain, general, svdpp, predict, textbook, topn = (kernel(name, _chosen) for name in KERNELS)
+    plain, general, svdpp, predict, textbook, top_n = (kernel(name, _chosen) for name in KERNELS)

@@ -18,7 +18,7 @@ import numpy as np
 
 from factorate._kernels import dispatch
 from factorate._utils.aligned import aligned_zeros
-from factorate._utils.threads import count_threads
+from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Candidates(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working memory of the blocked product; see `propose` in _kernels/topn.pyx."""
+    """Working memory of the blocked product; see `propose` in _kernels/top_n.pyx."""
 
     groups: Floats
     tile: Floats
@@ -205,7 +205,7 @@ def best_of_one(scores: Floats, candidates: Rows, n: int) -> tuple[Rows, Floats]
     """Return the n best of one row of scores, as `best` does; the candidates ascend."""
     best_rows, best_scores = no_results(1, n, scores.dtype)
     ends = np.array([0, len(candidates)])
-    dispatch.topn.select(scores, candidates, ends, Excluded.none(1), best_scores, best_rows)
+    dispatch.top_n.select(scores, candidates, ends, Excluded.none(1), best_scores, best_rows)
     return best_rows, best_scores
 
 
@@ -215,18 +215,18 @@ def _score_all(
     """Score every candidate of one query, and write the best."""
     exact = scoring.exact(np.full(len(candidates), query, np.int32), candidates)
     ends = np.array([0, len(candidates)])
-    dispatch.topn.select(exact, candidates, ends, excluded.copy(), found.scores, found.rows)
+    dispatch.top_n.select(exact, candidates, ends, excluded.copy(), found.scores, found.rows)
 
 
 def _make_candidates(scoring: Scoring, rows: Rows, block_bytes: int) -> Candidates:
     dtype = scoring.items.dtype
-    width = dispatch.topn.PANEL_BYTES // dtype.itemsize
+    width = dispatch.top_n.PANEL_BYTES // dtype.itemsize
     n_factors = scoring.items.shape[1]
     panels = aligned_zeros((-(-len(rows) // width), n_factors + 1, width), dtype)
     scale = scoring.item_scale
     if scale is None:
         scale = np.ones(len(scoring.items), dtype)
-    dispatch.topn.pack(rows, scoring.items, scale, scoring.item_bias, panels)
+    dispatch.top_n.pack(rows, scoring.items, scale, scoring.item_bias, panels)
     squares = np.einsum("pkw,pkw->pw", panels[:, 1:], panels[:, 1:])
     largest_norm = float(np.sqrt(squares.max()))
     if not math.isfinite(largest_norm):
@@ -265,7 +265,7 @@ def _score_some(
     """Score the candidates that the product proposes, and write the best."""
     capacity = _capacity(found.rows.shape[1], len(candidates.rows))
     shortlist = _make_shortlist(len(queries), capacity, scoring.queries.dtype)
-    dispatch.topn.propose(
+    dispatch.top_n.propose(
         queries,
         scoring.queries,
         candidates.panels,
@@ -281,7 +281,7 @@ def _score_some(
     exact = scoring.exact(np.repeat(queries, sizes), items)
     starts = np.concatenate([[0], np.cumsum(sizes)], dtype=np.int64)
     none = Excluded.none(len(queries))
-    dispatch.topn.select(exact, items, starts, none, found.scores, found.rows)
+    dispatch.top_n.select(exact, items, starts, none, found.scores, found.rows)
     for k in np.flatnonzero(shortlist.sizes < 0).tolist():  # too many scores are nearly equal
         one = slice(k, k + 1)
         _score_all(scoring, queries[k], candidates.rows, excluded.select(one), found.select(one))
@@ -295,7 +295,7 @@ def _make_shortlist(m: int, capacity: int, dtype: np.dtype[Any]) -> Shortlist:
 
 def _make_scratch(scoring: Scoring, candidates: Candidates, found: Found) -> Scratch:
     dtype, n_factors = scoring.queries.dtype, scoring.queries.shape[1]
-    group, m = dispatch.topn.GROUP, len(found.rows)
+    group, m = dispatch.top_n.GROUP, len(found.rows)
     n_groups = max(1, candidates.block_bytes // (group * n_factors * dtype.itemsize))
     return Scratch(
         groups=np.zeros((n_groups, n_factors, group), dtype),

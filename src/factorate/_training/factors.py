@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._kernels import dispatch
-from factorate._utils.threads import count_threads
+from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 

@@ -15,7 +15,7 @@ from factorate._training.sample_weights import select_ratings
 if TYPE_CHECKING:
     from factorate._input.column_names import Names
     from factorate._input.ratings import Ratings
-    from factorate._training.losses import UpdateRule
+    from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Flags, Floats, Rows
 
 

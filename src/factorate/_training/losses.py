@@ -4,77 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._kernels.general import Loss
+from factorate._training.update_rule import MIN_PREDICTED
 from factorate._utils.fixed_order import CHUNK, dot, exp, log, log1p
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Floats
 
 
-NAMES = tuple(loss.name.lower() for loss in Loss)
 TWO_VALUED = frozenset({"logistic", "hinge", "squared_hinge"})
 MAX_EXPONENT = 300  # of two, beyond which squares may overflow or underflow
-MIN_PREDICTED = 0.01  # Kullback–Leibler replaces lower predictions by this, in mean ratings
 
 logger = logging.getLogger("factorate")
-
-
-@dataclass(frozen=True)
-class UpdateRule:
-    """How one update is computed, apart from learning rates and penalties.
-
-    Attributes
-    ----------
-    loss : str, default="squared"
-        One of `NAMES`.
-    huber_delta : float, default=1.0
-        Error, in standard deviations of the ratings, beyond which Huber's loss is linear.
-    nonnegative : bool, default=False
-        Whether factors and biases are constrained to be ≥ 0.
-    adagrad : bool, default=False
-        Whether AdaGrad lowers the learning rate of each row.
-    fit_bias : bool, default=True
-        Whether biases are fitted.
-    """
-
-    loss: str = "squared"
-    huber_delta: float = 1.0
-    nonnegative: bool = False
-    adagrad: bool = False
-    fit_bias: bool = True
-
-    def check_same(self, old: UpdateRule) -> None:
-        """Raise ValueError if the rule differs from that of the model to be trained further."""
-        for name in ("loss", "nonnegative", "fit_bias"):
-            new_value, old_value = getattr(self, name), getattr(old, name)
-            if new_value != old_value:
-                raise ValueError(
-                    f"{name} is {new_value!r}, but the model was fitted with {old_value!r}; set it "
-                    f"back, or call fit again"
-                )
-
-    @property
-    def loss_number(self) -> int:
-        """Number that stands for the loss in the kernel."""
-        return Loss[self.loss.upper()]
-
-    @property
-    def loss_parameter(self) -> float:
-        """Parameter of the loss in the kernel: Huber's δ, or the minimum prediction."""
-        return MIN_PREDICTED if self.loss == "kullback_leibler" else self.huber_delta
-
-    @property
-    def minimum(self) -> float:
-        """Minimum of a factor or bias."""
-        return 0.0 if self.nonnegative else -np.inf
 
 
 def check(
@@ -234,7 +182,7 @@ def mean_loss(
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from factorate._training.update_rule import UpdateRule
     >>> mean_loss(UpdateRule("absolute"), np.array([1.0, 2.0]), np.array([1.5, 2.0]))
     0.25
     """

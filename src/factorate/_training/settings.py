@@ -10,10 +10,10 @@ import numpy as np
 
 from factorate._training import losses
 from factorate._training.learning_rates import DEFAULT_RATES, SCHEDULES
-from factorate._training.losses import UpdateRule
 from factorate._training.per_kind import PerKind, check_per_kind
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
-from factorate._utils.threads import count_threads
+from factorate._training.update_rule import LOSSES, UpdateRule
+from factorate._utils.cores import count_threads
 from factorate._utils.validation import check_count, check_flag, check_number
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
     )
     rule = UpdateRule(
-        loss=_one_of("loss", parameters["loss"], losses.NAMES),
+        loss=_one_of("loss", parameters["loss"], LOSSES),
         huber_delta=check_number("huber_delta", parameters["huber_delta"], above=0),
         nonnegative=check_flag("nonnegative", parameters["nonnegative"]),
         adagrad=schedule == "adagrad",

@@ -16,10 +16,10 @@ from factorate._utils.random_streams import stream, uniform
 if TYPE_CHECKING:
     from typing import Any
 
-    from factorate._training.losses import UpdateRule
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
+    from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Flags, Floats, Rows
 
 

@@ -24,7 +24,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_SECONDS = 0.1  # between looks at whether the other threads have stopped
-START_SECONDS = 1.0  # that a thread may take to begin
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,18 @@ class Workers:
         return queue.results
 
 
-def run_to_the_end(function: Callable[[], None]) -> None:
+def run_to_the_end(function: Callable[[], None], start_seconds: float = 1.0) -> None:
     """Call a function that KeyboardInterrupt cannot stop, and raise the interrupt afterwards.
 
     Python raises KeyboardInterrupt in the main thread, so the function runs in another if one can
     be started. If none can, the function is called again after an interrupt.
+
+    Parameters
+    ----------
+    function : callable
+        Called without arguments.
+    start_seconds : float, default=1.0
+        Seconds that the other thread may take to begin.
     """
     if threading.current_thread() is not threading.main_thread():
         function()
@@ -113,7 +119,7 @@ def run_to_the_end(function: Callable[[], None]) -> None:
 
     def run() -> None:
         if helper.start():
-            helper.wait_for_begin()
+            helper.wait_for_begin(start_seconds)
         if helper.cancel_or_join():
             try:
                 function()
@@ -166,10 +172,10 @@ class _Helper:
             return False
         return True
 
-    def wait_for_begin(self) -> None:
-        """Wait until the thread begins, for a limited time."""
+    def wait_for_begin(self, seconds: float) -> None:
+        """Wait until the thread begins, at most the given seconds."""
         if not self._has_begun:
-            self._begun.acquire(timeout=START_SECONDS)
+            self._begun.acquire(timeout=seconds)
 
     def cancel_or_join(self) -> bool:
         """Cancel the call if it has not begun, else wait for its end; return whether cancelled."""

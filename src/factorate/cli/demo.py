@@ -10,7 +10,7 @@ import numpy as np
 import factorate as ft
 from factorate import reference
 from factorate._kernels.dispatch import chosen
-from factorate._utils.threads import available_cores
+from factorate._utils.cores import available_cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,5 +83,5 @@ def _reference_speed(ratings: Columns, model: ft.MatrixFactorization) -> float:
     biases = model.user_bias_.astype(np.float64), model.item_bias_.astype(np.float64)
     centered = values - model.global_mean_
     start = time.perf_counter()
-    reference.train_epoch(users, items, centered, P, Q, *biases, 0.01, 0.02)
+    reference.train_epoch(users, items, centered, P, Q, *biases, rates=0.01, l2=0.02)
     return len(values) / (time.perf_counter() - start)

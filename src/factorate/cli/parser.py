@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import factorate as ft
 from factorate._input.files import FORMATS
-from factorate._training import learning_rates, losses
+from factorate._training import learning_rates
 from factorate._training.settings import check_columns
+from factorate._training.update_rule import LOSSES
 from factorate.cli import commands
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ NUMBERS = (
     ("--threads", "n_threads", int, "number of threads; default: all cores"),
 )
 CHOICES = (
-    ("--loss", "loss", tuple(losses.NAMES), "loss function"),
+    ("--loss", "loss", LOSSES, "loss function"),
     (
         "--schedule",
         "learning_rate_schedule",
