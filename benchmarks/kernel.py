@@ -50,7 +50,7 @@ def pad(column: Any) -> Any:
 
 
 def epoch_of(
-    order: tuple[Any, Any, Any], starts: list[tuple[int, int]], n_rows: tuple[int, int], K: int
+    order: tuple[Any, Any, Any], ranges: list[tuple[int, int]], n_rows: tuple[int, int], K: int
 ) -> Callable[[str, bool], float]:
     """Return a function that runs one epoch and returns its speed in million ratings/s."""
     generator = np.random.default_rng(0)
@@ -67,12 +67,12 @@ def epoch_of(
         for bias in biases:
             bias[:] = 0
         start = time.perf_counter()
-        for start, stop in starts:
-            ahead = slice(start, stop + LOOKAHEAD)
-            users, items, ratings = order[0][ahead], order[1][ahead], order[2][start:stop]
+        for low, high in ranges:
+            ahead = slice(low, high + LOOKAHEAD)
+            users, items, ratings = order[0][ahead], order[1][ahead], order[2][low:high]
             train(users, items, ratings, *state, *biases, rule)
         seconds = time.perf_counter() - start
-        return sum(stop - start for start, stop in starts) / seconds / 1e6
+        return sum(high - low for low, high in ranges) / seconds / 1e6
 
     return epoch
 
