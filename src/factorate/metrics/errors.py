@@ -94,7 +94,8 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = N
     Raises
     ------
     ValueError
-        If the arrays are empty, their shapes differ, or a weight is invalid.
+        If the arrays are empty, their shapes differ, a weight is invalid, or R² is too low for
+        float64.
 
     Examples
     --------
@@ -106,11 +107,17 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = N
     weights = np.ldexp(weights, -_exponent(weights))
     exponent = _exponent(true, predicted)
     true, predicted = np.ldexp(true, -exponent), np.ldexp(predicted, -exponent)
-    residual = float(np.sum(weights * np.square(true - predicted)))
-    total = float(np.sum(weights * np.square(true - np.average(true, weights=weights))))
+    residual, residual_exponent = _sum_of_squares(true - predicted, weights)
+    total, total_exponent = _sum_of_squares(true - np.average(true, weights=weights), weights)
     if total == 0:
         return float(residual == 0)
-    return 1 - residual / total
+    try:
+        return 1 - math.ldexp(residual / total, residual_exponent - total_exponent)
+    except OverflowError:
+        raise ValueError(
+            "R² is too low for float64: the errors are more than 1e154 times as large as the "
+            "deviations of the ratings from their mean"
+        ) from None
 
 
 def _read(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Doubles, Doubles]:
@@ -131,6 +138,12 @@ def _scaled_errors(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Doubles, int]:
     errors = np.ldexp(true, -exponent) - np.ldexp(predicted, -exponent)
     further = _exponent(errors)  # errors far smaller than the ratings
     return np.ldexp(errors, -further), exponent + further
+
+
+def _sum_of_squares(numbers: Doubles, weights: Doubles) -> tuple[float, int]:
+    """Return a weighted sum of squares divided by a power of two, and the exponent of that."""
+    exponent = _exponent(numbers)
+    return float(np.sum(weights * np.square(np.ldexp(numbers, -exponent)))), 2 * exponent
 
 
 def _unscaled(error: float, exponent: int) -> float:
