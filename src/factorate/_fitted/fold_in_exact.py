@@ -7,6 +7,7 @@ Prize", AAIM 2008, section 3.1, where the penalty is weighted by the number of r
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,32 +86,34 @@ def solve_exactly(
     width = len(diagonal)
     penalties = [penalty.factors, penalty.bias][: 1 + fixed.fit_bias]
     regular = min(penalties) >= MIN_PENALTY
-    # When memory is short, NumPy may crash in an operation that casts, so casts stand apart.
+    # When memory is short, NumPy may crash in an operation that casts or indexes with an array, so
+    # casts stand apart, and rows are read with `take` and written as slices.
     keys = ratings.rows.astype(np.int64) * np.int64(len(fixed.factors))
     keys += ratings.others.astype(np.int64)
     order = np.argsort(keys, kind="stable")
-    others = ratings.others[order]
+    others = ratings.others.take(order)
     constant = fixed.mean + fixed.bias.take(others).astype(np.float64)
-    values = ratings.values[order].astype(np.float64)
+    values = ratings.values.take(order).astype(np.float64)
     residuals = np.ldexp(values, -2 * half) - np.ldexp(constant, -2 * half)
     factors = fixed.factors if half == 0 else np.ldexp(fixed.factors.astype(np.float64), -half)
     counts = np.bincount(ratings.rows, minlength=n_rows)
     starts = np.cumsum(counts) - counts
-    out = np.zeros((n_rows, n_factors + 1))
     by_count = np.argsort(counts, kind="stable")
-    changes = np.flatnonzero(np.diff(counts[by_count], prepend=0))
-    for same in np.split(by_count, changes)[1:]:
-        n = int(counts[same[0]])
+    solved = np.zeros((n_rows, n_factors + 1))  # in the order of by_count
+    changes = np.flatnonzero(np.diff(counts.take(by_count), prepend=0)).tolist()
+    for begin, end in itertools.pairwise([*changes, n_rows]):
+        n = int(counts[by_count[begin]])
         n_batch = max(1, cells // (width * max(width, min(n, slab))))
-        for first in range(0, len(same), n_batch):
-            batch = same[first : first + n_batch]
-            entries = starts[batch, None] + np.arange(n)
-            equations = _Equations(factors, others[entries], residuals[entries], diagonal)
+        for first in range(begin, end, n_batch):
+            batch = slice(first, min(first + n_batch, end))
+            entries = starts.take(by_count[batch])[:, None] + np.arange(n)
+            equations = _Equations(factors, others.take(entries), residuals.take(entries), diagonal)
             with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the solution
                 if regular and n < width:
-                    out[batch, :width] = _solve_dual(equations)
+                    solved[batch, :width] = _solve_dual(equations)
                 else:
-                    out[batch, :width] = _solve_normal(equations, regular, slab)
+                    solved[batch, :width] = _solve_normal(equations, regular, slab)
+    out = solved.take(np.argsort(by_count), axis=0)
     with np.errstate(over="ignore"):
         return np.ldexp(out[:, :n_factors], half), np.ldexp(out[:, n_factors], 2 * half)
 
@@ -152,7 +155,7 @@ def _solve_normal(equations: _Equations, regular: bool, slab: int) -> Floats:
         X = equations.design(columns)
         A += X.mT @ X
         y += X.mT @ equations.residuals[:, columns, None]
-    A[:, np.arange(width), np.arange(width)] += n * equations.diagonal
+    A.reshape(n_rows, -1)[:, :: width + 1] += n * equations.diagonal
     if regular:
         w: Floats = np.linalg.solve(A, y)[..., 0]
         return w
@@ -169,6 +172,6 @@ def _solve_dual(equations: _Equations) -> Floats:
     X = equations.design(slice(None))
     divided = X / equations.diagonal
     A = divided @ X.mT
-    A[:, np.arange(n), np.arange(n)] += n
+    A.reshape(len(A), -1)[:, :: n + 1] += n
     w: Floats = divided.mT @ np.linalg.solve(A, equations.residuals[..., None])
     return w[..., 0]

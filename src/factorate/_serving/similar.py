@@ -91,7 +91,8 @@ def cosines(factors: Floats) -> Scoring:
         factors[~safe] = _scale_by_power_of_two(factors[~safe])
         squares[~safe] = _squared_norms(factors[~safe])
     norms = np.sqrt(squares)
-    inverse = np.divide(1, norms, out=zeros.copy(), where=norms > 0)
+    norms[norms == 0] = np.inf  # so that the inverse is 0
+    inverse = 1 / norms
     return Scoring(
         factors, factors, zeros, zeros, mean=0.0, query_scale=inverse, item_scale=inverse
     )
