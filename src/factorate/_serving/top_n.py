@@ -275,11 +275,12 @@ def _score_some(
         _make_scratch(scoring, candidates, found),
         shortlist,
     )
-    sizes = np.maximum(shortlist.sizes, 0)
-    filled = np.arange(capacity, dtype=np.int32) < sizes[:, None]
+    # When memory is short, NumPy may crash if it has to cast these.
+    sizes = np.maximum(shortlist.sizes, 0).astype(np.intp)
+    filled = np.arange(capacity) < sizes[:, None]
     items = candidates.rows.take(shortlist.positions[filled])
     exact = scoring.exact(np.repeat(queries, sizes), items)
-    starts = np.concatenate([[0], np.cumsum(sizes)], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     none = Excluded.none(len(queries))
     dispatch.top_n.select(exact, items, starts, none, found.scores, found.rows)
     for k in np.flatnonzero(shortlist.sizes < 0).tolist():  # too many scores are nearly equal
