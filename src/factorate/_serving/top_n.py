@@ -275,12 +275,14 @@ def _score_some(
         _make_scratch(scoring, candidates, found),
         shortlist,
     )
-    # When memory is short, NumPy may crash if it has to cast these.
+    # When memory is short, NumPy may crash in operations that cast or broadcast.
     sizes = np.maximum(shortlist.sizes, 0).astype(np.intp)
-    filled = np.arange(capacity) < sizes[:, None]
-    items = candidates.rows.take(shortlist.positions[filled])
+    starts = np.zeros(len(queries) + 1, np.int64)
+    np.cumsum(sizes, out=starts[1:])
+    entries = np.repeat(np.arange(len(queries)) * capacity - starts[:-1], sizes)
+    entries += np.arange(len(entries))
+    items = candidates.rows.take(shortlist.positions.ravel().take(entries))
     exact = scoring.exact(np.repeat(queries, sizes), items)
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     none = Excluded.none(len(queries))
     dispatch.top_n.select(exact, items, starts, none, found.scores, found.rows)
     for k in np.flatnonzero(shortlist.sizes < 0).tolist():  # too many scores are nearly equal
