@@ -478,6 +478,7 @@ def fold_in(
     ratings: Floats,
     Q: Floats,
     item_bias: Floats,
+    *,
     mean: float,
     scale: float,
     regularization: float,
@@ -523,8 +524,8 @@ def fold_in(
     Examples
     --------
     >>> import numpy as np
-    >>> item, Q = np.array([0]), np.array([[1.0]])
-    >>> fold_in(item, np.array([4.0]), Q, np.zeros(1), 3.0, 1.0, 1.0, fit_bias=False)
+    >>> data = np.array([0]), np.array([4.0]), np.array([[1.0]]), np.zeros(1)
+    >>> fold_in(*data, mean=3.0, scale=1.0, regularization=1.0, fit_bias=False)
     (array([0.5]), 0.0)
     """
     K = Q.shape[1]

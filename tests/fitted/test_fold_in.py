@@ -52,10 +52,10 @@ def row_by_reference(model: ft.MatrixFactorization, items: Any, ratings: Any) ->
         ratings,
         factors.item_factors.astype(np.float64),
         factors.item_bias,
-        factors.mean,
-        factors.scale,
-        REGULARIZATION,
-        model.fit_bias,
+        mean=factors.mean,
+        scale=factors.scale,
+        regularization=REGULARIZATION,
+        fit_bias=model.fit_bias,
     )
 
 
@@ -107,9 +107,9 @@ def test_items_equal_the_reference_with_sides_exchanged() -> None:
             ratings[items == item],
             factors.user_factors,
             factors.user_bias,
-            factors.mean,
-            factors.scale,
-            REGULARIZATION,
+            mean=factors.mean,
+            scale=factors.scale,
+            regularization=REGULARIZATION,
         )
         row = model.items_.tolist().index(item)
         np.testing.assert_allclose(model.item_factors_[row], p, 1e-9, 1e-12)
@@ -186,7 +186,13 @@ def test_rows_of_any_number_of_ratings_equal_the_reference() -> None:
         p, b = np.zeros(3), 0.0
         if mine.any():
             p, b = reference.fold_in(
-                items[mine], ratings[mine], fixed.factors, fixed.bias, 0.0, 1.0, 0.1
+                items[mine],
+                ratings[mine],
+                fixed.factors,
+                fixed.bias,
+                mean=0.0,
+                scale=1.0,
+                regularization=0.1,
             )
         np.testing.assert_allclose([*P[row], bias[row]], [*p, b], 1e-9)
     empty = rows[:0], items[:0], ratings[:0]

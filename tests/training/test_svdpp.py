@@ -376,11 +376,11 @@ def test_new_users_agree_with_the_reference(columns: Any, fit_bias: bool, dtype:
             ratings[users == user],
             factors.item_factors.astype(np.float64),
             factors.item_bias,
-            factors.mean,
-            factors.scale,
-            0.04,
-            fit_bias,
-            factors.svdpp.astype(np.float64),
+            mean=factors.mean,
+            scale=factors.scale,
+            regularization=0.04,
+            fit_bias=fit_bias,
+            Y=factors.svdpp.astype(np.float64),
         )
         row = fitted.users_.tolist().index(user)
         np.testing.assert_allclose(fitted.user_factors_[row], p, tolerance, tolerance)
