@@ -86,8 +86,8 @@ def solve_exactly(
     width = len(diagonal)
     penalties = [penalty.factors, penalty.bias][: 1 + fixed.fit_bias]
     regular = min(penalties) >= MIN_PENALTY
-    # When memory is short, NumPy may crash in an operation that casts or indexes with an array, so
-    # casts stand apart, and rows are read with `take` and written as slices.
+    # If a ufunc has to cast or broadcast, NumPy (2.0 to 2.4) allocates its buffers without the GIL,
+    # and crashes if memory is short. So here casts stand apart, and operands have equal shapes.
     keys = ratings.rows.astype(np.int64) * np.int64(len(fixed.factors))
     keys += ratings.others.astype(np.int64)
     order = np.argsort(keys, kind="stable")
@@ -106,7 +106,10 @@ def solve_exactly(
         n_batch = max(1, cells // (width * max(width, min(n, slab))))
         for first in range(begin, end, n_batch):
             batch = slice(first, min(first + n_batch, end))
-            entries = starts.take(by_count[batch])[:, None] + np.arange(n)
+            n_same = batch.stop - batch.start
+            entries = np.repeat(starts.take(by_count[batch]), n)
+            entries += np.tile(np.arange(n), n_same)
+            entries = entries.reshape(n_same, n)
             equations = _Equations(factors, others.take(entries), residuals.take(entries), diagonal)
             with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the solution
                 if regular and n < width:
@@ -155,7 +158,8 @@ def _solve_normal(equations: _Equations, regular: bool, slab: int) -> Floats:
         X = equations.design(columns)
         A += X.mT @ X
         y += X.mT @ equations.residuals[:, columns, None]
-    A.reshape(n_rows, -1)[:, :: width + 1] += n * equations.diagonal
+    for k in range(width):
+        A[:, k, k] += n * equations.diagonal[k]
     if regular:
         w: Floats = np.linalg.solve(A, y)[..., 0]
         return w
@@ -170,8 +174,9 @@ def _solve_dual(equations: _Equations) -> Floats:
     """
     n = equations.others.shape[1]
     X = equations.design(slice(None))
-    divided = X / equations.diagonal
+    divided = X / np.tile(equations.diagonal, X.size // X.shape[2]).reshape(X.shape)
     A = divided @ X.mT
-    A.reshape(len(A), -1)[:, :: n + 1] += n
+    for t in range(n):
+        A[:, t, t] += n
     w: Floats = divided.mT @ np.linalg.solve(A, equations.residuals[..., None])
     return w[..., 0]
