@@ -18,6 +18,7 @@ from factorate._serving import complete, groups, predictions, recommend, similar
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils import sklearn_protocol
 from factorate._utils.validation import show
+from factorate._utils.writer_lock import writer_lock
 from factorate.exceptions import not_fitted
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class FactorModel:
 
     As with any scikit-learn estimator, ``__init__`` stores its arguments unchanged as attributes of
     the same name. A fitted model holds a `FittedState` in ``_fitted``. Methods that change the
-    model replace it in one assignment, so other threads can read the model meanwhile.
+    model replace it in one assignment, so other threads can read the model meanwhile. They hold
+    the `writer_lock` of the model, so that no change of another thread is lost.
     """
 
     _estimator_type = "regressor"
@@ -949,7 +951,7 @@ class FactorModel:
         -------
         FactorModel
             This model. Other threads may read it during the call, and see the old model until the
-            call ends; only one thread at a time may change it.
+            call ends; those that change it wait.
 
         Raises
         ------
@@ -991,7 +993,7 @@ class FactorModel:
         -------
         FactorModel
             This model. Other threads may read it during the call, and see the old model until the
-            call ends; only one thread at a time may change it.
+            call ends; those that change it wait.
 
         Raises
         ------
@@ -1017,21 +1019,25 @@ class FactorModel:
         return self._add("item", X, y)
 
     def _add(self, side: Literal["user", "item"], X: Any, y: ArrayLike | None) -> Self:
-        fitted = self._require()
-        settings = check_settings(self.get_params(), fitted.seed)
-        ratings, columns = read_further(
-            X,
-            y,
-            fitted.user_index,
-            fitted.item_index,
-            dtype=fitted.factors.user_factors.dtype,
-            names=self._checked_columns(),
-            new_users=side == "user",
-            new_items=side == "item",
-        )
-        users, items = (columns.user_ids, ratings.user_rows), (columns.item_ids, ratings.item_rows)
-        warn_unknown(users, items, IN_RATINGS, stacklevel=3)
-        self._fitted = add_rows(fitted, ratings, side, settings)
+        with writer_lock(self):
+            fitted = self._require()
+            settings = check_settings(self.get_params(), fitted.seed)
+            ratings, columns = read_further(
+                X,
+                y,
+                fitted.user_index,
+                fitted.item_index,
+                dtype=fitted.factors.user_factors.dtype,
+                names=self._checked_columns(),
+                new_users=side == "user",
+                new_items=side == "item",
+            )
+            users, items = (
+                (columns.user_ids, ratings.user_rows),
+                (columns.item_ids, ratings.item_rows),
+            )
+            warn_unknown(users, items, IN_RATINGS, stacklevel=3)
+            self._fitted = add_rows(fitted, ratings, side, settings)
         return self
 
     def remove_users(self, users: ArrayLike) -> Self:
@@ -1067,17 +1073,20 @@ class FactorModel:
         >>> model.remove_users(["a"]).users_.tolist()
         ['b']
         """
-        fitted = self._require()
-        column = read_ids(as_column(users), "users")  # unlike `rows_of`, which reads None as all
-        rows = look_up(fitted.user_index, column, "users")
-        unknown = np.flatnonzero(rows < 0)
-        if len(unknown):
-            name = show(column.values[unknown[0]])
-            raise ValueError(
-                f"users[{unknown[0]}] is {name}, which is not a user of the model; no user was "
-                f"removed"
-            )
-        self._fitted = remove_users(fitted, rows)
+        with writer_lock(self):
+            fitted = self._require()
+            column = read_ids(
+                as_column(users), "users"
+            )  # unlike `rows_of`, which reads None as all
+            rows = look_up(fitted.user_index, column, "users")
+            unknown = np.flatnonzero(rows < 0)
+            if len(unknown):
+                name = show(column.values[unknown[0]])
+                raise ValueError(
+                    f"users[{unknown[0]}] is {name}, which is not a user of the model; no user was "
+                    f"removed"
+                )
+            self._fitted = remove_users(fitted, rows)
         return self
 
     # Files

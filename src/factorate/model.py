@@ -10,6 +10,7 @@ from factorate._fitted import model_file
 from factorate._fitted.fit import TrainingData, fit
 from factorate._fitted.partial_fit import partial_fit
 from factorate._utils.validation import check_flag
+from factorate._utils.writer_lock import writer_lock
 from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
 
@@ -332,7 +333,8 @@ class MatrixFactorization(FactorModel):
             self._fitted = fitted
 
         data = TrainingData(X, y, sample_weight, eval_set)
-        fit(self.get_params(), data, callbacks, vars(self).get("_fitted"), store)
+        with writer_lock(self):
+            fit(self.get_params(), data, callbacks, vars(self).get("_fitted"), store)
         return self
 
     def partial_fit(
@@ -355,7 +357,8 @@ class MatrixFactorization(FactorModel):
         Returns
         -------
         MatrixFactorization
-            The model itself. Threads that read it meanwhile use its previous state.
+            The model itself. Threads that read it meanwhile use its previous state; those that
+            change it wait.
 
         Raises
         ------
@@ -375,10 +378,11 @@ class MatrixFactorization(FactorModel):
         >>> model.partial_fit((["c"], [7], [4])).users_.tolist()
         ['a', 'b', 'c']
         """
-        old: FittedState | None = vars(self).get("_fitted")
-        if old is None:
-            return self.fit(X, y, sample_weight)
-        self._fitted = partial_fit(self.get_params(), X, y, sample_weight, old)
+        with writer_lock(self):
+            old: FittedState | None = vars(self).get("_fitted")
+            if old is None:
+                return self.fit(X, y, sample_weight)
+            self._fitted = partial_fit(self.get_params(), X, y, sample_weight, old)
         return self
 
 
