@@ -9,7 +9,7 @@ import numpy as np
 from factorate import metrics
 from factorate._fitted import model_file
 from factorate._fitted.fold_in import add_rows
-from factorate._fitted.remove_users import remove_users
+from factorate._fitted.remove_rows import remove_rows
 from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.ratings import read_further
@@ -19,7 +19,7 @@ from factorate._training.settings import check_columns, check_settings, draw_see
 from factorate._utils import sklearn_protocol
 from factorate._utils.validation import show
 from factorate._utils.writer_lock import writer_lock
-from factorate.exceptions import not_fitted
+from factorate.exceptions import UnknownIdError, not_fitted
 
 if TYPE_CHECKING:
     import inspect
@@ -854,7 +854,7 @@ class FactorModel:
         ImportError
             If scikit-learn is not installed.
         TypeError, ValueError
-            If `n_groups` is not an integer in its range.
+            If `n_groups` is not an integer in its range, or the model has no items.
         NotFittedError
             If the model is not fitted.
 
@@ -865,7 +865,10 @@ class FactorModel:
         >>> sorted(set(model.group_items(2).tolist()))
         [0, 1]
         """
-        return groups.group(self.item_factors_, n_groups, draw_seed(self.random_state))
+        factors = self.item_factors_
+        if not len(factors):
+            raise ValueError("the model has no items to group; all were removed")
+        return groups.group(factors, n_groups, draw_seed(self.random_state))
 
     # Vectors
 
@@ -1059,10 +1062,10 @@ class FactorModel:
 
         Raises
         ------
-        ValueError
+        UnknownIdError
             If a user is unknown; the model does not change.
-        TypeError
-            If ids are of another type than in training.
+        TypeError, ValueError
+            If the input is not ids, or ids are of another type than in training.
         NotFittedError
             If the model is not fitted.
 
@@ -1073,20 +1076,57 @@ class FactorModel:
         >>> model.remove_users(["a"]).users_.tolist()
         ['b']
         """
+        return self._remove("user", users)
+
+    def remove_items(self, items: ArrayLike) -> Self:
+        """Remove items: their ids, factors, biases and SVD++ terms, also from the seen items.
+
+        The rows of the other items move up. Factors and biases of the users do not change, although
+        the ratings of the removed items contributed to them; to exclude these ratings, call `fit`
+        without them.
+
+        Parameters
+        ----------
+        items : array-like of shape (n,) or id
+            Ids of the items.
+
+        Returns
+        -------
+        FactorModel
+            This model.
+
+        Raises
+        ------
+        UnknownIdError
+            If an item is unknown; the model does not change.
+        TypeError, ValueError
+            If the input is not ids, or ids are of another type than in training.
+        NotFittedError
+            If the model is not fitted.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((["a", "b"], [7, 8], [5, 3]))
+        >>> model.remove_items([7]).items_.tolist()
+        [8]
+        """
+        return self._remove("item", items)
+
+    def _remove(self, side: Literal["user", "item"], ids: ArrayLike) -> Self:
         with writer_lock(self):
             fitted = self._require()
-            column = read_ids(
-                as_column(users), "users"
-            )  # unlike `rows_of`, which reads None as all
-            rows = look_up(fitted.user_index, column, "users")
+            index = fitted.user_index if side == "user" else fitted.item_index
+            column = read_ids(as_column(ids), f"{side}s")  # unlike `rows_of`, for which None is all
+            rows = look_up(index, column, f"{side}s")
             unknown = np.flatnonzero(rows < 0)
             if len(unknown):
-                name = show(column.values[unknown[0]])
-                raise ValueError(
-                    f"users[{unknown[0]}] is {name}, which is not a user of the model; no user was "
+                raise UnknownIdError(
+                    f"{side}s[{unknown[0]}] is {show(column.values[unknown[0]])}, which is not "
+                    f"{'a user' if side == 'user' else 'an item'} of the model; no {side} was "
                     f"removed"
                 )
-            self._fitted = remove_users(fitted, rows)
+            self._fitted = remove_rows(fitted, side, rows)
         return self
 
     # Files
