@@ -10,6 +10,7 @@ import os
 import pickle
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,16 @@ def changes(model: Model, columns: Any) -> list[Callable[[], Any]]:
     def remove_users() -> None:
         model.remove_users(model.users_[-3:])
 
+    def remove_items() -> None:
+        model.remove_items(model.items_[-2:])
+
     def partial_fit() -> None:
         generator = np.random.default_rng(next(seeds))
         late = generator.integers(40, 70, 40), generator.integers(0, 80, 40)
         model.partial_fit((*late, generator.normal(3, 1, 40)))
 
-    return [fit, add_users, partial_fit, remove_users, add_items, partial_fit, remove_users]
+    added = [fit, add_users, partial_fit, remove_users, add_items, partial_fit]
+    return [*added, remove_items, remove_users]
 
 
 @pytest.mark.filterwarnings("ignore::factorate.UnknownIdWarning")
@@ -153,6 +158,7 @@ def test_no_change_of_two_threads_is_lost(columns: Any) -> None:
         ("add_users", ([7], [7], [4.0])),
         ("add_items", ([7], [7], [4.0])),
         ("remove_users", [7]),
+        ("remove_items", [7]),
     ],
 )
 def test_a_change_waits_for_the_end_of_another(method: str, argument: Any, columns: Any) -> None:
@@ -246,3 +252,24 @@ def test_joblib_workers_change_copies_of_a_model(columns: Any) -> None:
     model.partial_fit(columns)  # the model has a lock now
     changed = joblib.Parallel(n_jobs=2)(joblib.delayed(model.remove_users)([u]) for u in (3, 7))
     assert [len(other.users_) for other in (model, *changed)] == [60, 59, 59]
+
+
+PAIRS = [([999], [3])] * 2
+
+
+def warnings_of_predict(model: Model, unknown: Any) -> int:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.predict(PAIRS[0], unknown=unknown)
+    return len(caught)
+
+
+def test_unknown_reaches_the_workers_of_joblib(columns: Any) -> None:
+    """A filter of warnings does not reach them."""
+    joblib = pytest.importorskip("joblib", reason="joblib, which scikit-learn brings, is absent")
+    model = fitted(columns, n_threads=1)
+    predict = joblib.delayed(warnings_of_predict)
+    counts = joblib.Parallel(n_jobs=2)(predict(model, unknown) for unknown in ("ignore", "warn"))
+    assert counts == [0, 1]
+    with pytest.raises(ft.UnknownIdError, match=r"1 of 1 users are unknown \(999\)"):
+        joblib.Parallel(n_jobs=2)(joblib.delayed(model.predict)(p, unknown="raise") for p in PAIRS)
