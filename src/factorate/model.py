@@ -394,10 +394,10 @@ def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorizatio
     path : str or path-like
         Path of the ``.npz`` file.
     mmap : bool, default=False
-        Whether to map the large arrays into memory instead of copying them. Loading then takes
-        almost no time, and processes share the memory, but the contents of these arrays are not
+        Whether to map the factors, biases and seen items into memory instead of copying them, so
+        that processes share the memory. The contents of the factors and biases are then not
         checked. While it is mapped, the file may be replaced (except on Windows) but must not be
-        changed in place. Factors saved as float16 are always copied.
+        changed in place. Factors saved as float16 are always copied; see Notes for ids.
 
     Returns
     -------
@@ -414,6 +414,12 @@ def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorizatio
     See Also
     --------
     MatrixFactorization.save : Write a model to a file.
+
+    Notes
+    -----
+    Ids are always copied and checked. With ``mmap=True`` that is most of the time of loading: about
+    0.01 s for a million integers, 0.2 to 0.3 s for a million texts and 2 s for a million UUIDs. The
+    first call that looks up a text or a UUID takes another 0.4 s per million, to index them.
 
     Examples
     --------
