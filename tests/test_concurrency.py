@@ -8,6 +8,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 import time
 import warnings
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from training_cases import sigint_raises
 
 import factorate as ft
 
@@ -221,6 +223,30 @@ def test_an_interrupted_change_does_not_keep_others_waiting(columns: Any) -> Non
         model.add_users(3)
     in_threads(lambda: model.remove_users([7]))
     assert 7 not in model.users_
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows, an interrupt does not end the wait")
+def test_an_interrupt_ends_the_wait_for_another_change(columns: Any) -> None:
+    model, begun, finish = fitted(columns, n_threads=1), threading.Event(), threading.Event()
+
+    def wait(_: object) -> None:
+        begun.set()
+        finish.wait(60)
+
+    interrupt = threading.Timer(
+        0.2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+    )
+    with ThreadPoolExecutor(1) as pool, sigint_raises():
+        fit = pool.submit(model.fit, columns, callbacks=[wait])
+        try:
+            assert begun.wait(60)
+            interrupt.start()
+            with pytest.raises(KeyboardInterrupt):
+                model.remove_users([7])
+        finally:
+            finish.set()
+        fit.result(60)
+    assert model.remove_users([7]).users_.tolist() == [*range(7), *range(8, 60)]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.make_index import make_index
 from factorate._serving.top_n import Excluded
-from factorate._utils.validation import show
+from factorate._utils.validation import check_column, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -74,15 +75,30 @@ def _read_exclude(
     key_of_user = look_up(index, read_ids(user_ids, "users"), "users", "those of exclude are")
     needed = np.zeros(len(index.ids), np.bool)
     needed[key_of_user[key_of_user >= 0]] = True
-    found: list[Rows] = [np.empty((2, 0), np.int32)]
-    for key, (user, ids) in zip(keys.tolist(), exclude.items(), strict=True):
-        if needed[key]:
-            name = f"exclude[{show(user)}]"
-            rows = look_up(item_index, read_ids(as_column(ids), name), name)
-            rows = rows[rows >= 0]
-            found.append(np.stack([np.full_like(rows, key), rows]))
-    key_rows, item_rows = np.concatenate(found, axis=1)
-    return find_seen(key_rows, item_rows, len(index.ids), len(item_index.ids)), key_of_user
+    columns = {
+        key: (f"exclude[{show(user)}]", as_column(ids))
+        for key, (user, ids) in zip(keys.tolist(), exclude.items(), strict=True)
+        if needed[key]
+    }
+    lengths = [len(ids) for _, ids in columns.values()]
+    key_rows = np.repeat(np.fromiter(columns, np.int32, len(columns)), lengths)
+    item_rows = _look_up_all(columns.values(), item_index)
+    known = item_rows >= 0
+    n_rows = len(index.ids), len(item_index.ids)
+    return find_seen(key_rows[known], item_rows[known], *n_rows), key_of_user
+
+
+def _look_up_all(columns: Collection[tuple[str, Any]], index: IdIndex) -> Rows:
+    """Return the rows of the ids of named columns, −1 if unknown, one column after the other."""
+    for name, ids in columns:
+        check_column(ids, name)
+    together = list(itertools.chain.from_iterable(ids for _, ids in columns))
+    try:
+        return look_up(index, read_ids(together, "exclude"), "exclude")
+    except (TypeError, ValueError):
+        for name, ids in columns:  # to raise the error with the name of the column
+            look_up(index, read_ids(ids, name), name)
+        raise
 
 
 def _bounds(seen: Seen, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
