@@ -368,7 +368,7 @@ class FactorModel:
             Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a CSV or
             Parquet file, or a sparse matrix whose stored entries are the pairs.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown users and items, ignore it or raise an error.
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -419,7 +419,7 @@ class FactorModel:
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown users and items, ignore it or raise an error.
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -482,7 +482,7 @@ class FactorModel:
         sample_weight : array-like of shape (n,), default=None
             Weights of the ratings, at least 0; None for equal weights.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown users and items, ignore it or raise an error.
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -537,7 +537,7 @@ class FactorModel:
         items : array-like of shape (n,), default=None
             Ids of the items of the columns; None for all, in the order of `items_`.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown users and items, ignore it or raise an error.
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -636,7 +636,7 @@ class FactorModel:
             Whether to return Python values without empty entries, as JSON needs them:
             ``{user: [(item, score), ...]}``, or the list for one user.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown users and items, ignore it or raise an error.
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -727,7 +727,7 @@ class FactorModel:
         as_lists : bool, default=False
             Whether to return Python values without empty entries: ``[(item, score), ...]``.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown items, ignore it or raise an error.
+            What to do about unknown items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -818,7 +818,7 @@ class FactorModel:
             Whether to return Python values without empty entries:
             ``{user: [(similar_user, score), ...]}``, or the list for one user.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown users, ignore it or raise an error.
+            What to do about unknown users: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -908,7 +908,7 @@ class FactorModel:
             Whether to return Python values without empty entries:
             ``{item: [(similar_item, score), ...]}``, or the list for one item.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown items, ignore it or raise an error.
+            What to do about unknown items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -1101,7 +1101,7 @@ class FactorModel:
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown items, ignore it or raise an error.
+            What to do about unknown items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -1147,7 +1147,7 @@ class FactorModel:
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         unknown : {"warn", "ignore", "raise"}, default="warn"
-            Whether to warn about unknown users, ignore it or raise an error.
+            What to do about unknown users: warn, ignore them or raise an error.
 
         Returns
         -------

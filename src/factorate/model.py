@@ -300,7 +300,8 @@ class MatrixFactorization(FactorModel):
         Returns
         -------
         MatrixFactorization
-            The fitted model itself.
+            The fitted model itself. Threads that read it meanwhile use its previous state; those
+            that change it wait.
 
         Raises
         ------

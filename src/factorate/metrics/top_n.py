@@ -49,7 +49,7 @@ def ranking(
     threshold : float or None, default=None
         Lowest rating of a relevant item. None makes every held-out pair relevant.
     unknown : {"warn", "ignore", "raise"}, default="warn"
-        Whether to warn about unknown users, ignore it or raise an error.
+        What to do about unknown users: warn, ignore them or raise an error.
 
     Returns
     -------
