@@ -2,7 +2,13 @@
 
 from factorate import datasets, metrics
 from factorate.config import show_config
-from factorate.exceptions import DivergenceError, ModelFileError, NotFittedError, UnknownIdWarning
+from factorate.exceptions import (
+    DivergenceError,
+    ModelFileError,
+    NotFittedError,
+    UnknownIdError,
+    UnknownIdWarning,
+)
 from factorate.model import MatrixFactorization, load
 from factorate.plotting import LearningCurveDisplay
 from factorate.textbook import matrix_factorization
@@ -15,6 +21,7 @@ __all__ = [
     "MatrixFactorization",
     "ModelFileError",
     "NotFittedError",
+    "UnknownIdError",
     "UnknownIdWarning",
     "datasets",
     "load",

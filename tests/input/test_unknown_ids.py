@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from factorate._input.unknown_ids import IN_RATINGS, warn_unknown
-from factorate.exceptions import UnknownIdWarning
+from factorate.exceptions import UnknownIdError, UnknownIdWarning
 
 
 def test_unknown_users_and_items_are_counted_and_named() -> None:
@@ -29,3 +29,19 @@ def test_known_ids_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_unknown(known, known, IN_RATINGS, stacklevel=1)
+
+
+def test_the_policy_selects_a_warning_an_error_or_neither() -> None:
+    users, items = (["a"], np.array([-1], np.int32)), ([1], np.array([0], np.int32))
+    with pytest.raises(
+        UnknownIdError,
+        match=r"\('a'\); with unknown='ignore', their ratings are left out$",
+    ):
+        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="raise")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="ignore")
+    with pytest.raises(
+        ValueError, match="unknown is 'never'; expected 'warn', 'ignore' or 'raise'"
+    ):
+        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="never")  # type: ignore[arg-type]
