@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from factorate._fitted.seen import remove_seen_items, remove_seen_users
-from factorate._input.make_index import without
+from factorate._input.make_index import remaining_rows, without
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -28,15 +26,15 @@ def remove_rows(fitted: FittedState, side: Literal["user", "item"], rows: Rows) 
 
 def _remove_users(fitted: FittedState, rows: Rows) -> FittedState:
     old, accumulators, seen = fitted.factors, fitted.accumulators, fitted.seen
-    indices = rows.astype(np.intp)  # when memory is short, NumPy may crash with other integers
+    remaining = remaining_rows(rows, len(old.user_factors))
     if accumulators is not None:
-        accumulators = np.delete(accumulators[0], indices, axis=0), accumulators[1]
+        accumulators = accumulators[0].take(remaining, axis=0), accumulators[1]
     return replace(
         fitted,
         factors=replace(
             old,
-            user_factors=np.delete(old.user_factors, indices, axis=0),
-            user_bias=np.delete(old.user_bias, indices),
+            user_factors=old.user_factors.take(remaining, axis=0),
+            user_bias=old.user_bias.take(remaining),
         ),
         user_index=without(fitted.user_index, rows),
         accumulators=accumulators,
@@ -46,16 +44,16 @@ def _remove_users(fitted: FittedState, rows: Rows) -> FittedState:
 
 def _remove_items(fitted: FittedState, rows: Rows) -> FittedState:
     old, accumulators, seen = fitted.factors, fitted.accumulators, fitted.seen
-    indices = rows.astype(np.intp)
+    remaining = remaining_rows(rows, len(old.item_factors))
     if accumulators is not None:
-        accumulators = accumulators[0], np.delete(accumulators[1], indices, axis=0)
+        accumulators = accumulators[0], accumulators[1].take(remaining, axis=0)
     return replace(
         fitted,
         factors=replace(
             old,
-            item_factors=np.delete(old.item_factors, indices, axis=0),
-            item_bias=np.delete(old.item_bias, indices),
-            svdpp=None if old.svdpp is None else np.delete(old.svdpp, indices, axis=0),
+            item_factors=old.item_factors.take(remaining, axis=0),
+            item_bias=old.item_bias.take(remaining),
+            svdpp=None if old.svdpp is None else old.svdpp.take(remaining, axis=0),
         ),
         item_index=without(fitted.item_index, rows),
         accumulators=accumulators,
