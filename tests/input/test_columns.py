@@ -165,7 +165,7 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
         r"items\[2\] is",
     ),
     "mixed ids": ((([1, "a"], [1, 2], [1, 2]),), TypeError, "users mix integer"),
-    "float ids": ((([1.0, 2.0], [1, 2], [1, 2]),), TypeError, r"astype\('int64'\)"),
+    "float ids": ((([1.0, 2.5], [1, 2], [1, 2]),), ValueError, r"users\[1\] is 2\.5"),
     "no columns": (
         (pd.DataFrame({"a": [1], "b": [1], "c": [1], "d": [1]}),),
         ValueError,

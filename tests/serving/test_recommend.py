@@ -138,7 +138,7 @@ def test_exclude_seen_without_seen_items_raises(columns: Any) -> None:
         ({"n": 2.5}, TypeError, "n is 2.5"),
         ({"exclude_seen": 1}, TypeError, "exclude_seen is 1; expected True or False"),
         ({"as_frame": "yes"}, TypeError, "as_frame is 'yes'"),
-        ({"users": [1.5]}, TypeError, "users"),
+        ({"users": [1.5]}, ValueError, r"users\[0\] is 1\.5"),
         ({"users": [None]}, ValueError, "missing id"),
     ],
 )
