@@ -103,7 +103,7 @@ def test_n_may_exceed_the_number_of_candidates(columns: Any, model: ft.MatrixFac
 
 
 def test_unknown_users_get_the_items_with_the_largest_bias(model: ft.MatrixFactorization) -> None:
-    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 3 users are unknown \(777, -5\)"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 3 rows name 2 unknown users \(777, -5\)"):
         items, scores = model.recommend([777, 3, -5], n=4)
     by_bias = np.argsort(-model.item_bias_, kind="stable")[:4]
     for unknown in (0, 2):
