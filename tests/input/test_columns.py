@@ -246,6 +246,16 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "one dimension": ((np.ones(5),), ValueError, r"shape \(5,\)"),
     "three dimensions": ((np.ones((2, 2, 2)),), ValueError, r"shape \(2, 2, 2\)"),
     "list of columns": (([[1, 2], [1, 2], [1.0, 2.0]],), ValueError, r"pass a tuple \(users"),
+    "list of three columns of text": (
+        ([["ann", "bob", "cy"], ["tea", "rye", "jam"], [5, 3, 4]],),
+        ValueError,
+        r"pass a tuple \(users",
+    ),
+    "numbers as text": (
+        (np.array([["ann", "tea", "5"]] * 4),),
+        ValueError,
+        r"rows of \(user, item, rating\)",
+    ),
     "y with sparse": ((SPARSE, [1, 2, 3, 4]), ValueError, "pass it without y"),
     "masked rating": (
         (([1, 2], [1, 2], np.ma.array([1, 2], mask=[False, True])),),

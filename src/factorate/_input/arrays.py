@@ -159,7 +159,7 @@ def _are_triples(data: Data, array: NDArray[Any]) -> bool:
     """Return whether rows can only be (user, item, rating): they are tuples, or ids are text."""
     if array.shape[1] != 3 or not len(array):
         return False
-    if _has_text(array):
+    if _has_text(array) and not isinstance(array[0, 2], str | bytes):
         return True
     return isinstance(data, list) and len(data) != 3 and all(isinstance(r, tuple) for r in data)
 
