@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from optional import pandas as pd
 from optional import polars as pl
 from optional import present, scipy
+from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import reference
@@ -144,7 +145,8 @@ def test_nan_is_missing_in_a_pivoted_frame() -> None:
     users, items = np.nonzero(R)
     long = pd.DataFrame({"userId": users, "movieId": items, "rating": R[users, items]})
     wide = long.pivot(index="userId", columns="movieId", values="rating")
-    in_polars = pl.from_pandas(long.sort_values("movieId")).pivot(
+    present(pa)  # for `to_arrow`
+    in_polars = pl.DataFrame(long.sort_values("movieId").to_dict("list")).pivot(
         "movieId", index="userId", values="rating"
     )
     in_arrow = in_polars.sort("userId").to_arrow()

@@ -138,7 +138,7 @@ def test_columns_of_files_can_be_numbered(tmp_path: Path) -> None:
 def test_columns_can_be_numbered() -> None:
     frame = pd.DataFrame({"r": VALUES, "who": USERS, "what": ITEMS})
     assert content(read(frame, names=(1, 2, 0))) == EXPECTED
-    assert content(read(pl.from_pandas(frame), names=(1, "what", 0))) == EXPECTED
+    assert content(read(pl.DataFrame(frame.to_dict("list")), names=(1, "what", 0))) == EXPECTED
     rows = pd.DataFrame(list(zip(USERS, ITEMS, VALUES, strict=True)))
     assert content(read(rows, names=(0, 1, 2))) == EXPECTED
     with pytest.raises(ValueError, match=r"names 3, which is not .*, numbered from 0 to 2"):

@@ -11,6 +11,7 @@ from forms import content, read
 from optional import pandas as pd
 from optional import polars as pl
 from optional import present, scipy
+from optional import pyarrow as pa
 
 from factorate._input.wide import Wide, as_wide
 
@@ -39,7 +40,9 @@ def test_a_pivoted_frame_is_read_as_its_ratings() -> None:
 
 def test_a_frame_without_an_index_has_the_user_ids_in_its_first_column() -> None:
     expected = [(user, str(item), value) for user, item, value in EXPECTED]
-    in_polars = pl.from_pandas(long()).pivot("item", index="user", values="rating")
+    present(pa)  # for `to_arrow`
+    columns = {"user": USERS, "item": ITEMS, "rating": VALUES}
+    in_polars = pl.DataFrame(columns).pivot("item", index="user", values="rating")
     for frame in (in_polars, in_polars.lazy(), in_polars.to_arrow()):
         assert content(read(Wide(frame))) == expected
     assert content(read(Wide(in_polars.rename({"user": "reader"})))) == expected
