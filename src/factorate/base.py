@@ -14,6 +14,7 @@ from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.ratings import read_further
 from factorate._input.unknown_ids import IN_RATINGS, Policy, warn_unknown
+from factorate._input.wide import as_wide
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils import sklearn_protocol
@@ -408,7 +409,12 @@ class FactorModel:
         )
 
     def evaluate(
-        self, X: Any, y: ArrayLike | None = None, *, unknown: Policy = "warn"
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
     ) -> dict[str, float]:
         """Compute the errors of the predictions of ratings.
 
@@ -418,6 +424,8 @@ class FactorModel:
             Ratings, in any form that `fit` accepts.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
         unknown : {"warn", "ignore", "raise"}, default="warn"
             What to do about unknown users and items: warn, ignore them or raise an error.
 
@@ -450,7 +458,7 @@ class FactorModel:
         """
         compared = predictions.compare(
             self._require(),
-            X,
+            as_wide(X, wide),
             y,
             columns=self._checked_columns(),
             clip=self.clip,
@@ -469,6 +477,7 @@ class FactorModel:
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
+        wide: bool = False,
         unknown: Policy = "warn",
     ) -> float:
         """Compute the coefficient of determination R² of the predictions, as scikit-learn does.
@@ -481,6 +490,8 @@ class FactorModel:
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         sample_weight : array-like of shape (n,), default=None
             Weights of the ratings, at least 0; None for equal weights.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
         unknown : {"warn", "ignore", "raise"}, default="warn"
             What to do about unknown users and items: warn, ignore them or raise an error.
 
@@ -512,7 +523,7 @@ class FactorModel:
         """
         compared = predictions.compare(
             self._require(),
-            X,
+            as_wide(X, wide),
             y,
             columns=self._checked_columns(),
             clip=self.clip,
@@ -1085,7 +1096,14 @@ class FactorModel:
 
     # Adding and removing
 
-    def add_users(self, X: Any, y: ArrayLike | None = None, *, unknown: Policy = "warn") -> Self:
+    def add_users(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+    ) -> Self:
         """Add users after training, each from all of their ratings; items do not change.
 
         Factors and bias of each user minimize the training objective: exactly for the squared loss;
@@ -1100,6 +1118,8 @@ class FactorModel:
             of a matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
         unknown : {"warn", "ignore", "raise"}, default="warn"
             What to do about unknown items: warn, ignore them or raise an error.
 
@@ -1132,9 +1152,16 @@ class FactorModel:
         >>> model.add_users((["dee", "dee"], ["tea", "jam"], [4, 2])).users_.tolist()
         ['ann', 'bob', 'cy', 'dee']
         """
-        return self._add("user", X, y, unknown)
+        return self._add("user", as_wide(X, wide), y, unknown)
 
-    def add_items(self, X: Any, y: ArrayLike | None = None, *, unknown: Policy = "warn") -> Self:
+    def add_items(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+    ) -> Self:
         """Add items after training, each from all of its ratings; users do not change.
 
         This is `add_users` with users and items exchanged.
@@ -1146,6 +1173,8 @@ class FactorModel:
             columns of a matrix are the items 0, 1, …; to add items with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
         unknown : {"warn", "ignore", "raise"}, default="warn"
             What to do about unknown users: warn, ignore them or raise an error.
 
@@ -1178,7 +1207,7 @@ class FactorModel:
         >>> model.add_items((["ann", "bob"], ["rye", "rye"], [4, 2])).items_.tolist()
         ['jam', 'tea', 'rye']
         """
-        return self._add("item", X, y, unknown)
+        return self._add("item", as_wide(X, wide), y, unknown)
 
     def _add(
         self, side: Literal["user", "item"], X: Any, y: ArrayLike | None, unknown: Policy
