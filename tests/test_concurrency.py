@@ -297,5 +297,5 @@ def test_unknown_reaches_the_workers_of_joblib(columns: Any) -> None:
     predict = joblib.delayed(warnings_of_predict)
     counts = joblib.Parallel(n_jobs=2)(predict(model, unknown) for unknown in ("ignore", "warn"))
     assert counts == [0, 1]
-    with pytest.raises(ft.UnknownIdError, match=r"1 of 1 users are unknown \(999\)"):
+    with pytest.raises(ft.UnknownIdError, match=r"1 of 1 rows names 1 unknown user \(999\)"):
         joblib.Parallel(n_jobs=2)(joblib.delayed(model.predict)(p, unknown="raise") for p in PAIRS)

@@ -65,7 +65,7 @@ def test_the_other_items_are_predicted_and_recommended_as_before(
     expected = old.recommend(n=9, exclude=REMOVED, exclude_seen=exclude_seen)
     for got, want in zip(model.recommend(n=9, exclude_seen=exclude_seen), expected, strict=True):
         np.testing.assert_array_equal(got, want)
-    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 items are unknown \(3\)"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 rows names 1 unknown item \(3\)"):
         model.predict(([5], [3]))
 
 

@@ -267,7 +267,7 @@ def test_unknown_selects_a_warning_an_error_or_neither(
     name: str, model: ft.MatrixFactorization
 ) -> None:
     call = unknown_calls(model)[name]
-    with pytest.warns(ft.UnknownIdWarning, match=r"unknown \(999\)") as caught:
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 unknown (user|item) \(999\)") as caught:
         warned = call()
     assert len(caught) == 1
     assert caught[0].filename == __file__
@@ -275,7 +275,7 @@ def test_unknown_selects_a_warning_an_error_or_neither(
         warnings.simplefilter("error")
         ignored = call(unknown="ignore")
     assert repr(ignored) == repr(warned)
-    with pytest.raises(ft.UnknownIdError, match=r"unknown \(999\); with unknown='ignore', "):
+    with pytest.raises(ft.UnknownIdError, match=r"1 unknown (user|item) \(999\); with unknown='ignore', "):
         call(unknown="raise")
     with pytest.raises(ValueError, match="unknown is 'never'; expected 'warn', 'ignore' or"):
         call(unknown="never")
