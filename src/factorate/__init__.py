@@ -5,6 +5,7 @@ from factorate.config import show_config
 from factorate.exceptions import DivergenceError, ModelFileError, NotFittedError, UnknownIdWarning
 from factorate.model import MatrixFactorization, load
 from factorate.plotting import LearningCurveDisplay
+from factorate.reading import read_ratings
 from factorate.textbook import matrix_factorization
 
 __version__ = "0.1.0"
@@ -20,5 +21,6 @@ __all__ = [
     "load",
     "matrix_factorization",
     "metrics",
+    "read_ratings",
     "show_config",
 ]

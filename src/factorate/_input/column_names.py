@@ -9,7 +9,8 @@ from factorate._utils.validation import show, show_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Names = tuple[str, str] | tuple[str, str, str]
+Name = str | int  # an integer is the number of a column, from 0
+Names = tuple[Name, Name] | tuple[Name, Name, Name]
 
 ROLES = ("users", "items", "ratings")
 ALIASES = {
@@ -26,9 +27,9 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     ----------
     present : sequence of str
         Names of all columns, in order.
-    names : tuple of str or None
-        Names of the columns (user, item, rating). None recognizes common names, and takes two or
-        three columns with other names in order.
+    names : tuple of str or int, or None
+        Names or numbers, from 0, of the columns (user, item, rating). None recognizes common names,
+        and takes two or three columns with other names in order.
     with_ratings : bool
         Whether a column of ratings is needed.
 
@@ -78,7 +79,7 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     )
 
 
-def find_id_column(present: Sequence[str], side: str, name: str | None = None) -> list[str]:
+def find_id_column(present: Sequence[str], side: str, name: Name | None = None) -> list[str]:
     """Find the column of user ids or of item ids.
 
     Parameters
@@ -87,8 +88,8 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
         Names of all columns.
     side : {"user", "item"}
         The ids to find.
-    name : str, optional
-        Name of the column; None to recognize it.
+    name : str or int, optional
+        Name or number of the column; None to recognize it.
 
     Returns
     -------
@@ -106,9 +107,7 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
     ['user_id']
     """
     if name is not None:
-        if name not in present:
-            raise ValueError(f"there is no column {show(name)} among {show_names(present)}")
-        return [name]
+        return [_check_name(present, name, "--columns")]
     found = [column for column in present if plain_name(column) in ALIASES[side]]
     if len(found) == 1:
         return found
@@ -167,14 +166,19 @@ def is_number(text: str) -> bool:
 def _check_present(present: Sequence[str], names: Names, wanted: int) -> list[str]:
     if len(names) < wanted:
         raise ValueError(f"columns={show(names)} has no rating; expected (user, item, rating)")
-    chosen = list(names[:wanted])
-    for name in chosen:
-        if name not in present:
-            raise ValueError(
-                f"columns={show(names)} names {show(name)}, which is not among the columns "
-                f"{show_names(present)}"
-            )
-    return chosen
+    return [_check_name(present, name, f"columns={show(names)}") for name in names[:wanted]]
+
+
+def _check_name(present: Sequence[str], name: Name, what: str) -> str:
+    """Return the name of a column that is given by its name or number."""
+    if name in present:
+        return present[present.index(name)]
+    if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(present):
+        return present[name]
+    numbers = f", numbered from 0 to {len(present) - 1}" if isinstance(name, int) else ""
+    raise ValueError(
+        f"{what} names {show(name)}, which is not among the columns {show_names(present)}{numbers}"
+    )
 
 
 def _check_header(names: Sequence[Any]) -> None:

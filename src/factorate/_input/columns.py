@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factorate._input.column_names import ROLES
-from factorate._input.files import read_file
+from factorate._input.files import InputFile, read_file
+from factorate._input.find_sources import is_file_object
 from factorate._input.frame_columns import read_frame, read_series, to_frame
 from factorate._input.sparse_entries import read_sparse
 from factorate._utils.validation import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 FORMS = (
-    "a DataFrame, the path of a CSV or Parquet file, a tuple (users, items, ratings) of arrays, "
+    "a DataFrame, the path of a file, an open file, a tuple (users, items, ratings) of arrays, "
     "X of shape (n, 2) with y, a scipy.sparse matrix or a dense 2-d array"
 )
 
@@ -99,8 +99,8 @@ def read_columns(
         if y is not None:
             raise ValueError("a sparse matrix holds its ratings; pass it without y")
         columns = Columns(*read_sparse(data, "the sparse matrix"))
-    elif isinstance(data, str | os.PathLike):
-        table = read_file(Path(data), names, in_data, kinds)
+    elif isinstance(data, str | os.PathLike | InputFile) or is_file_object(data):
+        table = read_file(data, names, in_data, kinds)
         columns = _read_frame(table, y, names, in_data)._replace(library=None)
     else:
         columns = _read_frame(data, y, names, in_data)
