@@ -101,7 +101,8 @@ def read_columns(
         columns = Columns(*read_sparse(data, "the sparse matrix"))
     elif isinstance(data, str | os.PathLike | InputFile) or is_file_object(data):
         table = read_file(data, names, in_data, kinds)
-        columns = _read_frame(table, y, names, in_data)._replace(library=None)
+        chosen = tuple(table.column_names)
+        columns = _read_frame(table, y, chosen, in_data)._replace(library=None)
     else:
         columns = _read_frame(data, y, names, in_data)
     wanted = ROLES if with_ratings or y is not None else ROLES[:2]

@@ -135,7 +135,9 @@ class _Text:
     def open(self) -> Iterator[Any]:
         """Open the file for pyarrow."""
         if self.source.path is not None and self.dialect.quoted:
-            yield self.source.path
+            # Given a path such as a.csv.gz, pyarrow would decompress the content.
+            with arrow().memory_map(str(self.source.path)) as file:
+                yield file
         elif self.dialect.quoted:
             with self.source.open() as file:
                 yield file
@@ -206,7 +208,10 @@ def _to_integers(texts: Any) -> Any | None:
 
 def _check_utf8(text: str, where: str, wrong: re.Pattern[str] = NOT_UTF8) -> None:
     if wrong.search(text):
-        raise ValueError(f"{where} is not UTF-8, which is expected; convert the file")
+        raise ValueError(
+            f"{where} is not UTF-8, which is expected; convert the file, or pass "
+            f"pandas.read_csv(…, encoding=…)"
+        )
 
 
 def _raise_for_line(text: _Text, chosen: list[str]) -> None:

@@ -193,9 +193,7 @@ def _find_formats(file: InputFile) -> list[tuple[Source, str]]:
     found = [(source, find_format(source)) for source in find_sources(file.source)]
     for source, form in found:
         if form != "csv" and (file.sep is not None or file.header is not None):
-            raise ValueError(
-                f"{source.name} is not text with a separator; leave out sep and header"
-            )
+            raise ValueError(f"{source.name} has format {form}; sep and header are for text")
     return found
 
 
