@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from factorate._input.arrow_files import read_arrow
 from factorate._input.column_names import find_columns
 from factorate._input.csv_files import read_csv, with_integers
 from factorate._input.file_formats import find_format
-from factorate._input.find_sources import find_sources
+from factorate._input.find_sources import find_sources, is_file_object
 from factorate._input.json_lines import read_json_lines
 from factorate._input.parquet_files import read_parquet
 from factorate._utils.validation import escape
@@ -59,7 +60,10 @@ class InputFile:
     header: bool | None = None
 
     def __post_init__(self) -> None:
-        """Raise TypeError or ValueError for a wrong separator or header."""
+        """Raise TypeError or ValueError for a wrong source, separator or header."""
+        if not isinstance(self.source, str | os.PathLike) and not is_file_object(self.source):
+            found = type(self.source).__name__
+            raise TypeError(f"got {found}; expected the path of a file, or an open file")
         if self.sep is not None and not isinstance(self.sep, str):
             raise TypeError(f"sep is {self.sep!r}; expected text, or None to find the separator")
         if self.sep is not None and (not self.sep or set(self.sep) & set('\r\n"')):
