@@ -22,7 +22,7 @@ def test_a_file_becomes_three_arrays() -> None:
         [242, 302],
         [3.0, 3.5],
     )
-    assert (users.dtype, items.dtype, ratings.dtype) == (np.int64, np.int64, np.float64)
+    assert [column.dtype for column in (users, items, ratings)] == [np.int64, np.int64, np.float64]
     users, _, _ = columns = ft.read_ratings(io.StringIO("ann;tea;5\nbob;rye;4\nann;rye;3\n"))
     assert users.tolist() == ["ann", "bob", "ann"]
     model = ft.MatrixFactorization(2, 1, random_state=0).fit(columns)

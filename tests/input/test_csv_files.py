@@ -156,6 +156,22 @@ def test_what_was_detected_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFi
     ]
 
 
+def test_the_dialect_of_several_files_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    present(pa)
+    for number in range(9):
+        (tmp_path / f"{number}.dat").write_text("1|2|3\n" if number == 7 else "1\t2\t3\n")
+    with caplog.at_level("INFO", "factorate"):
+        assert len(read(tmp_path).values) == 9
+    columns = "no header line, columns user, item, rating"
+    assert [record.getMessage().split("/")[-1].partition(": ")[2] for record in caplog.records] == [
+        "9 files",
+        f"separator tab, {columns}",
+        f"separator '|', {columns}",
+    ]
+
+
 def test_columns_that_are_not_read_may_have_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "ratings.csv"
     path.write_bytes("user,item,rating,title\na,b,1,Ä\n".encode("latin-1"))

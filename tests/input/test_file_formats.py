@@ -48,7 +48,10 @@ FILES = {
         r"is a spreadsheet, .* save the sheet as CSV, or pass pandas.read_excel",
     ),
     "r.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a spreadsheet"),
-    "r.pkl": (pickle.dumps([1]), r"is a pickle, which can run code, .* pandas.read_pickle"),
+    "r.pkl": (
+        pickle.dumps([1]),
+        r"is a pickle, .* only if you trust it, .* pass pandas.read_pickle",
+    ),
     "r.npy": (npy(archive=False), r"is a NumPy array, .* pass tuple\(numpy.load\(…\).T\)"),
     "r.npz": (npy(archive=True), "is a NumPy archive, .* scipy.sparse.load_npz"),
     "r.json": (JSON.encode(), r"is a JSON array, .* pandas.read_json\(…\), or write JSON lines"),

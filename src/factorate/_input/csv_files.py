@@ -39,7 +39,8 @@ def read_csv(
     *,
     sep: str | None = None,
     header: bool | None = None,
-    batch_bytes: int | None,
+    batch_bytes: int | None = None,
+    described: set[str] | None = None,
 ) -> Iterator[Any]:
     """Yield the chosen columns of a text file: ids as text or integers, ratings as floats.
 
@@ -55,8 +56,10 @@ def read_csv(
         Text between two fields; None to find it.
     header : bool, optional
         Whether the first line holds the names of the columns; None to find it out.
-    batch_bytes : int or None
+    batch_bytes : int, optional
         Size of the text of a table; None for one table.
+    described : set of str, optional
+        The dialects of other files that were logged already; that of this file is added.
 
     Yields
     ------
@@ -71,6 +74,7 @@ def read_csv(
     """
     pyarrow = arrow()
     text = _read_text(source, sep, header)
+    _log(text, set() if described is None else described)
     chosen = choose_from_file(choose, text.names, text.where)
     types = (pyarrow.string(), pyarrow.string(), pyarrow.float64())
     delimiter = {"delimiter": text.dialect.sep if text.dialect.quoted else REPLACEMENT}
@@ -165,25 +169,35 @@ class _Text:
 
 
 def _read_text(source: Source, sep: str | None, header: bool | None) -> _Text:
-    """Find the dialect of a file and the names of its columns, and log them."""
+    """Find the dialect of a file and the names of its columns."""
     head = source.head()
     text = head.decode("utf-8-sig", "surrogateescape")
     if len(head) == HEAD_BYTES:  # the last line is cut
         text = text[: text.rfind("\n") + 1] or text
     if not text.strip("\r\n"):
         raise ValueError(f"{source.name} is empty; expected ratings")
-    default_sep = "\t" if source.suffix == ".tsv" else ","
-    dialect = find_dialect(text, sep=sep, header=header, default_sep=default_sep)
+    usual = _usual_separator(source)
+    dialect = find_dialect(text, sep=sep, header=header, default_sep=usual)
     _, first = next(_Text(source, dialect, []).lines(), (0, []))
     _check_utf8("".join(first), f"{source.name}, line 1", UTF16)
     names = first if dialect.names is None else list(dialect.names)
-    is_usual = (
-        dialect.sep == default_sep and dialect.names is None and any(map(is_known_name, names))
-    )
-    level = logging.DEBUG if is_usual else logging.INFO
-    columns = "" if dialect.names else f" {escape(dialect.sep.join(names))}"
-    logger.log(level, "%s: %s%s", source.name, dialect.describe(), columns)
     return _Text(source, dialect, names)
+
+
+def _log(text: _Text, described: set[str]) -> None:
+    """Log the dialect of a file, as INFO unless it is usual or that of another file."""
+    description = text.dialect.describe()
+    if text.dialect.names is None:
+        description += f" {escape(text.dialect.sep.join(text.names))}"
+    has_known_names = text.dialect.names is None and any(map(is_known_name, text.names))
+    is_usual = has_known_names and text.dialect.sep == _usual_separator(text.source)
+    level = logging.DEBUG if is_usual or description in described else logging.INFO
+    described.add(description)
+    logger.log(level, "%s: %s", text.source.name, description)
+
+
+def _usual_separator(source: Source) -> str:
+    return "\t" if source.suffix == ".tsv" else ","
 
 
 def _integers_or_texts(texts: Any) -> Any:

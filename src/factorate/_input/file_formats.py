@@ -46,8 +46,8 @@ REJECTED = {
     ),
     "orc": ("an ORC file", "pass pyarrow.orc.read_table(…)"),
     "pickle": (
-        "a pickle, which can run code",
-        "if you trust it, pass pandas.read_pickle(…) or joblib.load(…)",
+        "a pickle",
+        "only if you trust it, because it can run code, pass pandas.read_pickle(…)",
     ),
     "r": ("a file of R", "write a CSV file with write.csv in R"),
     "rar": ("a RAR archive", ARCHIVE),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.arrow import arrow
@@ -209,6 +209,7 @@ class _Wanted:
     kinds: Kinds
     batch_rows: int | None
     batch_bytes: int
+    described: set[str] = field(default_factory=set)  # dialects that were logged
 
 
 def _read(file: InputFile, sources: Sequence[tuple[Source, str]], wanted: _Wanted) -> Iterator[Any]:
@@ -239,4 +240,5 @@ def _open(file: InputFile, source: Source, form: str, wanted: _Wanted) -> Iterat
         sep=file.sep,
         header=file.header,
         batch_bytes=None if wanted.batch_rows is None else wanted.batch_bytes,
+        described=wanted.described,
     )
