@@ -362,8 +362,8 @@ class FactorModel:
         Parameters
         ----------
         X : array-like of shape (n, 2), tuple, DataFrame, path or sparse matrix
-            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a CSV or
-            Parquet file, or a sparse matrix whose stored entries are the pairs.
+            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a file, or a
+            sparse matrix whose stored entries are the pairs.
 
         Returns
         -------

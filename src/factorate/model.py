@@ -113,9 +113,9 @@ class MatrixFactorization(FactorModel):
         cores available to this process. It does not change the results.
     dtype : str, default="float32"
         Type of the factors and biases: "float32" or "float64".
-    columns : tuple of str or None, default=None
-        Names of the user, item and rating columns of DataFrames and files. None recognizes common
-        names.
+    columns : tuple of str or int, or None, default=None
+        Names of the user, item and rating columns of DataFrames and files, or their numbers, from
+        0. None recognizes common names.
     verbose : bool, default=False
         Whether to show a progress bar.
     keep_seen : bool, default=True
@@ -276,7 +276,7 @@ class MatrixFactorization(FactorModel):
             The ratings, in one of these forms:
 
             - a DataFrame with columns for user, item and rating;
-            - the path of a CSV or Parquet file with such columns;
+            - the path of a file or folder, or an open file, as for `read_ratings`;
             - a tuple (users, items, ratings) of arrays;
             - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are ratings;
             - a dense array of shape (n_users, n_items), where 0 and NaN are missing ratings;

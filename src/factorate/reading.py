@@ -1,4 +1,4 @@
-"""read_ratings: read files of ratings as arrays."""
+"""Read files of ratings as arrays."""
 
 from __future__ import annotations
 
