@@ -113,9 +113,9 @@ class MatrixFactorization(FactorModel):
         cores available to this process. It does not change the results.
     dtype : str, default="float32"
         Type of the factors and biases: "float32" or "float64".
-    columns : tuple of str or int, or None, default=None
-        Names of the user, item and rating columns of DataFrames and files, or their numbers, from
-        0. None recognizes common names.
+    columns : tuple of str or None, default=None
+        Names of the user, item and rating columns of DataFrames and files. None recognizes common
+        names.
     verbose : bool, default=False
         Whether to show a progress bar.
     keep_seen : bool, default=True

@@ -28,8 +28,8 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     present : sequence of str
         Names of all columns, in order.
     names : tuple of str or int, or None
-        Names or numbers, from 0, of the columns (user, item, rating). None recognizes common names,
-        and takes two or three columns with other names in order.
+        Names of the columns (user, item, rating). None recognizes common names, and takes two or
+        three columns with other names in order.
     with_ratings : bool
         Whether a column of ratings is needed.
 
