@@ -82,8 +82,8 @@ def find_dialect(
     Returns
     -------
     Dialect
-        The dialect. Columns without a header are called user, item, rating and timestamp, in this
-        order; the rating is the first column after the item that does not hold timestamps.
+        The dialect. Columns without a header are called user, item, and rating or timestamp,
+        whichever their values are; they are numbered from 0 if two could be ratings.
 
     Examples
     --------
@@ -140,16 +140,15 @@ def _has_header(lines: Sequence[Line]) -> bool:
 
 
 def _name_columns(lines: Sequence[Line]) -> tuple[str, ...]:
-    names: list[str] = []
+    """Name columns by their order, or number them if more than one could hold the ratings."""
     width = len(lines[0]) if lines else 0
     rows = [fields for fields in lines if len(fields) == width]
-    for number, values in enumerate(zip(*rows, strict=True)):
-        if number < 2:
-            name = ("user", "item")[number]
-        else:
-            name = "timestamp" if all(map(_is_timestamp, values)) else "rating"
-        names.append(f"column {number}" if name in names else name)
-    return tuple(names)
+    columns = list(zip(*rows, strict=True))
+    names = ["user", "item"][:width]
+    names += [
+        "timestamp" if all(map(_is_timestamp, column)) else "rating" for column in columns[2:]
+    ]
+    return tuple(names if len(set(names)) == width else map(str, range(width)))
 
 
 def _has_decimal_commas(lines: Sequence[Line]) -> bool:
