@@ -189,6 +189,12 @@ def test_a_url_without_fsspec_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         read("https://example.org/ratings.csv")
 
 
+def test_text_in_place_of_a_path_raises() -> None:
+    present(pa)
+    with pytest.raises(ValueError, match=r"text of several lines; pass io\.StringIO\(text\)"):
+        read(TEXT * 1000)
+
+
 def test_every_method_that_reads_ratings_reads_files(folder: Path) -> None:
     model = ft.MatrixFactorization(2, 1, random_state=0).fit(folder, eval_set=folder)
     assert model.partial_fit(folder).evaluate(folder)["n_unknown"] == 0

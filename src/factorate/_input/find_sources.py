@@ -51,9 +51,9 @@ def find_sources(data: object) -> list[Source]:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file, or a folder or an archive holds no ratings.
     ValueError
-        If an archive holds no ratings, or is damaged.
+        If `data` is not a path but text of several lines, or an archive is damaged.
     ImportError
         If `data` is a URL and fsspec is not installed.
     """
@@ -74,6 +74,8 @@ def _find(text: str) -> list[Source]:
         return [_read_stream(getattr(sys.stdin, "buffer", sys.stdin), "standard input")]
     if "://" in text:
         return _open_urls(text)
+    if "\n" in text:
+        raise ValueError("expected a path, got text of several lines; pass io.StringIO(text)")
     path = Path(os.path.expanduser(text))  # noqa: PTH111  (Path raises for an unknown user)
     if path.is_dir():
         return _list_folder(path)
