@@ -50,7 +50,7 @@ def test_the_separator_splits_all_lines_alike(text: str, sep: str) -> None:
         ("1488844,3,2005-09-06\n", ("user", "item", "timestamp")),
         ("1,2,3,4\n", ("0", "1", "2", "3")),
         ("ann,3,978300760,978300760\n", ("0", "1", "2", "3")),
-        ("1\n2\n", FOUR[:1]),
+        ("1\n2\n", ("id",)),
         ("1,2\n", FOUR[:2]),
     ],
 )

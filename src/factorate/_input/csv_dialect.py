@@ -57,6 +57,8 @@ class Dialect:
         sep = SEPARATOR_NAMES.get(self.sep, repr(self.sep))
         decimal = "" if self.decimal == "." else ", decimal comma"
         columns = "header line"
+        if self.names == ("id",):
+            return "one column, no header line"
         if self.names is not None:
             columns = f"no header line, columns {', '.join(self.names)}"
         return f"separator {sep}{decimal}, {columns}"
@@ -83,7 +85,8 @@ def find_dialect(
     -------
     Dialect
         The dialect. Columns without a header are called user, item, and rating or timestamp,
-        whichever their values are; they are numbered from 0 if two could be ratings.
+        whichever their values are; they are numbered from 0 if two could be ratings. A single
+        column is called id.
 
     Examples
     --------
@@ -144,7 +147,9 @@ def _name_columns(lines: Sequence[Line]) -> tuple[str, ...]:
     width = len(lines[0]) if lines else 0
     rows = [fields for fields in lines if len(fields) == width]
     columns = list(zip(*rows, strict=True))
-    names = ["user", "item"][:width]
+    if width == 1:
+        return ("id",)
+    names = ["user", "item"]
     names += [
         "timestamp" if all(map(_is_timestamp, column)) else "rating" for column in columns[2:]
     ]
