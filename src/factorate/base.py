@@ -14,6 +14,7 @@ from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.ratings import read_further
 from factorate._input.unknown_ids import IN_RATINGS, warn_unknown
+from factorate._input.wide import as_wide
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils import sklearn_protocol
@@ -399,7 +400,9 @@ class FactorModel:
             n_threads=self.n_threads,
         )
 
-    def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
+    def evaluate(
+        self, X: Any, y: ArrayLike | None = None, *, wide: bool = False
+    ) -> dict[str, float]:
         """Compute the errors of the predictions of ratings.
 
         Parameters
@@ -408,6 +411,8 @@ class FactorModel:
             Ratings, in any form that `fit` accepts.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
 
         Returns
         -------
@@ -436,7 +441,7 @@ class FactorModel:
         """
         compared = predictions.compare(
             self._require(),
-            X,
+            as_wide(X, wide),
             y,
             columns=self._checked_columns(),
             clip=self.clip,
@@ -449,7 +454,12 @@ class FactorModel:
         }
 
     def score(
-        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        wide: bool = False,
     ) -> float:
         """Compute the coefficient of determination R² of the predictions, as scikit-learn does.
 
@@ -461,6 +471,8 @@ class FactorModel:
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         sample_weight : array-like of shape (n,), default=None
             Weights of the ratings, at least 0; None for equal weights.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
 
         Returns
         -------
@@ -488,7 +500,7 @@ class FactorModel:
         """
         compared = predictions.compare(
             self._require(),
-            X,
+            as_wide(X, wide),
             y,
             columns=self._checked_columns(),
             clip=self.clip,
@@ -929,7 +941,7 @@ class FactorModel:
 
     # Adding and removing
 
-    def add_users(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def add_users(self, X: Any, y: ArrayLike | None = None, *, wide: bool = False) -> Self:
         """Add users after training, each from all of their ratings; items do not change.
 
         Factors and bias of each user minimize the training objective: exactly for the squared loss;
@@ -944,6 +956,8 @@ class FactorModel:
             of a matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
 
         Returns
         -------
@@ -972,9 +986,9 @@ class FactorModel:
         >>> model.add_users((["dee", "dee"], ["tea", "jam"], [4, 2])).users_.tolist()
         ['ann', 'bob', 'cy', 'dee']
         """
-        return self._add("user", X, y)
+        return self._add("user", as_wide(X, wide), y)
 
-    def add_items(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def add_items(self, X: Any, y: ArrayLike | None = None, *, wide: bool = False) -> Self:
         """Add items after training, each from all of its ratings; users do not change.
 
         This is `add_users` with users and items exchanged.
@@ -986,6 +1000,8 @@ class FactorModel:
             columns of a matrix are the items 0, 1, …; to add items with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
 
         Returns
         -------
@@ -1014,7 +1030,7 @@ class FactorModel:
         >>> model.add_items((["ann", "bob"], ["rye", "rye"], [4, 2])).items_.tolist()
         ['jam', 'tea', 'rye']
         """
-        return self._add("item", X, y)
+        return self._add("item", as_wide(X, wide), y)
 
     def _add(self, side: Literal["user", "item"], X: Any, y: ArrayLike | None) -> Self:
         fitted = self._require()

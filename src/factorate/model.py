@@ -9,6 +9,7 @@ import numpy as np
 from factorate._fitted import model_file
 from factorate._fitted.fit import TrainingData, fit
 from factorate._fitted.partial_fit import partial_fit
+from factorate._input.wide import as_wide
 from factorate._utils.validation import check_flag
 from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
@@ -113,9 +114,10 @@ class MatrixFactorization(FactorModel):
         cores available to this process. It does not change the results.
     dtype : str, default="float32"
         Type of the factors and biases: "float32" or "float64".
-    columns : tuple of str or None, default=None
-        Names of the user, item and rating columns of DataFrames and files. None recognizes common
-        names.
+    columns : tuple of str or int, or None, default=None
+        Names of the user, item and rating columns of DataFrames and files, or their numbers from 0;
+        numbers also apply to arrays. None recognizes common names, such as "userId", "movieId" and
+        "rating".
     verbose : bool, default=False
         Whether to show a progress bar.
     keep_seen : bool, default=True
@@ -263,6 +265,7 @@ class MatrixFactorization(FactorModel):
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
+        wide: bool = False,
         eval_set: Any = None,
         callbacks: Sequence[Callable[[Epoch], object]] = (),
     ) -> Self:
@@ -275,12 +278,19 @@ class MatrixFactorization(FactorModel):
         X : DataFrame, path, tuple, sparse matrix or array-like
             The ratings, in one of these forms:
 
-            - a DataFrame with columns for user, item and rating;
+            - a DataFrame with columns for user, item and rating, a dict of such columns, or Arrow
+              data of any library;
             - the path of a file or folder, or an open file, as for `read_ratings`;
             - a tuple (users, items, ratings) of arrays;
+            - a list of tuples (user, item, rating), or with `columns` of numbers, such as
+              ``columns=(0, 1, 2)``, any array with these columns;
             - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are ratings;
             - a dense array of shape (n_users, n_items), where 0 and NaN are missing ratings;
+            - with ``wide=True``, a DataFrame of users × items, where NaN is a missing rating;
             - with `y`, pairs (user, item) of shape (n_ratings, 2).
+
+            Ids are bool, integers, str, bytes, UUID, datetime or date. Floats that are whole
+            numbers are read as integers.
         y : array-like of shape (n_ratings,), optional
             Ratings of the pairs `X`.
         sample_weight : array-like of shape (n_ratings,), optional
@@ -288,6 +298,12 @@ class MatrixFactorization(FactorModel):
             including regularization. Weights are divided by their mean. A rating of weight 0 is not
             used, and its item is not excluded from recommendations, but its user and item become
             known.
+        wide : bool, default=False
+            Whether `X`, and `eval_set` unless it is a tuple, is a table of users × items, such as
+            pandas' ``frame.pivot`` returns: the index holds the user ids, the names of the columns
+            are the item ids, and NaN is a missing rating. In a DataFrame without an index, the
+            first column holds the user ids. An array of two or three columns is a matrix with
+            ``wide=True`` only.
         eval_set : ratings, optional
             Validation ratings in any form of `X`, or a tuple (X, y). They are evaluated after each
             epoch.
@@ -326,17 +342,30 @@ class MatrixFactorization(FactorModel):
         >>> model = ft.MatrixFactorization(2, random_state=0).fit(X, ratings)
         >>> model.users_, model.items_
         (array([1, 2, 3]), array([10, 20, 30]))
+
+        Fit to rows of user, item and rating:
+
+        >>> model = ft.MatrixFactorization(2, columns=(0, 1, 2), random_state=0)
+        >>> model.fit([[1, 10, 5], [1, 20, 2], [2, 10, 4], [3, 30, 1]]).items_
+        array([10, 20, 30])
         """
 
         def store(fitted: FittedState) -> None:
             self._fitted = fitted
 
-        data = TrainingData(X, y, sample_weight, eval_set)
+        if not isinstance(eval_set, tuple | None):
+            eval_set = as_wide(eval_set, wide)
+        data = TrainingData(as_wide(X, wide), y, sample_weight, eval_set)
         fit(self.get_params(), data, callbacks, vars(self).get("_fitted"), store)
         return self
 
     def partial_fit(
-        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        wide: bool = False,
     ) -> Self:
         """Update the model with more ratings, in a single pass.
 
@@ -351,6 +380,8 @@ class MatrixFactorization(FactorModel):
             Ratings of the pairs `X`.
         sample_weight : array-like of shape (n_ratings,), optional
             Weights ≥ 0 of the ratings. Unlike in `fit`, they are not divided by their mean.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
 
         Returns
         -------
@@ -377,7 +408,8 @@ class MatrixFactorization(FactorModel):
         """
         old: FittedState | None = vars(self).get("_fitted")
         if old is None:
-            return self.fit(X, y, sample_weight)
+            return self.fit(X, y, sample_weight, wide=wide)
+        X = as_wide(X, wide)
         self._fitted = partial_fit(self.get_params(), X, y, sample_weight, old)
         return self
 

@@ -103,7 +103,7 @@ def test_n_may_exceed_the_number_of_candidates(columns: Any, model: ft.MatrixFac
 
 
 def test_unknown_users_get_the_items_with_the_largest_bias(model: ft.MatrixFactorization) -> None:
-    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 3 users are unknown \(777, -5\)"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 3 rows name 2 unknown users \(777, -5\)"):
         items, scores = model.recommend([777, 3, -5], n=4)
     by_bias = np.argsort(-model.item_bias_, kind="stable")[:4]
     for unknown in (0, 2):
@@ -138,7 +138,7 @@ def test_exclude_seen_without_seen_items_raises(columns: Any) -> None:
         ({"n": 2.5}, TypeError, "n is 2.5"),
         ({"exclude_seen": 1}, TypeError, "exclude_seen is 1; expected True or False"),
         ({"as_frame": "yes"}, TypeError, "as_frame is 'yes'"),
-        ({"users": [1.5]}, TypeError, "users"),
+        ({"users": [1.5]}, ValueError, r"users\[0\] is 1\.5"),
         ({"users": [None]}, ValueError, "missing id"),
     ],
 )

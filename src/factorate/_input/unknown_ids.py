@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._input.id_column import Encoded
 from factorate._utils.validation import show
 from factorate.exceptions import UnknownIdWarning
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from factorate._utils.types import Rows
+
+MAX_SHOWN = 3  # ids in a message
 
 # Consequences of unknown ids, for `warn_unknown`.
 IN_PREDICTIONS = "their biases and factors count as 0 in predictions"
@@ -43,11 +48,27 @@ def warn_unknown(
     for what, (ids, rows) in (("users", users), ("items", items)):
         if rows.min(initial=0) < 0:
             unknown = np.flatnonzero(rows < 0)
-            shown = list(dict.fromkeys(show(ids[entry]) for entry in unknown[:100].tolist()))[:3]
             unknowns.append(
-                f"{len(unknown)} of {len(rows)} {what} are unknown ({', '.join(shown)})"
+                _describe(what, ids, unknown, len(rows)),
             )
     if unknowns:
         warnings.warn(
             f"{'; '.join(unknowns)}: {consequence}", UnknownIdWarning, stacklevel=stacklevel + 1
         )
+
+
+def _describe(what: str, ids: Any, unknown: NDArray[np.intp], n_rows: int) -> str:
+    """Return how many rows have unknown ids, how many distinct ones, and the first of them."""
+    if isinstance(ids, Encoded):
+        indices = dict.fromkeys(ids.indices[unknown].tolist())
+        distinct = [ids.distinct[index] for index in indices]
+    else:
+        distinct = list(dict.fromkeys(ids[entry] for entry in unknown.tolist()))
+    side = what if len(distinct) > 1 else what.removesuffix("s")
+    verb = "name" if len(unknown) > 1 else "names"
+    shown = ", ".join(map(show, distinct[:MAX_SHOWN]))
+    more = ", …" if len(distinct) > MAX_SHOWN else ""
+    return (
+        f"{len(unknown):,} of {n_rows:,} rows {verb} {len(distinct):,} unknown {side} "
+        f"({shown}{more})"
+    )
