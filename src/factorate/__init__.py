@@ -11,6 +11,7 @@ from factorate.exceptions import (
 )
 from factorate.model import MatrixFactorization, load
 from factorate.plotting import LearningCurveDisplay
+from factorate.reading import read_ratings
 from factorate.textbook import matrix_factorization
 
 __version__ = "0.1.0"
@@ -27,5 +28,6 @@ __all__ = [
     "load",
     "matrix_factorization",
     "metrics",
+    "read_ratings",
     "show_config",
 ]

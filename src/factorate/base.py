@@ -366,8 +366,8 @@ class FactorModel:
         Parameters
         ----------
         X : array-like of shape (n, 2), tuple, DataFrame, path or sparse matrix
-            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a CSV or
-            Parquet file, or a sparse matrix whose stored entries are the pairs.
+            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a file, or a
+            sparse matrix whose stored entries are the pairs.
         unknown : {"warn", "ignore", "raise"}, default="warn"
             What to do about unknown users and items: warn, ignore them or raise an error.
 

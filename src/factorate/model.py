@@ -281,7 +281,7 @@ class MatrixFactorization(FactorModel):
 
             - a DataFrame with columns for user, item and rating, a dict of such columns, or Arrow
               data of any library;
-            - the path of a CSV or Parquet file with such columns;
+            - the path of a file or folder, or an open file, as for `read_ratings`;
             - a tuple (users, items, ratings) of arrays;
             - a list of tuples (user, item, rating), or with `columns` of numbers, such as
               ``columns=(0, 1, 2)``, any array with these columns;

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factorate._input.arrays import read_array, read_matrix
 from factorate._input.column_names import ROLES, find_columns
-from factorate._input.files import read_file
+from factorate._input.files import InputFile, read_file
+from factorate._input.find_sources import is_file_object
 from factorate._input.frame_columns import read_frame, read_series, to_frame
 from factorate._input.id_column import Encoded
 from factorate._input.sparse_entries import read_sparse
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 FORMS = (
-    "a DataFrame, the path of a CSV or Parquet file, a tuple (users, items, ratings) of arrays, "
+    "a DataFrame, the path of a file, an open file, a tuple (users, items, ratings) of arrays, "
     "X of shape (n, 2) with y, a dict of columns, a list of tuples (user, item, rating), "
     "a scipy.sparse matrix or a dense 2-d array"
 )
@@ -101,8 +101,8 @@ def read_columns(
         if y is not None:
             raise ValueError("a sparse matrix holds its ratings; pass it without y")
         columns = Columns(*read_sparse(data, "the sparse matrix"))
-    elif isinstance(data, str | os.PathLike):
-        table = read_file(Path(data), names, in_data, kinds)
+    elif isinstance(data, str | os.PathLike | InputFile) or is_file_object(data):
+        table = read_file(data, names, in_data, kinds)
         chosen = tuple(table.column_names)
         columns = _read_frame(table, y, chosen, in_data)._replace(library=None)
     else:
