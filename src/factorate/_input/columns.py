@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate._input.column_names import ROLES
+from factorate._input.column_names import ROLES, find_columns
 from factorate._input.files import read_file
 from factorate._input.frame_columns import read_frame, read_series, to_frame
 from factorate._input.sparse_entries import read_sparse
 from factorate._utils.validation import (
+    as_sized,
     check_column,
     check_numeric,
     check_rows,
@@ -46,6 +47,8 @@ class Columns(NamedTuple):
         Shape of the matrix, if the input is one.
     library : str, optional
         Name of the DataFrame library, if the input is a DataFrame.
+    names : tuple of str, optional
+        Names of the columns of users and items, if the input is a DataFrame or a file.
     """
 
     user_ids: Any
@@ -53,6 +56,7 @@ class Columns(NamedTuple):
     ratings: Any
     shape: tuple[int, int] | None = None
     library: str | None = None
+    names: tuple[str, str] | None = None
 
 
 def read_columns(
@@ -90,6 +94,7 @@ def read_columns(
     FileNotFoundError
         If `data` is a path and there is no such file.
     """
+    data, y = as_sized(data), as_sized(y)
     in_data = with_ratings and y is None  # whether the ratings are in `data`
     if isinstance(data, tuple):
         columns = _read_tuple(data, y, in_data)
@@ -124,7 +129,8 @@ def _read_frame(data: object, y: object, names: Names | None, with_ratings: bool
         raise TypeError(f"got {type(data).__name__}; expected {FORMS}")
     users, items, *rest = read_frame(frame, names, with_ratings)
     library = frame.implementation.name.lower()
-    return Columns(users, items, rest[0] if rest else y, library=library)
+    user, item, *_ = find_columns(frame.columns, names, with_ratings)
+    return Columns(users, items, rest[0] if rest else y, library=library, names=(user, item))
 
 
 def _read_tuple(data: tuple[Any, ...], y: object, with_ratings: bool) -> Columns:
@@ -137,8 +143,20 @@ def _read_tuple(data: tuple[Any, ...], y: object, with_ratings: bool) -> Columns
 
 def _read_array(data: list[Any] | NDArray[Any], y: object, with_ratings: bool) -> Columns:
     array = _to_array(data)
+    if y is not None and array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: X has dtype {array.dtype}")
+    if y is not None and array.ndim == 2 and array.shape[1] < 2:
+        raise ValueError(
+            f"with y, X has shape (n, 2), user and item; got an array with {array.shape[1]} "
+            f"feature(s) (shape={array.shape}) while a minimum of 2 is required."
+        )
     if not with_ratings and array.size == 0:
         return Columns([], [], y)
+    if array.ndim == 1 and not with_ratings:
+        raise ValueError(
+            f"pairs of user and item have shape (n, 2); got {array.shape}. Reshape your data: one "
+            f"pair is [[user, item]], two columns are a tuple (users, items)"
+        )
     if array.ndim != 2:
         raise ValueError(f"an array of shape {array.shape} was given; expected {FORMS}")
     if not with_ratings and array.shape[1] == 2:
