@@ -4,17 +4,27 @@ from factorate import datasets, metrics
 from factorate.config import show_config
 from factorate.exceptions import DivergenceError, ModelFileError, NotFittedError, UnknownIdWarning
 from factorate.model import MatrixFactorization, load
-from factorate.plotting import LearningCurveDisplay
+from factorate.plotting import (
+    CalibrationDisplay,
+    ItemMapDisplay,
+    LearningCurveDisplay,
+    PopularityDisplay,
+    ResidualsDisplay,
+)
 from factorate.textbook import matrix_factorization
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CalibrationDisplay",
     "DivergenceError",
+    "ItemMapDisplay",
     "LearningCurveDisplay",
     "MatrixFactorization",
     "ModelFileError",
     "NotFittedError",
+    "PopularityDisplay",
+    "ResidualsDisplay",
     "UnknownIdWarning",
     "datasets",
     "load",
