@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from factorate._fitted.fitted_state import FittedState
 
 # The colors of text and lines follow the page, light or dark. Notebooks style all tables; the
-# doubled class takes precedence over them.
+# doubled class and !important take precedence over them.
 STYLE = """
 .factorate.factorate { display: inline-block; max-width: 100%; box-sizing: border-box;
   padding: 0.6em 1em 0.7em; border: 1px solid rgba(127, 127, 127, 0.5); border-radius: 6px;
@@ -24,10 +24,11 @@ STYLE = """
   border: 1px solid rgba(127, 127, 127, 0.5); font-size: 11px; }
 .factorate.factorate .fitted { border-color: #3b8ede; }
 .factorate.factorate .facts { display: flex; flex-wrap: wrap; gap: 0.4em 2em; align-items: center;
-  margin: 0.5em 0; }
+  margin: 0.4em 0 0; }
+.factorate.factorate > .parameters { margin: 0.6em 0; }
 .factorate.factorate table { margin: 0; border: 0; border-collapse: collapse; font-size: 13px;
   color: inherit; background: none; }
-.factorate.factorate tr { background: none; border: 0; }
+.factorate.factorate tr { background: none !important; border: 0; }
 .factorate.factorate :is(th, td) { padding: 0.05em 0; border: 0; background: none;
   text-align: left; vertical-align: top; }
 .factorate.factorate th { padding-right: 1.2em; font-weight: normal; opacity: 0.75; }
@@ -35,7 +36,7 @@ STYLE = """
 .factorate.factorate .parameters td { font-family: monospace; }
 .factorate.factorate .changed :is(th, td) { font-weight: 600; opacity: 1; }
 .factorate.factorate summary { cursor: pointer; }
-.factorate.factorate details table { margin: 0.3em 0 0 1em; }
+.factorate.factorate details table { margin: 0.4em 0 0 1em; }
 """
 
 

@@ -211,13 +211,19 @@ class ItemMapDisplay:
                 for name, percent in zip(names, percentages, strict=True)
             ]
         ax.set(xlabel=names[0], ylabel=names[1], aspect="equal", adjustable="datalim")
+        ax.autoscale_view()
         self.texts_ = self._draw_labels(ax, n_labels)
-        self._artists = [self.scatter_, *self.texts_]
+        labelled = np.reshape([text.xy for text in self.texts_], (-1, 2)).T
+        color = ax.xaxis.label.get_color()  # that of text, in dark styles too
+        (rings,) = ax.plot(*labelled, "o", ms=size**0.5 + 3, mfc="none", mec=color, mew=0.8)
+        self._artists = [self.scatter_, rings, *self.texts_]
         return self
 
     def _draw_labels(self, ax: Axes, n_labels: int) -> list[Annotation]:
         """Draw labels one by one, without those that overlap an earlier one."""
-        ax.autoscale_view()
+        from matplotlib.patheffects import withStroke
+
+        outline = withStroke(linewidth=2.5, foreground=ax.get_facecolor())
         drawn: list[Annotation] = []
         boxes: list[Any] = []
         for row, label in (self.labels or {}).items():
@@ -226,9 +232,10 @@ class ItemMapDisplay:
             text = ax.annotate(
                 label.replace("$", r"\$"),
                 self.positions[row],
-                xytext=(4, 3),
+                xytext=(5, 4),
                 textcoords="offset points",
                 fontsize="small",
+                path_effects=[outline],
             )
             box = text.get_window_extent()
             if any(box.overlaps(other) for other in boxes):

@@ -170,5 +170,5 @@ class PopularityDisplay:
         )
         self._artists = [self.line_, self.half_]
         ax.set(xscale="log", yscale="log", xlabel="rank", ylabel="number of ratings")
-        ax.legend()
+        ax.legend(loc="lower left")  # the lines fall to the right
         return self
