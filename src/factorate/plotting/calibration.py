@@ -27,8 +27,8 @@ class CalibrationDisplay:
 
     Each point is a bin of similar predictions; its bar is the 95 % confidence interval of the mean,
     ±1.96 standard errors. Predictions are calibrated where points lie on the diagonal: the ratings
-    that are predicted as 4 have a mean of 4. Points below it at high predictions, and above it at
-    low ones, show that predictions are too extreme.
+    that are predicted as 4 have a mean of 4. A flatter line shows that predictions are too extreme,
+    a steeper one that they are too close to the mean.
 
     Use `from_estimator` or `from_predictions` to draw one.
 
