@@ -113,13 +113,17 @@ class FactorModel(sklearn_protocol.Estimator):
 
     def _repr_html_(self) -> str | None:
         """Show the model in a notebook, unless scikit-learn is set to show text."""
-        return self._html_repr() if sklearn_protocol.shows_html() else None
-
-    def _html_repr(self) -> str:
-        """Return the HTML that notebooks show, also those that ask scikit-learn's base class."""
+        if not sklearn_protocol.shows_html():
+            return None
         changed = sklearn_protocol.changed_parameters(self)
         fitted: FittedState | None = vars(self).get("_fitted")
         return html_repr(type(self).__name__, self.get_params(), changed, fitted)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Show the same in notebooks that prefer this method, which scikit-learn also defines."""
+        html = self._repr_html_()
+        text = {"text/plain": repr(self)}
+        return text if html is None else {**text, "text/html": html}
 
     def get_metadata_routing(self) -> Any:
         """Get the metadata routing of this estimator.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from factorate._utils.validation import show
@@ -34,7 +35,8 @@ def inherit_from_sklearn() -> None:
     """Make `Estimator` a subclass of ``BaseEstimator`` if ``sklearn.base`` was imported."""
     base = getattr(sys.modules.get("sklearn.base"), "BaseEstimator", None)
     if base is not None and Estimator.__bases__ != (base,):
-        Estimator.__bases__ = (base,)
+        with suppress(TypeError):  # a class of the user has both as bases in another order
+            Estimator.__bases__ = (base,)
 
 
 def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
