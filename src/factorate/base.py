@@ -391,7 +391,7 @@ class FactorModel(sklearn_protocol.Estimator):
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
-        """Names of the columns of users and items.
+        """The names of the columns of users and items.
 
         Returns
         -------

@@ -96,6 +96,8 @@ def read_columns(
     """
     data, y = as_sized(data), as_sized(y)
     in_data = with_ratings and y is None  # whether the ratings are in `data`
+    if isinstance(data, np.ndarray) and not in_data:
+        check_pairs(data, y is not None)
     if isinstance(data, tuple):
         columns = _read_tuple(data, y, in_data)
     elif isinstance(data, list | np.ndarray):
@@ -112,6 +114,22 @@ def read_columns(
     wanted = ROLES if with_ratings or y is not None else ROLES[:2]
     check_lengths(**dict(zip(wanted, columns, strict=False)))
     return columns
+
+
+def check_pairs(array: NDArray[Any], with_y: bool) -> None:
+    """Raise ValueError, with the terms of scikit-learn, if an array cannot be pairs of ids."""
+    if array.ndim == 1 and array.size:
+        raise ValueError(
+            f"pairs of user and item have shape (n, 2); got {array.shape}. Reshape your data: one "
+            f"pair is [[user, item]], two columns are a tuple (users, items)"
+        )
+    if with_y and array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: X has dtype {array.dtype}")
+    if with_y and array.ndim == 2 and array.shape[1] < 2:
+        raise ValueError(
+            f"with y, X has shape (n, 2), user and item; got an array with {array.shape[1]} "
+            f"feature(s) (shape={array.shape}) while a minimum of 2 is required."
+        )
 
 
 def check_lengths(**columns: Any) -> None:
@@ -143,20 +161,8 @@ def _read_tuple(data: tuple[Any, ...], y: object, with_ratings: bool) -> Columns
 
 def _read_array(data: list[Any] | NDArray[Any], y: object, with_ratings: bool) -> Columns:
     array = _to_array(data)
-    if y is not None and array.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: X has dtype {array.dtype}")
-    if y is not None and array.ndim == 2 and array.shape[1] < 2:
-        raise ValueError(
-            f"with y, X has shape (n, 2), user and item; got an array with {array.shape[1]} "
-            f"feature(s) (shape={array.shape}) while a minimum of 2 is required."
-        )
     if not with_ratings and array.size == 0:
         return Columns([], [], y)
-    if array.ndim == 1 and not with_ratings:
-        raise ValueError(
-            f"pairs of user and item have shape (n, 2); got {array.shape}. Reshape your data: one "
-            f"pair is [[user, item]], two columns are a tuple (users, items)"
-        )
     if array.ndim != 2:
         raise ValueError(f"an array of shape {array.shape} was given; expected {FORMS}")
     if not with_ratings and array.shape[1] == 2:

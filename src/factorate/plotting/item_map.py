@@ -251,6 +251,18 @@ def principal_components(factors: Floats) -> tuple[NDArray[np.float64], tuple[fl
 
     The sign of a component is that for which its largest entry is above 0.
 
+    Parameters
+    ----------
+    factors : ndarray of shape (n, K)
+        One row for each item.
+
+    Returns
+    -------
+    components : ndarray of shape (n, 2)
+        Principal components of each row. With a single factor, the second is 0.
+    fractions : tuple of float
+        Fractions of the variance of the rows that the two components have.
+
     Examples
     --------
     >>> rows = np.array([[-1.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.5, 1.0], [0.0, -0.5, 1.0]])
