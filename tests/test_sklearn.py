@@ -88,17 +88,17 @@ ONLY_TWO_COLUMNS = (
 class FirstTwoColumns(ft.MatrixFactorization):
     """Model that ignores the third and later columns of X, so that more checks can run."""
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:  # type: ignore[override]
-        return super().fit(first_two(X), y, sample_weight)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
+        return super().fit(first_two(X), y, sample_weight, **others)
 
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        return super().partial_fit(first_two(X), y, sample_weight)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
+        return super().partial_fit(first_two(X), y, sample_weight, **others)
 
-    def predict(self, X: Any) -> Any:
-        return super().predict(first_two(X))
+    def predict(self, X: Any, **others: Any) -> Any:
+        return super().predict(first_two(X), **others)
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        return super().score(first_two(X), y, sample_weight)
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
+        return super().score(first_two(X), y, sample_weight, **others)
 
 
 def first_two(X: Any) -> Any:
