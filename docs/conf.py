@@ -32,6 +32,7 @@ plot_formats = [("svg", 96)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
 plot_include_source = True
+plot_apply_rcparams = True  # to plots with :context: too
 plot_rcparams = {
     "axes.spines.right": False,
     "axes.spines.top": False,

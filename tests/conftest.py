@@ -61,3 +61,14 @@ def columns() -> Columns:
     assert len(np.unique(users)) == 60
     assert len(np.unique(items)) == 80
     return users.astype(np.int32), items.astype(np.int32), ratings.astype(np.float32)
+
+
+@pytest.fixture
+def canvas() -> Generator[None, None, None]:
+    """Draw with matplotlib without a display, and close all figures afterwards."""
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    before = pyplot.get_backend()
+    pyplot.switch_backend("agg")
+    yield
+    pyplot.close("all")
+    pyplot.switch_backend(before)

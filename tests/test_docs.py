@@ -43,7 +43,7 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_run(name: str) -> None:
-    present(NEEDED.get(name))
+    present([library for package, library in NEEDED.items() if name.startswith(package)])
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
 
@@ -112,7 +112,7 @@ def blocks(page: Path) -> list[Block]:
         line = text.count("\n", 0, fence.start("code"))
         kind, code = fence["kind"], fence["code"]
         if plot := PLOT.match(code):
-            kind, code = "python", "\n" * plot[0].count("\n") + textwrap.dedent(code[plot.end() :])
+            kind, code = "plot", "\n" * plot[0].count("\n") + textwrap.dedent(code[plot.end() :])
         found.append(Block(page, line, kind, code, printed))
     return found
 
@@ -172,7 +172,9 @@ def test_blocks_of_pages_run(page: Path) -> None:
             continue
         for library in IMPORTS.findall(block.code):
             pytest.importorskip(library, reason=f"{library} is not installed")
-        if block.kind == "python":
+        if block.kind == "plot":
+            present(matplotlib)
+        if block.kind in {"python", "plot"}:
             run_python(block, namespace)
         elif block.kind == "sh":
             run_shell(block)

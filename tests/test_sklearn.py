@@ -14,8 +14,9 @@ from optional import pandas as pd
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 import joblib
+import sklearn
 from sklearn import config_context
-from sklearn.base import clone, is_regressor
+from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.metrics import r2_score
 from sklearn.model_selection import (
@@ -28,6 +29,8 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_html_repr
+from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.validation import check_is_fitted
 
 import factorate as ft
@@ -42,6 +45,166 @@ def pairs(columns: Any) -> tuple[Any, Any]:
 
 def model() -> ft.MatrixFactorization:
     return ft.MatrixFactorization(n_factors=4, n_epochs=3, random_state=0)
+
+
+OLD = tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9)
+list_is_current = pytest.mark.skipif(OLD, reason="the checks are those of scikit-learn 1.9")
+
+TWO_COLUMNS = "X does not have two columns; a model of ratings takes pairs of user and item"
+WHOLE_IDS = (
+    "X has ids that are fractions, which are rejected because two can differ by a rounding error"
+)
+REASONS = {
+    "check_n_features_in_after_fitting": TWO_COLUMNS,
+    "check_fit2d_1sample": TWO_COLUMNS + "; the error says so, and not that one row is too few",
+    "check_estimators_nan_inf": WHOLE_IDS + "; the error is a TypeError, with NaN and without",
+    "check_sample_weight_equivalence_on_dense_data": WHOLE_IDS,
+    "check_supervised_y_2d": "a column of ratings, of shape (n, 1), is read without a warning",
+}
+# These fail for the number of columns alone: they pass for a model that reads the first two.
+ONLY_TWO_COLUMNS = (
+    "check_all_zero_sample_weights_error",
+    "check_dict_unchanged",
+    "check_dont_overwrite_parameters",
+    "check_dtype_object",
+    "check_estimators_dtypes",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_predict1d",
+    "check_fit_score_takes_y",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_pipeline_consistency",
+    "check_positive_only_tag_during_fit",
+    "check_regressor_data_not_an_array",
+    "check_regressors_int",
+    "check_regressors_no_decision_function",
+    "check_regressors_train",
+    "check_sample_weights_list",
+)
+
+
+class FirstTwoColumns(ft.MatrixFactorization):
+    """Model that ignores the third and later columns of X, so that more checks can run."""
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
+        return super().fit(first_two(X), y, sample_weight, **others)
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
+        return super().partial_fit(first_two(X), y, sample_weight, **others)
+
+    def predict(self, X: Any, **others: Any) -> Any:
+        return super().predict(first_two(X), **others)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
+        return super().score(first_two(X), y, sample_weight, **others)
+
+
+def first_two(X: Any) -> Any:
+    array = np.asarray(X)
+    return array[:, :2] if array.ndim == 2 and array.shape[1] > 2 else X
+
+
+def check_name(value: Any) -> str:
+    """Return the name of a check, or the class of an estimator."""
+    function = getattr(value, "func", value)
+    return getattr(function, "__name__", type(value).__name__)
+
+
+def conventions(estimator: Any, expected_failures: dict[str, str]) -> pytest.MarkDecorator:
+    """Parametrize a test with scikit-learn's checks of an estimator."""
+    checks = list(
+        estimator_checks_generator(
+            estimator, expected_failed_checks=expected_failures, mark="xfail"
+        )
+    )
+    return pytest.mark.parametrize(("estimator", "check"), checks, ids=check_name)
+
+
+@list_is_current
+@conventions(model(), REASONS | dict.fromkeys(ONLY_TWO_COLUMNS, TWO_COLUMNS))
+def test_conventions_of_estimators_hold(estimator: Any, check: Any) -> None:
+    """The checks listed above fail; one that passes fails this test, by pytest's xfail_strict."""
+    check(estimator)
+
+
+@list_is_current
+@conventions(
+    FirstTwoColumns(n_factors=4, n_epochs=3, random_state=0),
+    {name: reason for name, reason in REASONS.items() if name != "check_fit2d_1sample"},
+)
+def test_conventions_hold_if_only_two_columns_are_read(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_model_is_a_base_estimator() -> None:
+    assert isinstance(model(), BaseEstimator)
+    assert repr(model()) == "MatrixFactorization(n_factors=4, n_epochs=3, random_state=0)"
+
+
+def test_subclasses_with_a_base_estimator_of_their_own_work() -> None:
+    """Python rejects a base class that would reorder those of a subclass."""
+    code = """
+import factorate as ft
+from sklearn.base import BaseEstimator, RegressorMixin
+class Right(ft.MatrixFactorization, RegressorMixin, BaseEstimator): pass
+class Left(BaseEstimator, ft.MatrixFactorization): pass
+ratings = [1, 2], ["a", "b"], [1.0, 2.0]
+print([type(cls(2).fit(ratings)).__name__ for cls in (Left, Right, ft.MatrixFactorization)])
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "['Left', 'Right', 'MatrixFactorization']\n", done.stderr
+
+
+@pytest.mark.parametrize("first", ["factorate", "sklearn.base"])
+def test_the_order_of_imports_does_not_matter(first: str) -> None:
+    code = f"""
+import {first}
+import pickle, factorate as ft
+early = ft.MatrixFactorization(2, random_state=0).fit(([1, 2], ["a", "b"], [1.0, 2.0]))
+stored = pickle.dumps(early)
+from sklearn.base import BaseEstimator, clone, is_regressor
+print(is_regressor(early), isinstance(early, BaseEstimator))
+print(isinstance(clone(early), BaseEstimator))
+print((pickle.loads(stored).user_factors_ == early.user_factors_).all())
+print((pickle.loads(pickle.dumps(early)).user_factors_ == early.user_factors_).all())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "True True\nTrue\nTrue\nTrue\n", done.stderr
+
+
+def test_names_and_number_of_columns_are_those_of_pairs(pairs: tuple[Any, Any]) -> None:
+    X, y = pairs
+    fitted = model()
+    assert not hasattr(fitted, "n_features_in_")
+    assert not hasattr(fitted.fit(X, y), "feature_names_in_")
+    assert fitted.n_features_in_ == 2
+    frame = pd.DataFrame({"stars": y, "film": X[:, 1], "viewer": X[:, 0]})
+    named = model().set_params(columns=("viewer", "film", "stars")).fit(frame)
+    assert named.feature_names_in_.tolist() == ["viewer", "film"]
+    assert named.n_features_in_ == 2
+    renamed = frame.rename(columns={"viewer": "user"})[["user", "film"]]
+    search = GridSearchCV(model(), {"n_epochs": [1]}, cv=2).fit(renamed, y)
+    assert search.feature_names_in_.tolist() == ["user", "film"]
+    assert not hasattr(model().fit(pd.DataFrame(X), y), "feature_names_in_")
+
+
+def test_notebooks_show_the_model_and_pipelines_with_its_fitted_attributes(
+    pairs: tuple[Any, Any],
+) -> None:
+    fitted: Any = model().fit(*pairs)
+    bundle = fitted._repr_mimebundle_()
+    assert bundle == {"text/plain": repr(fitted), "text/html": fitted._repr_html_()}
+    assert "Training RMSE" in bundle["text/html"]
+    html = estimator_html_repr(make_pipeline(FunctionTransformer(), model()).fit(*pairs))
+    assert "MatrixFactorization" in html
+    assert OLD or "user_factors_" in html
+    with config_context(display="text"):
+        assert fitted._repr_html_() is None
+        assert fitted._repr_mimebundle_() == {"text/plain": repr(fitted)}
 
 
 def test_clone_copies_parameters_and_not_the_fit(pairs: tuple[Any, Any]) -> None:

@@ -81,6 +81,11 @@ if TYPE_CHECKING:  # calls that need other libraries or a network
         assert_type(model.group_items(2), NDArray[np.int32])
         assert_type(ft.datasets.load_movielens("1m"), tuple[NDArray[Any], ...])
         assert_type(ft.LearningCurveDisplay.from_estimator(model), ft.LearningCurveDisplay)
+        assert_type(ft.ResidualsDisplay.from_estimator(model, RATINGS), ft.ResidualsDisplay)
+        assert_type(ft.CalibrationDisplay.from_estimator(model, RATINGS), ft.CalibrationDisplay)
+        assert_type(ft.PopularityDisplay.from_estimator(model), ft.PopularityDisplay)
+        assert_type(ft.ItemMapDisplay.from_estimator(model), ft.ItemMapDisplay)
+        assert_type(model.predict_proba(RATINGS), Floats)
 
 
 def test_types_of_adding_and_removing() -> None:

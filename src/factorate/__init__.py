@@ -10,18 +10,28 @@ from factorate.exceptions import (
     UnknownIdWarning,
 )
 from factorate.model import MatrixFactorization, load
-from factorate.plotting import LearningCurveDisplay
+from factorate.plotting import (
+    CalibrationDisplay,
+    ItemMapDisplay,
+    LearningCurveDisplay,
+    PopularityDisplay,
+    ResidualsDisplay,
+)
 from factorate.reading import read_ratings
 from factorate.textbook import matrix_factorization
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CalibrationDisplay",
     "DivergenceError",
+    "ItemMapDisplay",
     "LearningCurveDisplay",
     "MatrixFactorization",
     "ModelFileError",
     "NotFittedError",
+    "PopularityDisplay",
+    "ResidualsDisplay",
     "UnknownIdError",
     "UnknownIdWarning",
     "datasets",

@@ -16,8 +16,12 @@ from factorate._input.ratings import read_further
 from factorate._input.unknown_ids import IN_RATINGS, Policy, warn_unknown
 from factorate._input.wide import as_wide
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
+from factorate._serving.html_repr import html_repr
+from factorate._serving.probabilities import check_logistic, predict_proba
+from factorate._training.losses import TWO_VALUED
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils import sklearn_protocol
+from factorate._utils.available_if import available_if
 from factorate._utils.validation import show
 from factorate._utils.writer_lock import writer_lock
 from factorate.exceptions import UnknownIdError, not_fitted
@@ -36,7 +40,12 @@ if TYPE_CHECKING:
     Found = tuple[NDArray[Any], Floats]
 
 
-class FactorModel:
+def _has_probabilities(model: FactorModel) -> None:
+    fitted: FittedState | None = vars(model).get("_fitted")
+    check_logistic(fitted.rule.loss if fitted else getattr(model, "loss", "squared"))
+
+
+class FactorModel(sklearn_protocol.Estimator):
     """Base class of the models: predictions, recommendations and storage of trained factors.
 
     As with any scikit-learn estimator, ``__init__`` stores its arguments unchanged as attributes of
@@ -105,6 +114,20 @@ class FactorModel:
     def __repr__(self) -> str:
         """Show the parameters that differ from the defaults."""
         return sklearn_protocol.describe(self)
+
+    def _repr_html_(self) -> str | None:
+        """Show the model in a notebook, unless scikit-learn is set to show text."""
+        if not sklearn_protocol.shows_html():
+            return None
+        changed = sklearn_protocol.changed_parameters(self)
+        fitted: FittedState | None = vars(self).get("_fitted")
+        return html_repr(type(self).__name__, self.get_params(), changed, fitted)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Show the same in notebooks that prefer this method, which scikit-learn also defines."""
+        html = self._repr_html_()
+        text = {"text/plain": repr(self)}
+        return text if html is None else {**text, "text/html": html}
 
     def get_metadata_routing(self) -> Any:
         """Get the metadata routing of this estimator.
@@ -358,6 +381,60 @@ class FactorModel:
         """
         return len(self._require().history["epoch"])
 
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns of the pairs that `predict` takes, for the tools of scikit-learn.
+
+        Returns
+        -------
+        int
+            Always 2, user and item, for ratings in any form.
+        """
+        self._require()
+        return 2
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """The names of the columns of users and items.
+
+        Returns
+        -------
+        ndarray of shape (2,), object
+            Those of the DataFrame or file that the model was fitted on.
+
+        Raises
+        ------
+        AttributeError
+            If the ratings had another form, or the model was loaded from a file.
+        """
+        names = self._require().column_names
+        if names is None or not all(isinstance(name, str) for name in names):
+            raise AttributeError(
+                "feature_names_in_ exists only after a fit to ratings with named columns"
+            )
+        return np.array(names, object)
+
+    @property
+    def classes_(self) -> Floats:
+        """The two values of the ratings, the columns of `predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (2,)
+            The lower and the higher value.
+
+        Raises
+        ------
+        AttributeError
+            If the loss of the fit is not one for ratings of two values.
+        """
+        fitted = self._require()
+        if fitted.rule.loss not in TWO_VALUED:
+            raise AttributeError(
+                f"classes_ exists only for ratings of two values; the loss is {fitted.rule.loss!r}"
+            )
+        return np.array(fitted.bounds)
+
     # Predictions
 
     def predict(self, X: Any, *, unknown: Policy = "warn") -> Floats:
@@ -406,6 +483,66 @@ class FactorModel:
             clip=self.clip,
             unknown=unknown,
             n_threads=self.n_threads,
+        )
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any, *, unknown: Policy = "warn") -> Floats:
+        """Predict the probabilities of the two values of the ratings; only with logistic loss.
+
+        The logistic loss log(1 + exp(−m)) is the negative log-likelihood of ratings whose higher
+        value has the probability 1 / (1 + exp(−m)) [1]_, where m is the distance of the prediction
+        from the midpoint of both values, in units of half their distance. The hinge losses have no
+        such likelihood, so they give no probabilities. `clip` does not apply.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, 2), tuple, DataFrame, path or sparse matrix
+            Pairs in any form that `predict` accepts.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Probabilities of the lower and of the higher value, in the order of `classes_`.
+
+        Raises
+        ------
+        AttributeError
+            If the loss is not "logistic"; ``hasattr`` is False then.
+        TypeError, ValueError
+            If `X` is not pairs, or ids are of another type than in training.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items are unknown and `unknown` is "warn".
+
+        References
+        ----------
+        .. [1] C. C. Johnson, "Logistic Matrix Factorization for Implicit Feedback Data", NIPS
+           Workshop on Distributed Machine Learning and Matrix Computations, 2014, eq. 1.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = [1, 1, 2, 2, 3], ["tea", "jam", "tea", "jam", "tea"]
+        >>> model = ft.MatrixFactorization(2, loss="logistic", n_epochs=200, random_state=0)
+        >>> model.fit((users, items, [1, 0, 1, 0, 1])).classes_
+        array([0., 1.])
+        >>> model.predict_proba(([3, 3], ["tea", "jam"])).argmax(axis=1)
+        array([1, 0])
+        """
+        return predict_proba(
+            self._require(),
+            X,
+            columns=self._checked_columns(),
+            n_threads=self.n_threads,
+            unknown=unknown,
         )
 
     def evaluate(

@@ -146,6 +146,12 @@ class MatrixFactorization(FactorModel):
         Ids of the items, in the order of their rows.
     id_kinds_ : tuple of str
         Kinds of the user ids and of the item ids, such as "integer" or "str".
+    n_features_in_ : int
+        Number of columns of the pairs that `predict` takes: 2.
+    feature_names_in_ : ndarray of shape (2,)
+        Names of the columns of users and items. Only after a fit to a DataFrame or file.
+    classes_ : ndarray of shape (2,)
+        The two values of the ratings. Only with a loss for two values.
     n_epochs_ : int
         Number of epochs trained.
     best_epoch_ : int
@@ -233,6 +239,7 @@ class MatrixFactorization(FactorModel):
         verbose: bool = False,
         keep_seen: bool = True,
     ) -> None:
+        super().__init__()
         self.n_factors = n_factors
         self.n_epochs = n_epochs
         self.learning_rate = learning_rate

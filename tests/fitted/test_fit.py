@@ -84,7 +84,7 @@ def test_errors_name_the_index_of_an_invalid_weight() -> None:
         ([1, -1], r"sample_weight\[1\] is -1\.0; expected ≥ 0"),
         ([1, 1, 1], "sample_weight has 3 entries for 2 ratings"),
         ([np.nan, 1], r"sample_weight\[0\] is nan"),
-        ([0, 0], "sample_weight is 0 for every rating"),
+        ([0, 0], "sample_weight is zero for every rating"),
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(([1, 2], [1, 2], [1.0, 2.0]), sample_weight=weights)

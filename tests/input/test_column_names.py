@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from forms import EXPECTED, FRAME, ITEMS, USERS, VALUES, content, read
@@ -167,3 +168,10 @@ def test_errors_list_few_names_and_escape_control_characters() -> None:
             find_columns(names, wanted, True)
         assert len(str(error.value)) < 1000
         assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["column_0", "column_1"]])
+def test_two_columns_without_names_are_pairs_but_not_ratings(labels: list[Any]) -> None:
+    assert find_columns(labels, None, with_ratings=False) == labels
+    with pytest.raises(ValueError, match="cannot tell the column of user, item and rating"):
+        find_columns([*labels, 2], None, with_ratings=True)

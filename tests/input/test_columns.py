@@ -204,6 +204,17 @@ BAD: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "length of y": ((np.ones((3, 2), int), [1]), ValueError, "3 users, 3 items, 1 ratings"),
     "complex": ((([1], [1], [1j]),), TypeError, r"ratings \(first value .*complex128"),
     "complex matrix": ((np.ones((2, 5), complex),), TypeError, "complex128"),
+    "complex pairs": (
+        (np.ones((3, 2), complex), [1, 2, 3]),
+        ValueError,
+        "Complex data not supported: X has dtype complex128",
+    ),
+    "one column": ((np.ones((3, 1), int), [1, 2, 3]), ValueError, r"got an array with 1 feature"),
+    "no columns of an array": (
+        (np.ones((3, 0), int), [1, 2, 3]),
+        ValueError,
+        r"0 feature\(s\) \(shape=\(3, 0\)\) while a minimum of 2 is required",
+    ),
     "text": ((([1], [1], ["five"]),), TypeError, r"ratings\[0\] is 'five'; expected a real number"),
     "text among objects": (
         (([1, 2], [1, 2], np.array([1, "x"], object)),),
@@ -372,3 +383,21 @@ def test_rows_of_a_sparse_matrix_are_copies() -> None:
     ratings = read(matrix)
     assert not np.shares_memory(ratings.user_rows, matrix.row)
     assert not np.shares_memory(ratings.item_rows, matrix.col)
+
+
+class Convertible:
+    """An object without a length that NumPy can convert."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.values, dtype)
+
+
+def test_objects_that_convert_to_arrays_are_read() -> None:
+    X, y = [[1, 10], [2, 20]], [3.0, 4.0]
+    expected = read(np.array(X), np.array(y))
+    found = read(Convertible(X), Convertible(y))
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert found.item_index.ids.tolist() == [10, 20]

@@ -119,6 +119,7 @@ def fit(
                 best_epoch=trained.best,
                 bounds=bounds,
                 rule=settings.rule,
+                column_names=ratings.column_names,
             )
         )
 

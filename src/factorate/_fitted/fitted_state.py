@@ -51,6 +51,9 @@ class FittedState:
         Lowest and highest rating in training.
     rule : UpdateRule
         The update rule of the fit.
+    column_names : tuple of str or None, default=None
+        Names of the columns of users and items in the ratings of the fit, if they had any; files
+        do not store them.
     """
 
     factors: Factors
@@ -65,6 +68,7 @@ class FittedState:
     best_epoch: int
     bounds: tuple[float, float]
     rule: UpdateRule
+    column_names: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Make the columns of the history read-only."""

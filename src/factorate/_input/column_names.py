@@ -23,6 +23,8 @@ ALIASES = {
     "rating": ("rating", "ratings", "stars"),
 }
 TIMES = frozenset({"time", "timestamp", "date", "datetime"})
+# The names that pandas and polars give to two columns without names.
+TWO_UNNAMED = ([0, 1], ["column_0", "column_1"])
 # The results of `predict`, `recommend` and `similar_items` among them.
 PREDICTIONS = frozenset(
     {"prediction", "predictions", "predicted", "pred", "estimate", "estimated", "est"}
@@ -40,7 +42,8 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     names : tuple of str or int, or None
         Names or numbers, from 0, of the columns (user, item, rating). None recognizes common names.
         If only the name of the users or of the items is not recognized, and a single column can
-        hold them, it is that column.
+        hold them, it is that column. Without ratings, two columns without names are the users and
+        the items.
     with_ratings : bool
         Whether a column of ratings is needed.
 
@@ -64,6 +67,8 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     wanted = 3 if with_ratings else 2
     if names is not None:
         return _check_present(present, names, wanted)
+    if not with_ratings and list(present) in TWO_UNNAMED:
+        return list(present)
     matches = {
         role: [name for name in present if plain_name(name) in aliases]
         for role, aliases in list(ALIASES.items())[:wanted]

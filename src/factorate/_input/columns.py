@@ -16,7 +16,7 @@ from factorate._input.frame_columns import read_frame, read_series, to_frame
 from factorate._input.id_column import Encoded
 from factorate._input.sparse_entries import read_sparse
 from factorate._input.wide import Wide, find_observed, read_table
-from factorate._utils.validation import check_column, is_sparse
+from factorate._utils.validation import as_sized, check_column, is_sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,8 @@ class Columns(NamedTuple):
         Shape of the matrix, if the input is one.
     library : str, optional
         Name of the DataFrame library, if the input is a DataFrame.
+    names : tuple of str, optional
+        Names of the columns of users and items, if the input is a DataFrame or a file.
     """
 
     user_ids: Any
@@ -51,6 +53,7 @@ class Columns(NamedTuple):
     ratings: Any
     shape: tuple[int, int] | None = None
     library: str | None = None
+    names: tuple[str, str] | None = None
 
 
 def read_columns(
@@ -88,19 +91,22 @@ def read_columns(
     FileNotFoundError
         If `data` is a path and there is no such file.
     """
+    data, y = as_sized(data), as_sized(y)
     in_data = with_ratings and y is None  # whether the ratings are in `data`
+    if isinstance(data, np.ndarray) and not in_data and not _is_structured(data):
+        check_pairs(data, y is not None)
     if isinstance(data, Wide):
         columns = _read_wide(data.table, y)
     elif isinstance(data, tuple):
         columns = _read_tuple(data, y, in_data)
+    elif is_sparse(data):  # before mappings, because one kind is a mapping
+        if y is not None:
+            raise ValueError("a sparse matrix holds its ratings; pass it without y")
+        columns = Columns(*read_sparse(data, "the sparse matrix"))
     elif isinstance(data, Mapping) or _is_structured(data):
         columns = _read_named(data, y, names, in_data)
     elif isinstance(data, list | np.ndarray):
         columns = Columns(*read_array(data, y, names, in_data))
-    elif is_sparse(data):
-        if y is not None:
-            raise ValueError("a sparse matrix holds its ratings; pass it without y")
-        columns = Columns(*read_sparse(data, "the sparse matrix"))
     elif isinstance(data, str | os.PathLike | InputFile) or is_file_object(data):
         table = read_file(data, names, in_data, kinds)
         chosen = tuple(table.column_names)
@@ -110,6 +116,22 @@ def read_columns(
     wanted = ROLES if with_ratings or y is not None else ROLES[:2]
     check_lengths(**dict(zip(wanted, columns, strict=False)))
     return columns
+
+
+def check_pairs(array: NDArray[Any], with_y: bool) -> None:
+    """Raise ValueError, with the terms of scikit-learn, if an array cannot be pairs of ids."""
+    if array.ndim == 1 and array.size:
+        raise ValueError(
+            f"pairs of user and item have shape (n, 2); got {array.shape}. Reshape your data: one "
+            f"pair is [[user, item]], two columns are a tuple (users, items)"
+        )
+    if with_y and array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: X has dtype {array.dtype}")
+    if with_y and array.ndim == 2 and array.shape[1] < 2:
+        raise ValueError(
+            f"with y, X has shape (n, 2), user and item; got an array with {array.shape[1]} "
+            f"feature(s) (shape={array.shape}) while a minimum of 2 is required."
+        )
 
 
 def check_lengths(**columns: Any) -> None:
@@ -127,7 +149,8 @@ def _read_frame(data: object, y: object, names: Names | None, with_ratings: bool
         raise TypeError(f"got {type(data).__name__}; expected {FORMS}")
     users, items, *rest = read_frame(frame, names, with_ratings)
     library = frame.implementation.name.lower()
-    return Columns(users, items, rest[0] if rest else y, library=library)
+    user, item, *_ = find_columns(frame.columns, names, with_ratings)
+    return Columns(users, items, rest[0] if rest else y, library=library, names=(user, item))
 
 
 def _read_wide(table: object, y: object) -> Columns:

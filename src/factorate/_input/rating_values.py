@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._utils.validation import check_column, check_numeric, check_unmasked, to_numbers
+from factorate._utils.validation import (
+    as_sized,
+    check_column,
+    check_numeric,
+    check_unmasked,
+    to_numbers,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -40,6 +46,7 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
     """
     if isinstance(ratings, np.ma.MaskedArray):
         check_unmasked(ratings.ravel(), what)
+    ratings = as_sized(ratings)
     check_column(ratings, what)
     array = np.asarray(ratings)
     if array.dtype.kind in "OUS":

@@ -39,6 +39,8 @@ class Ratings:
         The ids of the rows.
     library : str or None
         Name of the DataFrame library that the ratings came from, if any.
+    column_names : tuple of str or None
+        Names of the columns of users and items, if they had any.
     """
 
     user_rows: Rows
@@ -47,6 +49,7 @@ class Ratings:
     user_index: IdIndex
     item_index: IdIndex
     library: str | None
+    column_names: tuple[str, str] | None = None
 
 
 def read_ratings(
@@ -96,6 +99,7 @@ def read_ratings(
         user_index=user_index,
         item_index=item_index,
         library=columns.library,
+        column_names=columns.names,
     )
 
 

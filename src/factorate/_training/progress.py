@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,8 +34,9 @@ def progress_bar(
     if not shown:
         yield ()
         return
-    from tqdm.auto import tqdm
-
+    # In a notebook without ipywidgets, tqdm.auto shows the same bar but warns.
+    module = "tqdm.auto" if importlib.util.find_spec("ipywidgets") else "tqdm"
+    tqdm = importlib.import_module(module).tqdm
     with tqdm(total=n_epochs, unit="epoch", desc="training") as bar:
         seconds = 0.0
 

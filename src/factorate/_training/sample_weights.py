@@ -53,7 +53,7 @@ def read_weights(weights: ArrayLike | None, n: int, dtype: np.dtype[Any]) -> Flo
     if len(bad):
         raise ValueError(f"sample_weight[{bad[0]}] is {show(values[bad[0]])}; expected ≥ 0")
     if n and not values.any():
-        raise ValueError("sample_weight is 0 for every rating; expected at least one > 0")
+        raise ValueError("sample_weight is zero for every rating; expected at least one > 0")
     return values
 
 

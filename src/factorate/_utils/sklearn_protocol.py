@@ -1,8 +1,10 @@
-"""The protocol of scikit-learn's estimators: parameters, metadata routing and tags."""
+"""The protocol of scikit-learn's estimators: base class, parameters, metadata routing and tags."""
 
 from __future__ import annotations
 
 import inspect
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from factorate._utils.validation import show
@@ -11,6 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 METHODS_WITH_WEIGHTS = ("fit", "partial_fit", "score")
+
+
+class _Replaceable:
+    """The base of `Estimator` until it is replaced: Python cannot replace ``object`` itself."""
+
+
+class Estimator(_Replaceable):
+    """Base class of the models, which becomes a subclass of scikit-learn's ``BaseEstimator``.
+
+    Importing scikit-learn takes a second, so factorate does not import it. Once ``sklearn.base``
+    was imported, the next estimator that is made, or whose tags are read, changes the base of this
+    class: tools that expect a ``BaseEstimator`` find one. Without scikit-learn nothing changes.
+    """
+
+    def __init__(self) -> None:
+        inherit_from_sklearn()
+
+
+def inherit_from_sklearn() -> None:
+    """Make `Estimator` a subclass of ``BaseEstimator`` if ``sklearn.base`` was imported."""
+    base = getattr(sys.modules.get("sklearn.base"), "BaseEstimator", None)
+    if base is not None and Estimator.__bases__ != (base,):
+        with suppress(TypeError):  # a class of the user has both as bases in another order
+            Estimator.__bases__ = (base,)
 
 
 def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
@@ -35,12 +61,23 @@ def set_params(estimator: object, values: Mapping[str, Any]) -> None:
 
 def describe(estimator: object) -> str:
     """Return the repr of an estimator: its class and the parameters that are not the defaults."""
-    changed = [
-        f"{name}={getattr(estimator, name)!r}"
+    changed = [f"{name}={value!r}" for name, value in changed_parameters(estimator).items()]
+    return f"{type(estimator).__name__}({', '.join(changed)})"
+
+
+def changed_parameters(estimator: object) -> dict[str, Any]:
+    """Return the parameters of an estimator that are not the defaults."""
+    return {
+        name: getattr(estimator, name)
         for name, parameter in constructor_parameters(type(estimator)).items()
         if repr(getattr(estimator, name)) != repr(parameter.default)
-    ]
-    return f"{type(estimator).__name__}({', '.join(changed)})"
+    }
+
+
+def shows_html() -> bool:
+    """Return whether notebooks show HTML, which ``sklearn.set_config(display="text")`` disables."""
+    config = getattr(sys.modules.get("sklearn"), "get_config", None)
+    return config is None or config()["display"] == "diagram"
 
 
 def metadata_request(estimator: object) -> Any:
@@ -66,10 +103,11 @@ def regressor_tags(*, non_deterministic: bool) -> Any:
     """Return scikit-learn's tags of a regressor whose samples are pairs of ids."""
     from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
+    inherit_from_sklearn()  # for estimators made before scikit-learn was imported
     return Tags(
         estimator_type="regressor",
         target_tags=TargetTags(required=False),
-        regressor_tags=RegressorTags(),
-        input_tags=InputTags(string=True, categorical=True, sparse=True),
+        regressor_tags=RegressorTags(poor_score=True),  # on the features of ordinary regression
+        input_tags=InputTags(string=True, categorical=True),  # "sparse" is sparse X beside y
         non_deterministic=non_deterministic,
     )

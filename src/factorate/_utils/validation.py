@@ -144,6 +144,12 @@ def check_numeric(array: NDArray[Any], what: str) -> None:
         raise TypeError(f"{what}{example} has dtype {array.dtype}; expected real numbers")
 
 
+def as_sized(values: Any) -> Any:
+    """Return an object that has no length but converts to an array as one; others unchanged."""
+    convertible = hasattr(values, "__array__") and not hasattr(values, "__len__")
+    return np.asarray(values) if convertible and not isinstance(values, np.generic) else values
+
+
 def check_column(values: object, what: str) -> None:
     """Raise TypeError for objects that are not columns, such as scalars, sets and iterators."""
     if isinstance(values, Iterator | Mapping | Set | ValuesView):

@@ -1,4 +1,4 @@
-"""Plots of learning curves. Matplotlib is imported when one is drawn."""
+"""LearningCurveDisplay: RMSE by epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from factorate.exceptions import not_fitted
+from factorate.plotting._axes import choose_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,8 +108,6 @@ class LearningCurveDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        if not estimator.__sklearn_is_fitted__():
-            raise not_fitted(type(estimator).__name__)
         return cls(estimator.history_, estimator.best_epoch_, name).plot(ax, x=x)
 
     def plot(self, ax: Axes | None = None, *, x: str = "epoch") -> Self:
@@ -145,19 +143,9 @@ class LearningCurveDisplay:
             raise ValueError(f"x is {x!r}; expected 'epoch' or 'seconds'")
         if not len(self.history["epoch"]):
             raise ValueError("the model was trained for 0 epochs; there is no curve to draw")
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError("plots need matplotlib: pip install 'factorate[plot]'") from error
         old = vars(self).get("lines_", [])
-        if ax is None:
-            ax = self.ax_ if old else pyplot.subplots()[1]
+        ax = choose_axes(self, ax, old)
         color = old[0].get_color() if old else None
-        for line in old:
-            if line.axes is ax:
-                line.remove()
-        root: Any = ax.get_figure(root=True)
-        self.ax_, self.figure_ = ax, root
         self.lines_ = self._draw(ax, x, color)
         ax.set(xlabel=AXES[x], ylabel="RMSE")
         if x == "epoch":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,9 @@ import pytest
 import factorate as ft
 from factorate import LearningCurveDisplay
 
-mpl = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-pyplot = pytest.importorskip("matplotlib.pyplot")
+pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
 
-
-@pytest.fixture(autouse=True)
-def canvas() -> Iterator[None]:
-    """Draw without a display, and close all figures afterwards."""
-    before = mpl.get_backend()
-    pyplot.switch_backend("agg")
-    yield
-    pyplot.close("all")
-    pyplot.switch_backend(before)
+pytestmark = pytest.mark.usefixtures("canvas")
 
 
 def fitted(columns: Any, **changes: Any) -> ft.MatrixFactorization:
