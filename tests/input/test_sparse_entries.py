@@ -45,7 +45,7 @@ def test_indices_outside_the_shape_raise(index: int) -> None:
 def test_a_dictionary_of_keys_is_a_sparse_matrix() -> None:
     """Regression: SciPy's dok_matrix is a mapping, and is read as a matrix."""
     sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
-    R = np.array([[5.0, 0, 1], [0, 2, 0]])
+    R = np.array([[5.0, 0, 1, 0], [0, 2, 0, 3]])
     model = ft.MatrixFactorization(2, 2, random_state=0)
     expected = model.fit(R).user_factors_
     assert (model.fit(sparse.dok_matrix(R)).user_factors_ == expected).all()
