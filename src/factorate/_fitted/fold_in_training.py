@@ -9,8 +9,7 @@ import numpy as np
 
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
-from factorate._training.factors import Factors
-from factorate._training.state import WarmStart
+from factorate._training.factors import Factors, WarmStart
 from factorate._training.trainer import Trainer
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ from factorate._utils.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
-    from factorate._training.state import State, WarmStart
+    from factorate._training.state import State
     from factorate._training.svdpp import SvdppTerms
 
 

@@ -16,11 +16,12 @@ from factorate._utils.random_streams import stream, uniform
 if TYPE_CHECKING:
     from typing import Any
 
+    from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.update_rule import UpdateRule
-    from factorate._utils.types import Flags, Floats, Rows
+    from factorate._utils.types import Floats, Rows
 
 
 START_WIDTH = 0.25  # initial factors are uniform from 0 to this over √K, on the scale of training
@@ -54,29 +55,6 @@ class State:
     item_accumulators: Floats
     own_factors: Floats
     svdpp: Floats
-
-
-@dataclass(frozen=True, kw_only=True)
-class WarmStart:
-    """The parameters that training continues from.
-
-    Attributes
-    ----------
-    factors : Factors
-        On the scale of the ratings, with a row for each row of the ratings.
-    known_users, known_items : ndarray of bool
-        Whether each row was trained before; the others start as in a first fit.
-    accumulators : tuple of ndarray or None
-        Squared-gradient accumulators of users and items, each of shape (n, 2).
-    keep_scale : bool
-        Whether to standardize ratings with the mean and scale of the factors.
-    """
-
-    factors: Factors
-    known_users: Flags
-    known_items: Flags
-    accumulators: tuple[Floats, Floats] | None = None
-    keep_scale: bool = False
 
 
 def initial_state(

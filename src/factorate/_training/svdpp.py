@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
-    from factorate._training.state import State, WarmStart
+    from factorate._training.state import State
     from factorate._utils.types import Floats, Rows
     from factorate._utils.workers import Workers
 

@@ -32,10 +32,10 @@ from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
     from factorate._input.ratings import Ratings
-    from factorate._training.factors import Factors
+    from factorate._training.factors import Factors, WarmStart
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Callbacks, Settings
-    from factorate._training.state import State, WarmStart
+    from factorate._training.state import State
     from factorate._training.validator import Validation
     from factorate._utils.types import Floats
 
