@@ -213,7 +213,7 @@ def test_scores_of_the_blocked_product_agree_with_numpy(dtype: str) -> None:
     )
     expected = scoring.item_bias + scoring.queries @ (scoring.items * scale[:, None]).T
     assert (shortlist.sizes == 100).all()
-    assert (shortlist.positions == np.arange(100)).all()
+    assert (shortlist.candidate_indices == np.arange(100)).all()
     np.testing.assert_allclose(shortlist.scores, expected, rtol=0, atol=1e-5)
 
 
