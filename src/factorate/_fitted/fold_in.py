@@ -93,7 +93,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
 
 
 def user_of_ratings(
-    fitted: FittedState, items: Rows, ratings: Floats, settings: Settings
+    fitted: FittedState, item_rows: Rows, ratings: Floats, settings: Settings
 ) -> FittedState:
     """Return a fitted state whose only user, row 0, is solved from ratings.
 
@@ -101,7 +101,7 @@ def user_of_ratings(
     ----------
     fitted : FittedState
         The state with the items.
-    items : ndarray
+    item_rows : ndarray
         Rows of the rated items, int32, shape (n,); −1 is an unknown item, which is left out.
     ratings : ndarray
         Shape (n,).
@@ -117,10 +117,9 @@ def user_of_ratings(
         seen=Seen(np.zeros(1, np.int64), np.empty(0, np.int32)),
         accumulators=None,
     )
-    users = np.zeros_like(items)
     given = Ratings(
-        user_rows=users,
-        item_rows=items,
+        user_rows=np.zeros_like(item_rows),
+        item_rows=item_rows,
         values=ratings,
         user_index=range_index(1),
         item_index=fitted.item_index,
@@ -129,18 +128,20 @@ def user_of_ratings(
     return add_rows(without_users, given, "user", settings)
 
 
-def svdpp_terms(rows: Rows, items: Rows, n_rows: int, svdpp: Floats) -> NDArray[np.float64]:
+def svdpp_terms(
+    user_rows: Rows, item_rows: Rows, n_rows: int, svdpp: Floats
+) -> NDArray[np.float64]:
     """Return |N(u)|^-½ Σ y_j over the items that each user has rated, shape (n_rows, K).
 
     A row depends only on its own ratings, in any order.
     """
-    order = np.lexsort((items, rows))
-    rows, items = rows[order], items[order]
+    order = np.lexsort((item_rows, user_rows))
+    user_rows, item_rows = user_rows[order], item_rows[order]
     out = np.zeros((n_rows, svdpp.shape[1]))
-    for first in range(0, len(rows), CHUNK):
+    for first in range(0, len(user_rows), CHUNK):
         chunk = slice(first, first + CHUNK)
-        np.add.at(out, rows[chunk], svdpp[items[chunk]].astype(np.float64))
-    return out / np.sqrt(np.maximum(np.bincount(rows, minlength=n_rows), 1))[:, None]
+        np.add.at(out, user_rows[chunk], svdpp[item_rows[chunk]].astype(np.float64))
+    return out / np.sqrt(np.maximum(np.bincount(user_rows, minlength=n_rows), 1))[:, None]
 
 
 def _solve(

@@ -167,7 +167,8 @@ def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -
     """
     unit = state.P.dtype.type(math.sqrt(scale.scale))
     bias_unit = state.P.dtype.type(scale.scale)
-    (n_users, n_items), users, items = schedule.shape, schedule.user_order, schedule.item_order
+    n_users, n_items = schedule.shape
+    user_order, item_order = schedule.user_order, schedule.item_order
 
     def rows_of(n: int, order: Rows, factors: Floats) -> Floats:
         out = aligned_zeros((n, n_factors), factors.dtype)
@@ -182,13 +183,13 @@ def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -
         return out
 
     factors = Factors(
-        user_factors=rows_of(n_users, users, state.P),
-        item_factors=rows_of(n_items, items, state.Q),
-        user_bias=biases_of(n_users, users, state.user_bias),
-        item_bias=biases_of(n_items, items, state.item_bias),
+        user_factors=rows_of(n_users, user_order, state.P),
+        item_factors=rows_of(n_items, item_order, state.Q),
+        user_bias=biases_of(n_users, user_order, state.user_bias),
+        item_bias=biases_of(n_items, item_order, state.item_bias),
         mean=scale.centre,
         scale=scale.scale,
-        svdpp=rows_of(n_items, items, state.svdpp) if len(state.svdpp) else None,
+        svdpp=rows_of(n_items, item_order, state.svdpp) if len(state.svdpp) else None,
     )
     check_predictions(factors)
     return factors
