@@ -401,7 +401,7 @@ REMOVED = object()
         (("extra",), 1, "factorate.json has 'extra', which is not a valid key"),
         (("seed",), -1, "seed is -1"),
         (("seed",), 0.5, "seed is 0.5"),
-        (("n_updates",), 2**63, "n_updates is"),
+        (("n_partial_fits",), 2**63, "n_partial_fits is"),
         (("best_epoch",), 3, "best_epoch is 3 of 2 epochs"),
         (("best_epoch",), None, "best_epoch is None"),
         (("bounds",), [5.0, 1.0], "expected the lowest rating first"),

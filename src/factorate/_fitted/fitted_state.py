@@ -43,7 +43,7 @@ class FittedState:
         and of its bias, on the scale of training. None without AdaGrad.
     seed : int
         The seed of the fit.
-    n_updates : int
+    n_partial_fits : int
         Number of calls of `partial_fit` since the fit.
     best_epoch : int
         The epoch that the factors come from.
@@ -61,7 +61,7 @@ class FittedState:
     seen: Seen | None
     accumulators: tuple[Floats, Floats] | None
     seed: int
-    n_updates: int
+    n_partial_fits: int
     best_epoch: int
     bounds: tuple[float, float]
     rule: UpdateRule

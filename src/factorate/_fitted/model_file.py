@@ -189,7 +189,7 @@ def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> Fi
         seen=_restore_seen(arrays, n_users, n_items),
         accumulators=_restore_accumulators(arrays, factors),
         seed=metadata.seed,
-        n_updates=metadata.n_updates,
+        n_partial_fits=metadata.n_partial_fits,
         best_epoch=metadata.best_epoch,
         bounds=metadata.bounds,
         rule=metadata.rule,

@@ -35,7 +35,7 @@ class ModelMetadata:
         Centre of the ratings, and the standard deviation that they were divided by.
     user_kind, item_kind : str
         Kinds of the ids.
-    library, seed, n_updates, best_epoch, bounds, rule
+    library, seed, n_partial_fits, best_epoch, bounds, rule
         As in `FittedState`.
     """
 
@@ -47,7 +47,7 @@ class ModelMetadata:
     item_kind: str
     library: str | None
     seed: int
-    n_updates: int
+    n_partial_fits: int
     best_epoch: int
     bounds: tuple[float, float]
     rule: UpdateRule
@@ -73,7 +73,7 @@ def make_metadata(parameters: Mapping[str, Any], fitted: FittedState) -> dict[st
             item_kind=fitted.item_index.kind,
             library=fitted.library,
             seed=fitted.seed,
-            n_updates=fitted.n_updates,
+            n_partial_fits=fitted.n_partial_fits,
             best_epoch=fitted.best_epoch,
             bounds=fitted.bounds,
             rule=fitted.rule,
@@ -108,7 +108,7 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
         item_kind=metadata["item_kind"],
         library=check_library(metadata["library"]),
         seed=check_count("seed", metadata["seed"], 0),
-        n_updates=check_count("n_updates", metadata["n_updates"], 0, MAX_UPDATES),
+        n_partial_fits=check_count("n_partial_fits", metadata["n_partial_fits"], 0, MAX_UPDATES),
         best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_UPDATES),
         bounds=_check_bounds(metadata["bounds"]),
         rule=UpdateRule(

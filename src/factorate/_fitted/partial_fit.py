@@ -54,8 +54,8 @@ def partial_fit(
     -------
     FittedState
     """
-    n_updates = old.n_updates + 1
-    settings = _partial_settings(parameters, old, n_updates)
+    n_partial_fits = old.n_partial_fits + 1
+    settings = _partial_settings(parameters, old, n_partial_fits)
     factors, dtype = old.factors, old.factors.user_factors.dtype
     ratings, _ = read_further(
         X,
@@ -114,14 +114,14 @@ def partial_fit(
         item_index=item_index,
         seen=old.seen and add_seen(old.seen, weighted.user_rows, weighted.item_rows, *n_rows),
         accumulators=accumulators,
-        n_updates=n_updates,
+        n_partial_fits=n_partial_fits,
         bounds=(float(values.min()), float(values.max())),
     )
 
 
-def _partial_settings(parameters: Parameters, old: FittedState, n_updates: int) -> Settings:
+def _partial_settings(parameters: Parameters, old: FittedState, n_partial_fits: int) -> Settings:
     """Return the settings of one pass, with a seed of its own for each call."""
-    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
+    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_partial_fits))
     seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
     settings = check_settings(parameters, seed)
     if settings.svdpp or old.factors.svdpp is not None:
