@@ -15,12 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from factorate._fitted.fold_in_problem import FixedSide, RowRatings
-    from factorate._utils.types import Floats, Rows
-
-    Doubles = NDArray[np.float64]
+    from factorate._utils.types import Doubles, Floats, Rows
 
 
 CELLS = 1 << 18  # numbers of the equations that are set up at a time

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._fitted.model_metadata import ModelMetadata
-    from factorate._utils.types import Floats
-
-    Arrays = dict[str, NDArray[Any]]
+    from factorate._utils.types import Arrays, Floats
 
 FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
 SVDPP = "svdpp_factors"

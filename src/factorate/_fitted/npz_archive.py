@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Arrays = dict[str, NDArray[Any]]
+    from factorate._utils.types import Arrays
+
     Metadata = dict[str, Any]
 
 METADATA = "factorate.json"

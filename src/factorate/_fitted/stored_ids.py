@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Arrays = dict[str, NDArray[Any]]
+    from factorate._utils.types import Arrays
 
 KIND_OF_DTYPE = {"b": "bool", "i": "integer", "u": "integer", "M": "datetime"}
 
