@@ -17,6 +17,7 @@ from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings
 from factorate._fitted.fold_in_training import solve_by_training
+from factorate._fitted.put_rows import extend, put_rows
 from factorate._fitted.seen import Seen, add_seen
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
@@ -206,28 +207,19 @@ def _put(
     if side == "user":
         return dataclasses.replace(
             old,
-            user_factors=_put_rows(old.user_factors, rows, factors, n_rows, "user factors"),
-            user_bias=_put_rows(old.user_bias, rows, bias, n_rows, "user bias"),
+            user_factors=_put_checked(old.user_factors, rows, factors, n_rows, "user factors"),
+            user_bias=_put_checked(old.user_bias, rows, bias, n_rows, "user bias"),
         )
     return dataclasses.replace(
         old,
-        item_factors=_put_rows(old.item_factors, rows, factors, n_rows, "item factors"),
-        item_bias=_put_rows(old.item_bias, rows, bias, n_rows, "item bias"),
-        svdpp=None if old.svdpp is None else _lengthen(old.svdpp, n_rows),
+        item_factors=_put_checked(old.item_factors, rows, factors, n_rows, "item factors"),
+        item_bias=_put_checked(old.item_bias, rows, bias, n_rows, "item bias"),
+        svdpp=None if old.svdpp is None else extend(old.svdpp, n_rows),
     )
 
 
-def _put_rows(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:
-    out = _lengthen(old, n_rows)
-    with np.errstate(over="ignore"):
-        out[rows] = new
+def _put_checked(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:
+    out = put_rows(old, rows, new, n_rows)
     if not np.isfinite(out[rows]).all():
         raise ValueError(f"the ratings give {name} too large for {out.dtype}")
-    return out
-
-
-def _lengthen(array: Floats, n_rows: int) -> Floats:
-    """Return a copy with zeros as further rows."""
-    out = np.zeros((n_rows, *array.shape[1:]), array.dtype)
-    out[: len(array)] = array
     return out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._fitted.fitted_state import extend_accumulators
+from factorate._fitted.put_rows import put_rows
 from factorate._fitted.seen import add_seen
 from factorate._fitted.warm_start import gather_rows
 from factorate._input.id_index import IdIndex
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._training.settings import Parameters, Settings
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Rows
 
 
 def partial_fit(
@@ -98,21 +99,25 @@ def partial_fit(
     accumulators = extend_accumulators(old.accumulators, n_rows, settings.n_factors)
     if accumulators is not None and trained.accumulators is not None:
         accumulators[0][changed_users], accumulators[1][changed_items] = trained.accumulators
-    new, (n_users, n_items) = trained.factors, n_rows
+    new = trained.factors
+    n_users, n_items = n_rows
     updated = replace(
         factors,
-        user_factors=_put(factors.user_factors, changed_users, new.user_factors, n_users),
-        item_factors=_put(factors.item_factors, changed_items, new.item_factors, n_items),
-        user_bias=_put(factors.user_bias, changed_users, new.user_bias, n_users),
-        item_bias=_put(factors.item_bias, changed_items, new.item_bias, n_items),
+        user_factors=put_rows(factors.user_factors, changed_users, new.user_factors, n_users),
+        item_factors=put_rows(factors.item_factors, changed_items, new.item_factors, n_items),
+        user_bias=put_rows(factors.user_bias, changed_users, new.user_bias, n_users),
+        item_bias=put_rows(factors.item_bias, changed_items, new.item_bias, n_items),
     )
     check_predictions(updated)
+    seen = old.seen
+    if seen is not None:
+        seen = add_seen(seen, weighted.user_rows, weighted.item_rows, *n_rows)
     return replace(
         old,
         factors=updated,
         user_index=user_index,
         item_index=item_index,
-        seen=old.seen and add_seen(old.seen, weighted.user_rows, weighted.item_rows, *n_rows),
+        seen=seen,
         accumulators=accumulators,
         n_partial_fits=n_partial_fits,
         bounds=(float(values.min()), float(values.max())),
@@ -146,11 +151,3 @@ def _renumber(rows: Rows) -> tuple[NDArray[np.intp], Rows]:
     """Return the distinct rows, sorted, and the index of each row among them."""
     changed, numbers = np.unique(rows, return_inverse=True)
     return changed.astype(np.intp), numbers.astype(np.int32)
-
-
-def _put(old: Floats, rows: NDArray[np.intp], new: Floats, n: int) -> Floats:
-    """Return a copy of `old` with `n` rows, some of them replaced by new ones."""
-    out = np.zeros((n, *old.shape[1:]), old.dtype)
-    out[: len(old)] = old
-    out[rows] = new
-    return out
