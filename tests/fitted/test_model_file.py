@@ -404,8 +404,8 @@ REMOVED = object()
         (("n_partial_fits",), 2**63, "n_partial_fits is"),
         (("best_epoch",), 3, "best_epoch is 3 of 2 epochs"),
         (("best_epoch",), None, "best_epoch is None"),
-        (("bounds",), [5.0, 1.0], "expected the lowest rating first"),
-        (("bounds",), [1.0], "expected the lowest and the highest rating"),
+        (("bounds",), [5.0, 1.0], "expected the minimum rating first"),
+        (("bounds",), [1.0], "expected the minimum and the maximum rating"),
         (("bounds",), [1.0, None], r"bounds\[1\] is None"),
         (("library",), "evil", "'evil' is not a library of DataFrames"),
         (("library",), ["pandas"], "is not a library of DataFrames"),
@@ -510,7 +510,7 @@ def test_accumulators_must_be_positive(value: float, tmp_path: Path) -> None:
     members = read_members(path)
     accumulators = np.full((3, 2), value, FLOAT32)
     write_members(path, members | {"user_accumulators.npy": npy(accumulators)})
-    with pytest.raises(ft.ModelFileError, match="user_accumulators is not 3 rows of two sums"):
+    with pytest.raises(ft.ModelFileError, match="user_accumulators is not 3 rows of two accumulators"):
         ft.load(path)
 
 

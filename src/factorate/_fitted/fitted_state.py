@@ -48,7 +48,7 @@ class FittedState:
     best_epoch : int
         The epoch that the factors come from.
     bounds : tuple of float
-        Lowest and highest rating in training.
+        Minimum and maximum rating in training.
     rule : UpdateRule
         The update rule of the fit.
     """

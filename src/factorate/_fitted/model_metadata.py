@@ -23,16 +23,16 @@ MAX_UPDATES = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetadata:
-    """What a model file holds beside its arrays.
+    """The content of a model file besides its arrays.
 
     Attributes
     ----------
     format : int
         Version of the format.
     parameters : dict
-        Those of the model, as JSON has them.
+        Parameters of the model, as JSON values.
     mean, scale : float
-        Centre of the ratings, and the standard deviation that they were divided by.
+        Centre and scale of the ratings, as in `Factors`.
     user_kind, item_kind : str
         Kinds of the ids.
     library, seed, n_partial_fits, best_epoch, bounds, rule
@@ -54,7 +54,7 @@ class ModelMetadata:
 
 
 def make_metadata(parameters: Mapping[str, Any], fitted: FittedState) -> dict[str, Any]:
-    """Return the metadata of a model as JSON has them.
+    """Return the metadata of a model as JSON values.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def to_json(name: str, value: object) -> Any:
-    """Return a parameter as JSON has it; a dtype becomes its name.
+    """Return a parameter as a JSON value; a dtype becomes its name.
 
     Raises
     ------
@@ -177,8 +177,8 @@ def _check_keys(label: str, found: object, expected: list[str]) -> None:
 
 def _check_bounds(bounds: object) -> tuple[float, float]:
     if not isinstance(bounds, list) or len(bounds) != 2:
-        raise ValueError(f"bounds is {bounds!r}; expected the lowest and the highest rating")
+        raise ValueError(f"bounds is {bounds!r}; expected the minimum and the maximum rating")
     low, high = (check_number(f"bounds[{side}]", value) for side, value in enumerate(bounds))
     if low > high:
-        raise ValueError(f"bounds is {bounds!r}; expected the lowest rating first")
+        raise ValueError(f"bounds is {bounds!r}; expected the minimum rating first")
     return low, high

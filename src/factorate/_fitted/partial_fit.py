@@ -1,4 +1,4 @@
-"""partial_fit: one pass over further ratings."""
+"""partial_fit: one pass over more ratings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def partial_fit(
     sample_weight: ArrayLike | None,
     old: FittedState,
 ) -> FittedState:
-    """Return the state after one pass over further ratings.
+    """Return the state after one pass over more ratings.
 
     Only the parameters of rated users and items change; new users and items are appended.
 
