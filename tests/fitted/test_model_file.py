@@ -510,7 +510,9 @@ def test_accumulators_must_be_positive(value: float, tmp_path: Path) -> None:
     members = read_members(path)
     accumulators = np.full((3, 2), value, FLOAT32)
     write_members(path, members | {"user_accumulators.npy": npy(accumulators)})
-    with pytest.raises(ft.ModelFileError, match="user_accumulators is not 3 rows of two accumulators"):
+    with pytest.raises(
+        ft.ModelFileError, match="user_accumulators is not 3 rows of two accumulators"
+    ):
         ft.load(path)
 
 
