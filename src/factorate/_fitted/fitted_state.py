@@ -93,8 +93,8 @@ def extend_accumulators(
     """
     if accumulators is None:
         return None
-    users, items = (
+    user_accumulators, item_accumulators = (
         np.concatenate([old, initial_accumulators(n - len(old), n_factors, old.dtype)])
         for old, n in zip(accumulators, n_rows, strict=True)
     )
-    return users, items
+    return user_accumulators, item_accumulators

@@ -83,9 +83,9 @@ def _train(
         np.ones(len(used), np.bool),
         columns.astype(np.int32),
     )
-    users, items = (new, old) if side == "user" else (old, new)
-    P, user_bias, known_users, user_rows = users
-    Q, item_bias, known_items, item_rows = items
+    user_side, item_side = (new, old) if side == "user" else (old, new)
+    P, user_bias, known_users, user_rows = user_side
+    Q, item_bias, known_items, item_rows = item_side
     factors = Factors(
         user_factors=P,
         item_factors=Q,

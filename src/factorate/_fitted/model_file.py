@@ -234,8 +234,10 @@ def _restore_accumulators(arrays: Arrays, factors: Factors) -> tuple[Floats, Flo
             raise ValueError(f"{name} is not {n} rows of two accumulators, all > 0")
     dtype = factors.user_factors.dtype
     with np.errstate(over="ignore"):
-        users, items = (arrays[name].astype(dtype, copy=False) for name in ACCUMULATORS)
-    return users, items
+        user_accumulators, item_accumulators = (
+            arrays[name].astype(dtype, copy=False) for name in ACCUMULATORS
+        )
+    return user_accumulators, item_accumulators
 
 
 def _restore_seen(arrays: Arrays, n_users: int, n_items: int) -> Seen | None:

@@ -76,12 +76,12 @@ def partial_fit(
     n_old = len(old.user_index.ids), len(old.item_index.ids)
     n_rows = len(user_index.ids), len(item_index.ids)
     # Training numbers the rated users and items from 0; `changed_*` are their rows in the model.
-    changed_users, users = _renumber(weighted.user_rows)
-    changed_items, items = _renumber(weighted.item_rows)
+    changed_users, user_rows = _renumber(weighted.user_rows)
+    changed_items, item_rows = _renumber(weighted.item_rows)
     trained = Trainer(
         Ratings(
-            user_rows=users,
-            item_rows=items,
+            user_rows=user_rows,
+            item_rows=item_rows,
             values=weighted.values,
             user_index=IdIndex(user_index.ids[changed_users], user_index.kind),
             item_index=IdIndex(item_index.ids[changed_items], item_index.kind),

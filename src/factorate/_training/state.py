@@ -39,8 +39,8 @@ class State:
     user_bias, item_bias : ndarray
         Biases.
     user_accumulators, item_accumulators : ndarray, shape (n, 2) or (0, 2)
-        Squared-gradient accumulators of each row's factors and of its bias; empty if the update
-        rule needs none.
+        Squared-gradient accumulators of each row's factors and of its bias, used by the general
+        kernel; only AdaGrad reads them. Empty with the plain kernel.
     own_factors : ndarray
         With SVD++ terms, p_u without the terms, which `P` includes; else empty.
     svdpp : ndarray
@@ -78,7 +78,7 @@ def initial_state(
     warm_start : WarmStart, default=None
         Parameters to continue from; None to start from random factors and biases of 0.
     with_accumulators : bool, default=False
-        Whether to make squared-gradient accumulators.
+        Whether to make squared-gradient accumulators, which the general kernel needs.
 
     Returns
     -------
