@@ -1,4 +1,4 @@
-"""Feed damaged files to load() and to the readers of CSV, JSON lines and Parquet.
+"""Feed damaged files to load() and to the readers of text, JSON lines, Parquet and Arrow files.
 
 An error other than those they document fails, as does a crash, or an input that takes ten seconds.
 tests/test_fuzz.py runs each target for a short time.
@@ -13,14 +13,19 @@ leaves an input that fails in the working directory. Targets:
   right; ``mapped`` does the same and uses the model without reading the whole file into memory;
 - ``grammar`` loads model files from the generator in hostile_models.py, plain and mapped; it has
   the first form only;
-- ``csv``, ``jsonl`` and ``parquet`` fit a model to a file of ratings; the Parquet files come from
-  the generator in hostile_parquet.py.
+- ``csv``, ``jsonl``, ``parquet`` and ``arrow`` fit a model to a file of ratings; the Parquet files
+  come from the generator in hostile_parquet.py, and the files of ``csv`` are text with any
+  separator, with and without a header, and also compressed.
 """
 
 from __future__ import annotations
 
 import argparse
+import bz2
 import contextlib
+import gzip
+import io
+import lzma
 import random
 import sys
 import tempfile
@@ -47,9 +52,21 @@ else:
 
 FOLDER = Path(tempfile.mkdtemp())
 CORPUS = FOLDER / "corpus"
+CSV = b'user,item,rating\n1,2,3.5\n"a b",7,4\n\n1,3,5\n'
+U_DATA = b"196\t242\t3\t881250949\n186\t302\t3\t891717742\n22\t377\t1\t878887116\n"
 TEXTS = {
-    "csv": b'user,item,rating\n1,2,3.5\n"a b",7,4\n\n1,3,5\n',
-    "jsonl": b'{"user":1,"item":"a","rating":3.5}\n{"item":"\\n","rating":4,"user":2,"x":[null]}\n',
+    "csv": [
+        CSV,
+        U_DATA,
+        U_DATA.replace(b"\t", b"::"),
+        b"user;item;rating\n7;12;3,5\n8;12;4\n",
+        b"ann tea 5\nbob rye 3\n",
+        CSV.decode().encode("utf-16"),
+        *(compress(CSV) for compress in (gzip.compress, bz2.compress, lzma.compress)),
+    ],
+    "jsonl": [
+        b'{"user":1,"item":"a","rating":3.5}\n{"item":"\\n","rating":4,"user":2,"x":[null]}\n'
+    ],
 }
 IDS = [0, 1, 2], ["a", "bc", "d"]
 MAX_SECONDS = 10
@@ -141,14 +158,35 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "model": load_model,
     "member": load_member,
     "mapped": partial(load_member, load=use_mapped),
-    **{kind: partial(read_text, kind) for kind in (*TEXTS, "parquet")},
+    **{kind: partial(read_text, kind) for kind in (*TEXTS, "parquet", "arrow")},
 }
+
+
+def to_arrow(parquet: bytes) -> list[bytes]:
+    """Return the content of a Parquet file as an Arrow file and as an Arrow stream."""
+    import pyarrow
+    import pyarrow.ipc
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.ParquetFile(io.BytesIO(parquet)).read()
+    files = []
+    for new in (pyarrow.ipc.new_file, pyarrow.ipc.new_stream):
+        file = io.BytesIO()
+        with new(file, table.schema) as writer:
+            writer.write_table(table)
+        files.append(file.getvalue())
+    return files
 
 
 def seeds(target: str) -> list[bytes]:
     """Return valid inputs of a target."""
     if target in TEXTS:
-        return [TEXTS[target]]
+        return TEXTS[target]
+    if target == "arrow":
+        import hostile_parquet
+
+        files = [hostile_parquet.generate(random.Random(seed)) for seed in range(50)]  # noqa: S311
+        return [arrow for file in files for arrow in to_arrow(file)]
     if target == "parquet":
         import hostile_parquet
 

@@ -62,6 +62,7 @@ def make_calls(folder: Path) -> Calls:
         "load_mapped": lambda: ft.load(path, mmap=True).recommend(n=5),
         "add_users": lambda: model.add_users(new),
         "remove_users": lambda: model.remove_users(model.users_[:100]),
+        "remove_items": lambda: model.remove_items(model.items_[:100]),
     }
 
 

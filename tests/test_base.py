@@ -38,7 +38,7 @@ def test_unknown_ids_are_predicted_without_their_terms_and_warn_once() -> None:
     model = fitted((["a", "b"], ["x", "y"], [1.0, 2.0]))
     mean = model.global_mean_
     with pytest.warns(
-        ft.UnknownIdWarning, match=r"2 of 3 users are unknown \('q', 'z'\); 2 of 3 items"
+        ft.UnknownIdWarning, match=r"2 of 3 rows name 2 unknown users \('q', 'z'\); 2 of 3 rows"
     ) as seen:
         got = model.predict((["q", "a", "z"], ["y", "n", "m"]))
     assert len(seen) == 1
@@ -72,7 +72,7 @@ def test_evaluate_and_score_compute_rmse_mae_and_r2(columns: Any) -> None:
     assert model.evaluate(np.stack([users, items], 1), ratings) == scores
     r2 = 1 - np.sum((predicted - ratings) ** 2) / np.sum((ratings - ratings.mean()) ** 2)
     assert model.score(np.stack([users, items], 1), ratings) == pytest.approx(r2)
-    with pytest.warns(ft.UnknownIdWarning, match="1 of 2 users") as seen:
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 2 rows names 1 unknown user") as seen:
         assert model.evaluate(([0, 99], [0, 0], [1.0, 2.0]))["n_unknown"] == 1
     assert seen[0].filename == __file__
     with pytest.raises(ValueError, match="there are no ratings"):
@@ -117,7 +117,7 @@ def test_complete_raises_for_duplicate_column_names() -> None:
 
 
 def test_complete_of_unknown_ids_warns(columns: Any) -> None:
-    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 2 users are unknown \(99\)"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 2 rows names 1 unknown user \(99\)"):
         assert fitted(columns).complete(users=[0, 99], items=[0]).shape == (2, 1)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import multiprocessing
 import os
+import pickle
+import signal
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from training_cases import sigint_raises
 
 import factorate as ft
 
@@ -55,12 +60,16 @@ def changes(model: Model, columns: Any) -> list[Callable[[], Any]]:
     def remove_users() -> None:
         model.remove_users(model.users_[-3:])
 
+    def remove_items() -> None:
+        model.remove_items(model.items_[-2:])
+
     def partial_fit() -> None:
         generator = np.random.default_rng(next(seeds))
         late = generator.integers(40, 70, 40), generator.integers(0, 80, 40)
         model.partial_fit((*late, generator.normal(3, 1, 40)))
 
-    return [fit, add_users, partial_fit, remove_users, add_items, partial_fit, remove_users]
+    added = [fit, add_users, partial_fit, remove_users, add_items, partial_fit]
+    return [*added, remove_items, remove_users]
 
 
 @pytest.mark.filterwarnings("ignore::factorate.UnknownIdWarning")
@@ -122,3 +131,171 @@ def test_joblib_processes_predict_the_same(columns: Any) -> None:
     there = joblib.Parallel(n_jobs=2)(joblib.delayed(model.predict)(pairs) for pairs in halves)
     for predicted, pairs in zip(there, halves, strict=True):
         np.testing.assert_array_equal(predicted, model.predict(pairs))
+
+
+def in_threads(*functions: Callable[[], object]) -> None:
+    """Run functions at the same time and raise what they raise."""
+    with ThreadPoolExecutor(len(functions)) as pool:
+        for result in [pool.submit(function) for function in functions]:
+            result.result(timeout=60)
+
+
+def test_no_change_of_two_threads_is_lost(columns: Any) -> None:
+    """Regression: of two threads that added users, each replaced what the other had added."""
+    model = fitted(columns, n_threads=1)
+
+    def add(first: int) -> None:
+        for user in range(first, first + 200):
+            model.add_users(([user] * 3, [1, 2, 3], [3.0, 4.0, 5.0]))
+
+    in_threads(lambda: add(1000), lambda: add(2000))
+    assert sorted(model.users_[60:].tolist()) == [*range(1000, 1200), *range(2000, 2200)]
+
+
+@pytest.mark.parametrize(
+    ("method", "argument"),
+    [
+        ("fit", ([7], [7], [4.0])),
+        ("partial_fit", ([7], [7], [4.0])),
+        ("add_users", ([7], [7], [4.0])),
+        ("add_items", ([7], [7], [4.0])),
+        ("remove_users", [7]),
+        ("remove_items", [7]),
+    ],
+)
+def test_a_change_waits_for_the_end_of_another(method: str, argument: Any, columns: Any) -> None:
+    """Reading does not wait."""
+    model, begun, finish = fitted(columns, n_threads=1), threading.Event(), threading.Event()
+    before = model._fitted
+
+    def wait(_: object) -> None:
+        begun.set()
+        finish.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+        fit = pool.submit(model.fit, columns, callbacks=[wait])
+        assert begun.wait(60)
+        changed = pool.submit(getattr(model, method), argument)
+        try:
+            model.predict(([1], [1]))
+            with pytest.raises(TimeoutError):
+                changed.result(timeout=0.05)
+            assert model._fitted is before
+        finally:
+            finish.set()
+        fit.result(60)
+        changed.result(60)
+    expected = getattr(fitted(columns, n_threads=1), method)(argument)
+    np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
+    np.testing.assert_array_equal(model.item_factors_, expected.item_factors_)
+
+
+def test_each_model_has_a_lock_of_its_own(columns: Any) -> None:
+    """A copy can be changed while the original is being fitted."""
+    model = fitted(columns, n_threads=1)
+    copies = [copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))]  # noqa: S301
+
+    def change(_: object) -> bool:
+        in_threads(*(functools.partial(other.remove_users, [7]) for other in copies))
+        return True
+
+    model.fit(columns, callbacks=[change])
+    assert len(model.users_) == 60
+    assert [len(other.users_) for other in copies] == [59] * 3
+
+
+def test_a_callback_can_change_the_model_that_is_being_fitted(columns: Any) -> None:
+    """It changes the old state, which the fit then replaces."""
+    model = fitted(columns, n_threads=1)
+    model.fit(columns, callbacks=[lambda _: len(model.remove_users(model.users_[:1]).users_) == 50])
+    assert len(model.users_) == 60
+
+
+def test_an_interrupted_change_does_not_keep_others_waiting(columns: Any) -> None:
+    model = fitted(columns, n_threads=1)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(columns, callbacks=[interrupt])
+    with pytest.raises(TypeError):
+        model.add_users(3)
+    in_threads(lambda: model.remove_users([7]))
+    assert 7 not in model.users_
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows, an interrupt does not end the wait")
+def test_an_interrupt_ends_the_wait_for_another_change(columns: Any) -> None:
+    model, begun, finish = fitted(columns, n_threads=1), threading.Event(), threading.Event()
+
+    def wait(_: object) -> None:
+        begun.set()
+        finish.wait(60)
+
+    interrupt = threading.Timer(
+        0.2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+    )
+    with ThreadPoolExecutor(1) as pool, sigint_raises():
+        fit = pool.submit(model.fit, columns, callbacks=[wait])
+        try:
+            assert begun.wait(60)
+            interrupt.start()
+            with pytest.raises(KeyboardInterrupt):
+                model.remove_users([7])
+        finally:
+            finish.set()
+        fit.result(60)
+    assert model.remove_users([7]).users_.tolist() == [*range(7), *range(8, 60)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_forked_during_a_change_can_change_the_model(columns: Any) -> None:
+    """The thread that holds the lock does not exist in the forked process."""
+    model, begun, finish = fitted(columns, n_threads=1), threading.Event(), threading.Event()
+
+    def wait(_: object) -> None:
+        begun.set()
+        finish.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        fit = pool.submit(model.fit, columns, callbacks=[wait])
+        assert begun.wait(60)
+        child = multiprocessing.get_context("fork").Process(target=model.remove_users, args=([7],))
+        child.start()
+        child.join(30)
+        finish.set()
+        fit.result(60)
+    if child.is_alive():
+        child.kill()
+    assert child.exitcode == 0
+
+
+def test_joblib_workers_change_copies_of_a_model(columns: Any) -> None:
+    joblib = pytest.importorskip("joblib", reason="joblib, which scikit-learn brings, is absent")
+    model = fitted(columns, n_threads=1)
+    model.partial_fit(columns)  # the model has a lock now
+    changed = joblib.Parallel(n_jobs=2)(joblib.delayed(model.remove_users)([u]) for u in (3, 7))
+    assert [len(other.users_) for other in (model, *changed)] == [60, 59, 59]
+
+
+PAIRS = [([999], [3])] * 2
+
+
+def warnings_of_predict(model: Model, unknown: Any) -> int:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.predict(PAIRS[0], unknown=unknown)
+    return len(caught)
+
+
+def test_unknown_reaches_the_workers_of_joblib(columns: Any) -> None:
+    """A filter of warnings does not reach them."""
+    joblib = pytest.importorskip("joblib", reason="joblib, which scikit-learn brings, is absent")
+    model = fitted(columns, n_threads=1)
+    predict = joblib.delayed(warnings_of_predict)
+    counts = joblib.Parallel(n_jobs=2)(predict(model, unknown) for unknown in ("ignore", "warn"))
+    assert counts == [0, 1]
+    with pytest.raises(ft.UnknownIdError, match=r"1 of 1 rows names 1 unknown user \(999\)"):
+        joblib.Parallel(n_jobs=2)(joblib.delayed(model.predict)(p, unknown="raise") for p in PAIRS)

@@ -54,7 +54,7 @@ FENCE = re.compile(r"^```(?P<kind>\S+)\n(?P<code>.*?)^```$", re.MULTILINE | re.D
 PLOT = re.compile(r"\.\. plot::\n(?: +:[^\n]*\n)*")  # a directive of matplotlib
 NUMBER = re.compile(r"(-?\d+\.\d*)")
 PEERS = re.compile(r"^(?:from|import) (surprise|implicit)\b|^(mf-train)\b", re.MULTILINE)
-OPTIONAL = "pandas|polars|pyarrow|scipy|sklearn|matplotlib"
+OPTIONAL = "pandas|polars|pyarrow|scipy|sklearn|matplotlib|fastapi|httpx"
 IMPORTS = re.compile(rf"^(?:from|import) ({OPTIONAL})\b", re.MULTILINE)
 INSTALLS = re.compile(r"^(pip install|python3 -m venv|git clone)", re.MULTILINE)
 

@@ -10,7 +10,7 @@ from optional import pyarrow as pa
 
 @pytest.mark.parametrize("target", [*fuzz.TARGETS, "grammar"])
 def test_damaged_files_raise_documented_errors(target: str) -> None:
-    if target in ("csv", "jsonl", "parquet"):
+    if target in ("csv", "jsonl", "parquet", "arrow"):
         present(pa)
     outcomes = fuzz.run(target, files=200, seconds=60, seed=0)
     for outcome in ("loaded", "rejected") if target == "grammar" else ("files",):

@@ -107,6 +107,10 @@ def test_every_form_of_input_gives_the_same_factors(columns: Any) -> None:
         (pd.DataFrame(frame),),
         (pl.DataFrame(frame),),
         (pa.table(frame),),
+        (pa.table(frame).to_reader(),),
+        (frame,),
+        (list(zip(users.tolist(), items.tolist(), ratings.tolist(), strict=True)),),
+        ((users.astype(float), items.astype(np.float32), ratings),),
         (np.stack([users, items], 1), ratings),
         (sparse,),
         (sparse.tocsr(),),
@@ -118,6 +122,37 @@ def test_every_form_of_input_gives_the_same_factors(columns: Any) -> None:
     expected = fitted(columns)
     for form in forms:
         assert_same_bits(fitted(*form), expected)
+    triples = np.stack([users, items, ratings], 1)
+    assert_same_bits(fitted(triples, columns=(0, 1, 2)), expected)
+    wide = pd.DataFrame(frame).pivot(index="user", columns="item", values="rating")
+    assert_same_bits(ft.MatrixFactorization(**SMALL).fit(wide, wide=True), expected)
+    assert_same_bits(ft.MatrixFactorization(**SMALL).fit(sparse.toarray(), wide=True), expected)
+
+
+def test_every_method_that_reads_ratings_reads_a_pivoted_frame(columns: Any) -> None:
+    long = pd.DataFrame(dict(zip(("user", "item", "rating"), columns, strict=True)))
+    first, second = long[:2000], long[2000:3000]
+    wide_first, wide_second = (
+        frame.pivot(index="user", columns="item", values="rating") for frame in (first, second)
+    )
+    model = ft.MatrixFactorization(**SMALL).fit(first, eval_set=second)
+    wide = ft.MatrixFactorization(**SMALL).fit(wide_first, wide=True, eval_set=wide_second)
+    assert_same_bits(wide, model)
+    np.testing.assert_allclose(wide.history_["valid_rmse"], model.history_["valid_rmse"])
+    pairs = second[["user", "item"]], second["rating"]
+    assert_same_bits(
+        ft.MatrixFactorization(**SMALL).fit(wide_first, wide=True, eval_set=pairs), model
+    )
+    assert wide.evaluate(wide_second, wide=True) == pytest.approx(model.evaluate(second))
+    assert wide.score(wide_second, wide=True) == pytest.approx(model.score(second))
+    for change in ("partial_fit", "add_users", "add_items"):
+        getattr(model, change)(second)
+        getattr(wide, change)(wide_second, wide=True)
+        np.testing.assert_allclose(wide.item_factors_, model.item_factors_, rtol=1e-4, atol=1e-6)
+    completed = wide.complete()
+    assert completed.index.tolist() == wide.users_.tolist()
+    full = ft.MatrixFactorization(**SMALL).fit(completed, wide=True)
+    assert full.users_.tolist() == wide.users_.tolist()
 
 
 def test_factors_do_not_depend_on_the_values_of_ids(columns: Any) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from optional import pandas as pd
 from optional import polars as pl
 from optional import present, scipy
+from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import reference
@@ -135,6 +136,29 @@ def test_sparse_and_frames_give_the_same_bits(form: Callable[[Any], Any]) -> Non
     expected = ft.matrix_factorization(R, P, Q, 4, 20)
     for a, b in zip(ft.matrix_factorization(form(R), P, Q, 4, 20), expected, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_nan_is_missing_in_a_pivoted_frame() -> None:
+    """Regression: a frame that pandas' pivot returns is a matrix of ratings."""
+    R, P, Q = small()
+    users, items = np.nonzero(R)
+    long = pd.DataFrame({"userId": users, "movieId": items, "rating": R[users, items]})
+    wide = long.pivot(index="userId", columns="movieId", values="rating")
+    present(pa)  # for `to_arrow`
+    in_polars = pl.DataFrame(long.sort_values("movieId").to_dict("list")).pivot(
+        "movieId", index="userId", values="rating"
+    )
+    in_arrow = in_polars.sort("userId").to_arrow()
+    expected = ft.matrix_factorization(R, P, Q, 4, 20)
+    for form in (wide, wide.convert_dtypes(), in_polars.sort("userId"), in_arrow.to_reader()):
+        for a, b in zip(ft.matrix_factorization(form, P, Q, 4, 20), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_table_with_a_row_for_each_rating_is_not_a_matrix() -> None:
+    frame = pd.DataFrame({"userId": [1, 2], "movieId": [10, 20], "rating": [5.0, 3.0]})
+    with pytest.raises(ValueError, match=r"frame\.pivot\(index='userId', columns='movieId'"):
+        ft.matrix_factorization(frame, np.ones((2, 1)), np.ones((3, 1)), 1)
 
 
 def test_a_sparse_matrix_is_never_made_dense() -> None:

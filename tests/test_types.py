@@ -60,7 +60,7 @@ def test_types_of_recommendations_and_neighbours() -> None:
         assert_type(model.recommend("a", n=1, exclude_seen=False), Found),
         assert_type(model.recommend_for({"x": 1.0}), Found),
         assert_type(model.similar_items("x"), Found),
-        assert_type(model.similar_users(), Found),
+        assert_type(model.similar_users(unknown="raise"), Found),
     ):
         assert isinstance(ids, np.ndarray)
         assert scores.dtype == np.float32
@@ -72,6 +72,8 @@ if TYPE_CHECKING:  # calls that need other libraries or a network
 
     def others(model: ft.MatrixFactorization) -> None:
         assert_type(model.recommend(as_frame=True), Any)
+        assert_type(model.recommend(as_lists=True), Any)
+        assert_type(model.recommend_for({}, as_lists=True), Any)
         assert_type(model.similar_items(as_frame=True), Any)
         assert_type(model.similar_users(as_frame=True), Any)
         assert_type(model.complete(), Any)
@@ -87,6 +89,7 @@ def test_types_of_adding_and_removing() -> None:
         assert_type(model.add_users((["c"], ["x"], [1.0])), ft.MatrixFactorization),
         assert_type(model.add_items((["a"], ["z"], [1.0])), ft.MatrixFactorization),
         assert_type(model.remove_users(["c"]), ft.MatrixFactorization),
+        assert_type(model.remove_items(["z"]), ft.MatrixFactorization),
     ):
         assert again is model
     history = assert_type(model.history_, dict[str, NDArray[Any]])

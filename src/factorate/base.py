@@ -9,20 +9,23 @@ import numpy as np
 from factorate import metrics
 from factorate._fitted import model_file
 from factorate._fitted.fold_in import add_rows
-from factorate._fitted.remove_users import remove_users
+from factorate._fitted.remove_rows import remove_rows
 from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.ratings import read_further
-from factorate._input.unknown_ids import IN_RATINGS, warn_unknown
+from factorate._input.unknown_ids import IN_RATINGS, Policy, warn_unknown
+from factorate._input.wide import as_wide
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils import sklearn_protocol
 from factorate._utils.validation import show
-from factorate.exceptions import not_fitted
+from factorate._utils.writer_lock import writer_lock
+from factorate.exceptions import UnknownIdError, not_fitted
 
 if TYPE_CHECKING:
     import inspect
     import os
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -38,7 +41,8 @@ class FactorModel:
 
     As with any scikit-learn estimator, ``__init__`` stores its arguments unchanged as attributes of
     the same name. A fitted model holds a `FittedState` in ``_fitted``. Methods that change the
-    model replace it in one assignment, so other threads can read the model meanwhile.
+    model replace it in one assignment, so other threads can read the model meanwhile. They hold
+    the `writer_lock` of the model, so that no change of another thread is lost.
     """
 
     _estimator_type = "regressor"
@@ -356,14 +360,16 @@ class FactorModel:
 
     # Predictions
 
-    def predict(self, X: Any) -> Floats:
+    def predict(self, X: Any, *, unknown: Policy = "warn") -> Floats:
         """Predict the ratings of pairs of user and item.
 
         Parameters
         ----------
         X : array-like of shape (n, 2), tuple, DataFrame, path or sparse matrix
-            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a CSV or
-            Parquet file, or a sparse matrix whose stored entries are the pairs.
+            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a file, or a
+            sparse matrix whose stored entries are the pairs.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -375,6 +381,8 @@ class FactorModel:
         ------
         TypeError, ValueError
             If `X` is not pairs, or ids are of another type than in training.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -396,10 +404,18 @@ class FactorModel:
             X,
             columns=self._checked_columns(),
             clip=self.clip,
+            unknown=unknown,
             n_threads=self.n_threads,
         )
 
-    def evaluate(self, X: Any, y: ArrayLike | None = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+    ) -> dict[str, float]:
         """Compute the errors of the predictions of ratings.
 
         Parameters
@@ -408,6 +424,10 @@ class FactorModel:
             Ratings, in any form that `fit` accepts.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -419,6 +439,8 @@ class FactorModel:
         ------
         TypeError, ValueError
             If the input is not ratings, or ids are of another type than in training.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -436,10 +458,11 @@ class FactorModel:
         """
         compared = predictions.compare(
             self._require(),
-            X,
+            as_wide(X, wide),
             y,
             columns=self._checked_columns(),
             clip=self.clip,
+            unknown=unknown,
             n_threads=self.n_threads,
         )
         return {
@@ -449,7 +472,13 @@ class FactorModel:
         }
 
     def score(
-        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
     ) -> float:
         """Compute the coefficient of determination R² of the predictions, as scikit-learn does.
 
@@ -461,6 +490,10 @@ class FactorModel:
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         sample_weight : array-like of shape (n,), default=None
             Weights of the ratings, at least 0; None for equal weights.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -471,6 +504,8 @@ class FactorModel:
         ------
         TypeError, ValueError
             If the input is not ratings, or ids are of another type than in training.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -488,15 +523,22 @@ class FactorModel:
         """
         compared = predictions.compare(
             self._require(),
-            X,
+            as_wide(X, wide),
             y,
             columns=self._checked_columns(),
             clip=self.clip,
+            unknown=unknown,
             n_threads=self.n_threads,
         )
         return metrics.r2(compared.ratings, compared.predictions, sample_weight)
 
-    def complete(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Any:
+    def complete(
+        self,
+        users: ArrayLike | None = None,
+        items: ArrayLike | None = None,
+        *,
+        unknown: Policy = "warn",
+    ) -> Any:
         """Predict the ratings of all items by all users: the filled matrix.
 
         Parameters
@@ -505,6 +547,8 @@ class FactorModel:
             Ids of the users of the rows; None for all, in the order of `users_`.
         items : array-like of shape (n,), default=None
             Ids of the items of the columns; None for all, in the order of `items_`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -519,6 +563,8 @@ class FactorModel:
             If ids are of another type than in training.
         ValueError
             If the matrix has more than 50 million cells and neither `users` nor `items` is given.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -534,7 +580,7 @@ class FactorModel:
         >>> ft.MatrixFactorization(3, random_state=0).fit(R).complete().shape
         (6, 4)
         """
-        return complete.complete(self._require(), users, items, clip=self.clip)
+        return complete.complete(self._require(), users, items, clip=self.clip, unknown=unknown)
 
     # Recommendations
 
@@ -545,9 +591,11 @@ class FactorModel:
         n: int = 10,
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
-        exclude: ArrayLike | None = None,
+        exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
         *,
         as_frame: Literal[False] = False,
+        as_lists: Literal[False] = False,
+        unknown: Policy = "warn",
     ) -> Found: ...
     @overload
     def recommend(
@@ -556,9 +604,11 @@ class FactorModel:
         n: int = 10,
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
-        exclude: ArrayLike | None = None,
+        exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
         *,
-        as_frame: bool,
+        as_frame: bool = False,
+        as_lists: bool = False,
+        unknown: Policy = "warn",
     ) -> Any: ...
     def recommend(
         self,
@@ -566,9 +616,11 @@ class FactorModel:
         n: int = 10,
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
-        exclude: ArrayLike | None = None,
+        exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
         *,
         as_frame: bool = False,
+        as_lists: bool = False,
+        unknown: Policy = "warn",
     ) -> Any:
         """Recommend the items with the highest predicted ratings.
 
@@ -584,12 +636,18 @@ class FactorModel:
         items : array-like, default=None
             Ids of the items to choose from, for all users; None for all items. Unknown items are
             left out.
-        exclude : array-like, default=None
-            Ids of items to leave out for all users. Unknown items have no effect.
+        exclude : array-like or mapping, default=None
+            Ids of items to leave out for all users, or a mapping from user to the ids of items to
+            leave out for that user. Unknown items have no effect.
         as_frame : bool, default=False
             Whether to return a DataFrame with columns "user", "item" and "score", of the library of
             the training ratings, or else of the first of pandas, polars and pyarrow that is
             installed.
+        as_lists : bool, default=False
+            Whether to return Python values without empty entries, as JSON needs them:
+            ``{user: [(item, score), ...]}``, or the list for one user.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -598,7 +656,7 @@ class FactorModel:
         scores : ndarray of shape (m, n), or (n,) for one user
             Predictions, equal to those of `predict` with ``clip=False`` bit for bit. Where fewer
             than n items remain, scores are NaN and ids are None, NaT, False, −1, or 0 for an
-            unsigned type. A DataFrame has no rows for empty entries.
+            unsigned type. A DataFrame and lists have no empty entries.
 
         Raises
         ------
@@ -607,6 +665,8 @@ class FactorModel:
             ``keep_seen=False``.
         ImportError
             If `as_frame` is True and no library of DataFrames is installed.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -631,6 +691,9 @@ class FactorModel:
         array(['jam'], dtype=object)
         >>> bool(scores[0] == model.predict((["bob"], ["jam"]))[0])
         True
+        >>> lists = model.recommend(["ann", "bob"], as_lists=True)
+        >>> lists["ann"], [item for item, score in lists["bob"]]
+        ([], ['jam'])
         """
         return recommend.recommend(
             self._require(),
@@ -640,10 +703,27 @@ class FactorModel:
             items=items,
             exclude=exclude,
             as_frame=as_frame,
+            as_lists=as_lists,
+            unknown=unknown,
             n_threads=self.n_threads,
         )
 
-    def recommend_for(self, ratings: Any, n: int = 10) -> Found:
+    @overload
+    def recommend_for(
+        self,
+        ratings: Any,
+        n: int = 10,
+        *,
+        as_lists: Literal[False] = False,
+        unknown: Policy = "warn",
+    ) -> Found: ...
+    @overload
+    def recommend_for(
+        self, ratings: Any, n: int = 10, *, as_lists: bool, unknown: Policy = "warn"
+    ) -> Any: ...
+    def recommend_for(
+        self, ratings: Any, n: int = 10, *, as_lists: bool = False, unknown: Policy = "warn"
+    ) -> Any:
         """Recommend items to an unknown user by ratings, without changing the model.
 
         The recommendations equal those of `recommend` after `add_users`.
@@ -655,6 +735,10 @@ class FactorModel:
             Ratings of unknown items are left out; if none remain, items are ranked by μ + b_i.
         n : int, default=10
             Number of items.
+        as_lists : bool, default=False
+            Whether to return Python values without empty entries: ``[(item, score), ...]``.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -667,6 +751,8 @@ class FactorModel:
         ------
         TypeError, ValueError
             If an argument is invalid, or ids are of another type than in training.
+        UnknownIdError
+            If items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -687,18 +773,46 @@ class FactorModel:
         fitted = self._require()
         settings = check_settings(self.get_params(), fitted.seed)
         return recommend.recommend_for(
-            fitted, ratings, n, settings=settings, n_threads=self.n_threads
+            fitted,
+            ratings,
+            n,
+            settings=settings,
+            as_lists=as_lists,
+            unknown=unknown,
+            n_threads=self.n_threads,
         )
 
     # Neighbours and groups
 
     @overload
     def similar_users(
-        self, users: Any = None, n: int = 10, *, as_frame: Literal[False] = False
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        as_frame: Literal[False] = False,
+        as_lists: Literal[False] = False,
+        unknown: Policy = "warn",
     ) -> Found: ...
     @overload
-    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
-    def similar_users(self, users: Any = None, n: int = 10, *, as_frame: bool = False) -> Any:
+    def similar_users(
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        as_frame: bool = False,
+        as_lists: bool = False,
+        unknown: Policy = "warn",
+    ) -> Any: ...
+    def similar_users(
+        self,
+        users: Any = None,
+        n: int = 10,
+        *,
+        as_frame: bool = False,
+        as_lists: bool = False,
+        unknown: Policy = "warn",
+    ) -> Any:
         """Find the users whose factors have the largest cosine with those of a user.
 
         Parameters
@@ -711,6 +825,11 @@ class FactorModel:
         as_frame : bool, default=False
             Whether to return a DataFrame with columns "user", "similar_user" and "score"; see
             `recommend`.
+        as_lists : bool, default=False
+            Whether to return Python values without empty entries:
+            ``{user: [(similar_user, score), ...]}``, or the list for one user.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -726,6 +845,8 @@ class FactorModel:
             If an argument is invalid, or ids are of another type than in training.
         ImportError
             If `as_frame` is True and no library of DataFrames is installed.
+        UnknownIdError
+            If users are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -743,16 +864,45 @@ class FactorModel:
         (2, 3)
         """
         return similar.similar(
-            self._require(), "user", users, n, as_frame=as_frame, n_threads=self.n_threads
+            self._require(),
+            "user",
+            users,
+            n,
+            as_frame=as_frame,
+            as_lists=as_lists,
+            unknown=unknown,
+            n_threads=self.n_threads,
         )
 
     @overload
     def similar_items(
-        self, items: Any = None, n: int = 10, *, as_frame: Literal[False] = False
+        self,
+        items: Any = None,
+        n: int = 10,
+        *,
+        as_frame: Literal[False] = False,
+        as_lists: Literal[False] = False,
+        unknown: Policy = "warn",
     ) -> Found: ...
     @overload
-    def similar_items(self, items: Any = None, n: int = 10, *, as_frame: bool) -> Any: ...
-    def similar_items(self, items: Any = None, n: int = 10, *, as_frame: bool = False) -> Any:
+    def similar_items(
+        self,
+        items: Any = None,
+        n: int = 10,
+        *,
+        as_frame: bool = False,
+        as_lists: bool = False,
+        unknown: Policy = "warn",
+    ) -> Any: ...
+    def similar_items(
+        self,
+        items: Any = None,
+        n: int = 10,
+        *,
+        as_frame: bool = False,
+        as_lists: bool = False,
+        unknown: Policy = "warn",
+    ) -> Any:
         """Find the items whose factors have the largest cosine with those of an item.
 
         Parameters
@@ -765,6 +915,11 @@ class FactorModel:
         as_frame : bool, default=False
             Whether to return a DataFrame with columns "item", "similar_item" and "score"; see
             `recommend`.
+        as_lists : bool, default=False
+            Whether to return Python values without empty entries:
+            ``{item: [(similar_item, score), ...]}``, or the list for one item.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown items: warn, ignore them or raise an error.
 
         Returns
         -------
@@ -780,6 +935,8 @@ class FactorModel:
             If an argument is invalid, or ids are of another type than in training.
         ImportError
             If `as_frame` is True and no library of DataFrames is installed.
+        UnknownIdError
+            If items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -797,7 +954,14 @@ class FactorModel:
         ((2,), True)
         """
         return similar.similar(
-            self._require(), "item", items, n, as_frame=as_frame, n_threads=self.n_threads
+            self._require(),
+            "item",
+            items,
+            n,
+            as_frame=as_frame,
+            as_lists=as_lists,
+            unknown=unknown,
+            n_threads=self.n_threads,
         )
 
     def group_users(self, n_groups: int) -> Rows:
@@ -852,7 +1016,7 @@ class FactorModel:
         ImportError
             If scikit-learn is not installed.
         TypeError, ValueError
-            If `n_groups` is not an integer in its range.
+            If `n_groups` is not an integer in its range, or the model has no items.
         NotFittedError
             If the model is not fitted.
 
@@ -863,7 +1027,10 @@ class FactorModel:
         >>> sorted(set(model.group_items(2).tolist()))
         [0, 1]
         """
-        return groups.group(self.item_factors_, n_groups, draw_seed(self.random_state))
+        factors = self.item_factors_
+        if not len(factors):
+            raise ValueError("the model has no items to group; all were removed")
+        return groups.group(factors, n_groups, draw_seed(self.random_state))
 
     # Vectors
 
@@ -929,7 +1096,14 @@ class FactorModel:
 
     # Adding and removing
 
-    def add_users(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def add_users(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+    ) -> Self:
         """Add users after training, each from all of their ratings; items do not change.
 
         Factors and bias of each user minimize the training objective: exactly for the squared loss;
@@ -944,18 +1118,24 @@ class FactorModel:
             of a matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown items: warn, ignore them or raise an error.
 
         Returns
         -------
         FactorModel
             This model. Other threads may read it during the call, and see the old model until the
-            call ends; only one thread at a time may change it.
+            call ends; those that change it wait.
 
         Raises
         ------
         TypeError, ValueError, FileNotFoundError
             If the input is not ratings, or ids are of another type than in training; the model does
             not change.
+        UnknownIdError
+            If items are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -972,9 +1152,16 @@ class FactorModel:
         >>> model.add_users((["dee", "dee"], ["tea", "jam"], [4, 2])).users_.tolist()
         ['ann', 'bob', 'cy', 'dee']
         """
-        return self._add("user", X, y)
+        return self._add("user", as_wide(X, wide), y, unknown)
 
-    def add_items(self, X: Any, y: ArrayLike | None = None) -> Self:
+    def add_items(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+    ) -> Self:
         """Add items after training, each from all of its ratings; users do not change.
 
         This is `add_users` with users and items exchanged.
@@ -986,18 +1173,24 @@ class FactorModel:
             columns of a matrix are the items 0, 1, …; to add items with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users: warn, ignore them or raise an error.
 
         Returns
         -------
         FactorModel
             This model. Other threads may read it during the call, and see the old model until the
-            call ends; only one thread at a time may change it.
+            call ends; those that change it wait.
 
         Raises
         ------
         TypeError, ValueError, FileNotFoundError
             If the input is not ratings, or ids are of another type than in training; the model does
             not change.
+        UnknownIdError
+            If users are unknown and `unknown` is "raise".
         NotFittedError
             If the model is not fitted.
 
@@ -1014,24 +1207,28 @@ class FactorModel:
         >>> model.add_items((["ann", "bob"], ["rye", "rye"], [4, 2])).items_.tolist()
         ['jam', 'tea', 'rye']
         """
-        return self._add("item", X, y)
+        return self._add("item", as_wide(X, wide), y, unknown)
 
-    def _add(self, side: Literal["user", "item"], X: Any, y: ArrayLike | None) -> Self:
-        fitted = self._require()
-        settings = check_settings(self.get_params(), fitted.seed)
-        ratings, columns = read_further(
-            X,
-            y,
-            fitted.user_index,
-            fitted.item_index,
-            dtype=fitted.factors.user_factors.dtype,
-            names=self._checked_columns(),
-            new_users=side == "user",
-            new_items=side == "item",
-        )
-        users, items = (columns.user_ids, ratings.user_rows), (columns.item_ids, ratings.item_rows)
-        warn_unknown(users, items, IN_RATINGS, stacklevel=3)
-        self._fitted = add_rows(fitted, ratings, side, settings)
+    def _add(
+        self, side: Literal["user", "item"], X: Any, y: ArrayLike | None, unknown: Policy
+    ) -> Self:
+        with writer_lock(self):
+            fitted = self._require()
+            settings = check_settings(self.get_params(), fitted.seed)
+            ratings, columns = read_further(
+                X,
+                y,
+                fitted.user_index,
+                fitted.item_index,
+                dtype=fitted.factors.user_factors.dtype,
+                names=self._checked_columns(),
+                new_users=side == "user",
+                new_items=side == "item",
+            )
+            users = columns.user_ids, ratings.user_rows
+            items = columns.item_ids, ratings.item_rows
+            warn_unknown(users, items, IN_RATINGS, stacklevel=3, policy=unknown)
+            self._fitted = add_rows(fitted, ratings, side, settings)
         return self
 
     def remove_users(self, users: ArrayLike) -> Self:
@@ -1053,10 +1250,10 @@ class FactorModel:
 
         Raises
         ------
-        ValueError
+        UnknownIdError
             If a user is unknown; the model does not change.
-        TypeError
-            If ids are of another type than in training.
+        TypeError, ValueError
+            If the input is not ids, or ids are of another type than in training.
         NotFittedError
             If the model is not fitted.
 
@@ -1067,17 +1264,57 @@ class FactorModel:
         >>> model.remove_users(["a"]).users_.tolist()
         ['b']
         """
-        fitted = self._require()
-        column = read_ids(as_column(users), "users")  # unlike `rows_of`, which reads None as all
-        rows = look_up(fitted.user_index, column, "users")
-        unknown = np.flatnonzero(rows < 0)
-        if len(unknown):
-            name = show(column.values[unknown[0]])
-            raise ValueError(
-                f"users[{unknown[0]}] is {name}, which is not a user of the model; no user was "
-                f"removed"
-            )
-        self._fitted = remove_users(fitted, rows)
+        return self._remove("user", users)
+
+    def remove_items(self, items: ArrayLike) -> Self:
+        """Remove items: their ids, factors, biases and SVD++ terms, also from the seen items.
+
+        The rows of the other items move up. Factors and biases of the users do not change, although
+        the ratings of the removed items contributed to them; to exclude these ratings, call `fit`
+        without them.
+
+        Parameters
+        ----------
+        items : array-like of shape (n,) or id
+            Ids of the items.
+
+        Returns
+        -------
+        FactorModel
+            This model.
+
+        Raises
+        ------
+        UnknownIdError
+            If an item is unknown; the model does not change.
+        TypeError, ValueError
+            If the input is not ids, or ids are of another type than in training.
+        NotFittedError
+            If the model is not fitted.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((["a", "b"], [7, 8], [5, 3]))
+        >>> model.remove_items([7]).items_.tolist()
+        [8]
+        """
+        return self._remove("item", items)
+
+    def _remove(self, side: Literal["user", "item"], ids: ArrayLike) -> Self:
+        with writer_lock(self):
+            fitted = self._require()
+            index = fitted.user_index if side == "user" else fitted.item_index
+            column = read_ids(as_column(ids), f"{side}s")  # unlike `rows_of`, for which None is all
+            rows = look_up(index, column, f"{side}s")
+            unknown = np.flatnonzero(rows < 0)
+            if len(unknown):
+                raise UnknownIdError(
+                    f"{side}s[{unknown[0]}] is {show(column.values[unknown[0]])}, which is not "
+                    f"{'a user' if side == 'user' else 'an item'} of the model; no {side} was "
+                    f"removed"
+                )
+            self._fitted = remove_rows(fitted, side, rows)
         return self
 
     # Files

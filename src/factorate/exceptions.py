@@ -12,6 +12,13 @@ class UnknownIdWarning(UserWarning):
     """
 
 
+class UnknownIdError(ValueError):
+    """Error raised when users or items are unknown to the model, where they must be known.
+
+    This is so in `remove_users` and `remove_items`, and with ``unknown="raise"`` in other methods.
+    """
+
+
 class DivergenceError(ArithmeticError):
     """Error raised when training diverges: factors or errors become infinite or NaN."""
 

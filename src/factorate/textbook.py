@@ -9,6 +9,7 @@ import numpy as np
 from factorate._input.frame_columns import to_frame
 from factorate._input.row_counts import count_rows
 from factorate._input.sparse_entries import read_sparse
+from factorate._input.wide import read_table
 from factorate._kernels import dispatch
 from factorate._utils.validation import (
     check_count,
@@ -53,7 +54,9 @@ def matrix_factorization(
     ----------
     R : array-like, sparse matrix or DataFrame of shape (n_users, n_items)
         Ratings. Entries > 0 are observed, all others are missing. A sparse matrix is never made
-        dense; entries it stores more than once are summed.
+        dense; entries it stores more than once are summed. In a DataFrame, such as pandas'
+        ``frame.pivot`` returns, NaN is missing, too; a first column named "user" or "userId", as in
+        polars, is left out.
     P : array-like of shape (n_users, K)
         Initial factors of the users. The array is not changed.
     Q : array-like of shape (n_items, K)
@@ -181,7 +184,9 @@ def _summed(R: Any) -> tuple[Any, Any, Any, tuple[int, int]]:
 def _matrix(R: Any) -> NDArray[Any]:
     if not isinstance(R, np.ndarray | list | tuple):
         frame = to_frame(R)
-        R = R if frame is None else frame.to_numpy()
+        if frame is not None:
+            entries = read_table(frame, needs_ids=False).ratings
+            R = np.where(np.isnan(entries), 0, entries)
     elif not isinstance(R, np.ndarray):
         check_rows(R)
     if np.ma.isMaskedArray(R):

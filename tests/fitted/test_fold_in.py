@@ -334,7 +334,7 @@ def test_seen_items_are_added() -> None:
 def test_unknown_items_are_left_out_with_a_warning() -> None:
     model, other = fitted(), fitted()
     with pytest.warns(
-        ft.UnknownIdWarning, match=r"2 of 4 items .*\(500, 600\): their ratings are"
+        ft.UnknownIdWarning, match=r"2 of 4 rows name 2 unknown items \(500, 600\): their"
     ) as seen:
         model.add_users(([1000, 1000, 1000, 1001], [3, 4, 500, 600], [1.0, 2.0, 3.0, 4.0]))
     assert seen[0].filename == __file__
@@ -344,7 +344,7 @@ def test_unknown_items_are_left_out_with_a_warning() -> None:
     assert model.predict(([1001], [3]))[0] == pytest.approx(
         model.global_mean_ + model.item_bias_[3], rel=1e-6
     )
-    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 users are unknown"):
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 rows names 1 unknown user"):
         model.add_items(([4000], [3000], [1.0]))
     assert model.items_[-1] == 3000
 
@@ -374,7 +374,7 @@ def test_removed_users_are_unknown() -> None:
     for user in (2, 4, 88):
         row = model.users_.tolist().index(user)
         assert items_of(state(model).seen, row) == items_of(state(old).seen, user)
-    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 users are unknown \(3\)"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 rows names 1 unknown user \(3\)"):
         model.predict(([3], [0]))
 
 
@@ -443,7 +443,7 @@ def test_without_ratings_items_are_ranked_by_bias() -> None:
     expected = np.sort(np.float32(model.global_mean_) + model.item_bias_)[::-1]
     np.testing.assert_array_equal(model.recommend_for({}, n=60)[1], expected)
     np.testing.assert_array_equal(model.recommend_for(([], []), n=60)[1], expected)
-    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 1 items are unknown \(500\)") as seen:
+    with pytest.warns(ft.UnknownIdWarning, match=r"names 1 unknown item \(500\)") as seen:
         np.testing.assert_array_equal(model.recommend_for({500: 4.0}, n=60)[1], expected)
     assert seen[0].filename == __file__
 

@@ -13,7 +13,6 @@ from forms import EXPECTED, ITEMS, USERS, VALUES, content, read
 from optional import pandas as pd
 from optional import polars as pl
 from optional import pyarrow as pa
-from optional import scipy
 
 from factorate._input.pairs import read_pairs
 
@@ -23,19 +22,17 @@ def test_a_wide_table_of_three_items_raises() -> None:
     long = pd.DataFrame({"who": USERS, "what": [0, 1, 2, 0], "stars": VALUES})
     wide = long.pivot(index="who", columns="what", values="stars")
     unnamed = wide.rename_axis(index=None, columns=None).set_axis(["ann", "bob", "cy"])
-    for frame in (wide, unnamed):
-        with pytest.raises(ValueError, match=r"labelled index.*columns=\(…\).*coo_array"):
+    for frame in (wide, unnamed, wide.reset_index(drop=True)):
+        with pytest.raises(ValueError, match=r"set columns=.*wide=True"):
             read(frame)
-    table = scipy.sparse.coo_array(wide.fillna(0).to_numpy())
-    assert [rating for _, _, rating in content(read(table))] == [2.5, 3.0, -1.0, 5.0]
 
 
-def test_an_index_of_integers_is_not_a_label() -> None:
-    frame = pd.DataFrame({"x": USERS, "y": ITEMS, "z": VALUES})
+def test_the_index_of_a_frame_of_ratings_is_not_read() -> None:
+    frame = pd.DataFrame({"user": USERS, "item": ITEMS, "rating": VALUES})
     assert content(read(frame.sample(frac=1, random_state=0))) == EXPECTED
-    assert len(read(frame[frame.z > 0]).values) == 3
+    assert len(read(frame[frame.rating > 0]).values) == 3
     named = frame.set_index(pd.Index(list("abcd"), name="review"))
-    assert content(read(named, names=("x", "y", "z"))) == EXPECTED
+    assert content(read(named)) == EXPECTED
 
 
 def test_datetimes_with_a_zone_are_the_same_ids_in_any_form() -> None:

@@ -12,6 +12,7 @@ from optional import present
 from optional import pyarrow as pa
 
 from factorate._input.files import read_batches, read_file
+from factorate._input.find_sources import find_sources
 from factorate._input.json_lines import read_json_lines
 
 
@@ -139,10 +140,10 @@ def test_an_empty_file_raises(path: Path, text: str) -> None:
     present(pa)
     path.write_text(text)
     with pytest.raises(ValueError, match="is empty; expected a JSON object on each line"):
-        list(read_json_lines(path, list, 1 << 20))
+        list(read_json_lines(find_sources(path)[0], list, 1 << 20))
 
 
 def test_blocks_of_blank_lines_are_skipped(path: Path) -> None:
     write(path, *[""] * 10, rating(1), *[""] * 10)
-    (table,) = read_json_lines(path, list, 2)
+    (table,) = read_json_lines(find_sources(path)[0], list, 2)
     assert table.to_pylist() == [rating(1)]

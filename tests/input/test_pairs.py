@@ -21,9 +21,11 @@ def test_every_form_of_pairs_is_read() -> None:
         (USERS, ITEMS),
         [list(p) for p in zip(USERS, ITEMS, strict=True)],
         pd.DataFrame({"user": USERS, "item": ITEMS}),
-        pl.DataFrame({"x": USERS, "y": ITEMS}),
+        pl.DataFrame({"y": ITEMS, "user": USERS}).select("user", "y"),
+        {"user": USERS, "item": ITEMS},
         pd.DataFrame(FRAME),
         (USERS, ITEMS, VALUES),
+        list(zip(USERS, ITEMS, VALUES, strict=True)),
         SPARSE,
     ]
     for form in forms:
@@ -43,7 +45,8 @@ def test_a_list_of_three_pairs_is_read_as_pairs() -> None:
 
 def test_pairs_in_a_frame_with_a_labelled_index_are_read() -> None:
     """Regression: pairs are not mistaken for a wide table."""
-    frame = present(pd).DataFrame({"who": [1, 2], "what": [3, 4], "when": [0, 0]}, index=["a", "b"])
+    columns = {"user": [1, 2], "what": [3, 4], "timestamp": [0, 0]}
+    frame = present(pd).DataFrame(columns, index=["a", "b"])
     ratings = read(frame, [1, 2])
     assert content(ratings) == [(1, 3, 1.0), (2, 4, 2.0)]
     users, items, _ = read_pairs(frame, ratings.user_index, ratings.item_index)

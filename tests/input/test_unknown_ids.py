@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 
-from factorate._input.unknown_ids import IN_RATINGS, warn_unknown
-from factorate.exceptions import UnknownIdWarning
+from factorate._input.id_column import Encoded
+from factorate._input.unknown_ids import IN_RATINGS, IN_SIMILAR, warn_unknown
+from factorate.exceptions import UnknownIdError, UnknownIdWarning
 
 
 def test_unknown_users_and_items_are_counted_and_named() -> None:
     users = ["a", "b", "c", "d", "e", "b"], np.array([-1, -1, -1, 0, -1, -1], np.int32)
     items = [1, 2], np.array([0, -1], np.int32)
     message = (
-        r"^5 of 6 users are unknown \('a', 'b', 'c'\); 1 of 2 items are unknown \(2\): "
+        r"^5 of 6 rows name 4 unknown users \('a', 'b', 'c', …\); 1 of 2 rows names 1 unknown item "
+        r"\(2\): "
         "their ratings are left out$"
     )
     with pytest.warns(UnknownIdWarning, match=message) as caught:
@@ -29,3 +32,33 @@ def test_known_ids_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_unknown(known, known, IN_RATINGS, stacklevel=1)
+
+
+def test_the_policy_selects_a_warning_an_error_or_neither() -> None:
+    users, items = (["a"], np.array([-1], np.int32)), ([1], np.array([0], np.int32))
+    with pytest.raises(
+        UnknownIdError,
+        match=r"\('a'\); with unknown='ignore', their ratings are left out$",
+    ):
+        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="raise")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="ignore")
+    with pytest.raises(
+        ValueError, match="unknown is 'never'; expected 'warn', 'ignore' or 'raise'"
+    ):
+        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="never")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ids", [np.arange(7100) % 3 + 500, None])
+def test_rows_and_distinct_ids_are_counted(ids: np.ndarray[Any, Any] | None) -> None:
+    """Regression: the rows of unknown users are not counted as users."""
+    rows = np.zeros(7100, np.int32)
+    rows[50:71] = -1
+    known = [1], np.array([0], np.int32)
+    names = np.array(["a", "b", "c"], object)
+    users = Encoded(names, np.arange(7100, dtype=np.int32) % 3) if ids is None else ids
+    shown = "502, 500, 501" if ids is not None else "'c', 'a', 'b'"
+    message = rf"^21 of 7,100 rows name 3 unknown users \({shown}\): nothing is found for them$"
+    with pytest.warns(UnknownIdWarning, match=message):
+        warn_unknown((users, rows), known, IN_SIMILAR, stacklevel=1)

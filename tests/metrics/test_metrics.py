@@ -281,7 +281,7 @@ def test_pairs_used_in_training_are_ignored_and_counted(
 
 def test_unknown_users_are_evaluated(model: ft.MatrixFactorization) -> None:
     best = int(model.items_[np.argmax(model.item_bias_)])
-    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 users are unknown"):
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 rows names 1 unknown user"):
         found = metrics.ranking(model, ([1000], [best]), n=1)
     assert found["hit_rate"] == 1
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import uuid
 import warnings
 from pathlib import Path
 from typing import Any
@@ -103,7 +106,7 @@ def test_n_may_exceed_the_number_of_candidates(columns: Any, model: ft.MatrixFac
 
 
 def test_unknown_users_get_the_items_with_the_largest_bias(model: ft.MatrixFactorization) -> None:
-    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 3 users are unknown \(777, -5\)"):
+    with pytest.warns(ft.UnknownIdWarning, match=r"2 of 3 rows name 2 unknown users \(777, -5\)"):
         items, scores = model.recommend([777, 3, -5], n=4)
     by_bias = np.argsort(-model.item_bias_, kind="stable")[:4]
     for unknown in (0, 2):
@@ -138,7 +141,7 @@ def test_exclude_seen_without_seen_items_raises(columns: Any) -> None:
         ({"n": 2.5}, TypeError, "n is 2.5"),
         ({"exclude_seen": 1}, TypeError, "exclude_seen is 1; expected True or False"),
         ({"as_frame": "yes"}, TypeError, "as_frame is 'yes'"),
-        ({"users": [1.5]}, TypeError, "users"),
+        ({"users": [1.5]}, ValueError, r"users\[0\] is 1\.5"),
         ({"users": [None]}, ValueError, "missing id"),
     ],
 )
@@ -168,3 +171,117 @@ def test_item_factors_are_aligned_to_cache_lines(columns: Any, tmp_path: Path) -
     model.save(tmp_path / "model.npz")
     for serving in (model, ft.load(tmp_path / "model.npz")):
         assert serving.item_factors_.ctypes.data % 64 == 0
+
+
+# Items to leave out for each user
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_exclude_by_user_leaves_items_out_for_that_user_only(
+    columns: Any, exclude_seen: bool, model: ft.MatrixFactorization
+) -> None:
+    users = [3, 999, 7, 5, 3, 888]
+    best, _ = model.recommend(users, n=3, exclude_seen=exclude_seen, unknown="ignore")
+    exclude = {
+        3: best[0, :2],
+        999: best[1, :1].tolist(),
+        5: (),
+        6: [1, 2],
+        12345: [1],
+        7: [77_777, *seen_by(columns, 7)],
+    }
+    arguments: dict[str, Any] = {"n": 80, "exclude_seen": exclude_seen, "unknown": "ignore"}
+    plain = model.recommend(users, **arguments, as_lists=True)
+    got = model.recommend(users, **arguments, exclude=exclude, as_lists=True)
+    for user in users:
+        left_out = np.asarray(exclude.get(user, ()), np.int64).tolist()
+        assert got[user] == [entry for entry in plain[user] if entry[0] not in left_out]
+    assert len(got[3]) == len(plain[3]) - 2
+    assert len(got[999]) == 79
+
+
+def test_exclude_by_user_gives_the_same_for_one_user_and_for_all(
+    model: ft.MatrixFactorization,
+) -> None:
+    """All users are scored by the blocked product, one user is not."""
+    exclude = {user: range(user % 40, 80, 3) for user in range(0, 60, 2)}
+    items, scores = model.recommend(n=4, exclude=exclude)
+    for user in range(60):
+        one_items, one_scores = model.recommend(user, n=4, exclude=exclude)
+        np.testing.assert_array_equal(one_items, items[user])
+        np.testing.assert_array_equal(one_scores, scores[user])
+        assert not set(items[user].tolist()) & set(exclude.get(user, ()))
+
+
+def test_exclude_by_user_takes_ids_of_any_type() -> None:
+    users = [uuid.UUID(int=n) for n in (3, 1, 2)]
+    model = ft.MatrixFactorization(2, 1, random_state=0).fit((users, ["a", "b", "c"], [5, 3, 1]))
+    lists = model.recommend(users, exclude={users[0]: ["b"], users[1]: "c"}, as_lists=True)
+    found = [{item for item, _ in lists[user]} for user in users]
+    assert found == [{"c"}, {"a"}, {"a", "b"}]
+    assert model.recommend([], exclude={users[0]: ["b"]})[0].shape == (0, 10)
+    assert model.recommend(users, exclude={})[0].shape == (3, 10)
+
+
+@pytest.mark.parametrize(
+    ("exclude", "error", "message"),
+    [
+        ({"3": [1]}, TypeError, r"users are integer .*, but those of exclude are str"),
+        ({3: ["x"]}, TypeError, r"exclude\[3\] are str .*, but the ids of the model are integer"),
+        ({3: [None]}, ValueError, r"exclude\[3\]\[0\] is None, a missing id"),
+        ({None: [3]}, ValueError, r"users of exclude\[0\] is None, a missing id"),
+    ],
+)
+def test_invalid_ids_to_exclude_by_user_raise(
+    exclude: Any, error: type[Exception], message: str, model: ft.MatrixFactorization
+) -> None:
+    with pytest.raises(error, match=message):
+        model.recommend(3, exclude=exclude)
+
+
+# Unknown ids
+
+
+def unknown_calls(model: ft.MatrixFactorization) -> dict[str, Any]:
+    """Return calls with an unknown id of every method that can warn of one."""
+    triple = [3, 999], [3, 4], [1.0, 2.0]
+    return {
+        "predict": functools.partial(model.predict, triple[:2]),
+        "evaluate": functools.partial(model.evaluate, triple),
+        "score": functools.partial(model.score, triple),
+        "complete": functools.partial(model.complete, [3, 999], [3]),
+        "recommend": functools.partial(model.recommend, [3, 999]),
+        "recommend to items": functools.partial(model.recommend, 3, items=[5, 999]),
+        "recommend_for": functools.partial(model.recommend_for, {5: 1.0, 999: 2.0}),
+        "similar_users": functools.partial(model.similar_users, [3, 999]),
+        "similar_items": functools.partial(model.similar_items, 999),
+        "add_users": functools.partial(copy.copy(model).add_users, ([500], [999], [3.0])),
+        "add_items": functools.partial(copy.copy(model).add_items, ([999], [500], [3.0])),
+        "ranking": functools.partial(ft.metrics.ranking, model, triple),
+    }
+
+
+@pytest.mark.parametrize("name", unknown_calls(ft.MatrixFactorization()))
+@pytest.mark.filterwarnings("ignore:R² is:UserWarning")
+def test_unknown_selects_a_warning_an_error_or_neither(
+    name: str, model: ft.MatrixFactorization
+) -> None:
+    call = unknown_calls(model)[name]
+    with pytest.warns(ft.UnknownIdWarning, match=r"1 unknown (user|item) \(999\)") as caught:
+        warned = call()
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ignored = call(unknown="ignore")
+    assert repr(ignored) == repr(warned)
+    with pytest.raises(ft.UnknownIdError, match=r"1 unknown (user|item) \(999\); with unknown='ignore', "):
+        call(unknown="raise")
+    with pytest.raises(ValueError, match="unknown is 'never'; expected 'warn', 'ignore' or"):
+        call(unknown="never")
+
+
+def test_known_ids_raise_no_error(model: ft.MatrixFactorization) -> None:
+    np.testing.assert_array_equal(
+        model.predict(([3], [4]), unknown="raise"), model.predict(([3], [4]))
+    )

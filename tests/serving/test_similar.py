@@ -31,12 +31,12 @@ def test_neighbours_have_the_largest_cosines(side: str, model: ft.MatrixFactoriz
 
 
 def test_unknown_ids_have_no_neighbours(model: ft.MatrixFactorization) -> None:
-    with pytest.warns(ft.UnknownIdWarning, match=r"1 of 2 items .*: nothing is found for them"):
+    with pytest.warns(ft.UnknownIdWarning, match="1 unknown item .*: nothing is found"):
         items, cosines = model.similar_items([3, 999], n=3)
     assert items[1].tolist() == [-1] * 3
     assert np.isnan(cosines[1]).all()
     assert not np.isnan(cosines[0]).any()
-    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 users are unknown"):
+    with pytest.warns(ft.UnknownIdWarning, match="1 of 1 rows names 1 unknown user"):
         model.similar_users(999)
 
 

@@ -147,12 +147,31 @@ def _users(seen: Seen) -> Rows:
     return np.repeat(np.arange(len(seen.starts) - 1, dtype=np.int32), np.diff(seen.starts))
 
 
-def remove_seen(seen: Seen, rows: Rows) -> Seen:
+def remove_seen_users(seen: Seen, rows: Rows) -> Seen:
     """Return the items of each user without some users; later rows move up."""
     counts = np.diff(seen.starts)
     remains = np.ones(len(counts), np.bool)
     remains[rows.astype(np.intp)] = False
     return Seen(_starts(counts[remains]), seen.items[np.repeat(remains, counts)])
+
+
+def remove_seen_items(seen: Seen, rows: Rows, n_items: int) -> Seen:
+    """Return the items of each user without some of the `n_items` items; later rows move up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> seen = find_seen(*np.array([[0, 0, 1], [0, 2, 1]], np.int32), n_users=2, n_items=3)
+    >>> fewer = remove_seen_items(seen, np.array([1], np.int32), n_items=3)
+    >>> fewer.starts.tolist(), fewer.items.tolist()
+    ([0, 2, 2], [0, 1])
+    """
+    remains = np.ones(n_items, np.bool)
+    remains[rows.astype(np.intp)] = False
+    new_rows = np.cumsum(remains, dtype=np.int32) - np.int32(1)
+    kept = remains.take(seen.items)
+    n_kept = np.concatenate([[0], np.cumsum(kept)])  # among the first 0, 1, … entries
+    return Seen(n_kept.take(seen.starts), new_rows.take(seen.items[kept]))
 
 
 def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:

@@ -17,6 +17,7 @@ def arrow() -> Any:
         import pyarrow
         import pyarrow.compute
         import pyarrow.csv
+        import pyarrow.ipc
         import pyarrow.json
         import pyarrow.parquet
     except ImportError:

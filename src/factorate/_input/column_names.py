@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from factorate._utils.validation import show, show_names
+from factorate._utils.validation import escape, show, show_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-Names = tuple[str, str] | tuple[str, str, str]
+    Found = dict[str, str | None]  # the column of each role, None if it is not found
+
+Name = str | int  # an integer is the number of a column, from 0
+Names = tuple[Name, Name] | tuple[Name, Name, Name]
 
 ROLES = ("users", "items", "ratings")
+# Names of columns by role, as `plain_name` returns them.
 ALIASES = {
-    "user": ("user", "user_id", "userid"),
-    "item": ("item", "item_id", "itemid", "movieid", "movie_id", "book_id", "bookid"),
-    "rating": ("rating", "score", "stars"),
+    "user": ("user", "users", "userid"),
+    "item": ("item", "items", "itemid", "movieid", "bookid"),
+    "rating": ("rating", "ratings", "stars"),
 }
+TIMES = frozenset({"time", "timestamp", "date", "datetime"})
+# The results of `predict`, `recommend` and `similar_items` among them.
+PREDICTIONS = frozenset(
+    {"prediction", "predictions", "predicted", "pred", "estimate", "estimated", "est"}
+    | {"score", "scores", "rank", "similar", "similarity"}
+)
 
 
 def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool) -> list[str]:
@@ -26,9 +37,10 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     ----------
     present : sequence of str
         Names of all columns, in order.
-    names : tuple of str or None
-        Names of the columns (user, item, rating). None recognizes common names, and takes two or
-        three columns with other names in order.
+    names : tuple of str or int, or None
+        Names or numbers, from 0, of the columns (user, item, rating). None recognizes common names.
+        If only the name of the users or of the items is not recognized, and a single column can
+        hold them, it is that column.
     with_ratings : bool
         Whether a column of ratings is needed.
 
@@ -46,39 +58,32 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
     --------
     >>> find_columns(["timestamp", "movieId", "rating", "userId"], None, True)
     ['userId', 'movieId', 'rating']
+    >>> find_columns(["user", "product", "rating"], None, True)
+    ['user', 'product', 'rating']
     """
     wanted = 3 if with_ratings else 2
     if names is not None:
         return _check_present(present, names, wanted)
-    matches = [
-        [name for name in present if plain_name(name) in aliases]
-        for aliases in list(ALIASES.values())[:wanted]
-    ]
-    for several in matches:
-        if len(set(several)) < len(several):
-            raise ValueError(f"two columns are named {show(several[0])}; rename one")
+    matches = {
+        role: [name for name in present if plain_name(name) in aliases]
+        for role, aliases in list(ALIASES.items())[:wanted]
+    }
+    for several in matches.values():
+        _check_distinct(several)
         if len(several) > 1:
             raise ValueError(
                 f"columns {show_names(several)} are all candidates; choose one with columns=(…)"
             )
-    if all(matches):
-        return [name for (name,) in matches]
-    # Columns in order, unless a recognized name is in the position of another role.
-    in_order = all(
-        not found or present.index(found[0]) == position for position, found in enumerate(matches)
-    )
-    if in_order and len(present) in ((3,) if with_ratings else (2, 3)):
+    found = {role: several[0] if several else None for role, several in matches.items()}
+    chosen = [name for name in _eliminate(present, found).values() if name is not None]
+    if len(chosen) < wanted:
+        _check_distinct(present)
         _check_header(present)
-        return list(present[:wanted])
-    missing = [role for role, found in zip(ALIASES, matches, strict=False) if not found]
-    raise ValueError(
-        f"cannot tell the column of {' and '.join(missing)} among {show_names(present)}; name them "
-        f"with columns=('user', 'item', 'rating'), or for a wide table of users × items pass "
-        f"frame.to_numpy()"
-    )
+        _raise_missing(present, found)
+    return chosen
 
 
-def find_id_column(present: Sequence[str], side: str, name: str | None = None) -> list[str]:
+def find_id_column(present: Sequence[str], side: str, name: Name | None = None) -> list[str]:
     """Find the column of user ids or of item ids.
 
     Parameters
@@ -87,8 +92,8 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
         Names of all columns.
     side : {"user", "item"}
         The ids to find.
-    name : str, optional
-        Name of the column; None to recognize it.
+    name : str or int, optional
+        Name or number of the column; None to recognize it.
 
     Returns
     -------
@@ -106,9 +111,7 @@ def find_id_column(present: Sequence[str], side: str, name: str | None = None) -
     ['user_id']
     """
     if name is not None:
-        if name not in present:
-            raise ValueError(f"there is no column {show(name)} among {show_names(present)}")
-        return [name]
+        return [_check_name(present, name, "--columns")]
     found = [column for column in present if plain_name(column) in ALIASES[side]]
     if len(found) == 1:
         return found
@@ -140,8 +143,14 @@ def choose_from_file(
 
 
 def plain_name(name: object) -> str:
-    """Return the name of a column in lower case, without surrounding blanks."""
-    return str(name).strip().lower()
+    """Return the name of a column in lower case, without blanks, hyphens and underscores.
+
+    Examples
+    --------
+    >>> plain_name("userId"), plain_name("User_ID")
+    ('userid', 'userid')
+    """
+    return re.sub(r"[\s_-]", "", str(name)).lower()
 
 
 def is_known_name(name: object) -> bool:
@@ -167,14 +176,25 @@ def is_number(text: str) -> bool:
 def _check_present(present: Sequence[str], names: Names, wanted: int) -> list[str]:
     if len(names) < wanted:
         raise ValueError(f"columns={show(names)} has no rating; expected (user, item, rating)")
-    chosen = list(names[:wanted])
-    for name in chosen:
-        if name not in present:
-            raise ValueError(
-                f"columns={show(names)} names {show(name)}, which is not among the columns "
-                f"{show_names(present)}"
-            )
-    return chosen
+    return [_check_name(present, name, f"columns={show(names)}") for name in names[:wanted]]
+
+
+def _check_name(present: Sequence[str], name: Name, what: str) -> str:
+    """Return the name of a column that is given by its name or number."""
+    if name in present:
+        return present[present.index(name)]
+    if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(present):
+        return present[name]
+    numbers = f", numbered from 0 to {len(present) - 1}" if isinstance(name, int) else ""
+    raise ValueError(
+        f"{what} names {show(name)}, which is not among the columns {show_names(present)}{numbers}"
+    )
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        name = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two columns are named {show(name)}; rename one")
 
 
 def _check_header(names: Sequence[Any]) -> None:
@@ -184,3 +204,57 @@ def _check_header(names: Sequence[Any]) -> None:
             f"the names of the columns, {show_names(names)}, look like a rating; put a header "
             f"line such as user,item,rating before it, or name the columns with columns=(…)"
         )
+
+
+def _not_a_rating(name: object) -> str | None:
+    """Return what a column holds whose name says that it holds no ratings, such as times."""
+    words = [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", str(name))]
+    if words and words[-1] in TIMES:
+        return "times"
+    return "predictions or scores" if PREDICTIONS.intersection(words) else None
+
+
+def _eliminate(present: Sequence[str], found: Found) -> Found:
+    """Add the column of users or of items if it is the last role, and one column is left for it."""
+    missing = [role for role, name in found.items() if name is None]
+    left = [name for name in present if not is_known_name(name) and not _not_a_rating(name)]
+    if missing not in (["user"], ["item"]) or len(left) != 1:
+        return found
+    all_found = found | {missing[0]: left[0]}
+    user, item = (present.index(str(all_found[role])) for role in ("user", "item"))
+    return all_found if user < item else found
+
+
+def _raise_missing(present: Sequence[str], found: Found) -> None:
+    """Raise ValueError for the roles that have no column."""
+    missing = [role for role, name in found.items() if name is None]
+    others = [name for name in present if not is_known_name(name)]
+    held = {name: _not_a_rating(name) for name in others}
+    reasons = [f"{show(name)} holds {what}" for name, what in held.items() if what is not None]
+    named = {role: role if name is None else name for role, name in found.items()}
+    if len(missing) == len(others):
+        named |= dict(zip(missing, others, strict=True))
+        advice = f"if {_listed(map(show, others))} hold{'s'[: len(others) == 1]} "
+        advice += f"the {_listed(f'{role}s' for role in missing)}, set"
+    else:
+        advice = "give their names, or their numbers from 0, as in"
+    chosen = tuple(named.values())
+    wide = found.keys() == ALIASES.keys() and {"user", "item"} <= set(missing)
+    raise ValueError(
+        f"cannot tell the column of {_listed(missing)} among "
+        f"{show_names(present)}{f' ({_listed(reasons[:3])})' if reasons else ''}; {advice} "
+        f"columns={show(chosen)} or --columns {','.join(map(escape, chosen))}"
+        f"{', or pass a wide table of users × items with wide=True' if wide else ''}"
+    )
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Return words as a list in a sentence.
+
+    Examples
+    --------
+    >>> _listed(["user", "item", "rating"]), _listed(["user"])
+    ('user, item and rating', 'user')
+    """
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate._input.column_names import ROLES
-from factorate._input.files import read_file
+from factorate._input.arrays import read_array, read_matrix
+from factorate._input.column_names import ROLES, find_columns
+from factorate._input.files import InputFile, read_file
+from factorate._input.find_sources import is_file_object
 from factorate._input.frame_columns import read_frame, read_series, to_frame
+from factorate._input.id_column import Encoded
 from factorate._input.sparse_entries import read_sparse
-from factorate._utils.validation import (
-    check_column,
-    check_numeric,
-    check_rows,
-    check_unmasked,
-    is_sparse,
-    to_numbers,
-)
+from factorate._input.wide import Wide, find_observed, read_table
+from factorate._utils.validation import check_column, is_sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +25,9 @@ if TYPE_CHECKING:
 
 
 FORMS = (
-    "a DataFrame, the path of a CSV or Parquet file, a tuple (users, items, ratings) of arrays, "
-    "X of shape (n, 2) with y, a scipy.sparse matrix or a dense 2-d array"
+    "a DataFrame, the path of a file, an open file, a tuple (users, items, ratings) of arrays, "
+    "X of shape (n, 2) with y, a dict of columns, a list of tuples (user, item, rating), "
+    "a scipy.sparse matrix or a dense 2-d array"
 )
 
 
@@ -72,7 +70,7 @@ def read_columns(
     y : array-like of shape (n,), optional
         Ratings of the pairs in `data`.
     names : tuple of str, optional
-        Names of the columns (user, item, rating); None to recognize them.
+        Names or numbers of the columns (user, item, rating); None to recognize them.
     with_ratings : bool, default=True
         Whether ratings are needed.
     kinds : tuple of str or None, default=(None, None)
@@ -91,17 +89,22 @@ def read_columns(
         If `data` is a path and there is no such file.
     """
     in_data = with_ratings and y is None  # whether the ratings are in `data`
-    if isinstance(data, tuple):
+    if isinstance(data, Wide):
+        columns = _read_wide(data.table, y)
+    elif isinstance(data, tuple):
         columns = _read_tuple(data, y, in_data)
+    elif isinstance(data, Mapping) or _is_structured(data):
+        columns = _read_named(data, y, names, in_data)
     elif isinstance(data, list | np.ndarray):
-        columns = _read_array(data, y, in_data)
+        columns = Columns(*read_array(data, y, names, in_data))
     elif is_sparse(data):
         if y is not None:
             raise ValueError("a sparse matrix holds its ratings; pass it without y")
         columns = Columns(*read_sparse(data, "the sparse matrix"))
-    elif isinstance(data, str | os.PathLike):
-        table = read_file(Path(data), names, in_data, kinds)
-        columns = _read_frame(table, y, names, in_data)._replace(library=None)
+    elif isinstance(data, str | os.PathLike | InputFile) or is_file_object(data):
+        table = read_file(data, names, in_data, kinds)
+        chosen = tuple(table.column_names)
+        columns = _read_frame(table, y, chosen, in_data)._replace(library=None)
     else:
         columns = _read_frame(data, y, names, in_data)
     wanted = ROLES if with_ratings or y is not None else ROLES[:2]
@@ -127,70 +130,58 @@ def _read_frame(data: object, y: object, names: Names | None, with_ratings: bool
     return Columns(users, items, rest[0] if rest else y, library=library)
 
 
+def _read_wide(table: object, y: object) -> Columns:
+    """Read a table or matrix of users × items."""
+    if y is not None:
+        raise ValueError("a wide table holds its ratings; pass it without y")
+    if isinstance(table, list | np.ndarray):
+        return Columns(*read_matrix(table))
+    if is_sparse(table):
+        return Columns(*read_sparse(table, "the sparse matrix"))
+    frame = to_frame(table)
+    if frame is None:
+        raise TypeError(
+            f"got {type(table).__name__} with wide=True; expected a DataFrame, an array or a "
+            f"sparse matrix of users × items"
+        )
+    wide = read_table(frame)
+    library = frame.implementation.name.lower()
+    if not wide.ratings.size:
+        return Columns([], [], [], library=library)
+    users, items = find_observed(wide)
+    user_ids, item_ids = (
+        _take(ids, rows) for ids, rows in ((wide.user_ids, users), (wide.item_ids, items))
+    )
+    return Columns(user_ids, item_ids, wide.ratings[users, items], library=library)
+
+
+def _take(ids: Any, rows: NDArray[np.intp]) -> Encoded:
+    """Return the ids of rows."""
+    indices = rows.astype(np.int32)
+    if isinstance(ids, Encoded):
+        return Encoded(ids.distinct, ids.indices[indices])
+    return Encoded(ids, indices)
+
+
+def _read_named(data: Any, y: object, names: Names | None, with_ratings: bool) -> Columns:
+    """Read a mapping of columns by name, or an array with named fields."""
+    present = list(data.keys() if isinstance(data, Mapping) else data.dtype.names)
+    chosen = find_columns(present, names, with_ratings)
+    users, items, *rest = (
+        read_series(data[name], what) for name, what in zip(chosen, ROLES, strict=False)
+    )
+    return Columns(users, items, rest[0] if rest else y)
+
+
+def _is_structured(data: object) -> bool:
+    return isinstance(data, np.ndarray) and data.dtype.names is not None
+
+
 def _read_tuple(data: tuple[Any, ...], y: object, with_ratings: bool) -> Columns:
     if (len(data) == 3 and y is None) or (len(data) == 2 and not with_ratings):
         users, items, *rest = map(read_series, data, ROLES)
         return Columns(users, items, rest[0] if rest else y)
     expected = "(users, items, ratings)" if with_ratings else "(users, items)"
-    raise ValueError(f"a tuple of {len(data)} was given; expected {expected}")
-
-
-def _read_array(data: list[Any] | NDArray[Any], y: object, with_ratings: bool) -> Columns:
-    array = _to_array(data)
-    if not with_ratings and array.size == 0:
-        return Columns([], [], y)
-    if array.ndim != 2:
-        raise ValueError(f"an array of shape {array.shape} was given; expected {FORMS}")
-    if not with_ratings and array.shape[1] == 2:
-        return Columns(array[:, 0], array[:, 1], y)
-    if y is not None:
-        raise ValueError(f"with y, X has shape (n, 2), user and item; got {array.shape}")
-    if not with_ratings and array.shape[1] == 3:
-        raise ValueError(f"pairs of user and item have shape (n, 2); got {array.shape}")
-    if isinstance(data, list) and len(data) == 3:
-        raise ValueError(
-            "a list of three rows can be three columns, three ratings or a matrix of three users; "
-            "for columns pass a tuple (users, items, ratings), for (user, item, rating) triples "
-            "tuple(zip(*a)), for a matrix scipy.sparse.coo_array(a)"
-        )
-    return _read_dense(array, "tuple(zip(*a))" if isinstance(data, list) else "tuple(a.T)")
-
-
-def _read_dense(matrix: NDArray[Any], transposed: str) -> Columns:
-    """Read the observed entries of a matrix, those that are neither 0 nor NaN."""
-    if matrix.shape[1] == 3:
-        raise ValueError(
-            f"an array of shape {matrix.shape} can be triples or a matrix of three items; for "
-            f"(user, item, rating) triples pass {transposed}, for a matrix "
-            f"scipy.sparse.coo_array(a)"
-        )
-    if matrix.shape[1] == 2:
-        raise ValueError(
-            f"X of shape {matrix.shape} is pairs of user and item, but their ratings are missing: "
-            f"pass them too, as in fit(X, y); for a matrix of two items pass "
-            f"scipy.sparse.coo_array(a)"
-        )
-    if matrix.dtype.kind in "OUS":
-        matrix = to_numbers(matrix, "R", missing=np.nan)
-    check_numeric(matrix, "the matrix")
-    observed = (matrix != 0) & ~np.isnan(matrix)
-    infinite = np.argwhere(np.isinf(matrix))
-    if len(infinite):
-        row, column = infinite[0].tolist()
-        raise ValueError(
-            f"R[{row}, {column}] is {matrix[row, column]}; ratings are finite, and entries that "
-            f"were not observed are 0 or NaN"
-        )
-    users, items = np.nonzero(observed)
-    return Columns(users, items, matrix[users, items], matrix.shape)
-
-
-def _to_array(data: list[Any] | NDArray[Any]) -> NDArray[Any]:
-    if isinstance(data, np.ma.MaskedArray):
-        if data.ndim == 2 and data.shape[1] == 2:
-            check_unmasked(data.ravel(), "X")
-        return np.asarray(data.filled(0) if data.dtype.kind in "biufO" else data.data)
-    if isinstance(data, np.ndarray):
-        return np.asarray(data)  # drops subclasses such as matrix
-    check_rows(data)
-    return np.asarray(data, object)  # NumPy would turn the integer in [1, "a"] into text
+    raise ValueError(
+        f"a tuple of {len(data)} was given; expected {expected}, or rows in a list or an array"
+    )

@@ -1,4 +1,4 @@
-"""Read columns of CSV files, and name the line of an error."""
+"""Read columns of text files with any separator, and name the line of an error."""
 
 from __future__ import annotations
 
@@ -6,45 +6,60 @@ import contextlib
 import csv
 import io
 import itertools
+import logging
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.arrow import arrow
-from factorate._input.bounded_gzip import is_gzip, open_bytes
-from factorate._input.column_names import ROLES, choose_from_file, is_number
+from factorate._input.column_names import ROLES, choose_from_file, is_known_name, is_number
+from factorate._input.converted_text import replace_separator
+from factorate._input.csv_dialect import find_dialect
+from factorate._input.source import HEAD_BYTES
 from factorate._utils.validation import escape, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
+    from factorate._input.csv_dialect import Dialect
+    from factorate._input.source import Source
+
+logger = logging.getLogger("factorate")
+
+REPLACEMENT = "\x1f"  # of a separator of several bytes, which pyarrow does not know
 NOT_UTF8 = re.compile("[\udc80-\udcff]")  # bytes that errors="surrogateescape" could not decode
 UTF16 = re.compile("[\0\udc80-\udcff]")  # plain text in UTF-16 has zero bytes
 
 
 def read_csv(
-    path: Path,
+    source: Source,
     choose: Callable[[Sequence[str]], list[str]],
     kinds: tuple[str | None, ...],
     *,
-    delimiter: str,
-    batch_bytes: int | None,
+    sep: str | None = None,
+    header: bool | None = None,
+    batch_bytes: int | None = None,
+    described: set[str] | None = None,
 ) -> Iterator[Any]:
-    """Yield the chosen columns of a CSV file: ids as text or integers, ratings as floats.
+    """Yield the chosen columns of a text file: ids as text or integers, ratings as floats.
 
     Parameters
     ----------
-    path : Path
-        A file with a header line; it is decompressed if its suffix is .gz.
+    source : Source
+        The file, in UTF-8.
     choose : callable
         Returns the names to read, the ids first, given the names of all columns.
     kinds : tuple of str or None
         Kinds of the ids of a model; ids of kind "str" are not converted to integers.
-    delimiter : str
-        Character between the fields.
-    batch_bytes : int or None
+    sep : str, optional
+        Text between two fields; None to find it.
+    header : bool, optional
+        Whether the first line holds the names of the columns; None to find it out.
+    batch_bytes : int, optional
         Size of the text of a table; None for one table.
+    described : set of str, optional
+        The dialects of other files that were logged already; that of this file is added.
 
     Yields
     ------
@@ -54,29 +69,35 @@ def read_csv(
     Raises
     ------
     ValueError
-        If a line is not UTF-8, does not have the fields of the header, lacks an id, or has a rating
+        If a line is not UTF-8, does not have the fields of the first, lacks an id, or has a rating
         that is not a finite number.
     """
     pyarrow = arrow()
-    header = _read_header(path, delimiter)
-    chosen = choose_from_file(choose, header, f"{path}, line 1")
+    text = _read_text(source, sep, header)
+    _log(text, set() if described is None else described)
+    chosen = choose_from_file(choose, text.names, text.where)
     types = (pyarrow.string(), pyarrow.string(), pyarrow.float64())
+    delimiter = {"delimiter": text.dialect.sep if text.dialect.quoted else REPLACEMENT}
+    quotes = {} if text.dialect.quoted else {"quote_char": False}
+    reading = {} if text.dialect.names is None else {"column_names": text.names}
     options = {
-        "parse_options": pyarrow.csv.ParseOptions(delimiter=delimiter),
+        "parse_options": pyarrow.csv.ParseOptions(**delimiter, **quotes),
         "convert_options": pyarrow.csv.ConvertOptions(
             include_columns=chosen,
             column_types=dict(zip(chosen, types, strict=False)),
             strings_can_be_null=True,
             null_values=[""],
+            decimal_point=text.dialect.decimal,
         ),
     }
     try:
-        with open_bytes(path) if is_gzip(path) else contextlib.nullcontext(path) as source:
+        with text.open() as file:
             if batch_bytes is None:
-                tables = iter([pyarrow.csv.read_csv(source, **options)])
+                whole = pyarrow.csv.ReadOptions(**reading)
+                tables = iter([pyarrow.csv.read_csv(file, whole, **options)])
             else:
-                reading = pyarrow.csv.ReadOptions(block_size=batch_bytes)
-                reader = pyarrow.csv.open_csv(source, read_options=reading, **options)
+                blocks = pyarrow.csv.ReadOptions(block_size=batch_bytes, **reading)
+                reader = pyarrow.csv.open_csv(file, blocks, **options)
                 empty = pyarrow.Table.from_batches([], reader.schema)
                 batches = (pyarrow.Table.from_batches([batch]) for batch in reader)
                 tables = itertools.chain([next(batches, empty)], batches)
@@ -84,33 +105,99 @@ def read_csv(
                 finite = pyarrow.compute.is_finite(table[chosen[2]]) if len(chosen) == 3 else None
                 absent = any(table[name].null_count for name in chosen)
                 if absent or (finite is not None and pyarrow.compute.all(finite).as_py() is False):
-                    _raise_for_line(path, delimiter, chosen)
-                yield _with_integers(table, kinds)
+                    _raise_for_line(text, chosen)
+                yield with_integers(table, kinds)
     except pyarrow.ArrowInvalid as error:
-        _raise_for_line(path, delimiter, chosen)
-        raise ValueError(f"{path} is not a CSV file: {escape(error)}") from None
+        _raise_for_line(text, chosen)
+        raise ValueError(f"{source.name} is not a CSV file: {escape(error)}") from None
 
 
-def _read_header(path: Path, delimiter: str) -> list[str]:
-    """Return the names of the columns."""
-    _, header = next(_lines(path, delimiter), (0, []))
-    if not header:
-        raise ValueError(f"{path} is empty; expected a header line and ratings")
-    _check_utf8("".join(header), f"{path}, line 1", UTF16)
-    if all(map(is_number, header)):
-        raise ValueError(
-            f"{path}, line 1: {show(delimiter.join(header))} looks like a rating; put a header "
-            f"line such as user{delimiter}item{delimiter}rating before it"
-        )
-    return header
-
-
-def _with_integers(table: Any, kinds: tuple[str | None, ...]) -> Any:
+def with_integers(table: Any, kinds: tuple[str | None, ...]) -> Any:
     """Convert columns of ids to integers where possible, unless the ids of the model are text."""
     for position, (name, kind) in enumerate(zip(table.column_names, kinds, strict=False)):
         if kind != "str":
             table = table.set_column(position, name, _integers_or_texts(table[name]))
     return table
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text file with its dialect and the names of its columns."""
+
+    source: Source
+    dialect: Dialect
+    names: list[str]
+
+    @property
+    def where(self) -> str:
+        """Where the names of the columns are, for errors."""
+        if self.dialect.names is None:
+            return f"{self.source.name}, line 1"
+        return f"{self.source.name}, which has no header line"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Any]:
+        """Open the file for pyarrow."""
+        if self.source.path is not None and self.dialect.quoted:
+            # Given a path such as a.csv.gz, pyarrow would decompress the content.
+            with arrow().memory_map(str(self.source.path)) as file:
+                yield file
+        elif self.dialect.quoted:
+            with self.source.open() as file:
+                yield file
+        else:
+            sep = self.dialect.sep.encode()
+            with replace_separator(self.source.open(), sep, REPLACEMENT.encode()) as file:
+                yield file
+
+    def lines(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number and the fields of each line that is not empty."""
+        sep = self.dialect.sep
+        with (
+            self.source.open() as binary,
+            io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file,
+        ):
+            if self.dialect.quoted:
+                reader = csv.reader(file, delimiter=sep)
+                for fields in reader:
+                    if fields:
+                        yield reader.line_num, fields
+            else:
+                for number, line in enumerate(file, 1):
+                    if line.rstrip("\r\n"):
+                        yield number, line.rstrip("\r\n").split(sep)
+
+
+def _read_text(source: Source, sep: str | None, header: bool | None) -> _Text:
+    """Find the dialect of a file and the names of its columns."""
+    head = source.head()
+    text = head.decode("utf-8-sig", "surrogateescape")
+    if len(head) == HEAD_BYTES:  # the last line is cut
+        text = text[: text.rfind("\n") + 1] or text
+    if not text.strip("\r\n"):
+        raise ValueError(f"{source.name} is empty; expected ratings")
+    usual = _usual_separator(source)
+    dialect = find_dialect(text, sep=sep, header=header, default_sep=usual)
+    _, first = next(_Text(source, dialect, []).lines(), (0, []))
+    _check_utf8("".join(first), f"{source.name}, line 1", UTF16)
+    names = first if dialect.names is None else list(dialect.names)
+    return _Text(source, dialect, names)
+
+
+def _log(text: _Text, described: set[str]) -> None:
+    """Log the dialect of a file, as INFO unless it is usual or that of another file."""
+    description = text.dialect.describe()
+    if text.dialect.names is None:
+        description += f" {escape(text.dialect.sep.join(text.names))}"
+    has_known_names = text.dialect.names is None and any(map(is_known_name, text.names))
+    is_usual = has_known_names and text.dialect.sep == _usual_separator(text.source)
+    level = logging.DEBUG if is_usual or description in described else logging.INFO
+    described.add(description)
+    logger.log(level, "%s: %s", text.source.name, description)
+
+
+def _usual_separator(source: Source) -> str:
+    return "\t" if source.suffix == ".tsv" else ","
 
 
 def _integers_or_texts(texts: Any) -> Any:
@@ -133,35 +220,30 @@ def _to_integers(texts: Any) -> Any | None:
     return integers if same.as_py() is not False else None
 
 
-def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the fields of each line that is not empty."""
-    with (
-        open_bytes(path) as binary,
-        io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="") as file,
-    ):
-        reader = csv.reader(file, delimiter=delimiter)
-        for fields in reader:
-            if fields:
-                yield reader.line_num, fields
-
-
 def _check_utf8(text: str, where: str, wrong: re.Pattern[str] = NOT_UTF8) -> None:
     if wrong.search(text):
-        raise ValueError(f"{where} is not UTF-8, which is expected; convert the file")
+        raise ValueError(
+            f"{where} is not UTF-8, which is expected; convert the file, or pass "
+            f"pandas.read_csv(…, encoding=…)"
+        )
 
 
-def _raise_for_line(path: Path, delimiter: str, chosen: list[str]) -> None:
+def _raise_for_line(text: _Text, chosen: list[str]) -> None:
     """Raise ValueError for the first wrong line, if any, once pyarrow has found an error."""
-    lines = _lines(path, delimiter)
-    _, header = next(lines)
-    positions = [header.index(name) for name in chosen]
+    lines = text.lines()
+    first_line = "line 1"
+    if text.dialect.names is None:
+        first_line = "the header"
+        next(lines)
+    positions = [text.names.index(name) for name in chosen]
     for number, fields in lines:
-        where = f"{path}, line {number}"
-        text = delimiter.join(fields)
-        _check_utf8(text, where)
-        if len(fields) != len(header):
+        where = f"{text.source.name}, line {number}"
+        line = text.dialect.sep.join(fields)
+        _check_utf8(line, where)
+        if len(fields) != len(text.names):
             raise ValueError(
-                f"{where}: {len(fields)} fields where the header has {len(header)}: {show(text)}"
+                f"{where}: {len(fields)} fields where {first_line} has {len(text.names)}: "
+                f"{show(line)}"
             )
         for position, name in zip(positions, chosen, strict=True):
             if not fields[position]:
@@ -169,8 +251,9 @@ def _raise_for_line(path: Path, delimiter: str, chosen: list[str]) -> None:
         if len(chosen) < len(ROLES):
             continue
         rating = fields[positions[2]]
-        if not is_number(rating) or not math.isfinite(float(rating)):
-            expected = "a finite number" if is_number(rating) else "a number"
+        number_text = rating if text.dialect.decimal == "." else rating.replace(",", ".")
+        if not is_number(number_text) or not math.isfinite(float(number_text)):
+            expected = "a finite number" if is_number(number_text) else "a number"
             raise ValueError(
                 f"{where}: {escape(chosen[2])} is {show(rating)}, which is not {expected}"
             )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 import zlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.arrow import arrow
+from factorate._input.arrow_files import read_arrow
 from factorate._input.column_names import find_columns
-from factorate._input.csv_files import read_csv
+from factorate._input.csv_files import read_csv, with_integers
+from factorate._input.file_formats import find_format
+from factorate._input.find_sources import find_sources, is_file_object
 from factorate._input.json_lines import read_json_lines
 from factorate._input.parquet_files import read_parquet
 from factorate._utils.validation import escape
@@ -18,13 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factorate._input.column_names import Names
+    from factorate._input.source import Source
 
     Kinds = tuple[str | None, ...]
     Choose = Callable[[Sequence[str]], list[str]]
 
 BATCH_ROWS = 1 << 16
 BATCH_BYTES = 1 << 22
-FORMATS = {
+FORMATS = {  # to write
     ".csv": "csv",
     ".tsv": "tsv",
     ".parquet": "parquet",
@@ -32,45 +38,77 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+TEXT_KINDS = ("str", "str")
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of ratings, pairs or ids, and what is known of its text.
+
+    Parameters
+    ----------
+    source : str, path-like or file object
+        As for `find_sources`.
+    sep : str, optional
+        Text between two fields of a text file; None to find it.
+    header : bool, optional
+        Whether the first line of a text file holds the names of the columns; None to find it out.
+    """
+
+    source: Any
+    sep: str | None = None
+    header: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError for a wrong source, separator or header."""
+        if not isinstance(self.source, str | os.PathLike) and not is_file_object(self.source):
+            found = type(self.source).__name__
+            raise TypeError(f"got {found}; expected the path of a file, or an open file")
+        if self.sep is not None and not isinstance(self.sep, str):
+            raise TypeError(f"sep is {self.sep!r}; expected text, or None to find the separator")
+        if self.sep is not None and (not self.sep or set(self.sep) & set('\r\n"')):
+            raise ValueError(f"sep is {self.sep!r}; expected the text between two fields of a line")
+        if self.header is not None and not isinstance(self.header, bool):
+            raise TypeError(f"header is {self.header!r}; expected True, False or None")
 
 
 def read_file(
-    path: Path,
+    data: object,
     names: Names | None = None,
     with_ratings: bool = True,
     kinds: Kinds = (None, None),
     *,
     batch_bytes: int = BATCH_BYTES,
 ) -> Any:
-    """Read a whole file of ratings or pairs.
+    """Read the whole of a file of ratings or pairs, or of several.
 
     Parameters
     ----------
-    path : Path
-        A CSV file with a header line (.csv, .tsv), JSON lines (.jsonl), either of them optionally
-        compressed (.gz), or a Parquet file.
-    names : tuple of str, optional
-        Names of the columns (user, item, rating); None to recognize them.
+    data : InputFile, str, path-like or file object
+        Text with any separator, JSON lines, Parquet or Arrow IPC files, also compressed; see
+        `find_sources`.
+    names : tuple of str or int, optional
+        Names or numbers of the columns (user, item, rating); None to recognize them.
     with_ratings : bool, default=True
         Whether a column of ratings is needed.
     kinds : tuple of str or None, default=(None, None)
-        Kinds of the user and item ids of a model. The ids in a CSV file are read as integers if all
-        are written as integers ("7", not "007"; blanks around them are ignored) and the ids of the
-        model are not text.
+        Kinds of the user and item ids of a model. The ids in a text file are read as integers if
+        all are written as integers ("7", not "007"; blanks around them are ignored) and the ids of
+        the model are not text.
     batch_bytes : int, default=2**22
         Size of the blocks in which JSON lines are parsed.
 
     Returns
     -------
     pyarrow.Table
-        Two or three columns.
+        Two or three columns, with the names of the first file.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
+    FileNotFoundError
         If there is no such file.
     ValueError
-        If the suffix is unknown, the file is damaged or not UTF-8, or a line is not a rating; the
+        If the format is not read, the file is damaged or not UTF-8, or a line is not a rating; the
         message gives its number.
     ImportError
         If pyarrow is not installed.
@@ -80,90 +118,127 @@ def read_file(
     def choose(present: Sequence[str]) -> list[str]:
         return find_columns(present, names, with_ratings)
 
-    tables = list(_read(path, choose, kinds, batch_rows=None, batch_bytes=batch_bytes))
+    file = as_input_file(data)
+    sources = _find_formats(file)
+    all_text = all(form == "csv" for _, form in sources)
+    read_kinds = TEXT_KINDS if all_text else kinds  # ids are integers in all files, or in none
+    batches = _read(file, sources, _Wanted(choose, read_kinds, None, batch_bytes))
     try:
-        return pyarrow.concat_tables(tables, promote_options="permissive")
+        table = pyarrow.concat_tables(list(batches), promote_options="permissive")
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-        raise ValueError(f"{path} mixes types of ids: {escape(error)}") from None
+        raise ValueError(f"{file.source} mixes types of ids: {escape(error)}") from None
+    return with_integers(table, kinds) if all_text else table
 
 
 def read_batches(
-    path: Path,
+    data: object,
     choose: Choose,
     kinds: Kinds,
     *,
     batch_rows: int = BATCH_ROWS,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[Any]:
-    """Yield some columns of a file as tables of limited size.
+    """Yield some columns of a file, or of several, as tables of limited size.
 
     Parameters
     ----------
-    path : Path
+    data : InputFile, str, path-like or file object
         As for `read_file`.
     choose : callable
         Returns the names to read, given the names of all columns.
     kinds : tuple of str or None
         Kinds of the ids in the chosen columns, as for `read_file`.
     batch_rows : int, default=2**16
-        Maximum number of rows of a table from a Parquet file.
+        Maximum number of rows of a table from a Parquet or Arrow file.
     batch_bytes : int, default=2**22
         Approximate size of the text of a table from any other file.
 
     Yields
     ------
     pyarrow.Table
-        The chosen columns of some rows.
+        The chosen columns of some rows, with the names of the first file.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, ValueError, ImportError
+    FileNotFoundError, ValueError, ImportError
         As `read_file`.
     """
-    return _read(path, choose, kinds, batch_rows=batch_rows, batch_bytes=batch_bytes)
+    arrow()
+    file = as_input_file(data)
+    sources = _find_formats(file)
+    yield from _read(file, sources, _Wanted(choose, kinds, batch_rows, batch_bytes))
 
 
-def format_of(path: Path, compression: str = "") -> str:
+def as_input_file(data: object) -> InputFile:
+    """Return an `InputFile`, whose text is not known yet unless it was one."""
+    return data if isinstance(data, InputFile) else InputFile(data)
+
+
+def format_of(path: Path) -> str:
     """Return the format that the suffix of a path stands for: csv, tsv, jsonl or parquet.
 
     Parameters
     ----------
     path : Path
-        Path of a file.
-    compression : str, default=""
-        A further suffix to ignore, such as ".gz".
+        Path of a file to write.
 
     Raises
     ------
     ValueError
         If the suffix is unknown.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != compression]
-    if suffixes and suffixes[-1] in FORMATS:
-        return FORMATS[suffixes[-1]]
+    suffix = path.suffix.lower()
+    if suffix in FORMATS:
+        return FORMATS[suffix]
     raise ValueError(f"{path} ends in {path.suffix!r}; expected .csv, .tsv, .jsonl or .parquet")
 
 
-def _read(
-    path: Path, choose: Choose, kinds: Kinds, *, batch_rows: int | None, batch_bytes: int
-) -> Iterator[Any]:
-    """Yield the chosen columns; CSV and Parquet in one table if `batch_rows` is None."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder; expected the path of a file")
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}")
-    form = format_of(path, ".gz")
-    try:
-        if form == "parquet":
-            yield from read_parquet(path, choose, batch_rows)
-        elif form == "jsonl":
-            yield from read_json_lines(path, choose, batch_bytes)
-        else:
-            size = None if batch_rows is None else batch_bytes
-            yield from read_csv(
-                path, choose, kinds, delimiter="\t" if form == "tsv" else ",", batch_bytes=size
-            )
-    except (EOFError, OSError, zlib.error, csv.Error) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # such as a missing permission
-            raise
-        raise ValueError(f"{path} is cut short or damaged: {escape(error)}") from None
+def _find_formats(file: InputFile) -> list[tuple[Source, str]]:
+    found = [(source, find_format(source)) for source in find_sources(file.source)]
+    for source, form in found:
+        if form != "csv" and (file.sep is not None or file.header is not None):
+            raise ValueError(f"{source.name} has format {form}; sep and header are for text")
+    return found
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What to read of each file; one table of each but JSON lines if `batch_rows` is None."""
+
+    choose: Choose
+    kinds: Kinds
+    batch_rows: int | None
+    batch_bytes: int
+    described: set[str] = field(default_factory=set)  # dialects that were logged
+
+
+def _read(file: InputFile, sources: Sequence[tuple[Source, str]], wanted: _Wanted) -> Iterator[Any]:
+    """Yield the chosen columns of the files, with the names of the first."""
+    names: list[str] | None = None
+    for source, form in sources:
+        try:
+            for table in _open(file, source, form, wanted):
+                names = names or table.column_names
+                yield table.rename_columns(names)
+        except (EOFError, OSError, zlib.error, csv.Error) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # such as no permission
+                raise
+            raise ValueError(f"{source.name} is cut short or damaged: {escape(error)}") from None
+
+
+def _open(file: InputFile, source: Source, form: str, wanted: _Wanted) -> Iterator[Any]:
+    if form == "parquet":
+        return read_parquet(source, wanted.choose, wanted.batch_rows)
+    if form == "arrow":
+        return read_arrow(source, wanted.choose, wanted.batch_rows)
+    if form == "jsonl":
+        return read_json_lines(source, wanted.choose, wanted.batch_bytes)
+    return read_csv(
+        source,
+        wanted.choose,
+        wanted.kinds,
+        sep=file.sep,
+        header=file.header,
+        batch_bytes=None if wanted.batch_rows is None else wanted.batch_bytes,
+        described=wanted.described,
+    )

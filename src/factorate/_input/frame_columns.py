@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.column_names import ROLES, find_columns, is_known_name
+from factorate._input.column_names import ROLES, find_columns
 from factorate._input.id_column import Encoded
-from factorate._utils.validation import escape, show, show_names
+from factorate._utils.validation import escape, show
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -26,7 +27,8 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     Parameters
     ----------
     data : object
-        A DataFrame or LazyFrame of any library, or any other object.
+        A DataFrame or LazyFrame of any library, an Arrow RecordBatch or other object that exports
+        Arrow columns as a PyCapsule stream, or any other object.
 
     Returns
     -------
@@ -37,11 +39,15 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     ------
     ValueError
         If two columns have the same name.
+    ImportError
+        If `data` is a stream, and neither pyarrow nor polars is installed.
     """
     import narwhals as nw
 
     try:
-        frame = nw.from_native(data, pass_through=True)
+        frame = nw.from_native(data, pass_through=True, allow_series=True)
+        if hasattr(frame, "__arrow_c_stream__") and not isinstance(frame, nw.DataFrame | nw.Series):
+            frame = _read_stream(frame)
     except nw.exceptions.DuplicateError as error:
         raise ValueError(f"two columns have the same name: {escape(error)}") from None
     if isinstance(frame, nw.LazyFrame):
@@ -74,13 +80,6 @@ def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool
         If NumPy has no equivalent of the type of a column.
     """
     chosen = find_columns(frame.columns, names, with_ratings)
-    may_be_wide = with_ratings and names is None and len(frame.columns) == len(ROLES)
-    if may_be_wide and _has_labels(frame) and not any(map(is_known_name, chosen)):
-        raise ValueError(
-            f"the columns {show_names(frame.columns)} beside a labelled index can be ratings or a "
-            f"wide table of users × items; for ratings name them with columns=(…), for a table "
-            f"pass scipy.sparse.coo_array(frame.fillna(0).to_numpy())"
-        )
     return [
         _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
     ]
@@ -126,6 +125,19 @@ def check_library(library: object) -> str | None:
     if library is None or (isinstance(library, str) and library in LIBRARIES):
         return library
     raise ValueError(f"{library!r} is not a library of DataFrames")
+
+
+def _read_stream(data: Any) -> nw.DataFrame[Any]:
+    """Read an object with the method ``__arrow_c_stream__``, which exports Arrow columns."""
+    import narwhals as nw
+
+    for library in ("pyarrow", "polars"):
+        if importlib.util.find_spec(library):
+            return nw.from_arrow(data, backend=library)
+    raise ImportError(
+        f"reading the Arrow columns of {type(data).__name__} needs pyarrow: "
+        f"pip install 'factorate[files]'"
+    )
 
 
 def _to_numpy(series: nw.Series[Any], what: str) -> Any:
@@ -188,11 +200,3 @@ def _encode(series: nw.Series[Any]) -> Encoded | None:
     return Encoded(
         np.fromiter(distinct, object, len(distinct)), text.indices.to_numpy().astype(np.int32)
     )
-
-
-def _has_labels(frame: nw.DataFrame[Any]) -> bool:
-    """Return whether a pandas index has labels, not only row numbers."""
-    index = getattr(frame.to_native(), "index", None)
-    if index is None or not len(index):
-        return False
-    return index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu"

@@ -33,6 +33,7 @@ _KINDS: dict[type, str] = {
     np.datetime64: "datetime",
 }
 _ALLOWED = "bool, integer, str, bytes, UUID, datetime or date"
+_EXACT = 53  # bits of the integers that a float represents exactly
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
     Parameters
     ----------
     values : array-like of shape (n,) or Encoded
-        bool, integers, str, bytes, UUID, datetime or date.
+        bool, integers, str, bytes, UUID, datetime or date. Floats that are whole numbers, such as
+        those of pandas after a merge, are read as integers.
     what : str
         Name of the column in errors.
 
@@ -88,7 +90,8 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
     Raises
     ------
     ValueError
-        If an id is missing (None, NaN, NA, NaT) or the shape is not (n,).
+        If an id is missing (None, NaN, NA, NaT) or a float that is not a whole number, or the shape
+        is not (n,).
     TypeError
         If ids are of another type, or of types that cannot be sorted together.
 
@@ -96,6 +99,8 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
     --------
     >>> read_ids(["b", "a"], "users").kind
     'str'
+    >>> read_ids([2.0, 1.0], "users").values
+    array([2, 1])
     """
     if isinstance(values, Encoded):
         distinct = read_ids(values.distinct, what)
@@ -120,13 +125,7 @@ def read_ids(values: ArrayLike | Encoded, what: str) -> IdColumn:
             _raise_missing(array[missing[0]], int(missing[0]), what)
         return IdColumn(array, "datetime")
     if kind == "f":
-        missing = np.flatnonzero(np.isnan(array))
-        if len(missing):
-            _raise_missing(array[missing[0]], int(missing[0]), what)
-        raise TypeError(
-            f"{what} are {array.dtype}; ids must be {_ALLOWED}. If they are whole numbers, convert "
-            f"them with astype('int64')"
-        )
+        return IdColumn(_whole_numbers(array, what), "integer")
     if kind in "USTO":
         return _objects(array.astype(object), what)
     raise TypeError(f"{what} are {array.dtype}; ids must be {_ALLOWED}")
@@ -180,11 +179,34 @@ def _raise_missing(value: object, entry: int, what: str) -> None:
     )
 
 
+def _whole_numbers(floats: NDArray[Any], what: str) -> NDArray[np.int64]:
+    """Return floats as integers; raise ValueError if one is not exactly an integer."""
+    bound = 2 ** min(np.finfo(floats.dtype).nmant + 1, _EXACT)
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(~((floats == np.trunc(floats)) & (np.abs(floats) <= bound)))
+    if len(wrong):
+        _check_whole(floats[wrong[0]], int(wrong[0]), what, bound)
+    return floats.astype(np.int64)
+
+
+def _check_whole(value: Any, entry: int, what: str, bound: int = 2**_EXACT) -> None:
+    """Raise ValueError unless a float is an integer of at most `bound`, so that it is exact."""
+    if value != value:
+        _raise_missing(value, entry, what)
+    if not np.isfinite(value) or value != np.trunc(value):
+        raise ValueError(f"{what}[{entry}] is {show(value)}; ids that are floats are whole numbers")
+    if abs(value) > bound:
+        raise ValueError(
+            f"{what}[{entry}] is {show(value)}, and a float of this type represents integers "
+            f"exactly up to {bound} only; pass the ids as integers or text"
+        )
+
+
 def _kind_of(value: object) -> str | None:
     for base in type(value).__mro__:
         if base in _KINDS:
             return _KINDS[base]
-    return "integer" if isinstance(value, np.integer) else None
+    return "integer" if isinstance(value, np.integer | np.floating | float) else None
 
 
 def _objects(values: NDArray[Any], what: str) -> IdColumn:
@@ -214,6 +236,9 @@ def _objects(values: NDArray[Any], what: str) -> IdColumn:
         )
     (kind,) = first_of_kind
     if kind == "integer":
+        for entry, value in enumerate(listed):
+            if isinstance(value, float | np.floating):
+                _check_whole(value, entry, what)
         return integers(listed)
     if kind == "bool":
         return IdColumn(values.astype(np.bool), kind)

@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.arrow import arrow, to_arrow
-from factorate._input.bounded_gzip import open_bytes
 from factorate._input.column_names import ROLES, choose_from_file
 from factorate._utils.validation import escape, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+
+    from factorate._input.source import Source
 
 ID_TYPES = (int, str, bool)
 MAX_DIGITS = 38  # of a decimal in pyarrow
 
 
 def read_json_lines(
-    path: Path, choose: Callable[[Sequence[str]], list[str]], batch_bytes: int
+    source: Source, choose: Callable[[Sequence[str]], list[str]], batch_bytes: int
 ) -> Iterator[Any]:
     """Yield the chosen columns of JSON lines: ids in the type of the first, ratings as floats.
 
     Parameters
     ----------
-    path : Path
-        A file in UTF-8; it is decompressed if its suffix is .gz.
+    source : Source
+        A file in UTF-8.
     choose : callable
         Returns the names to read, the ids first, given the names in the first line.
     batch_bytes : int
@@ -48,19 +48,19 @@ def read_json_lines(
     """
     first: _Record | None = None
     number = 1
-    with open_bytes(path) as file:
+    with source.open() as file:
         while block := file.read(batch_bytes):
             block += file.readline()
             if number == 1:
                 block = block.removeprefix(codecs.BOM_UTF8)
             if first is None:
-                first = _first_record(path, choose, block, number)
+                first = _first_record(source.name, choose, block, number)
             if first is not None and block.strip():
                 table = _parse(block, first)
-                yield _parse_lines(path, block, number, first) if table is None else table
+                yield _parse_lines(source.name, block, number, first) if table is None else table
             number += block.count(b"\n")
     if first is None:
-        raise ValueError(f"{path} is empty; expected a JSON object on each line")
+        raise ValueError(f"{source.name} is empty; expected a JSON object on each line")
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class _Record:
 
 
 def _first_record(
-    path: Path, choose: Callable[[Sequence[str]], list[str]], block: bytes, number: int
+    file: str, choose: Callable[[Sequence[str]], list[str]], block: bytes, number: int
 ) -> _Record | None:
     """Return the chosen values on the first line that is not blank; None if all are."""
     for line, text in _lines(block, number):
-        where = f"{path}, line {line}"
+        where = f"{file}, line {line}"
         record = _parse_line(text, where)
         chosen = choose_from_file(choose, list(record), where)
         return _Record(line, {name: record[name] for name in chosen})
@@ -110,12 +110,12 @@ def _parse(block: bytes, first: _Record) -> Any | None:
     return table if all(is_finite.as_py() for is_finite in finite) else None
 
 
-def _parse_lines(path: Path, block: bytes, number: int, first: _Record) -> Any:
+def _parse_lines(file: str, block: bytes, number: int, first: _Record) -> Any:
     """Parse a block line by line, to name a wrong line and read integers beyond 64 bits."""
     names = list(first.values)
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for line, text in _lines(block, number):
-        where = f"{path}, line {line}"
+        where = f"{file}, line {line}"
         record = _parse_line(text, where)
         for role, name in zip(ROLES, names, strict=False):
             value = record.get(name)

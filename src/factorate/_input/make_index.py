@@ -150,7 +150,18 @@ def without(index: IdIndex, rows: Rows) -> IdIndex:
     >>> without(index, np.array([1], np.int32)).ids.tolist()
     [10, 30]
     """
-    return IdIndex(np.delete(index.ids, rows.astype(np.intp)), index.kind)
+    return IdIndex(index.ids.take(remaining_rows(rows, len(index.ids))), index.kind)
+
+
+def remaining_rows(removed: Rows, n: int) -> NDArray[np.intp]:
+    """Return the rows of ``range(n)`` that are not removed, in ascending order.
+
+    When memory is short, `take` with these raises MemoryError, where `numpy.delete` may raise
+    SystemError.
+    """
+    remains = np.ones(n, np.bool)
+    remains[removed.astype(np.intp)] = False
+    return np.flatnonzero(remains)
 
 
 def _index_integers(values: NDArray[Any], first: int, last: int) -> tuple[IdIndex, Rows]:

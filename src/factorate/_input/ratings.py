@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._input.column_names import ROLES
 from factorate._input.columns import check_lengths, read_columns
+from factorate._input.frame_columns import read_series
 from factorate._input.id_column import read_ids
 from factorate._input.id_index import IdIndex, range_index
 from factorate._input.id_to_row import look_up
@@ -178,7 +180,7 @@ def read_ratings_of_one(
     values : ndarray of shape (n,)
         The ratings.
     items : array-like of shape (n,)
-        The items, unchanged.
+        The items as given; those of a Series as an array.
 
     Raises
     ------
@@ -192,7 +194,7 @@ def read_ratings_of_one(
             f"got {type(ratings).__name__}; expected the ratings of one user as a mapping "
             f"{{item: rating}} or a tuple (items, ratings)"
         )
-    items, values = ratings
+    items, values = map(read_series, ratings, ROLES[1:])
     check_lengths(items=items, ratings=values)
     rows = look_up(item_index, read_ids(items, "items"), "items")
     return np.ascontiguousarray(rows), read_values(values, dtype), items

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
+    from factorate._input.unknown_ids import Policy
     from factorate._utils.types import Floats, Rows
 
 MAX_CELLS = 50_000_000
@@ -27,6 +28,7 @@ def complete(
     items: ArrayLike | None = None,
     *,
     clip: bool = False,
+    unknown: Policy = "warn",
     max_cells: int = MAX_CELLS,
 ) -> Any:
     """Return the filled matrix as an array or a DataFrame; see `FactorModel.complete`.
@@ -44,7 +46,8 @@ def complete(
             f"the filled matrix has {shape[0]} × {shape[1]} cells, more than {max_cells:,}; pass "
             f"the users or items to fill it for"
         )
-    warn_unknown((user_ids, user_rows), (item_ids, item_rows), IN_PREDICTIONS, stacklevel=3)
+    given = (user_ids, user_rows), (item_ids, item_rows)
+    warn_unknown(*given, IN_PREDICTIONS, stacklevel=3, policy=unknown)
     filled = fill(fitted, user_rows, item_rows, clip=clip)
     if fitted.library is None:
         return filled

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._input.column_names import Names
+    from factorate._input.unknown_ids import Policy
     from factorate._utils.types import Floats, Rows
 
 
@@ -25,11 +26,13 @@ def predict(
     *,
     columns: Names | None = None,
     clip: bool = False,
+    unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Floats:
     """Predict the ratings of pairs in any form; see `FactorModel.predict`."""
     users, items, given = read_pairs(X, fitted.user_index, fitted.item_index, names=columns)
-    warn_unknown((given.user_ids, users), (given.item_ids, items), IN_PREDICTIONS, stacklevel=3)
+    pairs = (given.user_ids, users), (given.item_ids, items)
+    warn_unknown(*pairs, IN_PREDICTIONS, stacklevel=3, policy=unknown)
     return predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
 
 
@@ -48,6 +51,7 @@ def compare(
     *,
     columns: Names | None = None,
     clip: bool = False,
+    unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Comparison:
     """Read ratings in any form and predict them; see `FactorModel.evaluate`."""
@@ -57,7 +61,8 @@ def compare(
     ratings = read_values(given.ratings, np.dtype(np.float64))
     if not len(ratings):
         raise ValueError("there are no ratings; at least one is needed")
-    warn_unknown((given.user_ids, users), (given.item_ids, items), IN_PREDICTIONS, stacklevel=3)
+    pairs = (given.user_ids, users), (given.item_ids, items)
+    warn_unknown(*pairs, IN_PREDICTIONS, stacklevel=3, policy=unknown)
     n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
     predictions = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
     return Comparison(ratings, predictions, n_unknown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +12,17 @@ from factorate._input.id_column import as_column, is_scalar
 from factorate._input.id_to_row import rows_of
 from factorate._input.ratings import read_ratings_of_one
 from factorate._input.unknown_ids import IN_RATINGS, IN_RECOMMENDATIONS, warn_unknown
-from factorate._serving.results import Results
+from factorate._serving.excluded_items import find_excluded
+from factorate._serving.results import Results, read_form
 from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, best_of_one, no_results
 from factorate._training.factors import predict
 from factorate._utils.validation import check_count, check_flag
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
-    from factorate._fitted.seen import Seen
+    from factorate._input.unknown_ids import Policy
     from factorate._training.factors import Factors
     from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Rows
@@ -33,12 +35,14 @@ def recommend(
     *,
     exclude_seen: bool = True,
     items: ArrayLike | None = None,
-    exclude: ArrayLike | None = None,
+    exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
     as_frame: bool = False,
+    as_lists: bool = False,
+    unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Any:
     """Recommend items to users, given as ids; see `FactorModel.recommend`."""
-    n, as_frame = check_count("n", n, 1), check_flag("as_frame", as_frame)
+    n, form = check_count("n", n, 1), read_form(as_frame=as_frame, as_lists=as_lists)
     seen = fitted.seen if check_flag("exclude_seen", exclude_seen) else None
     if exclude_seen and seen is None:
         raise ValueError(
@@ -46,23 +50,26 @@ def recommend(
             "excluded; pass exclude_seen=False, or fit with keep_seen=True"
         )
     user_ids, user_rows = rows_of(as_column(users), fitted.user_index, "users")
-    included, excluded = (
+    for_all, by_user = (None, exclude) if isinstance(exclude, Mapping) else (exclude, None)
+    included, excluded_for_all = (
         (None, NO_ROWS) if ids is None else rows_of(ids, fitted.item_index, name)
-        for name, ids in (("items", items), ("exclude", exclude))
+        for name, ids in (("items", items), ("exclude", for_all))
     )
-    warn_unknown((user_ids, user_rows), included, IN_RECOMMENDATIONS, stacklevel=3)
+    warn_unknown((user_ids, user_rows), included, IN_RECOMMENDATIONS, stacklevel=3, policy=unknown)
     candidates = find_candidates(
-        len(fitted.item_index.ids), None if items is None else included[1], excluded[1]
+        len(fitted.item_index.ids), None if items is None else included[1], excluded_for_all[1]
     )
-    if as_frame:  # a frame has no empty entries, so longer lists would waste memory
+    excluded = find_excluded((user_ids, user_rows), fitted.item_index, seen=seen, exclude=by_user)
+    if form != "arrays":  # others have no empty entries, so longer lists would waste memory
         n = min(n, max(1, len(candidates)))
     rows, scores = recommend_rows(
-        fitted.factors, user_rows, candidates, n=n, seen=seen, n_threads=n_threads
+        fitted.factors, user_rows, candidates, n=n, excluded=excluded, n_threads=n_threads
     )
     results = Results(query_ids=user_ids, index=fitted.item_index, rows=rows, scores=scores)
-    if as_frame:
+    if form == "frame":
         return results.to_frame("user", "item", fitted.library)
-    return results.to_arrays(single=is_scalar(users))
+    single = is_scalar(users)
+    return results.to_lists(single=single) if form == "lists" else results.to_arrays(single=single)
 
 
 def recommend_for(
@@ -71,16 +78,17 @@ def recommend_for(
     n: int,
     *,
     settings: Settings,
+    as_lists: bool = False,
+    unknown: Policy = "warn",
     n_threads: int | None = None,
-) -> tuple[NDArray[Any], Floats]:
+) -> Any:
     """Recommend items to an unknown user by ratings; see `FactorModel.recommend_for`."""
     rows, values, items = read_ratings_of_one(
         ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
     )
-    warn_unknown((None, NO_ROWS), (items, rows), IN_RATINGS, stacklevel=3)
+    warn_unknown((None, NO_ROWS), (items, rows), IN_RATINGS, stacklevel=3, policy=unknown)
     single_user = user_of_ratings(fitted, rows, values, settings)
-    found: tuple[NDArray[Any], Floats] = recommend(single_user, 0, n, n_threads=n_threads)
-    return found
+    return recommend(single_user, 0, n, as_lists=as_lists, n_threads=n_threads)
 
 
 def find_candidates(n_items: int, included: Rows | None, excluded: Rows) -> Rows:
@@ -115,7 +123,7 @@ def recommend_rows(
     candidates: Rows,
     *,
     n: int,
-    seen: Seen | None = None,
+    excluded: Excluded | None = None,
     n_threads: int | None = None,
 ) -> tuple[Rows, Floats]:
     """Find the n candidates with the highest predictions for each user.
@@ -130,8 +138,8 @@ def recommend_rows(
         Rows of items to choose from, ascending.
     n : int
         Length of the lists, at least 1.
-    seen : Seen, default=None
-        The items each user has rated, to leave out; None to leave out none.
+    excluded : Excluded, default=None
+        Candidates to leave out of the list of each user; None to leave out none.
     n_threads : int, default=None
         Number of threads; None for one per core. It does not change the result.
 
@@ -143,12 +151,22 @@ def recommend_rows(
     """
     known = users >= 0
     if not known.all():
+        if excluded is None:
+            excluded = Excluded.none(len(users))
         rows, scores = no_results(len(users), n, factors.user_factors.dtype)
         rows[known], scores[known] = recommend_rows(
-            factors, users[known], candidates, n=n, seen=seen, n_threads=n_threads
+            factors,
+            users[known],
+            candidates,
+            n=n,
+            excluded=excluded.select(known),
+            n_threads=n_threads,
         )
         by_bias = predict(factors, np.full(len(candidates), -1, np.int32), candidates)
         rows[~known], scores[~known] = best_of_one(by_bias, candidates, n)
+        for k in np.flatnonzero(~known & (excluded.begin < excluded.end)).tolist():
+            one = excluded.select(slice(k, k + 1))
+            rows[k], scores[k] = best_of_one(by_bias, candidates, n, one)
         return rows, scores
     scoring = Scoring(
         queries=factors.user_factors,
@@ -157,7 +175,4 @@ def recommend_rows(
         item_bias=factors.item_bias,
         mean=factors.mean,
     )
-    excluded = None
-    if seen is not None:
-        excluded = Excluded(seen.starts.take(users), seen.starts.take(users + 1), seen.items)
     return best(scoring, users, candidates, excluded, n=n, n_threads=n_threads)

@@ -1,20 +1,24 @@
-"""Results: the rows found for each query, as arrays of ids and scores or as a DataFrame."""
+"""Results: the rows found for each query, as arrays of ids and scores, lists or a DataFrame."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from factorate._input.id_to_row import ids_of
 from factorate._serving.frames import table_frame
+from factorate._utils.validation import check_flag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._input.id_index import IdIndex
     from factorate._utils.types import Floats, Rows
+
+Form = Literal["arrays", "frame", "lists"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +54,42 @@ class Results:
             "score": self.scores[found],
         }
         return table_frame(columns, library)
+
+    def to_lists(self, *, single: bool) -> Any:
+        """Return Python values without empty entries: ``{query: [(id, score), ...]}``.
+
+        For a single query, only its list is returned.
+        """
+        found = self.rows >= 0
+        ids = _to_python(ids_of(self.index, self.rows[found]))
+        pairs = list(zip(ids, self.scores[found].tolist(), strict=True))
+        ends = np.cumsum(found.sum(axis=1)).tolist()
+        lists = [pairs[begin:end] for begin, end in itertools.pairwise([0, *ends])]
+        return lists[0] if single else dict(zip(_to_python(self.query_ids), lists, strict=True))
+
+
+def read_form(*, as_frame: bool, as_lists: bool) -> Form:
+    """Return the form of results that two flags ask for.
+
+    Raises
+    ------
+    TypeError
+        If a flag is not True or False.
+    ValueError
+        If both are True.
+    """
+    as_frame, as_lists = check_flag("as_frame", as_frame), check_flag("as_lists", as_lists)
+    if as_frame and as_lists:
+        raise ValueError("as_frame and as_lists are both True; expected at most one of them")
+    return "frame" if as_frame else "lists" if as_lists else "arrays"
+
+
+def _to_python(ids: NDArray[Any]) -> list[Any]:
+    """Return ids as Python values; datetimes that Python cannot represent remain NumPy's."""
+    if ids.dtype.kind != "M":
+        values: list[Any] = ids.tolist()
+        return values
+    exact = ids.astype("datetime64[us]")
+    values = exact.tolist()
+    representable = all(not isinstance(value, int) for value in values)
+    return values if representable and (exact == ids).all() else list(ids)

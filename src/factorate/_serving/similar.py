@@ -9,12 +9,13 @@ import numpy as np
 from factorate._input.id_column import as_column, is_scalar
 from factorate._input.id_to_row import rows_of
 from factorate._input.unknown_ids import IN_SIMILAR, warn_unknown
-from factorate._serving.results import Results
+from factorate._serving.results import Results, read_form
 from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, no_results
-from factorate._utils.validation import check_count, check_flag
+from factorate._utils.validation import check_count
 
 if TYPE_CHECKING:
     from factorate._fitted.fitted_state import FittedState
+    from factorate._input.unknown_ids import Policy
     from factorate._utils.types import Floats, Rows
 
 
@@ -25,10 +26,12 @@ def similar(
     n: int,
     *,
     as_frame: bool = False,
+    as_lists: bool = False,
+    unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Any:
     """Find the neighbours of users or items, given as ids; see `FactorModel.similar_items`."""
-    n, as_frame = check_count("n", n, 1), check_flag("as_frame", as_frame)
+    n, form = check_count("n", n, 1), read_form(as_frame=as_frame, as_lists=as_lists)
     if side == "user":
         index, factors = fitted.user_index, fitted.factors.user_factors
     else:
@@ -36,14 +39,15 @@ def similar(
     query_ids, queries = rows_of(as_column(ids), index, f"{side}s")
     given, none = (query_ids, queries), (None, NO_ROWS)
     users, items = (given, none) if side == "user" else (none, given)
-    warn_unknown(users, items, IN_SIMILAR, stacklevel=3)
-    if as_frame:  # a frame has no empty entries, so longer lists would waste memory
+    warn_unknown(users, items, IN_SIMILAR, stacklevel=3, policy=unknown)
+    if form != "arrays":  # others have no empty entries, so longer lists would waste memory
         n = min(n, max(1, len(factors)))
     rows, scores = similar_rows(factors, queries, n, n_threads)
     results = Results(query_ids=query_ids, index=index, rows=rows, scores=scores)
-    if as_frame:
+    if form == "frame":
         return results.to_frame(side, f"similar_{side}", fitted.library)
-    return results.to_arrays(single=is_scalar(ids))
+    single = is_scalar(ids)
+    return results.to_lists(single=single) if form == "lists" else results.to_arrays(single=single)
 
 
 def similar_rows(

@@ -24,7 +24,7 @@ from factorate._utils.workers import Workers
 if TYPE_CHECKING:
     from typing import Any
 
-    from factorate._utils.types import Floats, Offsets, Rows
+    from factorate._utils.types import Flags, Floats, Offsets, Rows
 
 
 FEW = 16  # with fewer queries, packing the items into panels costs more than it saves
@@ -116,7 +116,7 @@ class Excluded:
         """Return a copy whose `begin` a kernel may change."""
         return Excluded(self.begin.copy(), self.end, self.rows)
 
-    def select(self, chosen: slice | Rows) -> Excluded:
+    def select(self, chosen: slice | Flags) -> Excluded:
         """Return the excluded rows of some queries."""
         return Excluded(self.begin[chosen], self.end[chosen], self.rows)
 
@@ -201,11 +201,15 @@ def no_results(m: int, n: int, dtype: np.dtype[Any]) -> tuple[Rows, Floats]:
     return np.full((m, n), -1, np.int32), np.full((m, n), np.nan, dtype)
 
 
-def best_of_one(scores: Floats, candidates: Rows, n: int) -> tuple[Rows, Floats]:
+def best_of_one(
+    scores: Floats, candidates: Rows, n: int, excluded: Excluded | None = None
+) -> tuple[Rows, Floats]:
     """Return the n best of one row of scores, as `best` does; the candidates ascend."""
+    if excluded is None:
+        excluded = Excluded.none(1)
     best_rows, best_scores = no_results(1, n, scores.dtype)
     ends = np.array([0, len(candidates)])
-    dispatch.top_n.select(scores, candidates, ends, Excluded.none(1), best_scores, best_rows)
+    dispatch.top_n.select(scores, candidates, ends, excluded.copy(), best_scores, best_rows)
     return best_rows, best_scores
 
 

@@ -30,4 +30,6 @@ def permutation(n: int, bits: np.random.PCG64) -> NDArray[np.intp]:
 
 def uniform(n: int, bits: np.random.PCG64) -> NDArray[np.float64]:
     """Return `n` uniform numbers in [0, 1), made from the raw output of `bits`."""
-    return np.asarray((bits.random_raw(n) >> np.uint64(11)) * 2.0**-53, np.float64)
+    # When memory is short, NumPy may crash in an operation that casts, so the cast stands apart.
+    integers = (bits.random_raw(n) >> np.uint64(11)).astype(np.float64)
+    return integers * 2.0**-53

@@ -65,7 +65,7 @@ def fit(arguments: argparse.Namespace) -> None:
         columns=arguments.columns,
         verbose=not arguments.quiet and sys.stderr.isatty(),
     )
-    model.fit(arguments.ratings)
+    model.fit(_input_file(arguments, arguments.ratings))
     model.save(output)
     if not arguments.quiet:
         n_users, n_items = len(model.users_), len(model.items_)
@@ -79,7 +79,7 @@ def predict(arguments: argparse.Namespace) -> None:
     model = ft.load(arguments.model)
     names = arguments.columns or model.columns
     batches = files.read_batches(
-        Path(arguments.pairs),
+        _input_file(arguments, arguments.pairs),
         lambda present: find_columns(present, names, with_ratings=False),
         model.id_kinds_,
     )
@@ -119,7 +119,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     model = ft.load(arguments.model)
     if arguments.columns is not None:
         model.set_params(columns=arguments.columns)
-    scores = model.evaluate(arguments.ratings)
+    scores = model.evaluate(_input_file(arguments, arguments.ratings))
     print(f"rmse       {scores['rmse']:.6f}")
     print(f"mae        {scores['mae']:.6f}")
     print(f"n_unknown  {scores['n_unknown']}")
@@ -141,6 +141,12 @@ def info(arguments: argparse.Namespace) -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         print(f"{name:<{width}}  {value}")
+
+
+def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:
+    """Return an input file with what --sep and --no-header say of it."""
+    header = False if arguments.no_header else None
+    return files.InputFile(source, sep=arguments.sep, header=header)
 
 
 def _extent(ids: NDArray[Any]) -> str:
@@ -234,7 +240,7 @@ def _queries(arguments: argparse.Namespace, side: _Side) -> Iterator[Any]:
         yield side.ids
     else:
         tables = files.read_batches(
-            Path(arguments.ids),
+            _input_file(arguments, arguments.ids),
             lambda present: find_id_column(present, side.name, arguments.columns),
             (side.kind,),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from factorate.cli.parser import parse_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ERROR, INTERRUPTED = 1, 130
 EXPECTED_ERRORS = ValueError, TypeError, ArithmeticError, OSError, ImportError
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     arguments = parse_arguments(argv)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _printed_log(getattr(arguments, "quiet", False)):
         warnings.showwarning = _print_once()
         try:
             arguments.function(arguments)
@@ -57,6 +59,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             _print_line(f"error: {error}")
             return ERROR
     return 0
+
+
+@contextlib.contextmanager
+def _printed_log(quiet: bool) -> Iterator[None]:
+    """Print what the library logs, such as the separator that it detected in a file."""
+    logger = logging.getLogger("factorate")
+    handler = _PrintingHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+class _PrintingHandler(logging.Handler):
+    """Print each record of the log as one line on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        _print_line(f"{prefix}{record.getMessage()}")
 
 
 def _print_once() -> Any:

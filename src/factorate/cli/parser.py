@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from factorate._input.column_names import Names
 
-RATINGS = "RATINGS", "file of ratings: columns user, item, rating"
-PAIRS = "PAIRS", "file of pairs: columns user, item"
+RATINGS = "RATINGS", "file of ratings, columns user, item, rating; - for standard input"
+PAIRS = "PAIRS", "file of pairs, columns user, item; - for standard input"
 MODEL = "MODEL", "file that `factorate fit` wrote"
-COLUMNS_HELP = "names of the columns, separated by commas: user,item,rating"
+COLUMNS_HELP = "names of the columns of user,item,rating, or their numbers from 0: 0,1,2"
 NUMBERS = (
     ("--factors", "n_factors", int, "number of factors"),
     ("--epochs", "n_epochs", int, "number of passes over the ratings"),
@@ -75,8 +75,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="factorate",
         description="Matrix factorization of ratings by stochastic gradient descent, compiled.",
-        epilog="Input files: .csv and .tsv (with a header line) and .jsonl, all three also with "
-        ".gz, and .parquet.",
+        epilog="Input files: text with any separator (such as .csv), JSON lines, Parquet, Arrow, "
+        "all of them also compressed; a folder or a glob of such files; - for standard input.",
     )
     parser.add_argument("--version", action="version", version=f"factorate {ft.__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -87,7 +87,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _add_similar(subparsers)
     evaluate = "compare a model's predictions with ratings"
     sub = _add_command(subparsers, commands.evaluate, evaluate, MODEL, RATINGS)
-    sub.add_argument("--columns", type=_names, metavar="NAMES", help=COLUMNS_HELP)
+    _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
     _add_command(subparsers, commands.info, "describe a model file", MODEL)
 
     arguments = parser.parse_args(argv)
@@ -114,7 +114,7 @@ def _add_command(
 def _add_fit(subparsers: Any) -> None:
     sub = _add_command(subparsers, commands.fit, "train a model on a file of ratings", RATINGS)
     sub.add_argument("-o", "--output", metavar="MODEL", required=True, help="file to write (.npz)")
-    sub.add_argument("--columns", type=_names, metavar="NAMES", help=COLUMNS_HELP)
+    _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
     defaults = ft.MatrixFactorization().get_params()
     for flag, name, kind, text in NUMBERS:
         default = defaults[name]
@@ -130,9 +130,7 @@ def _add_fit(subparsers: Any) -> None:
 
 def _add_predict(subparsers: Any) -> None:
     sub = _add_command(subparsers, commands.predict, "predict the ratings of pairs", MODEL, PAIRS)
-    sub.add_argument(
-        "--columns", type=_names, metavar="NAMES", help="names of the columns: user,item"
-    )
+    _add_reading(sub, "NAMES", _names, "names of the columns of user,item, or their numbers from 0")
     _add_output(sub)
 
 
@@ -156,8 +154,20 @@ def _add_ids(sub: argparse.ArgumentParser, kind: str) -> None:
         "ids", metavar="IDS", nargs="?", help=f"file of {kind}; default: all {kind}"
     )
     either.add_argument("--id", action="append", help=f"one of the {kind}; can be repeated")
-    sub.add_argument("--columns", metavar="NAME", help="name of the column of ids in the file")
+    text = "name of the column of ids in the file, or its number from 0"
+    _add_reading(sub, "NAME", _name, text)
     sub.add_argument("-n", type=int, default=10, help="number of results for each (default: 10)")
+
+
+def _add_reading(
+    sub: argparse.ArgumentParser, metavar: str, kind: Callable[[str], Any], text: str
+) -> None:
+    """Add the options on the text of an input file."""
+    sub.add_argument("--columns", type=kind, metavar=metavar, help=text)
+    text = "text between two fields, such as ';' or '\\t'; default: detected"
+    sub.add_argument("--sep", type=_separator, help=text)
+    text = "the first line is data; default: detected"
+    sub.add_argument("--no-header", action="store_true", help=text)
 
 
 def _add_output(sub: argparse.ArgumentParser) -> None:
@@ -178,6 +188,15 @@ def _check_format(arguments: argparse.Namespace) -> None:
 
 def _names(text: str) -> Names | None:
     try:
-        return check_columns(text.split(","))
+        return check_columns([_name(part) for part in text.split(",")])
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected user,item,rating") from None
+
+
+def _name(text: str) -> str | int:
+    """Return the name of a column, or its number."""
+    return int(text) if text.isascii() and text.isdecimal() else text
+
+
+def _separator(text: str) -> str:
+    return text.replace("\\t", "\t")

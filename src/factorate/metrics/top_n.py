@@ -10,6 +10,7 @@ from factorate._fitted.seen import was_seen
 from factorate._input.id_column import read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.make_index import make_index
+from factorate._serving.recommend import recommend
 from factorate._utils.validation import check_count
 from factorate.metrics.hits import find_hits, read_lists, read_relevant
 
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._input.column_names import Names
+    from factorate._input.unknown_ids import Policy
     from factorate.metrics.hits import Hits
 
 
 def ranking(
-    model: RankingModel, held_out: Any, n: int = 10, threshold: float | None = None
+    model: RankingModel,
+    held_out: Any,
+    n: int = 10,
+    threshold: float | None = None,
+    *,
+    unknown: Policy = "warn",
 ) -> dict[str, float]:
     """Evaluate a model's top-n recommendations on held-out ratings.
 
@@ -41,6 +48,8 @@ def ranking(
         Length of the lists.
     threshold : float or None, default=None
         Minimum rating of a relevant item. None makes every held-out pair relevant.
+    unknown : {"warn", "ignore", "raise"}, default="warn"
+        What to do about unknown users: warn, ignore them or raise an error.
 
     Returns
     -------
@@ -56,6 +65,8 @@ def ranking(
         If `model` is not a model, or `held_out` does not contain ratings.
     ValueError
         If the model was fitted with ``keep_seen=False``, or no held-out item is relevant.
+    UnknownIdError
+        If users are unknown and `unknown` is "raise".
     NotFittedError
         If the model is not fitted.
 
@@ -95,7 +106,7 @@ def ranking(
         )
     index, held_out_rows = make_index(relevant.user_ids, "users")
     users = index.ids[np.unique(held_out_rows[mask])]
-    recommended = model.recommend(users, n=n)
+    recommended = recommend(fitted, users, n, unknown=unknown, n_threads=model.n_threads)
     hits = find_hits(recommended, relevant._replace(mask=mask), read_ids(users, "users"))
     return {
         "precision": _precision(hits),
@@ -340,24 +351,10 @@ class RankingModel(Protocol):
         """Return the kinds of the user ids and of the item ids."""
         ...
 
+    n_threads: int | None
+
     def _require(self) -> FittedState: ...
     def _checked_columns(self) -> Names | None: ...
-    def recommend(self, users: Any, n: int) -> Any:
-        """Recommend `n` items to each user.
-
-        Parameters
-        ----------
-        users : array-like
-            Ids of the users.
-        n : int
-            Number of items for each user.
-
-        Returns
-        -------
-        tuple
-            Items and scores, each of shape (n_users, n).
-        """
-        ...
 
 
 def _precision(hits: Hits) -> float:
