@@ -275,7 +275,9 @@ def test_unknown_selects_a_warning_an_error_or_neither(
         warnings.simplefilter("error")
         ignored = call(unknown="ignore")
     assert repr(ignored) == repr(warned)
-    with pytest.raises(ft.UnknownIdError, match=r"1 unknown (user|item) \(999\); with unknown='ignore', "):
+    with pytest.raises(
+        ft.UnknownIdError, match=r"1 unknown (user|item) \(999\); with unknown='ignore', "
+    ):
         call(unknown="raise")
     with pytest.raises(ValueError, match="unknown is 'never'; expected 'warn', 'ignore' or"):
         call(unknown="never")
