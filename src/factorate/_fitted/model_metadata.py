@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from factorate._fitted.fitted_state import FittedState
 
 FORMAT = 1
-MAX_UPDATES = 2**63 - 1
+MAX_COUNT = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +108,8 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
         item_kind=metadata["item_kind"],
         library=check_library(metadata["library"]),
         seed=check_count("seed", metadata["seed"], 0),
-        n_partial_fits=check_count("n_partial_fits", metadata["n_partial_fits"], 0, MAX_UPDATES),
-        best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_UPDATES),
+        n_partial_fits=check_count("n_partial_fits", metadata["n_partial_fits"], 0, MAX_COUNT),
+        best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_COUNT),
         bounds=_check_bounds(metadata["bounds"]),
         rule=UpdateRule(
             loss=rule["loss"],
