@@ -1325,9 +1325,10 @@ class FactorModel:
         Parameters
         ----------
         path : str or path-like
-            Path of the file. An existing file is replaced when the new one is complete. A process
-            that is killed while saving can leave a file ``.NAME.…`` beside it, which can be
-            deleted.
+            Path of the file. An existing file is replaced when the new one is complete, and keeps
+            its permissions, and its owner where the process may set it. A symbolic link stays, and
+            the file that it leads to is replaced; a device or FIFO is written to. A process that is
+            killed while saving can leave a file ``.NAME.…`` beside it, which can be deleted.
         dtype : {"float32", "float16"}, default=None
             Type of the factors and biases in the file; None for that of the model. float16 takes
             half the memory of float32 and keeps three decimal digits, an error of up to 0.05 %;
@@ -1336,8 +1337,8 @@ class FactorModel:
         Raises
         ------
         OSError
-            If the file cannot be written; an existing file does not change. On Windows, this
-            includes an existing file that a model is mapped from.
+            If the file cannot be written, or is a folder; an existing file does not change. On
+            Windows, this includes an existing file that a model is mapped from.
         TypeError
             If a parameter has a value that a file cannot hold.
         ValueError

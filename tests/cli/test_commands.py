@@ -128,7 +128,42 @@ def test_evaluate_prints_errors_and_the_number_of_unknown_pairs(
 ) -> None:
     printed = run("evaluate", model, ratings).stdout
     assert f"rmse       {ft.load(model).evaluate(columns)['rmse']:.6f}" in printed
-    assert "n_unknown  0" in printed
+    assert "n_ratings  3000\nn_unknown  0\n" in printed
+
+
+def test_evaluate_as_json(
+    columns: Any, ratings: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", str(model), str(ratings), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    expected = ft.load(model).evaluate(columns)
+    assert printed == pytest.approx({**expected, "n_ratings": 3000})
+    assert list(printed) == ["rmse", "mae", "n_ratings", "n_unknown"]
+
+
+def test_evaluate_in_several_batches(columns: Any, model: Path, tmp_path: Path) -> None:
+    """The errors are those of all rows, and so is the number of unknown pairs."""
+    users, items, ratings = (np.tile(column, 150) for column in columns)
+    users[::7] = 999
+    path = write_ratings((users, items, ratings), tmp_path / "many.csv")
+    done = run("evaluate", model, path, "--json")
+    with pytest.warns(ft.UnknownIdWarning):
+        expected = ft.load(model).evaluate((users, items, ratings))
+    assert json.loads(done.stdout) == pytest.approx({**expected, "n_ratings": 450_000})
+    first, further = done.stderr.splitlines()
+    assert "1 unknown user (999)" in first
+    assert re.fullmatch(
+        r"factorate: warning: \d+ more such warnings, for later batches of the input", further
+    )
+
+
+def test_evaluate_needs_ratings(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "none.csv"
+    path.write_text("user,item,rating\n")
+    assert cli.main(["evaluate", str(model), str(path)]) == 1
+    assert "none.csv has no ratings; at least one is needed" in capsys.readouterr().err
 
 
 def test_info_prints_ids_and_parameters_in_two_columns(
@@ -141,6 +176,65 @@ def test_info_prints_ids_and_parameters_in_two_columns(
     assert re.search(r"^n_factors +4$", printed, re.MULTILINE)
     starts = {len(re.split(r"(?<= {2})(?=\S)", line)[0]) for line in printed.splitlines()}
     assert len(starts) == 1
+
+
+def test_info_as_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", "--json", str(model)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    loaded = ft.load(model)
+    assert printed.pop("parameters") == loaded.get_params()
+    assert printed == {
+        "model": str(model),
+        "n_bytes": model.stat().st_size,
+        "n_users": 60,
+        "n_items": 80,
+        "n_factors": 4,
+        "n_epochs": 3,
+        "train_rmse": loaded.history_["train_rmse"][-1],
+        "mean": loaded.global_mean_,
+    }
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_fit_prints_its_summary_as_json(
+    quiet: tuple[str, ...], ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "m.npz")
+    assert cli.main(["fit", str(ratings), "-o", path, "--epochs", "2", "--json", *quiet]) == 0
+    printed = capsys.readouterr()
+    expected = {"model": path, "n_users": 60, "n_items": 80, "n_factors": 64, "n_epochs": 2}
+    error = ft.load(path).history_["train_rmse"][-1]
+    assert json.loads(printed.out) == {**expected, "train_rmse": error, "test": None}
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+@pytest.mark.parametrize("command", ["fit", "predict", "recommend", "similar", "evaluate"])
+def test_long_work_shows_a_bar_on_a_terminal_unless_it_is_quiet(
+    command: str,
+    quiet: bool,
+    ratings: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    inputs = [ratings] if command == "fit" else [model]
+    inputs += [ratings] if command in ("predict", "evaluate") else []
+    output = (
+        []
+        if command == "evaluate"
+        else ["-o", tmp_path / f"out{'' if command == 'fit' else '.csv'}"]
+    )
+    options = ["--quiet"] if quiet else []
+    assert cli.main([command, *map(str, (*inputs, *output, *options))]) == 0
+    printed = capsys.readouterr()
+    units = {"fit": "epoch", "predict": "pairs", "recommend": "users", "similar": "items"}
+    assert (units.get(command, "ratings") in printed.err) is not quiet
+    assert quiet is (printed.err == "")
+    if quiet and command != "evaluate":
+        assert printed.out == ""
 
 
 def test_parquet_input_and_output(columns: Any, tmp_path: Path) -> None:
@@ -171,6 +265,26 @@ def test_recommend_to_the_users_of_a_file(model: Path, tmp_path: Path) -> None:
     users.write_text("age,user\n30,5\n40,3\n")
     assert cli.main(["recommend", str(model), str(users), "-n", "2", "-o", str(out)]) == 0
     assert pd.read_csv(out)["user"].tolist() == [5, 5, 3, 3]
+
+
+def test_recommend_to_the_users_of_several_files_after_the_options(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: files after an option were unrecognized arguments."""
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("user\n5\n")
+    second.write_text("user\n3\n")
+    assert cli.main(["recommend", str(model), "-n", "2", str(first), str(second), "--json"]) == 0
+    printed = capfd.readouterr().out
+    assert [json.loads(line)["user"] for line in printed.splitlines()] == [5, 5, 3, 3]
+
+
+def test_an_id_in_the_place_of_a_file_names_the_option(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["recommend", str(model), "5"]) == 1
+    expected = "error: no file '5'; to name the user '5' itself, write --id 5\n"
+    assert capsys.readouterr().err.endswith(expected)
 
 
 def test_recommend_to_a_named_user(model: Path, capfdbinary: Any) -> None:

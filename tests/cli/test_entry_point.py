@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -20,7 +22,7 @@ from factorate import cli
 ERRORS: dict[str, tuple[list[str], int, str]] = {
     "no command": ([], 2, "usage: factorate"),
     "unknown command": (["train"], 2, "invalid choice"),
-    "no output": (["fit", "ratings.csv"], 2, "-o/--output"),
+    "no output": (["fit", "ratings.csv"], 2, "are required: -o/--output (or --test-fraction)"),
     "no file": (["fit", "absent.csv", "-o", "m.npz"], 1, "factorate: error: no file 'absent.csv'"),
     "no folder": (["fit", "bad.csv", "-o", "absent/m.npz"], 1, "no folder 'absent' to save"),
     "a folder": (["fit", "bad.csv", "-o", "."], 1, "'.' is a folder"),
@@ -108,6 +110,23 @@ def test_unknown_ids_give_one_warning(model: Path, tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_warning_is_not_printed_in_the_line_of_the_progress_bar(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, out = tmp_path / "pairs.csv", tmp_path / "out.csv"
+    path.write_text("user,item\n0,0\n777,0\n")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert cli.main(["predict", str(model), str(path), "-o", str(out)]) == 0
+    printed = capsys.readouterr().err
+    assert "pairs/s]" in printed
+    assert re.search(r"[\r\n]factorate: warning: ", printed)
+
+
 def test_memory_error_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +145,31 @@ def test_closed_standard_output_is_no_error(file_format: str, model: Path) -> No
         [EXECUTABLE, "recommend", model, "--format", file_format],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_closed_fifo_is_an_error(
+    ratings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlike the reader of standard output, that of a FIFO has not got the model."""
+
+    def fail(_: object, path: str) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe", path)
+
+    monkeypatch.setattr(ft.MatrixFactorization, "save", fail)
+    assert cli.main(["fit", str(ratings), "-o", "fifo", "--epochs", "1"]) == 1
+    assert capsys.readouterr().err == "factorate: error: [Errno 32] Broken pipe: 'fifo'\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX shells do")
+def test_closed_standard_output_of_help_is_no_error() -> None:
+    with subprocess.Popen(
+        [EXECUTABLE, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

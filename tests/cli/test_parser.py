@@ -41,6 +41,53 @@ def test_defaults_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> 
     assert f"default: {defaults['regularization']}" in _help(capsys, "fit")
 
 
+ORDERS = {
+    "fit": "-o m.npz r.csv -q | r.csv -q -o m.npz | -q r.csv -o m.npz",
+    "predict": "m.npz -q p.csv -o out.csv | m.npz p.csv -q -o out.csv | -q -o out.csv m.npz p.csv",
+    "recommend": "m.npz -n 2 a.csv b.csv | -n 2 m.npz a.csv b.csv | m.npz a.csv -n 2 b.csv",
+    "similar": "m.npz --users a.csv | --users m.npz a.csv | m.npz a.csv --users",
+    "evaluate": "m.npz --json r.csv | --json m.npz r.csv | m.npz r.csv --json",
+    "info": "m.npz --json | --json m.npz",
+}
+
+
+@pytest.mark.parametrize("command", ORDERS)
+def test_options_stand_before_between_and_after_the_other_arguments(command: str) -> None:
+    """Regression: `recommend m.npz -n 2 ids.csv` was an error."""
+    first, *others = (
+        parse_arguments([command, *words.split()]) for words in ORDERS[command].split(" | ")
+    )
+    for other in others:
+        assert vars(other) == vars(first)
+    assert {"m.npz"} < set(vars(first).values() if command == "fit" else [first.model, None])
+
+
+def test_arguments_after_two_dashes_are_no_options() -> None:
+    arguments = parse_arguments(["predict", "-q", "--", "-m.npz", "-p.csv"])
+    assert (arguments.model, arguments.pairs) == ("-m.npz", "-p.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("predict m.npz", "the following arguments are required: PAIRS"),
+        ("info", "the following arguments are required: MODEL"),
+        ("info a.npz b.npz", "unrecognized arguments: b.npz"),
+        ("info a.npz --fast", "unrecognized arguments: --fast"),
+        ("fit -o m.npz", "the following arguments are required: RATINGS"),
+    ],
+)
+def test_usage_errors_show_the_usage_of_the_command(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(words.split())
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert f"usage: factorate {words.split()[0]} " in printed
+    assert message in printed
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_arguments(["--version"])

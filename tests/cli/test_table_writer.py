@@ -49,11 +49,11 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 def test_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    write_tables(TABLES, None)
+    write_tables(TABLES, "-")
     assert capfdbinary.readouterr().out.decode() == TEXTS["csv"]
-    write_tables(TABLES, None, "jsonl")
+    write_tables(TABLES, "-", "jsonl")
     assert capfdbinary.readouterr().out.decode() == TEXTS["jsonl"]
-    write_tables(TABLES, None, "parquet")
+    write_tables(TABLES, "-", "parquet")
     parquet = pa.BufferReader(capfdbinary.readouterr().out)
     assert pa.parquet.read_table(parquet).num_rows == 3
 

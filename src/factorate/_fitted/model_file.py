@@ -98,7 +98,7 @@ def save(
     if fitted.seen is not None:
         arrays |= dict(zip(SEEN, (fitted.seen.starts, fitted.seen.items), strict=True))
     arrays |= store_ids(fitted.user_index, "user") | store_ids(fitted.item_index, "item")
-    write(Path(path), make_metadata(parameters, fitted), arrays)
+    write(path, make_metadata(parameters, fitted), arrays)
 
 
 def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, Any], FittedState]:

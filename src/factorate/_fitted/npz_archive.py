@@ -28,6 +28,7 @@ from factorate._utils.atomic_files import replacing
 from factorate.exceptions import ModelFileError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -84,13 +85,15 @@ class _Member:
     checksum: int
 
 
-def write(path: Path, metadata: Metadata, arrays: Mapping[str, NDArray[Any]]) -> None:
+def write(
+    path: str | os.PathLike[str], metadata: Metadata, arrays: Mapping[str, NDArray[Any]]
+) -> None:
     """Write an archive; at any moment, the file at `path` is the old one or the whole new one.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    path : str or path-like
+        The file, a link to it, or a device.
     metadata : dict
         Values that JSON can hold.
     arrays : mapping of str to ndarray

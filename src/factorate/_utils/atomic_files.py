@@ -5,41 +5,78 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
+import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
+def replacing(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file that replaces `target` when the block ends without an error.
+
+    Symbolic links stay: the file that they lead to is replaced. The new file has the permissions of
+    the old one, and its owner and group where the process may set them. What is not a regular file,
+    such as a device or a FIFO, is not replaced: the temporary file is copied into it.
 
     Parameters
     ----------
-    target : Path
+    target : str or path-like
         The file to replace or create.
 
     Yields
     ------
     BinaryIO
-        The temporary file, in the same folder. It is flushed to the disk before it replaces
-        `target`, and removed after an error.
+        The temporary file. One that replaces `target` is in the same folder and is flushed to the
+        disk before. After an error the temporary file is removed, and `target` stays as it was.
 
     Raises
     ------
     IsADirectoryError
-        If `target` is a folder.
+        If `target` is a folder, or ends in a slash.
     OSError
         If the file cannot be written or replaced.
     """
-    if target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder; expected the path of a file")
+    path = Path(target)
+    old = status(target)
+    if old is None or stat.S_ISREG(old.st_mode):
+        opened = _replacement(path.resolve(), old)
+    else:
+        opened = _copied_into(path)
+    with opened as file:
+        yield file
+
+
+def status(target: str | os.PathLike[str]) -> os.stat_result | None:
+    """Return the status of the file that a path leads to, or None if there is no such file.
+
+    Raises
+    ------
+    IsADirectoryError
+        If `target` is a folder, or ends in a slash.
+    OSError
+        If its status cannot be read.
+    """
+    path = Path(target)
+    if path.is_dir() or os.fspath(target).endswith(("/", os.sep)):
+        raise IsADirectoryError(f"{os.fspath(target)!r} is a folder; expected the path of a file")
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def _replacement(target: Path, old: os.stat_result | None) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `target`, whose status is `old`, and move it there."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         try:
-            file = temporary.open("xb")
+            file = _create(temporary, old)
         except OSError as error:  # name the target, not the temporary file
             raise OSError(error.errno, error.strerror, str(target)) from None
         with file:
@@ -63,6 +100,35 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         # but not read or the file system has no such operation, is no failure.
         with contextlib.suppress(OSError):
             _synchronize(target.parent)
+
+
+@contextlib.contextmanager
+def _copied_into(target: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file, and copy it into a device or FIFO when it is complete."""
+    with tempfile.TemporaryFile() as file:
+        yield file
+        file.seek(0)
+        try:
+            with target.open("wb") as device:
+                shutil.copyfileobj(file, device)
+        except OSError as error:  # errors of writing do not name the file
+            raise OSError(error.errno, error.strerror, str(target)) from None
+
+
+def _create(path: Path, old: os.stat_result | None) -> BinaryIO:
+    """Create a file with the permissions, owner and group of an old one, or those of a new file."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666 if old is None else 0o600)
+    if old is not None and os.name == "posix":
+        # Only root may change the owner, and some file systems have no owners or permissions.
+        for change, *values in (
+            (os.fchown, -1, old.st_gid),
+            (os.fchown, old.st_uid, -1),
+            (os.fchmod, stat.S_IMODE(old.st_mode)),
+        ):
+            with contextlib.suppress(OSError):
+                change(descriptor, *values)
+    return os.fdopen(descriptor, "wb")
 
 
 def _synchronize(folder: Path) -> None:

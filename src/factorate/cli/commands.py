@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from factorate._input.frame_columns import read_series
 from factorate._input.id_column import Encoded
 from factorate._utils.validation import show
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
+from factorate.cli.fit_and_test import fit_and_test
+from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
+from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse
 from factorate.cli.table_writer import write_tables
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
+    from tqdm import tqdm
 
 MAX_QUERIES, MAX_RESULTS = 1 << 13, 1 << 20  # of a batch
 EMPTY_DTYPES = {"str": "U1", "UUID": "U1", "bytes": "S1"}  # of no ids, by their kind
@@ -36,12 +41,10 @@ def demo(_: argparse.Namespace) -> None:
 
 
 def fit(arguments: argparse.Namespace) -> None:
-    """Train a model on a file of ratings and save it."""
-    output = Path(arguments.output)
-    if output.is_dir():
-        raise IsADirectoryError(f"{str(output)!r} is a folder; expected the path of a file")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(output.parent)!r} to save the model in")
+    """Train a model on a file of ratings, test it on some if that is asked for, and save it."""
+    if arguments.output is not None:
+        check_output(arguments.output, [arguments.ratings])
+        check_model_path(arguments.output)
     model = ft.MatrixFactorization(
         n_factors=arguments.factors,
         n_epochs=arguments.epochs,
@@ -65,13 +68,16 @@ def fit(arguments: argparse.Namespace) -> None:
         columns=arguments.columns,
         verbose=not arguments.quiet and sys.stderr.isatty(),
     )
-    model.fit(_input_file(arguments, arguments.ratings))
-    model.save(output)
-    if not arguments.quiet:
-        n_users, n_items = len(model.users_), len(model.items_)
-        print(f"{output}: {n_users:,} users, {n_items:,} items, K = {model.n_factors}", end="")
-        errors = model.history_["train_rmse"]
-        print(f", training RMSE {errors[-1]:.4f}" if len(errors) else "")
+    test, ratings = None, _input_file(arguments, arguments.ratings)
+    if arguments.test_fraction is None:
+        model.fit(ratings)
+    else:
+        test = fit_and_test(model, ratings, arguments.test_fraction)
+    if arguments.output is not None:
+        save_model(model, arguments.output)
+    if arguments.json or not arguments.quiet:
+        stream = sys.stderr if arguments.output in STANDARD_OUTPUT else sys.stdout
+        print(summarize_fit(model, arguments.output, test, arguments.json), file=stream)
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -117,25 +123,52 @@ def similar(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Print the errors of a model's predictions of a file of ratings."""
     model = ft.load(arguments.model)
-    if arguments.columns is not None:
-        model.set_params(columns=arguments.columns)
-    scores = model.evaluate(_input_file(arguments, arguments.ratings))
-    print(f"rmse       {scores['rmse']:.6f}")
-    print(f"mae        {scores['mae']:.6f}")
-    print(f"n_unknown  {scores['n_unknown']}")
+    names = arguments.columns or model.columns
+    tables = files.read_batches(
+        _input_file(arguments, arguments.ratings),
+        lambda present: find_columns(present, names, with_ratings=True),
+        model.id_kinds_,
+    )
+    found = []
+    with _progress_bar(arguments, "ratings") as bar:
+        for table in tables:
+            if len(table):
+                model.set_params(columns=tuple(table.column_names))
+                found.append({"n_ratings": len(table)} | model.evaluate(table))
+                bar.update(len(table))
+    if not found:
+        raise ValueError(f"{arguments.ratings} has no ratings; at least one is needed")
+    n_ratings = [errors["n_ratings"] for errors in found]
+    squares = np.average([errors["rmse"] ** 2 for errors in found], weights=n_ratings)
+    scores = {
+        "rmse": math.sqrt(squares),
+        "mae": float(np.average([errors["mae"] for errors in found], weights=n_ratings)),
+        "n_ratings": sum(n_ratings),
+        "n_unknown": sum(errors["n_unknown"] for errors in found),
+    }
+    if arguments.json:
+        print(to_json(scores))
+        return
+    for name, score in scores.items():
+        print(f"{name:<9}  {score:.6f}" if isinstance(score, float) else f"{name:<9}  {score}")
 
 
 def info(arguments: argparse.Namespace) -> None:
     """Describe a model file."""
     model = ft.load(arguments.model)
-    errors = model.history_["train_rmse"]
+    n_bytes = Path(arguments.model).stat().st_size
+    if arguments.json:
+        numbers = {"mean": model.global_mean_, "parameters": model.get_params()}
+        print(to_json({"model": arguments.model, "n_bytes": n_bytes} | sizes(model) | numbers))
+        return
+    error = train_rmse(model)
     rows = {
-        "file": f"{arguments.model} ({Path(arguments.model).stat().st_size / 1e6:.1f} MB)",
+        "file": f"{arguments.model} ({n_bytes / 1e6:.1f} MB)",
         "users": _extent(model.users_),
         "items": _extent(model.items_),
         "mean": f"{model.global_mean_:.4f}",
         "epochs": f"{model.n_epochs_}",
-        "train rmse": f"{errors[-1]:.4f}" if len(errors) else "not trained",
+        "train rmse": "not trained" if error is None else f"{error:.4f}",
     }
     rows |= {name: f"{value!r}" for name, value in model.get_params().items()}
     width = max(map(len, rows))
@@ -236,17 +269,22 @@ def _queries(arguments: argparse.Namespace, side: _Side) -> Iterator[Any]:
             with contextlib.suppress(ValueError):
                 ids = np.array([int(text) for text in arguments.id])
         yield ids
-    elif arguments.ids is None:
+    elif not arguments.ids:
         yield side.ids
-    else:
+    for path in arguments.ids:
         tables = files.read_batches(
-            _input_file(arguments, arguments.ids),
+            _input_file(arguments, path),
             lambda present: find_id_column(present, side.name, arguments.columns),
             (side.kind,),
         )
-        for table in tables:
-            column = read_series(table.column(0), f"{side.name}s")
-            yield column.distinct[column.indices] if isinstance(column, Encoded) else column
+        try:
+            for table in tables:
+                column = read_series(table.column(0), f"{side.name}s")
+                yield column.distinct[column.indices] if isinstance(column, Encoded) else column
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{error}; to name the {side.name} {path!r} itself, write --id {path}"
+            ) from None
 
 
 def _typed(ids: NDArray[Any], kind: str) -> NDArray[Any]:
@@ -258,9 +296,10 @@ def _write(
     tables: Iterable[tuple[dict[str, Any], int]], arguments: argparse.Namespace, unit: str
 ) -> None:
     """Write tables and show, on a terminal, the number of queries that each of them answers."""
-    from tqdm import tqdm
-
-    with tqdm(unit=f" {unit}", disable=True if arguments.quiet else None) as bar:
+    given = vars(arguments)
+    queries = [given["pairs"]] if "pairs" in given else given["ids"]
+    check_output(arguments.output, [arguments.model, *queries])
+    with _progress_bar(arguments, unit) as bar:
 
         def counted() -> Iterator[dict[str, Any]]:
             for columns, n_queries in tables:
@@ -268,3 +307,10 @@ def _write(
                 bar.update(n_queries)
 
         write_tables(counted(), arguments.output, arguments.format)
+
+
+def _progress_bar(arguments: argparse.Namespace, unit: str) -> tqdm[Any]:
+    """Return a progress bar, which is shown on a terminal unless --quiet is given."""
+    from tqdm import tqdm
+
+    return tqdm(unit=f" {unit}", unit_scale=True, disable=True if arguments.quiet else None)

@@ -7,9 +7,11 @@ import logging
 import os
 import sys
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from factorate.cli.parser import parse_arguments
+from factorate.exceptions import UnknownIdWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,16 +41,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    arguments = parse_arguments(argv)
-    with warnings.catch_warnings(), _printed_log(getattr(arguments, "quiet", False)):
-        warnings.showwarning = _print_once()
+    counts: Counter[type[Warning]] = Counter()
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_first(counts)
+        warnings.filterwarnings("always", category=UnknownIdWarning, append=True)
         try:
-            arguments.function(arguments)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader of standard output has closed it: Python must not flush the rest at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+            arguments = parse_arguments(argv)
+            with _printed_log(getattr(arguments, "quiet", False)):
+                arguments.function(arguments)
+            if sys.stdout is not None:  # it is None if the shell has closed it
+                sys.stdout.flush()
+        except SystemExit:
+            _flush_or_discard()
+            raise
         except KeyboardInterrupt:
             _print_line("interrupted")
             return INTERRUPTED
@@ -56,8 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             _print_line(f"error: {str(error) or 'not enough memory'}")
             return ERROR
         except EXPECTED_ERRORS as error:
+            _flush_or_discard()
+            if isinstance(error, BrokenPipeError) and error.filename is None:
+                return 0  # the reader of standard output needs no more
             _print_line(f"error: {error}")
             return ERROR
+    n_further = counts[UnknownIdWarning] - 1
+    if n_further > 0:
+        _print_line(f"warning: {n_further} more such warnings, for later batches of the input")
     return 0
 
 
@@ -84,19 +95,28 @@ class _PrintingHandler(logging.Handler):
         _print_line(f"{prefix}{record.getMessage()}")
 
 
-def _print_once() -> Any:
-    """Return a function for ``warnings.showwarning`` that prints each category once.
+def _print_first(counts: Counter[type[Warning]]) -> Any:
+    """Return a function for ``warnings.showwarning`` that prints the first of each category.
 
     Otherwise every batch of a long input would repeat the same warning.
     """
-    printed: set[type[Warning]] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        if category not in printed:
+        if not counts[category]:
             _print_line(f"warning: {message}")
-        printed.add(category)
+        counts[category] += 1
 
     return show
+
+
+def _flush_or_discard() -> None:
+    """Flush standard output, or drop what cannot be written, which Python would flush at exit."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_line(message: str) -> None:
@@ -106,4 +126,6 @@ def _print_line(message: str) -> None:
     """
     line = " ".join(message.split())
     escaped = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
-    print(f"factorate: {escaped}", file=sys.stderr)
+    from tqdm import tqdm
+
+    tqdm.write(f"factorate: {escaped}", file=sys.stderr)  # above a progress bar, not in its line

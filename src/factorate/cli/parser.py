@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,11 @@ RATINGS = "RATINGS", "file of ratings, columns user, item, rating; - for standar
 PAIRS = "PAIRS", "file of pairs, columns user, item; - for standard input"
 MODEL = "MODEL", "file that `factorate fit` wrote"
 COLUMNS_HELP = "names of the columns of user,item,rating, or their numbers from 0: 0,1,2"
+TEST_FRACTION_HELP = (
+    "fit the model to the other ratings and print the RMSE for this fraction of them, chosen at "
+    "random by --seed, beside the RMSE of their mean and that of damped user and item biases; -o "
+    "saves the model that was tested, which has not seen the held-out ratings"
+)
 NUMBERS = (
     ("--factors", "n_factors", int, "number of factors"),
     ("--epochs", "n_epochs", int, "number of passes over the ratings"),
@@ -72,6 +78,24 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     SystemExit
         If the arguments are wrong, or after ``--help`` and ``--version``.
     """
+    parser, commands_by_name = _make_parser()
+    words = sys.argv[1:] if argv is None else list(argv)
+    sub = commands_by_name.get(words[0]) if words else None
+    if sub is None:  # --help, --version or an error
+        return parser.parse_args(words)
+    # argparse loses a "--" among mixed arguments.
+    parse = sub.parse_args if "--" in words else sub.parse_intermixed_args
+    arguments = parse(words[1:])
+    _check_together(sub, arguments)
+    return arguments
+
+
+def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of the program, and that of each command.
+
+    argparse cannot mix options with the positional arguments of subparsers: `parse_arguments` uses
+    the parsers of commands themselves.
+    """
     parser = argparse.ArgumentParser(
         prog="factorate",
         description="Matrix factorization of ratings by stochastic gradient descent, compiled.",
@@ -88,11 +112,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     evaluate = "compare a model's predictions with ratings"
     sub = _add_command(subparsers, commands.evaluate, evaluate, MODEL, RATINGS)
     _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
-    _add_command(subparsers, commands.info, "describe a model file", MODEL)
-
-    arguments = parser.parse_args(argv)
-    _check_format(arguments)
-    return arguments
+    _add_quiet(sub, "no progress bar")
+    _add_json(sub)
+    _add_json(_add_command(subparsers, commands.info, "describe a model file", MODEL))
+    return parser, subparsers.choices
 
 
 def _add_command(
@@ -105,7 +128,7 @@ def _add_command(
     sub: argparse.ArgumentParser = subparsers.add_parser(
         function.__name__, help=description, description=description
     )
-    sub.set_defaults(function=function, parser=sub)
+    sub.set_defaults(function=function)
     for name, text in positional:
         sub.add_argument(name.lower(), metavar=name, help=text)
     return sub
@@ -113,7 +136,9 @@ def _add_command(
 
 def _add_fit(subparsers: Any) -> None:
     sub = _add_command(subparsers, commands.fit, "train a model on a file of ratings", RATINGS)
-    sub.add_argument("-o", "--output", metavar="MODEL", required=True, help="file to write (.npz)")
+    text = "file to write (.npz), or - for standard output; optional with --test-fraction"
+    sub.add_argument("-o", "--output", metavar="MODEL", help=text)
+    sub.add_argument("--test-fraction", type=_fraction, metavar="F", help=TEST_FRACTION_HELP)
     _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
     defaults = ft.MatrixFactorization().get_params()
     for flag, name, kind, text in NUMBERS:
@@ -125,7 +150,8 @@ def _add_fit(subparsers: Any) -> None:
         sub.add_argument(flag, choices=choices, default=defaults[name], help=shown)
     for flag, text in FLAGS:
         sub.add_argument(flag, action="store_true", help=text)
-    sub.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
+    _add_quiet(sub, "no progress bar, no summary")
+    _add_json(sub, "print the summary as JSON, also with --quiet")
 
 
 def _add_predict(subparsers: Any) -> None:
@@ -149,11 +175,8 @@ def _add_similar(subparsers: Any) -> None:
 
 
 def _add_ids(sub: argparse.ArgumentParser, kind: str) -> None:
-    either = sub.add_mutually_exclusive_group()
-    either.add_argument(
-        "ids", metavar="IDS", nargs="?", help=f"file of {kind}; default: all {kind}"
-    )
-    either.add_argument("--id", action="append", help=f"one of the {kind}; can be repeated")
+    sub.add_argument("ids", metavar="IDS", nargs="*", help=f"file of {kind}; default: all {kind}")
+    sub.add_argument("--id", action="append", help=f"one of the {kind}; can be repeated")
     text = "name of the column of ids in the file, or its number from 0"
     _add_reading(sub, "NAME", _name, text)
     sub.add_argument("-n", type=int, default=10, help="number of results for each (default: 10)")
@@ -171,19 +194,44 @@ def _add_reading(
 
 
 def _add_output(sub: argparse.ArgumentParser) -> None:
-    text = "file to write: .csv, .tsv, .jsonl or .parquet; default: standard output"
-    sub.add_argument("-o", "--output", metavar="FILE", help=text)
+    text = "file to write: .csv, .tsv, .jsonl or .parquet; default: -, standard output"
+    sub.add_argument("-o", "--output", metavar="FILE", default="-", help=text)
     text = "output format; default: by the ending of FILE, or csv"
     sub.add_argument("--format", choices=["csv", "jsonl", "parquet"], help=text)
-    sub.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    text = "JSON lines, the same as --format jsonl"
+    sub.add_argument("--json", action="store_const", const="jsonl", dest="format", help=text)
+    _add_quiet(sub, "no progress bar")
 
 
-def _check_format(arguments: argparse.Namespace) -> None:
-    """Exit with a usage error if --format and the ending of the output file disagree."""
-    chosen = getattr(arguments, "format", None)
-    ending = FORMATS.get(Path(arguments.output or "").suffix.lower()) if chosen else None
+def _add_quiet(sub: argparse.ArgumentParser, text: str) -> None:
+    sub.add_argument("-q", "--quiet", action="store_true", help=text)
+
+
+def _add_json(sub: argparse.ArgumentParser, text: str = "print JSON") -> None:
+    sub.add_argument("--json", action="store_true", help=text)
+
+
+def _check_together(sub: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Exit with a usage error if arguments contradict each other, or one is missing."""
+    given = vars(arguments)
+    if given.get("ids") and given["id"]:
+        sub.error("argument --id: not allowed with argument IDS")
+    if given.get("output", "-") is None and given["test_fraction"] is None:
+        sub.error("the following arguments are required: -o/--output (or --test-fraction)")
+    chosen = given.get("format")
+    ending = FORMATS.get(Path(given["output"]).suffix.lower()) if chosen else None
     if ending not in {None, chosen}:
-        arguments.parser.error(f"--format {chosen} contradicts the ending of {arguments.output}")
+        sub.error(f"--format {chosen} contradicts the ending of {given['output']}")
+
+
+def _fraction(text: str) -> float:
+    try:
+        fraction = float(text)
+    except ValueError:
+        fraction = 0
+    if not 0 < fraction < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number between 0 and 1")
+    return fraction
 
 
 def _names(text: str) -> Names | None:

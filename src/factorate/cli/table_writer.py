@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.arrow import arrow, to_arrow
 from factorate._input.files import format_of
-from factorate._utils.atomic_files import replacing
+from factorate.cli.outputs import STANDARD_OUTPUT, open_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_tables(
-    tables: Iterable[dict[str, Any]], path: str | None, file_format: str | None = None
+    tables: Iterable[dict[str, Any]], path: str, file_format: str | None = None
 ) -> None:
     """Write tables of the same columns one after another; a file appears when all are written.
 
@@ -28,10 +27,10 @@ def write_tables(
     tables : iterable of dict
         The columns of each table by name: arrays or columns of pyarrow. The first table decides
         the types.
-    path : str or None
-        Where to write; None is standard output.
+    path : str
+        Where to write; "-" is standard output.
     file_format : {"csv", "tsv", "jsonl", "parquet"}, optional
-        By default that of the ending of `path`, and "csv" on standard output.
+        By default that of the ending of `path`, and "csv" on standard output and devices.
 
     Raises
     ------
@@ -44,11 +43,8 @@ def write_tables(
         If pyarrow is not installed.
     """
     pyarrow = arrow()
-    file_format = file_format or ("csv" if path is None else format_of(Path(path)))
-    output: Any = (
-        contextlib.nullcontext(sys.stdout.buffer) if path is None else replacing(Path(path))
-    )
-    with output as file, contextlib.ExitStack() as stack:
+    file_format = file_format or ("csv" if _is_device(path) else format_of(Path(path)))
+    with open_output(path) as file, contextlib.ExitStack() as stack:
         writer: Any = None
         for columns in tables:
             table = pyarrow.table({name: _to_arrow(column) for name, column in columns.items()})
@@ -56,6 +52,14 @@ def write_tables(
                 writer = stack.enter_context(_open_writer(file, file_format, table.schema))
                 schema = table.schema
             writer.write_table(table if file_format == "jsonl" else table.cast(schema))
+
+
+def _is_device(path: str) -> bool:
+    """Return whether a path is standard output, or what is neither a file nor a folder."""
+    target = Path(path)
+    return path in STANDARD_OUTPUT or (
+        target.exists() and not target.is_file() and not target.is_dir()
+    )
 
 
 def _open_writer(file: Any, file_format: str, schema: Any) -> Any:

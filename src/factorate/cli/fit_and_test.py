@@ -1,0 +1,105 @@
+"""fit_and_test: fit a model to some of the ratings and test it on the others."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate import metrics
+from factorate._input import files
+from factorate._input.ratings import read_ratings
+from factorate.cli.baselines import damped_biases
+from factorate.exceptions import UnknownIdWarning
+
+if TYPE_CHECKING:
+    import factorate as ft
+    from factorate._utils.types import Flags
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutErrors:
+    """Errors of predictions of held-out ratings.
+
+    Attributes
+    ----------
+    n_ratings : int
+        Number of held-out ratings.
+    n_unknown : int
+        Number of those whose user or item has no training rating.
+    rmse, mae : float
+        Errors of the model.
+    biases_rmse : float
+        RMSE of the mean of the training ratings plus damped biases.
+    mean_rmse : float
+        RMSE of the mean of the training ratings.
+    """
+
+    n_ratings: int
+    n_unknown: int
+    rmse: float
+    mae: float
+    biases_rmse: float
+    mean_rmse: float
+
+
+def fit_and_test(
+    model: ft.MatrixFactorization, source: files.InputFile | str, fraction: float
+) -> HeldOutErrors:
+    """Hold out ratings of a file at random, fit a model to the others, and test it.
+
+    Parameters
+    ----------
+    model : MatrixFactorization
+        The model to fit; its ``random_state`` also seeds the choice of the held-out ratings.
+    source : InputFile or str
+        A file of ratings.
+    fraction : float
+        Fraction of the ratings to hold out.
+
+    Returns
+    -------
+    HeldOutErrors
+
+    Raises
+    ------
+    ValueError
+        If the file holds a single rating.
+    """
+    table = files.read_file(source, model.columns)
+    columns = tuple(table.column(position) for position in range(3))
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    held = _hold_out(len(ratings.values), fraction, model.random_state)
+    model.fit(_select(columns, ~held))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownIdWarning)  # their number is in the result
+        errors = model.evaluate(_select(columns, held))
+
+    users, items, values = ratings.user_rows, ratings.item_rows, ratings.values
+    shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
+    biases = damped_biases(users[~held], items[~held], values[~held], shape)
+    predicted = biases.predict(users[held], items[held])
+    return HeldOutErrors(
+        n_ratings=int(held.sum()),
+        n_unknown=int(errors["n_unknown"]),
+        rmse=errors["rmse"],
+        mae=errors["mae"],
+        biases_rmse=metrics.rmse(values[held], predicted),
+        mean_rmse=metrics.rmse(values[held], np.full(len(predicted), biases.mean)),
+    )
+
+
+def _hold_out(n: int, fraction: float, seed: Any) -> Flags:
+    """Choose a fraction of `n` ratings at random; at least one, and not all."""
+    if n < 2:
+        raise ValueError(f"there is {n} rating; at least two are needed to hold some out")
+    held = np.zeros(n, bool)
+    n_held = min(max(1, round(fraction * n)), n - 1)
+    held[np.random.default_rng(seed).choice(n, n_held, replace=False)] = True
+    return held
+
+
+def _select(columns: tuple[Any, ...], rows: Flags) -> tuple[Any, ...]:
+    return tuple(column.filter(rows) for column in columns)
