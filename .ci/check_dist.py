@@ -31,7 +31,7 @@ PLATFORMS = (
     "win_arm64",
 )
 MODULE = re.compile(r"(factorate/.*?)\.(\S+\.)?(so|pyd)$")
-NOT_IN_A_WHEEL = re.compile(r"\.(c|h|pyx|px[di]|html|py[co])$|(^|/)(tests|benchmarks|build)/")
+NOT_IN_A_WHEEL = re.compile(r"\.(c|h|pyx|pxd|html|py[co])$|(^|/)(tests|benchmarks|build)/")
 NOT_IN_AN_SDIST = re.compile(r"\.(c|so|pyd|html|py[co])$|/(build|shared)/")
 ONLY_IN_A_CLONE = re.compile(r"\.(git|pre-commit)|\.ci/\w+$")
 

@@ -27,7 +27,7 @@ import factorate as ft
 from benchmarks import figures
 from benchmarks.engines import Job, libmf
 from factorate._kernels import dispatch
-from factorate._training.learning_rates import SCHEDULES
+from factorate._training.learning_rates import LEARNING_RATE_SCHEDULES
 
 SEEDS = range(5)
 RESULTS = Path(__file__).parent / "results"
@@ -258,7 +258,7 @@ def learning_rates() -> None:
     """Print the results for learning rates from far too low to far too high."""
     print("\nMovieLens 100k, a random tenth held out: RMSE by learning rate")
     training, test = standard_split(columns_of(read("ml-100k")))
-    for schedule in SCHEDULES:
+    for schedule in LEARNING_RATE_SCHEDULES:
         outcomes = []
         for rate in RATES:
             parameters = {"learning_rate": rate, "learning_rate_schedule": schedule}
@@ -302,7 +302,7 @@ def curves(libmf_path: str | None) -> None:
     training, test = standard_split(columns_of(read("ml-1m")))
     numbers = (3, 4, 5, 6, 8, 10, 12, 15)
     figure, axes = figures.subplots(figsize=(7, 4.5))
-    for schedule in SCHEDULES:
+    for schedule in LEARNING_RATE_SCHEDULES:
         points = []
         for n_epochs in numbers:
             parameters = {"n_epochs": n_epochs, "learning_rate_schedule": schedule}

@@ -56,7 +56,7 @@ def model(text: bool) -> ft.MatrixFactorization:
         seen=None,
         accumulators=None,
         seed=0,
-        n_updates=0,
+        n_partial_fits=0,
         best_epoch=0,
         bounds=(1.0, 5.0),
         rule=UpdateRule(),

@@ -1,4 +1,4 @@
-"""Run the examples of docstrings, README and pages; check that parameters are documented.
+"""Run the examples of docstrings, README and pages.
 
 The ``python`` blocks and plots of a page run in order, in one namespace. A ``text`` block that
 follows a block is its expected output: numbers with a decimal point may differ by 5 %, everything
@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import doctest
 import importlib
-import inspect
 import io
 import itertools
 import os
@@ -22,16 +21,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from optional import matplotlib, present, sklearn
 
 import factorate as ft
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NEEDED = {"factorate.base": sklearn, "factorate.plotting": matplotlib}  # for their examples
 MODULES = [
@@ -51,31 +47,6 @@ def test_docstring_examples_run(name: str) -> None:
 def test_doctest_finds_the_examples_of_methods() -> None:
     finder = doctest.DocTestFinder()
     assert sum(bool(test.examples) for test in finder.find(ft.base)) > 2
-
-
-def public_callables() -> dict[str, Callable[..., Any]]:
-    """Return every public function, class and method, by its name."""
-    found: dict[str, Callable[..., Any]] = {}
-    for name in ft.__all__:
-        value = getattr(ft, name)
-        for part, member in inspect.getmembers(value, inspect.isroutine):
-            home = value.__name__ if inspect.ismodule(value) else "factorate"
-            if str(getattr(member, "__module__", "")).startswith(home) and part[0] != "_":
-                found[f"{name}.{part}"] = member
-        raised = inspect.isclass(value) and issubclass(value, Exception)
-        if not inspect.ismodule(value) and not raised:
-            found[name] = value
-    return found
-
-
-@pytest.mark.parametrize(("name", "value"), public_callables().items(), ids=public_callables())
-def test_every_parameter_is_documented(name: str, value: Callable[..., Any]) -> None:
-    text = inspect.getdoc(value) or ""
-    assert text, name
-    parameters = set(inspect.signature(value).parameters) - {"self", "params", "args", "kwargs"}
-    described = re.findall(r"^ {0,8}(\w[\w, ]*)(?: : .+)?$\n +\S", text, re.MULTILINE)
-    names = {name.strip() for line in described for name in line.split(",")}
-    assert parameters <= names
 
 
 ROOT = Path(__file__).parents[1]

@@ -22,7 +22,7 @@ threading.Thread(target=work).start()
 
 
 def test_fit_and_recommend_in_a_thread_that_outlives_the_main_one() -> None:
-    """Regression: both raised "cannot schedule new futures after shutdown"."""
+    """Regression: both start threads of their own after the main thread has ended."""
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Matrix = NDArray[np.float64]
+    from factorate._utils.types import Doubles
 
 logger = logging.getLogger("factorate")
 
@@ -82,7 +82,7 @@ TRIES = 3
 TIMEOUT_SECONDS = 30
 
 
-def textbook() -> tuple[Matrix, Matrix, Matrix]:
+def textbook() -> tuple[Doubles, Doubles, Doubles]:
     """Return a 6 × 4 rating matrix and initial values of three factors.
 
     Returns
@@ -320,7 +320,7 @@ def _modified(path: Path) -> int | None:
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def _normal(n: int, seed: int, *purpose: int) -> Matrix:
+def _normal(n: int, seed: int, *purpose: int) -> Doubles:
     return np.random.Generator(stream(seed, *purpose)).standard_normal(n)
 
 

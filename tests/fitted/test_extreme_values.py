@@ -38,7 +38,7 @@ def assert_like_stars(
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
 def test_the_centre_of_large_float32_ratings_is_finite(loss: str) -> None:
-    """Regression: the median of ratings of 2e38 was infinite in float32."""
+    """Regression: the median of float32 ratings of 2e38 is finite."""
     model = fitted(np.full(300, 2e38), loss=loss)
     assert model.global_mean_ == pytest.approx(2e38)
     assert np.isfinite(model.predict((USERS, ITEMS))).all()
@@ -51,7 +51,7 @@ def test_the_median_of_numbers_whose_sum_overflows_is_finite() -> None:
 
 @pytest.mark.parametrize(("largest", "dtype"), [(3e38, "float32"), (1.7e308, "float64")])
 def test_large_weights_count_in_proportion(largest: float, dtype: str) -> None:
-    """Regression: the sum of weights of 1e308 overflowed."""
+    """Regression: weights count in proportion even if their sum overflows."""
     weights = np.random.default_rng(2).uniform(0.1, 1, 300)
     model = fitted(STARS, weights * largest, dtype=dtype)
     expected = fitted(STARS, weights, dtype=dtype)
@@ -69,14 +69,14 @@ def test_no_weight_above_0_becomes_0(dtype: str) -> None:
 @pytest.mark.parametrize("fit_mean", [True, False])
 @pytest.mark.parametrize("value", [1e-40, 1e20, 3e37])
 def test_equal_ratings_are_predicted_in_every_unit(value: float, fit_mean: bool) -> None:
-    """Regression: training on equal ratings of 1e20 diverged."""
+    """Regression: training on equal ratings of any size converges."""
     model = fitted(np.full(300, value), fit_mean=fit_mean, n_epochs=40)
     predicted = model.predict((USERS, ITEMS)).astype(np.float64)
     np.testing.assert_allclose(predicted / value, 1, atol=0.1)
 
 
 def test_ratings_whose_squares_underflow_are_scaled() -> None:
-    """Regression: ratings of 1e-300 were trained on with a scale of 1."""
+    """Regression: ratings of 1e-300 are divided by their standard deviation."""
     unit = 2.0**-1000
     assert_like_stars(fitted(STARS * unit, dtype="float64"), unit, 1e-12, dtype="float64")
     assert_like_stars(fitted(STARS * 2.0**-130), 2.0**-130, 1e-3)
@@ -97,7 +97,7 @@ def test_the_scale_of_two_nearly_equal_values_is_not_0(dtype: str) -> None:
 
 
 def test_predictions_that_can_overflow_are_an_error(dtype: str) -> None:
-    """Regression: with margin losses, predictions of ratings of 1e30 were infinite in float32."""
+    """Regression: with margin losses too, factors whose predictions can overflow are an error."""
     size = 1e30 if dtype == "float32" else 1e300
     ratings = np.where(STARS > 2.5, size, -size)
     settings: dict[str, Any] = {
@@ -125,7 +125,7 @@ def test_ratings_far_from_the_scale_of_the_model_are_an_error() -> None:
 @pytest.mark.parametrize("unit", [2.0**-1000, 2.0**900])
 @pytest.mark.parametrize("n", [2, 60])
 def test_fold_in_has_no_preferred_unit(unit: float, n: int) -> None:
-    """Regression: the equations of fold-in overflowed or had a diagonal of 0."""
+    """Regression: the equations of fold-in neither overflow nor underflow."""
     models = [fitted(STARS, dtype="float64"), fitted(STARS * unit, dtype="float64")]
     users = np.resize(np.arange(3) + 100, n)
     for model, scale in zip(models, (1.0, unit), strict=True):
@@ -168,7 +168,7 @@ def test_cosines_do_not_depend_on_the_unit_of_the_factors(unit: float) -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_errors_of_huge_ratings_are_finite(weighted: bool) -> None:
-    """Regression: the squares of errors of 1e200 overflowed."""
+    """Regression: metrics are right also where squares of errors overflow or underflow."""
     weights = np.array([1e308, 1e308, 1e308]) if weighted else None
     for unit in (2.0**-1050, 2.0**600, 2.0**1020):
         true, predicted = np.array([1.0, 2.0, 4.0]) * unit, np.array([1.0, 3.0, 3.0]) * unit

@@ -39,13 +39,15 @@ def test_clip_keeps_predictions_and_the_filled_matrix_in_range(columns: Any) -> 
     users, items, ratings = columns
     model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0)
     low, high = min(ratings), max(ratings)
-    free = model.complete()
+    free, predicted = model.complete(), model.predict((users, items))
     assert free.min() < low
     assert free.max() > high
+    clipped = np.clip(predicted, low, high)
+    assert (clipped != predicted).any()
     model.set_params(clip=True)
     np.testing.assert_array_equal(model.complete(), np.clip(free, low, high))
-    assert model.predict((users, items)).max() <= high
-    assert model.evaluate(columns)["rmse"] > 0
+    np.testing.assert_array_equal(model.predict((users, items)), clipped)
+    assert model.evaluate(columns)["rmse"] == ft.metrics.rmse(ratings, clipped)
 
 
 # Weights

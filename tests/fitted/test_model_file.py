@@ -401,11 +401,11 @@ REMOVED = object()
         (("extra",), 1, "factorate.json has 'extra', which is not a valid key"),
         (("seed",), -1, "seed is -1"),
         (("seed",), 0.5, "seed is 0.5"),
-        (("n_updates",), 2**63, "n_updates is"),
+        (("n_partial_fits",), 2**63, "n_partial_fits is"),
         (("best_epoch",), 3, "best_epoch is 3 of 2 epochs"),
         (("best_epoch",), None, "best_epoch is None"),
-        (("bounds",), [5.0, 1.0], "expected the lowest rating first"),
-        (("bounds",), [1.0], "expected the lowest and the highest rating"),
+        (("bounds",), [5.0, 1.0], "expected the minimum rating first"),
+        (("bounds",), [1.0], "expected the minimum and the maximum rating"),
         (("bounds",), [1.0, None], r"bounds\[1\] is None"),
         (("library",), "evil", "'evil' is not a library of DataFrames"),
         (("library",), ["pandas"], "is not a library of DataFrames"),
@@ -456,7 +456,7 @@ ARRAYS: list[tuple[str, Any, str]] = [
     ("user_ids", np.array([1, 1, 2]), "user_ids has an id twice"),
     ("user_ids", np.array([1, 2]), "2 user ids for 3 rows"),
     ("user_ids", np.array([1, 2, 3], np.int32), "user_ids has dtype int32"),
-    ("user_id_ends", np.array([1, 2, 3]), "user_ids has dtype int64, which goes with"),
+    ("user_id_ends", np.array([1, 2, 3]), "dtype int64, but the file has a member user_id_ends"),
     ("item_ids", np.frombuffer(b"xx", np.uint8), "item_ids has an id twice"),
     ("item_ids", np.frombuffer(b"\xffy", np.uint8), "can't decode byte 0xff"),
     ("item_ids", np.frombuffer(b"\xf4\x90\x80\x80", np.uint8), "does not cut"),
@@ -464,7 +464,7 @@ ARRAYS: list[tuple[str, Any, str]] = [
     ("item_id_ends", np.array([-1, 2]), "item_id_ends does not cut"),
     ("item_id_ends", np.array([2, -(2**63)]), "item_id_ends does not cut"),
     ("item_id_ends", np.array([1, 3]), "item_id_ends does not cut"),
-    ("item_id_ends", None, "item_ids has dtype uint8, which goes with"),
+    ("item_id_ends", None, "dtype uint8, but the file has no member item_id_ends"),
     ("seen_starts", np.array([0, 1, 2]), "seen_starts does not rise"),
     ("seen_starts", np.array([1, 1, 2, 3]), "seen_starts does not rise"),
     ("seen_starts", np.array([0, 2, 1, 3]), "seen_starts does not rise"),
@@ -510,7 +510,9 @@ def test_accumulators_must_be_positive(value: float, tmp_path: Path) -> None:
     members = read_members(path)
     accumulators = np.full((3, 2), value, FLOAT32)
     write_members(path, members | {"user_accumulators.npy": npy(accumulators)})
-    with pytest.raises(ft.ModelFileError, match="user_accumulators is not 3 rows of two sums"):
+    with pytest.raises(
+        ft.ModelFileError, match="user_accumulators is not 3 rows of two accumulators"
+    ):
         ft.load(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
@@ -96,12 +95,11 @@ def test_ids_of_rows_of_any_shape(ids: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["integer", "UUID"])
-def test_ids_with_equal_hashes_take_no_quadratic_time(kind: str) -> None:
-    """Regression: 16,000 such ids take milliseconds; they took ten seconds."""
+def test_ids_with_equal_hashes_have_keys_with_distinct_hashes(kind: str) -> None:
+    """Regression: the time to look up such ids is linear in their number."""
     numbers = [(2**61 - 1) * (2**40 + n) for n in range(16_000)]
     ids: Any = numbers if kind == "integer" else [uuid.UUID(int=n) for n in numbers]
     assert len(set(map(hash, ids))) == 1
-    start = time.perf_counter()
     found, rows = index(ids)
+    assert len(set(map(hash, found.rows_by_key))) == len(ids)
     assert (look_up(found, read_ids(ids, "users"), "users") == rows).all()
-    assert time.perf_counter() - start < 3

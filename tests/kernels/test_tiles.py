@@ -62,8 +62,8 @@ def test_shuffling_a_tile_moves_whole_ratings_and_keeps_those_of_a_pair_in_order
     before = users.copy(), items.copy()
     bounds = SimpleNamespace(
         starts=np.array([0, n]),
-        first_users=np.zeros(1, np.int32),
-        first_items=np.zeros(1, np.int32),
+        first_user_positions=np.zeros(1, np.int32),
+        first_item_positions=np.zeros(1, np.int32),
         n_items=np.array([shape[1]], np.int32),
         n_bits=max(2, (shape[0] * shape[1] - 1).bit_length()),
     )

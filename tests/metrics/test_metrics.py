@@ -35,7 +35,7 @@ def test_errors_agree_with_scikit_learn(pairs: list[tuple[float, float]]) -> Non
 
 
 def test_r2_is_finite_or_an_error() -> None:
-    """Regression: where the squares of deviations underflow, R² was −inf."""
+    """Regression: R² is right, or an error, where the squares of deviations underflow."""
     assert metrics.r2([1e-200, 3e-200], [1e-60, 1e-60]) == pytest.approx(-1e280)
     assert metrics.r2([1e-310, 3e-310], [5e-310, 5e-310]) == pytest.approx(1 - (16 + 4) / 2)
     with pytest.raises(ValueError, match="R² is too low for float64"):

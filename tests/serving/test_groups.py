@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optional import present, sklearn
 
 import factorate as ft
 
@@ -28,8 +29,18 @@ def test_groups_separate_opposite_tastes() -> None:
         assert labels[0] != labels[-1]
 
 
-def test_groups_depend_only_on_the_seed(model: ft.MatrixFactorization) -> None:
-    np.testing.assert_array_equal(model.group_users(5), model.group_users(5))
+def test_groups_are_those_of_kmeans_with_the_seed_of_the_model(
+    model: ft.MatrixFactorization,
+) -> None:
+    present(sklearn)
+    from sklearn.cluster import KMeans
+
+    for found, factors in (
+        (model.group_users(5), model.user_factors_),
+        (model.group_items(5), model.item_factors_),
+    ):
+        expected = KMeans(5, n_init=1, random_state=0).fit(factors).labels_
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_an_invalid_number_of_groups_raises(model: ft.MatrixFactorization) -> None:

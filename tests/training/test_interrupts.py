@@ -82,7 +82,7 @@ def test_an_interrupt_between_epochs_leaves_the_factors_of_the_last(columns: Any
 def test_an_interrupt_while_the_progress_bar_closes_keeps_the_last_epoch(
     columns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Regression: the bar was closed before the model was stored."""
+    """Regression: the model is stored even if closing the progress bar is interrupted."""
 
     class Bar(contextlib.nullcontext[tuple[()]]):
         def __exit__(self, *details: object) -> None:

@@ -6,7 +6,11 @@ import math
 
 import pytest
 
-from factorate._training.learning_rates import DEFAULT_RATES, SCHEDULES, learning_rate_factor
+from factorate._training.learning_rates import (
+    DEFAULT_RATES,
+    LEARNING_RATE_SCHEDULES,
+    learning_rate_factor,
+)
 
 
 def test_factors_agree_with_calculation_by_hand() -> None:
@@ -16,10 +20,10 @@ def test_factors_agree_with_calculation_by_hand() -> None:
     assert learning_rate_factor("inverse", 4, 10) == 0.5
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_rates_never_rise_and_stay_above_zero(schedule: str) -> None:
-    factors = [learning_rate_factor(schedule, epoch, 20) for epoch in range(1, 21)]
+@pytest.mark.parametrize("learning_rate_schedule", LEARNING_RATE_SCHEDULES)
+def test_rates_never_rise_and_stay_above_zero(learning_rate_schedule: str) -> None:
+    factors = [learning_rate_factor(learning_rate_schedule, epoch, 20) for epoch in range(1, 21)]
     assert factors[0] == 1
     assert factors == sorted(factors, reverse=True)
     assert factors[-1] > 0
-    assert schedule in DEFAULT_RATES
+    assert learning_rate_schedule in DEFAULT_RATES

@@ -163,18 +163,18 @@ def test_the_first_n_rows_are_added_in_order(dtype: str) -> None:
 
 @pytest.mark.usefixtures("isa")
 def test_combining_and_distributing_agree_with_numpy(dtype: str) -> None:
-    P, own, sums = (rows(5, dtype, seed) for seed in range(3))
+    P, own, work = (rows(5, dtype, seed) for seed in range(3))
     norm, decay = np.linspace(0.1, 1, 5).astype(dtype), np.linspace(0.9, 1, 5).astype(dtype)
-    before = [array.copy() for array in (P, own, sums)]
-    dispatch.svdpp.combine(P, own, sums, norm, 1, 4)
+    before = [array.copy() for array in (P, own, work)]
+    dispatch.svdpp.combine(P, own, work, norm, 1, 4)
     some = slice(1, 4)
     combined = (before[1] + norm[:, None] * before[2])[some]
     np.testing.assert_allclose(P[some], combined, 1e-6, 1e-6)
     P[some] += 0.5
-    dispatch.svdpp.distribute(P, own, sums, norm, decay, 0.25, 1, 4)
+    dispatch.svdpp.distribute(P, own, work, norm, decay, 0.25, 1, 4)
     np.testing.assert_allclose(own[some], (decay[:, None] * (before[1] + 0.375))[some], 1e-6, 1e-6)
-    np.testing.assert_allclose(sums[some], np.tile(0.125 * norm[some, None], 32), 1e-6, 1e-6)
-    for now, then in zip((P, own, sums), before, strict=True):
+    np.testing.assert_allclose(work[some], np.tile(0.125 * norm[some, None], 32), 1e-6, 1e-6)
+    for now, then in zip((P, own, work), before, strict=True):
         np.testing.assert_array_equal(now[[0, 4]], then[[0, 4]])
 
 
@@ -263,6 +263,7 @@ def test_any_rate_gives_finite_factors_or_an_error(columns: Any, rate: float) ->
     try:
         chosen.fit(columns)
     except ft.DivergenceError:
+        assert rate > 0.1
         assert not hasattr(chosen, "user_factors_")
     else:
         assert all(np.isfinite(array).all() for array in arrays(chosen))

@@ -35,7 +35,6 @@ from factorate._training.settings import Settings
 from factorate._training.state import START_WIDTH
 from factorate._training.trainer import Trainer
 from factorate._training.update_rule import UpdateRule
-from factorate._utils.aligned import aligned_zeros
 
 RULES = {
     "plain": make_settings(),
@@ -206,15 +205,6 @@ def test_training_works_in_a_forked_child(columns: Any) -> None:
     child.join()
 
 
-def test_factors_begin_on_a_cache_line() -> None:
-    for shape in ((1, 16), (7, 48)):
-        for kind in (np.float32, np.float64):
-            array = aligned_zeros(shape, np.dtype(kind))
-            assert array.ctypes.data % 64 == 0
-            assert array.shape == shape
-            assert array.flags.c_contiguous
-
-
 # Divergence
 
 
@@ -332,6 +322,7 @@ def test_any_rate_gives_finite_factors_or_an_error_that_names_the_rate(
     try:
         got = Trainer(ratings, make_settings(rates=PerKind(*(rate,) * 4), rule=rule)).train()
     except ft.DivergenceError as error:
+        assert rate > 0.1
         assert f"learning_rate={rate:g}" in str(error)  # noqa: PT017
     else:
         assert all(

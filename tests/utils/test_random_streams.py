@@ -7,7 +7,7 @@ import numpy as np
 from factorate._utils.random_streams import permutation, stream, uniform
 
 
-def test_streams_differ_by_seed_and_purpose_alone() -> None:
+def test_streams_differ_only_by_seed_and_purpose() -> None:
     streams = [stream(0), stream(1), stream(0, 1), stream(0, 1, 2), stream(0, 2, 1)]
     firsts = [bits.random_raw(4).tolist() for bits in streams]
     assert len({tuple(first) for first in firsts}) == len(firsts)

@@ -115,7 +115,7 @@ def fit(
                 seen=seen,
                 accumulators=trained.accumulators,
                 seed=seed,
-                n_updates=0,
+                n_partial_fits=0,
                 best_epoch=trained.best,
                 bounds=bounds,
                 rule=settings.rule,

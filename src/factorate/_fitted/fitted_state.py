@@ -43,12 +43,12 @@ class FittedState:
         and of its bias, on the scale of training. None without AdaGrad.
     seed : int
         The seed of the fit.
-    n_updates : int
+    n_partial_fits : int
         Number of calls of `partial_fit` since the fit.
     best_epoch : int
         The epoch that the factors come from.
     bounds : tuple of float
-        Lowest and highest rating in training.
+        Minimum and maximum rating in training.
     rule : UpdateRule
         The update rule of the fit.
     column_names : tuple of str or None, default=None
@@ -64,7 +64,7 @@ class FittedState:
     seen: Seen | None
     accumulators: tuple[Floats, Floats] | None
     seed: int
-    n_updates: int
+    n_partial_fits: int
     best_epoch: int
     bounds: tuple[float, float]
     rule: UpdateRule
@@ -97,8 +97,8 @@ def extend_accumulators(
     """
     if accumulators is None:
         return None
-    users, items = (
+    user_accumulators, item_accumulators = (
         np.concatenate([old, initial_accumulators(n - len(old), n_factors, old.dtype)])
         for old, n in zip(accumulators, n_rows, strict=True)
     )
-    return users, items
+    return user_accumulators, item_accumulators

@@ -1,9 +1,9 @@
-"""Fold-in: give users and items that are added after training the factors that fit their ratings.
+"""Fold-in: compute factors of users and items added after training from their ratings.
 
-The other side does not change. Under the squared loss with L2 regularization, the rows are solved
-exactly (fold_in_exact); under other rules, they are trained (fold_in_training). With SVD++ terms,
-the factors of a user are the SVD++ terms of the rated items plus factors of the user's own, which
-are solved from the ratings minus the contribution of the SVD++ terms.
+The other side does not change. With the squared loss and L2 regularization, the factors have a
+closed form (fold_in_exact); otherwise, they are trained (fold_in_training). With SVD++ terms, the
+factors of a user are the SVD++ terms of the rated items plus the user's own factors, which are
+computed from the ratings minus the contribution of the SVD++ terms.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings
 from factorate._fitted.fold_in_training import solve_by_training
+from factorate._fitted.put_rows import extend, put_rows
 from factorate._fitted.seen import Seen, add_seen
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from factorate._training.factors import Factors
     from factorate._training.settings import Settings
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Doubles, Floats, Rows
 
 
 CHUNK = 1 << 13  # ratings whose factors are read at a time
@@ -48,7 +49,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         Rows of users and items are those of `fitted`, followed by new ones. Ratings with an unknown
         row (−1) of the other side are left out.
     side : {"user", "item"}
-        The side whose rows are solved. Rows that `fitted` already has are replaced.
+        The side whose factors are computed. Rows that `fitted` already has are replaced.
     settings : Settings
         Settings of the training.
 
@@ -74,13 +75,13 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         values=ratings.values[known],
         n_rows=len(new_rows),
     )
-    solved = _solve(fitted.factors, row_ratings, side, settings)
+    computed = _compute(fitted.factors, row_ratings, side, settings)
     n_users, n_items = len(ratings.user_index.ids), len(ratings.item_index.ids)
     seen = fitted.seen
     if seen is not None:
         seen = add_seen(seen, ratings.user_rows[known], ratings.item_rows[known], n_users, n_items)
     n_factors = fitted.factors.user_factors.shape[1]
-    factors = _put(fitted.factors, side, new_rows, solved, len(index.ids))
+    factors = _put(fitted.factors, side, new_rows, computed, len(index.ids))
     check_predictions(factors)
     return dataclasses.replace(
         fitted,
@@ -93,15 +94,15 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
 
 
 def user_of_ratings(
-    fitted: FittedState, items: Rows, ratings: Floats, settings: Settings
+    fitted: FittedState, item_rows: Rows, ratings: Floats, settings: Settings
 ) -> FittedState:
-    """Return a fitted state whose only user, row 0, is solved from ratings.
+    """Return a fitted state whose only user, row 0, has the factors that fit some ratings.
 
     Parameters
     ----------
     fitted : FittedState
         The state with the items.
-    items : ndarray
+    item_rows : ndarray
         Rows of the rated items, int32, shape (n,); −1 is an unknown item, which is left out.
     ratings : ndarray
         Shape (n,).
@@ -117,10 +118,9 @@ def user_of_ratings(
         seen=Seen(np.zeros(1, np.int64), np.empty(0, np.int32)),
         accumulators=None,
     )
-    users = np.zeros_like(items)
     given = Ratings(
-        user_rows=users,
-        item_rows=items,
+        user_rows=np.zeros_like(item_rows),
+        item_rows=item_rows,
         values=ratings,
         user_index=range_index(1),
         item_index=fitted.item_index,
@@ -129,24 +129,24 @@ def user_of_ratings(
     return add_rows(without_users, given, "user", settings)
 
 
-def svdpp_terms(rows: Rows, items: Rows, n_rows: int, svdpp: Floats) -> NDArray[np.float64]:
+def svdpp_terms(user_rows: Rows, item_rows: Rows, n_rows: int, svdpp: Floats) -> Doubles:
     """Return |N(u)|^-½ Σ y_j over the items that each user has rated, shape (n_rows, K).
 
     A row depends only on its own ratings, in any order.
     """
-    order = np.lexsort((items, rows))
-    rows, items = rows[order], items[order]
+    order = np.lexsort((item_rows, user_rows))
+    user_rows, item_rows = user_rows[order], item_rows[order]
     out = np.zeros((n_rows, svdpp.shape[1]))
-    for first in range(0, len(rows), CHUNK):
+    for first in range(0, len(user_rows), CHUNK):
         chunk = slice(first, first + CHUNK)
-        np.add.at(out, rows[chunk], svdpp[items[chunk]].astype(np.float64))
-    return out / np.sqrt(np.maximum(np.bincount(rows, minlength=n_rows), 1))[:, None]
+        np.add.at(out, user_rows[chunk], svdpp[item_rows[chunk]].astype(np.float64))
+    return out / np.sqrt(np.maximum(np.bincount(user_rows, minlength=n_rows), 1))[:, None]
 
 
-def _solve(
+def _compute(
     factors: Factors, ratings: RowRatings, side: str, settings: Settings
 ) -> tuple[Floats, Floats]:
-    """Return factors and bias of each row to solve."""
+    """Return the factors and bias of each row of `ratings`."""
     from_items = side == "user"
     rule = settings.rule
     fixed = FixedSide(
@@ -176,9 +176,9 @@ def _solve(
 
 
 def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, PerKind]:
-    """Return the penalty of the side to solve, and learning rates that are 0 on the other.
+    """Return the penalty of the new rows, and learning rates that are 0 on the fixed side.
 
-    Biases need not wait for factors of the other side, which are fixed: both have the higher rate.
+    The other side is already trained, so both use the higher of the two rates.
     """
     rates, l2 = settings.rates, settings.l2
     if side == "user":
@@ -188,7 +188,7 @@ def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, PerKind]
     return Penalty(l2.item_factors, l2.item_bias), PerKind(0.0, rate, 0.0, rate)
 
 
-def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> NDArray[np.float64]:
+def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> Doubles:
     """Return the dot products of pairs of rows."""
     out = np.empty(len(rows))
     for first in range(0, len(rows), CHUNK):
@@ -198,35 +198,26 @@ def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> NDArray[np.float64]:
 
 
 def _put(
-    old: Factors, side: str, rows: NDArray[Any], solved: tuple[Floats, Floats], n_rows: int
+    old: Factors, side: str, rows: NDArray[Any], computed: tuple[Floats, Floats], n_rows: int
 ) -> Factors:
-    """Return factors with `n_rows` rows on one side, some of them solved."""
-    factors, bias = solved
+    """Return factors with `n_rows` rows on one side, some of them new."""
+    factors, bias = computed
     if side == "user":
         return dataclasses.replace(
             old,
-            user_factors=_put_rows(old.user_factors, rows, factors, n_rows, "user factors"),
-            user_bias=_put_rows(old.user_bias, rows, bias, n_rows, "user bias"),
+            user_factors=_put_checked(old.user_factors, rows, factors, n_rows, "user factors"),
+            user_bias=_put_checked(old.user_bias, rows, bias, n_rows, "user bias"),
         )
     return dataclasses.replace(
         old,
-        item_factors=_put_rows(old.item_factors, rows, factors, n_rows, "item factors"),
-        item_bias=_put_rows(old.item_bias, rows, bias, n_rows, "item bias"),
-        svdpp=None if old.svdpp is None else _lengthen(old.svdpp, n_rows),
+        item_factors=_put_checked(old.item_factors, rows, factors, n_rows, "item factors"),
+        item_bias=_put_checked(old.item_bias, rows, bias, n_rows, "item bias"),
+        svdpp=None if old.svdpp is None else extend(old.svdpp, n_rows),
     )
 
 
-def _put_rows(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:
-    out = _lengthen(old, n_rows)
-    with np.errstate(over="ignore"):
-        out[rows] = new
+def _put_checked(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:
+    out = put_rows(old, rows, new, n_rows)
     if not np.isfinite(out[rows]).all():
         raise ValueError(f"the ratings give {name} too large for {out.dtype}")
-    return out
-
-
-def _lengthen(array: Floats, n_rows: int) -> Floats:
-    """Return a copy with zeros as further rows."""
-    out = np.zeros((n_rows, *array.shape[1:]), array.dtype)
-    out[: len(array)] = array
     return out

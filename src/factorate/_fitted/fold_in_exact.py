@@ -1,4 +1,4 @@
-"""Solve the rows of a fold-in exactly, one ridge regression for each.
+"""Compute the factors of a fold-in exactly, by one ridge regression for each row.
 
 With the other side fixed, the objective of training is one ridge regression for each user or item
 (Zhou, Wilkinson, Schreiber and Pan, "Large-Scale Parallel Collaborative Filtering for the Netflix
@@ -15,17 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from factorate._fitted.fold_in_problem import FixedSide, RowRatings
-    from factorate._utils.types import Floats, Rows
-
-    Doubles = NDArray[np.float64]
+    from factorate._utils.types import Doubles, Floats, Rows
 
 
 CELLS = 1 << 18  # numbers of the equations that are set up at a time
 SLAB = 1 << 13  # ratings of one row that are read at a time
-MAX_EXPONENT = 60  # of two, of a scale with which the equations are set up as they are
+MAX_EXPONENT = 60  # scales beyond 2**±60 are rescaled before the equations are set up
 MAX_PENALTY = 1e100  # a higher one gives the same zeros
 MIN_PENALTY = 1e-8  # below it, the equations can be singular in float64
 MIN_EIGENVALUE = 1e-10  # relative to the largest; a smaller one is rounding
@@ -33,7 +29,7 @@ MIN_EIGENVALUE = 1e-10  # relative to the largest; a smaller one is rounding
 
 @dataclass(frozen=True)
 class Penalty:
-    """L2 regularization λ of the rows to solve, on the scale of training."""
+    """L2 regularization λ of the new rows, on the scale of training."""
 
     factors: float
     bias: float
@@ -62,7 +58,7 @@ def solve_exactly(
     fixed : FixedSide
         The other side.
     ratings : RowRatings
-        The ratings of the rows to solve.
+        The ratings of the new rows.
     penalty : Penalty
         λ.
     cells : int, default=2**18
@@ -99,7 +95,7 @@ def solve_exactly(
     counts = np.bincount(ratings.rows, minlength=n_rows)
     starts = np.cumsum(counts) - counts
     by_count = np.argsort(counts, kind="stable")
-    solved = np.zeros((n_rows, n_factors + 1))  # in the order of by_count
+    solutions = np.zeros((n_rows, n_factors + 1))  # in the order of by_count
     changes = np.flatnonzero(np.diff(counts.take(by_count), prepend=0)).tolist()
     for begin, end in itertools.pairwise([*changes, n_rows]):
         n = int(counts[by_count[begin]])
@@ -113,10 +109,10 @@ def solve_exactly(
             equations = _Equations(factors, others.take(entries), residuals.take(entries), diagonal)
             with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the solution
                 if regular and n < width:
-                    solved[batch, :width] = _solve_dual(equations)
+                    solutions[batch, :width] = _solve_dual(equations)
                 else:
-                    solved[batch, :width] = _solve_normal(equations, regular, slab)
-    out = solved.take(np.argsort(by_count), axis=0)
+                    solutions[batch, :width] = _solve_normal(equations, regular, slab)
+    out = solutions.take(np.argsort(by_count), axis=0)
     with np.errstate(over="ignore"):
         return np.ldexp(out[:, :n_factors], half), np.ldexp(out[:, n_factors], 2 * half)
 
@@ -133,7 +129,10 @@ def _half_exponent(scale: float) -> int:
 
 @dataclass(frozen=True)
 class _Equations:
-    """Those of rows with equally many ratings: others and residuals have shape (rows, n)."""
+    """Ridge regressions of rows that have the same number of ratings, n.
+
+    `others` and `residuals` have shape (n_rows, n).
+    """
 
     factors: Floats
     others: Rows

@@ -1,4 +1,4 @@
-"""The problem of fold-in: rows of one side to solve from their ratings, the other side fixed."""
+"""The input of a fold-in: ratings of new rows of one side, and the other side, which is fixed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FixedSide:
     mean, scale : float
         As in `Factors`.
     fit_bias : bool
-        Whether the rows to solve have biases.
+        Whether the new rows have biases.
     """
 
     factors: Floats
@@ -32,16 +32,16 @@ class FixedSide:
 
 @dataclass(frozen=True, kw_only=True)
 class RowRatings:
-    """The ratings of the rows to solve.
+    """The ratings of the new rows.
 
     Attributes
     ----------
     rows, others : ndarray
-        Row to solve and row of the fixed side of each rating, int32, shape (n,).
+        New row and row of the fixed side of each rating, int32, shape (n,).
     values : ndarray
         On the user's scale, shape (n,).
     n_rows : int
-        Number of rows to solve.
+        Number of new rows.
     """
 
     rows: Rows

@@ -1,4 +1,4 @@
-"""Solve the rows of a fold-in by SGD, under rules that have no exact solution."""
+"""Compute the factors of a fold-in by SGD, for update rules without a closed form."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
-from factorate._training.factors import Factors
-from factorate._training.state import WarmStart
+from factorate._training.factors import Factors, WarmStart
 from factorate._training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -36,11 +35,11 @@ def solve_by_training(
     fixed : FixedSide
         The other side.
     ratings : RowRatings
-        The ratings of the rows to solve.
+        The ratings of the new rows.
     side : {"user", "item"}
-        The side of the rows to solve.
+        The side of the new rows.
     settings : Settings
-        Those of training; the learning rates of the fixed side are 0.
+        Settings of training; the learning rates of the fixed side are 0.
 
     Returns
     -------
@@ -72,21 +71,21 @@ def _train(
 ) -> tuple[Floats, Floats]:
     n_rows, n_factors, dtype = ratings.n_rows, fixed.factors.shape[1], ratings.values.dtype
     used, columns = np.unique(ratings.others, return_inverse=True)
-    solved = (
+    new = (
         np.zeros((n_rows, n_factors), dtype),
         np.zeros(n_rows, dtype),
         np.zeros(n_rows, np.bool),
         ratings.rows,
     )
-    held = (
+    old = (
         fixed.factors[used],
         fixed.bias[used],
         np.ones(len(used), np.bool),
         columns.astype(np.int32),
     )
-    users, items = (solved, held) if side == "user" else (held, solved)
-    P, user_bias, known_users, user_rows = users
-    Q, item_bias, known_items, item_rows = items
+    user_side, item_side = (new, old) if side == "user" else (old, new)
+    P, user_bias, known_users, user_rows = user_side
+    Q, item_bias, known_items, item_rows = item_side
     factors = Factors(
         user_factors=P,
         item_factors=Q,

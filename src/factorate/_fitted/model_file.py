@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._fitted.model_metadata import ModelMetadata
-    from factorate._utils.types import Floats
-
-    Arrays = dict[str, NDArray[Any]]
+    from factorate._utils.types import Arrays, Floats
 
 FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
 SVDPP = "svdpp_factors"
@@ -36,7 +34,7 @@ _FACTORS = Expected("f2 f4 f8", ndim=2, mappable="f4 f8")
 _BIAS = Expected("f2 f4 f8", ndim=1, mappable="f4 f8")
 _IDS = Expected("b1 i8 u8 M8 u1", ndim=1)
 
-# Every array that a file may have. Those that can be mapped are large; the rest is copied.
+# Every array that a file may have. Only large ones may be memory-mapped; the others are copied.
 EXPECTED = {
     "user_factors": _FACTORS,
     "item_factors": _FACTORS,
@@ -69,11 +67,11 @@ def save(
     path : str or path-like
         The file.
     parameters : mapping of str to object
-        Those of the model.
+        Parameters of the model.
     fitted : FittedState
         Its fitted state.
     dtype : {"float32", "float16"}, default=None
-        Of the factors and biases in the file; None for their own.
+        Dtype of the factors and biases in the file; None keeps their dtype.
 
     Raises
     ------
@@ -117,7 +115,7 @@ def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, 
     Returns
     -------
     parameters : dict
-        Those of the model.
+        Parameters of the model.
     fitted : FittedState
         Its fitted state.
 
@@ -189,7 +187,7 @@ def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> Fi
         seen=_restore_seen(arrays, n_users, n_items),
         accumulators=_restore_accumulators(arrays, factors),
         seed=metadata.seed,
-        n_updates=metadata.n_updates,
+        n_partial_fits=metadata.n_partial_fits,
         best_epoch=metadata.best_epoch,
         bounds=metadata.bounds,
         rule=metadata.rule,
@@ -233,11 +231,13 @@ def _restore_accumulators(arrays: Arrays, factors: Factors) -> tuple[Floats, Flo
     n_rows = len(factors.user_factors), len(factors.item_factors)
     for name, n in zip(ACCUMULATORS, n_rows, strict=True):
         if arrays[name].shape != (n, 2) or not (arrays[name] > 0).all():
-            raise ValueError(f"{name} is not {n} rows of two sums of squared gradients, all > 0")
+            raise ValueError(f"{name} is not {n} rows of two accumulators, all > 0")
     dtype = factors.user_factors.dtype
     with np.errstate(over="ignore"):
-        users, items = (arrays[name].astype(dtype, copy=False) for name in ACCUMULATORS)
-    return users, items
+        user_accumulators, item_accumulators = (
+            arrays[name].astype(dtype, copy=False) for name in ACCUMULATORS
+        )
+    return user_accumulators, item_accumulators
 
 
 def _restore_seen(arrays: Arrays, n_users: int, n_items: int) -> Seen | None:
@@ -260,11 +260,11 @@ def _restore_seen(arrays: Arrays, n_users: int, n_items: int) -> Seen | None:
 
 
 def _has_all_or_none(arrays: Arrays, names: tuple[str, ...]) -> bool:
-    """Say whether the arrays are there; raise ValueError if only some are."""
-    there = [name for name in names if name in arrays]
-    if there and len(there) < len(names):
-        raise ValueError(f"it has the member {there[0]!r}, but not all of {', '.join(names)}")
-    return bool(there)
+    """Return whether all the arrays are present; raise ValueError if only some are."""
+    present = [name for name in names if name in arrays]
+    if present and len(present) < len(names):
+        raise ValueError(f"it has the member {present[0]!r}, but not all of {', '.join(names)}")
+    return bool(present)
 
 
 def _check_finite(arrays: Arrays, names: tuple[str, ...]) -> None:

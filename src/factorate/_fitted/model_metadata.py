@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from factorate._fitted.fitted_state import FittedState
 
 FORMAT = 1
-MAX_UPDATES = 2**63 - 1
+MAX_COUNT = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetadata:
-    """What a model file holds beside its arrays.
+    """The content of a model file besides its arrays.
 
     Attributes
     ----------
     format : int
         Version of the format.
     parameters : dict
-        Those of the model, as JSON has them.
+        Parameters of the model, as JSON values.
     mean, scale : float
-        Centre of the ratings, and the standard deviation that they were divided by.
+        Centre and scale of the ratings, as in `Factors`.
     user_kind, item_kind : str
         Kinds of the ids.
-    library, seed, n_updates, best_epoch, bounds, rule
+    library, seed, n_partial_fits, best_epoch, bounds, rule
         As in `FittedState`.
     """
 
@@ -47,14 +47,14 @@ class ModelMetadata:
     item_kind: str
     library: str | None
     seed: int
-    n_updates: int
+    n_partial_fits: int
     best_epoch: int
     bounds: tuple[float, float]
     rule: UpdateRule
 
 
 def make_metadata(parameters: Mapping[str, Any], fitted: FittedState) -> dict[str, Any]:
-    """Return the metadata of a model as JSON has them.
+    """Return the metadata of a model as JSON values.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def make_metadata(parameters: Mapping[str, Any], fitted: FittedState) -> dict[st
             item_kind=fitted.item_index.kind,
             library=fitted.library,
             seed=fitted.seed,
-            n_updates=fitted.n_updates,
+            n_partial_fits=fitted.n_partial_fits,
             best_epoch=fitted.best_epoch,
             bounds=fitted.bounds,
             rule=fitted.rule,
@@ -108,8 +108,8 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
         item_kind=metadata["item_kind"],
         library=check_library(metadata["library"]),
         seed=check_count("seed", metadata["seed"], 0),
-        n_updates=check_count("n_updates", metadata["n_updates"], 0, MAX_UPDATES),
-        best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_UPDATES),
+        n_partial_fits=check_count("n_partial_fits", metadata["n_partial_fits"], 0, MAX_COUNT),
+        best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_COUNT),
         bounds=_check_bounds(metadata["bounds"]),
         rule=UpdateRule(
             loss=rule["loss"],
@@ -133,7 +133,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def to_json(name: str, value: object) -> Any:
-    """Return a parameter as JSON has it; a dtype becomes its name.
+    """Return a parameter as a JSON value; a dtype becomes its name.
 
     Raises
     ------
@@ -177,8 +177,8 @@ def _check_keys(label: str, found: object, expected: list[str]) -> None:
 
 def _check_bounds(bounds: object) -> tuple[float, float]:
     if not isinstance(bounds, list) or len(bounds) != 2:
-        raise ValueError(f"bounds is {bounds!r}; expected the lowest and the highest rating")
+        raise ValueError(f"bounds is {bounds!r}; expected the minimum and the maximum rating")
     low, high = (check_number(f"bounds[{side}]", value) for side, value in enumerate(bounds))
     if low > high:
-        raise ValueError(f"bounds is {bounds!r}; expected the lowest rating first")
+        raise ValueError(f"bounds is {bounds!r}; expected the minimum rating first")
     return low, high

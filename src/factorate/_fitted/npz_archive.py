@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Arrays = dict[str, NDArray[Any]]
+    from factorate._utils.types import Arrays
+
     Metadata = dict[str, Any]
 
 METADATA = "factorate.json"
@@ -53,7 +54,7 @@ PADDING_FIELD = 0xD935  # the identifier that zipalign gives to padding
 
 @dataclass(frozen=True)
 class Expected:
-    """What an array of a file may be.
+    """The dtypes and the number of dimensions that an array of a file may have.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class Expected:
     ndim : int
         Number of dimensions.
     mappable : str
-        Those of `dtypes` with which the array may be mapped.
+        The dtypes that may be memory-mapped.
     """
 
     dtypes: str
@@ -244,7 +245,7 @@ def _spans(file: BinaryIO, infos: list[zipfile.ZipInfo]) -> dict[str, tuple[int,
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise ValueError(
                 f"{name} is compressed or encrypted; expected a member stored without compression: "
-                f"unpack the file, and pack it so"
+                f"extract it and create the archive again without compression"
             )
         if name in spans:
             raise ValueError(f"{name} occurs twice")

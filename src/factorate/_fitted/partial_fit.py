@@ -1,4 +1,4 @@
-"""partial_fit: one pass over further ratings."""
+"""partial_fit: one pass over more ratings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._fitted.fitted_state import extend_accumulators
+from factorate._fitted.put_rows import put_rows
 from factorate._fitted.seen import add_seen
 from factorate._fitted.warm_start import gather_rows
 from factorate._input.id_index import IdIndex
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._training.settings import Parameters, Settings
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Rows
 
 
 def partial_fit(
@@ -37,7 +38,7 @@ def partial_fit(
     sample_weight: ArrayLike | None,
     old: FittedState,
 ) -> FittedState:
-    """Return the state after one pass over further ratings.
+    """Return the state after one pass over more ratings.
 
     Only the parameters of rated users and items change; new users and items are appended.
 
@@ -54,8 +55,8 @@ def partial_fit(
     -------
     FittedState
     """
-    n_updates = old.n_updates + 1
-    settings = _partial_settings(parameters, old, n_updates)
+    n_partial_fits = old.n_partial_fits + 1
+    settings = _partial_settings(parameters, old, n_partial_fits)
     factors, dtype = old.factors, old.factors.user_factors.dtype
     ratings, _ = read_further(
         X,
@@ -75,12 +76,12 @@ def partial_fit(
     n_old = len(old.user_index.ids), len(old.item_index.ids)
     n_rows = len(user_index.ids), len(item_index.ids)
     # Training numbers the rated users and items from 0; `changed_*` are their rows in the model.
-    changed_users, users = _renumber(weighted.user_rows)
-    changed_items, items = _renumber(weighted.item_rows)
+    changed_users, user_rows = _renumber(weighted.user_rows)
+    changed_items, item_rows = _renumber(weighted.item_rows)
     trained = Trainer(
         Ratings(
-            user_rows=users,
-            item_rows=items,
+            user_rows=user_rows,
+            item_rows=item_rows,
             values=weighted.values,
             user_index=IdIndex(user_index.ids[changed_users], user_index.kind),
             item_index=IdIndex(item_index.ids[changed_items], item_index.kind),
@@ -98,30 +99,34 @@ def partial_fit(
     accumulators = extend_accumulators(old.accumulators, n_rows, settings.n_factors)
     if accumulators is not None and trained.accumulators is not None:
         accumulators[0][changed_users], accumulators[1][changed_items] = trained.accumulators
-    new, (n_users, n_items) = trained.factors, n_rows
+    new = trained.factors
+    n_users, n_items = n_rows
     updated = replace(
         factors,
-        user_factors=_put(factors.user_factors, changed_users, new.user_factors, n_users),
-        item_factors=_put(factors.item_factors, changed_items, new.item_factors, n_items),
-        user_bias=_put(factors.user_bias, changed_users, new.user_bias, n_users),
-        item_bias=_put(factors.item_bias, changed_items, new.item_bias, n_items),
+        user_factors=put_rows(factors.user_factors, changed_users, new.user_factors, n_users),
+        item_factors=put_rows(factors.item_factors, changed_items, new.item_factors, n_items),
+        user_bias=put_rows(factors.user_bias, changed_users, new.user_bias, n_users),
+        item_bias=put_rows(factors.item_bias, changed_items, new.item_bias, n_items),
     )
     check_predictions(updated)
+    seen = old.seen
+    if seen is not None:
+        seen = add_seen(seen, weighted.user_rows, weighted.item_rows, *n_rows)
     return replace(
         old,
         factors=updated,
         user_index=user_index,
         item_index=item_index,
-        seen=old.seen and add_seen(old.seen, weighted.user_rows, weighted.item_rows, *n_rows),
+        seen=seen,
         accumulators=accumulators,
-        n_updates=n_updates,
+        n_partial_fits=n_partial_fits,
         bounds=(float(values.min()), float(values.max())),
     )
 
 
-def _partial_settings(parameters: Parameters, old: FittedState, n_updates: int) -> Settings:
+def _partial_settings(parameters: Parameters, old: FittedState, n_partial_fits: int) -> Settings:
     """Return the settings of one pass, with a seed of its own for each call."""
-    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_updates))
+    sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_partial_fits))
     seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
     settings = check_settings(parameters, seed)
     if settings.svdpp or old.factors.svdpp is not None:
@@ -146,11 +151,3 @@ def _renumber(rows: Rows) -> tuple[NDArray[np.intp], Rows]:
     """Return the distinct rows, sorted, and the index of each row among them."""
     changed, numbers = np.unique(rows, return_inverse=True)
     return changed.astype(np.intp), numbers.astype(np.int32)
-
-
-def _put(old: Floats, rows: NDArray[np.intp], new: Floats, n: int) -> Floats:
-    """Return a copy of `old` with `n` rows, some of them replaced by new ones."""
-    out = np.zeros((n, *old.shape[1:]), old.dtype)
-    out[: len(old)] = old
-    out[rows] = new
-    return out

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Arrays = dict[str, NDArray[Any]]
+    from factorate._utils.types import Arrays
 
 KIND_OF_DTYPE = {"b": "bool", "i": "integer", "u": "integer", "M": "datetime"}
 
@@ -67,7 +67,10 @@ def restore_ids(arrays: Mapping[str, NDArray[Any]], side: str, kind: object) -> 
             f"{', '.join(kinds)}"
         )
     if (ids.dtype == np.uint8) != (ends is not None):
-        raise ValueError(f"{side}_ids has dtype {ids.dtype}, which goes with {side}_id_ends only")
+        raise ValueError(
+            f"{side}_ids has dtype {ids.dtype}, but the file has {'no' if ends is None else 'a'} "
+            f"member {side}_id_ends"
+        )
     if ends is not None:
         ids = _decode(ids, ends, side, str(kind))
     elif ids.dtype.kind == "M" and np.isnat(ids).any():

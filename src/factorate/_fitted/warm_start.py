@@ -9,7 +9,7 @@ import numpy as np
 
 from factorate._input.id_column import IdColumn
 from factorate._input.id_to_row import look_up
-from factorate._training.state import WarmStart
+from factorate._training.factors import WarmStart
 
 if TYPE_CHECKING:
     from factorate._fitted.fitted_state import FittedState

@@ -14,8 +14,8 @@ class Loss(IntEnum):
     KULLBACK_LEIBLER = ...
 
 def train(
-    users: Rows,
-    items: Rows,
+    user_positions: Rows,
+    item_positions: Rows,
     ratings: Floats,
     weights: Floats,
     P: Floats,

@@ -53,8 +53,8 @@ cdef inline floating negative_gradient(int loss, floating rating, floating predi
     return residual
 
 
-def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
-          const floating[::1] weights,
+def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
+          const floating[::1] ratings, const floating[::1] weights,
           floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
           floating[:, ::1] user_accumulators, floating[:, ::1] item_accumulators, Rule rule):
     """Update once for each rating, in order; return the sum of squared errors before each update.
@@ -75,8 +75,8 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
         l1[k] = <floating>rule.l1[k]
     with nogil:
         for t in range(ratings.shape[0]):
-            u = users[t]
-            i = items[t]
+            u = user_positions[t]
+            i = item_positions[t]
             if rule.fit_bias:
                 bias = user_bias[u] + item_bias[i]
             predicted = <floating>dot(&P[u, 0], &Q[i, 0], n_factors, bias)

@@ -7,8 +7,8 @@ LOOKAHEAD: int
 PADDING: int
 
 def train(
-    users: Rows,
-    items: Rows,
+    user_positions: Rows,
+    item_positions: Rows,
     ratings: Floats,
     P: Floats,
     Q: Floats,

@@ -23,13 +23,14 @@ LOOKAHEAD = MAX_AHEAD
 PADDING = LANE
 
 
-def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] ratings,
-          floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
-          Rule rule):
+def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
+          const floating[::1] ratings, floating[:, ::1] P, floating[:, ::1] Q,
+          floating[::1] user_bias, floating[::1] item_bias, Rule rule):
     """Update once for each rating, in order; return the sum of squared errors before each update.
 
-    Rows of P and Q hold a multiple of PADDING factors. `users` and `items` go on for LOOKAHEAD
-    entries after the last rating, with any valid rows, which are prefetched but not updated.
+    Rows of P and Q hold a multiple of PADDING factors. `user_positions` and `item_positions` go on
+    for LOOKAHEAD entries after the last rating, with any valid positions, whose rows are prefetched
+    but not updated.
     """
     # Shows the compiler that this is a multiple of LANE, so it emits no loop for a remainder.
     cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
@@ -49,9 +50,10 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const floating[::1
     cdef double squared = 0
     with nogil:
         for t in range(ratings.shape[0]):
-            prefetch_rows(&P[users[t + ahead], 0], &Q[items[t + ahead], 0], n_lines)
-            u = users[t]
-            i = items[t]
+            prefetch_rows(&P[user_positions[t + ahead], 0], &Q[item_positions[t + ahead], 0],
+                          n_lines)
+            u = user_positions[t]
+            i = item_positions[t]
             if fit_bias:
                 bias = user_bias[u] + item_bias[i]
             error = ratings[t] - bias

@@ -1,8 +1,8 @@
 from factorate._utils.types import Floats, Rows
 
 def predict(
-    users: Rows,
-    items: Rows,
+    user_rows: Rows,
+    item_rows: Rows,
     P: Floats,
     Q: Floats,
     user_bias: Floats,

@@ -1,11 +1,11 @@
 from factorate._utils.types import Floats, Rows
 
 def add_rows(targets: Rows, sources: Rows, n: int, T: Floats, S: Floats) -> None: ...
-def combine(P: Floats, own: Floats, sums: Floats, norm: Floats, start: int, stop: int) -> None: ...
+def combine(P: Floats, own: Floats, work: Floats, norm: Floats, start: int, stop: int) -> None: ...
 def distribute(
     P: Floats,
     own: Floats,
-    sums: Floats,
+    work: Floats,
     norm: Floats,
     decay: Floats,
     fraction: float,

@@ -32,30 +32,30 @@ def add_rows(const int32_t[::1] targets, const int32_t[::1] sources, Py_ssize_t 
             add(&T[targets[t], 0], &S[sources[t], 0], n_factors)
 
 
-def combine(floating[:, ::1] P, const floating[:, ::1] own, floating[:, ::1] sums,
+def combine(floating[:, ::1] P, const floating[:, ::1] own, floating[:, ::1] work,
             const floating[::1] norm, Py_ssize_t start, Py_ssize_t stop):
-    """Set the rows of P to own + norm · sums, and copy them to the sums as well."""
+    """Set the rows of P to own + norm · work, and copy them to `work`, which holds sums before."""
     cdef Py_ssize_t u, k
     with nogil:
         for u in range(start, stop):
             for k in range(P.shape[1]):
-                P[u, k] = own[u, k] + norm[u] * sums[u, k]
-                sums[u, k] = P[u, k]
+                P[u, k] = own[u, k] + norm[u] * work[u, k]
+                work[u, k] = P[u, k]
 
 
-def distribute(const floating[:, ::1] P, floating[:, ::1] own, floating[:, ::1] sums,
+def distribute(const floating[:, ::1] P, floating[:, ::1] own, floating[:, ::1] work,
                const floating[::1] norm, const floating[::1] decay, floating fraction,
                Py_ssize_t start, Py_ssize_t stop):
     """Distribute the change of the rows of P since `combine` between users and items.
 
-    The given fraction of the change, times the norm, is written to the sums, which `add_rows` then
-    adds to the items; the rest is added to the users' own rows, which then decay.
+    The given fraction of the change, times the norm, is written to `work`, from which `add_rows`
+    adds it to the items; the rest is added to the users' own rows, which then decay.
     """
     cdef Py_ssize_t u, k
     cdef floating change
     with nogil:
         for u in range(start, stop):
             for k in range(P.shape[1]):
-                change = P[u, k] - sums[u, k]
+                change = P[u, k] - work[u, k]
                 own[u, k] = decay[u] * (own[u, k] + (1 - fraction) * change)
-                sums[u, k] = fraction * norm[u] * change
+                work[u, k] = fraction * norm[u] * change

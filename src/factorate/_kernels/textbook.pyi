@@ -4,8 +4,8 @@ from numpy.typing import NDArray
 from factorate._utils.types import Rows
 
 def train(
-    users: Rows,
-    items: Rows,
+    user_rows: Rows,
+    item_rows: Rows,
     ratings: NDArray[float64],
     P: NDArray[float64],
     Q: NDArray[float64],

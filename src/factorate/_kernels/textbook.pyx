@@ -7,7 +7,7 @@ Compiled once for each instruction set.
 from libc.stdint cimport int32_t
 
 
-def train(const int32_t[::1] users, const int32_t[::1] items, const double[::1] ratings,
+def train(const int32_t[::1] user_rows, const int32_t[::1] item_rows, const double[::1] ratings,
           double[:, ::1] P, double[:, ::1] Q, Py_ssize_t n_epochs, double alpha, double beta):
     """Update once for each rating, in order, n_epochs times over.
 
@@ -19,9 +19,9 @@ def train(const int32_t[::1] users, const int32_t[::1] items, const double[::1] 
     cdef double step, decay = 1 - alpha * beta
     with nogil:
         for _epoch in range(n_epochs):
-            for t in range(users.shape[0]):
-                p = &P[users[t], 0]
-                q = &Q[items[t], 0]
+            for t in range(user_rows.shape[0]):
+                p = &P[user_rows[t], 0]
+                q = &Q[item_rows[t], 0]
                 # Successive updates of a user depend on each other through p. Multiplying q by
                 # 2 alpha, not the sum, removes one multiplication from that dependency chain.
                 step = 2 * alpha * ratings[t]

@@ -33,9 +33,9 @@ class _Tiles(Protocol):
     @property
     def starts(self) -> Offsets: ...
     @property
-    def first_users(self) -> Rows: ...
+    def first_user_positions(self) -> Rows: ...
     @property
-    def first_items(self) -> Rows: ...
+    def first_item_positions(self) -> Rows: ...
     @property
     def n_items(self) -> Rows: ...
     @property
@@ -51,10 +51,10 @@ class _Scratch(Protocol):
     @property
     def values(self) -> Floats: ...
 
-def count(users: Rows, items: Rows, layout: _Ranges, counts: Offsets) -> None: ...
+def count(user_rows: Rows, item_rows: Rows, layout: _Ranges, counts: Offsets) -> None: ...
 def scatter(
-    users: Rows,
-    items: Rows,
+    user_rows: Rows,
+    item_rows: Rows,
     values: Floats,
     weights: Floats,
     layout: _Layout,
@@ -62,8 +62,8 @@ def scatter(
     out: _Out,
 ) -> None: ...
 def shuffle(
-    users: Rows,
-    items: Rows,
+    user_positions: Rows,
+    item_positions: Rows,
     values: Floats,
     weights: Floats,
     tiles: _Tiles,

@@ -14,7 +14,7 @@ cdef enum:
     N_DIGITS = 2048
 
 
-def count(const int32_t[::1] users, const int32_t[::1] items, layout, int64_t[::1] counts):
+def count(const int32_t[::1] user_rows, const int32_t[::1] item_rows, layout, int64_t[::1] counts):
     """Add the number of ratings in each tile to `counts`.
 
     The layout holds the tile range of each user and item, and the number of the tile where two
@@ -25,11 +25,11 @@ def count(const int32_t[::1] users, const int32_t[::1] items, layout, int64_t[::
     cdef const int32_t[:, ::1] numbers = layout.numbers
     cdef Py_ssize_t t
     with nogil:
-        for t in range(users.shape[0]):
-            counts[numbers[user_ranges[users[t]], item_ranges[items[t]]]] += 1
+        for t in range(user_rows.shape[0]):
+            counts[numbers[user_ranges[user_rows[t]], item_ranges[item_rows[t]]]] += 1
 
 
-def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[::1] values,
+def scatter(const int32_t[::1] user_rows, const int32_t[::1] item_rows, const floating[::1] values,
             const floating[::1] weights, layout, int64_t[::1] cursor, out):
     """Write each rating to its tile, with positions instead of rows.
 
@@ -44,23 +44,23 @@ def scatter(const int32_t[::1] users, const int32_t[::1] items, const floating[:
     cdef const int32_t[::1] user_positions = layout.user_positions
     cdef const int32_t[::1] item_positions = layout.item_positions
     cdef const int32_t[:, ::1] numbers = layout.numbers
-    cdef int32_t[::1] out_users = out.user_positions
-    cdef int32_t[::1] out_items = out.item_positions
+    cdef int32_t[::1] out_user_positions = out.user_positions
+    cdef int32_t[::1] out_item_positions = out.item_positions
     cdef floating[::1] out_values = out.ratings
     cdef floating[::1] out_weights = out.weights
     cdef Py_ssize_t t
     cdef int32_t tile
     cdef int64_t to
     with nogil:
-        for t in range(users.shape[0]):
-            tile = numbers[user_ranges[users[t]], item_ranges[items[t]]]
+        for t in range(user_rows.shape[0]):
+            tile = numbers[user_ranges[user_rows[t]], item_ranges[item_rows[t]]]
             to = cursor[tile]
             cursor[tile] = to + 1
-            prefetch(&out_users[to] + AHEAD)
-            prefetch(&out_items[to] + AHEAD)
+            prefetch(&out_user_positions[to] + AHEAD)
+            prefetch(&out_item_positions[to] + AHEAD)
             prefetch(&out_values[to] + AHEAD)
-            out_users[to] = user_positions[users[t]]
-            out_items[to] = item_positions[items[t]]
+            out_user_positions[to] = user_positions[user_rows[t]]
+            out_item_positions[to] = item_positions[item_rows[t]]
             out_values[to] = values[t]
             if weights.shape[0]:
                 out_weights[to] = weights[t]
@@ -104,19 +104,19 @@ cdef inline Py_ssize_t sort_keys(uint64_t[:, ::1] keys, int32_t[:, ::1] origins,
     return source
 
 
-def shuffle(int32_t[::1] users, int32_t[::1] items, floating[::1] values, floating[::1] weights,
-            tiles, Py_ssize_t begin, Py_ssize_t end, scratch):
-    """Order the ratings of the tiles from begin to end by a hash of (user, item), in place.
+def shuffle(int32_t[::1] user_positions, int32_t[::1] item_positions, floating[::1] values,
+            floating[::1] weights, tiles, Py_ssize_t begin, Py_ssize_t end, scratch):
+    """Order the ratings of the tiles from begin to end by a hash of their positions, in place.
 
     The hash has no collisions, so only ratings of the same pair have equal keys; these stay in
-    order. `weights` may be empty. The tiles have the start of each, its first user and item, its
-    number of items, and the number of bits of the hash: `starts`, `first_users`, `first_items`,
-    `n_items` and `n_bits`. Scratch has `keys`, `origins`, `rows` and `values`, two rows each, as
-    long as the largest tile.
+    order. `weights` may be empty. The tiles have the start of each, its first positions, its number
+    of items, and the number of bits of the hash: `starts`, `first_user_positions`,
+    `first_item_positions`, `n_items` and `n_bits`. Scratch has `keys`, `origins`, `rows` and
+    `values`, two rows each, as long as the largest tile.
     """
     cdef const int64_t[::1] starts = tiles.starts
-    cdef const int32_t[::1] first_users = tiles.first_users
-    cdef const int32_t[::1] first_items = tiles.first_items
+    cdef const int32_t[::1] first_user_positions = tiles.first_user_positions
+    cdef const int32_t[::1] first_item_positions = tiles.first_item_positions
     cdef const int32_t[::1] n_items = tiles.n_items
     cdef int n_bits = tiles.n_bits
     cdef uint64_t[:, ::1] keys = scratch.keys
@@ -130,19 +130,20 @@ def shuffle(int32_t[::1] users, int32_t[::1] items, floating[::1] values, floati
             start = starts[k]
             size = starts[k + 1] - start
             for t in range(size):
-                old_rows[0, t] = users[start + t]
-                old_rows[1, t] = items[start + t]
+                old_rows[0, t] = user_positions[start + t]
+                old_rows[1, t] = item_positions[start + t]
                 old_values[0, t] = values[start + t]
                 if weights.shape[0]:
                     old_values[1, t] = weights[start + t]
-                cell = <uint64_t>(users[start + t] - first_users[k]) * <uint64_t>n_items[k]
-                cell += <uint64_t>(items[start + t] - first_items[k])
+                cell = <uint64_t>(user_positions[start + t] - first_user_positions[k])
+                cell *= <uint64_t>n_items[k]
+                cell += <uint64_t>(item_positions[start + t] - first_item_positions[k])
                 keys[0, t] = mix(cell, n_bits)
                 origins[0, t] = <int32_t>t
             sorted_row = sort_keys(keys, origins, size, n_bits)
             for t in range(size):
-                users[start + t] = old_rows[0, origins[sorted_row, t]]
-                items[start + t] = old_rows[1, origins[sorted_row, t]]
+                user_positions[start + t] = old_rows[0, origins[sorted_row, t]]
+                item_positions[start + t] = old_rows[1, origins[sorted_row, t]]
                 values[start + t] = old_values[0, origins[sorted_row, t]]
                 if weights.shape[0]:
                     weights[start + t] = old_values[1, origins[sorted_row, t]]

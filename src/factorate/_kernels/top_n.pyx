@@ -26,18 +26,18 @@ def pack(const int32_t[::1] rows, const floating[:, ::1] factors, const floating
 
     Columns of the last panel without a row have an offset of -inf.
     """
-    cdef Py_ssize_t panel, t, k, position, width = panels.shape[2]
+    cdef Py_ssize_t panel, t, k, index, width = panels.shape[2]
     cdef int32_t row
     with nogil:
         for panel in range(panels.shape[0]):
             for t in range(width):
-                position = panel * width + t
-                if position >= rows.shape[0]:
+                index = panel * width + t
+                if index >= rows.shape[0]:
                     panels[panel, 0, t] = -<floating>INFINITY
                     for k in range(factors.shape[1]):
                         panels[panel, k + 1, t] = 0
                     continue
-                row = rows[position]
+                row = rows[index]
                 panels[panel, 0, t] = offset[row]
                 for k in range(factors.shape[1]):
                     panels[panel, k + 1, t] = scale[row] * factors[row, k]
@@ -114,48 +114,48 @@ cdef inline bint any_reaches(const floating *scores, Py_ssize_t n, floating thre
     return found
 
 
-cdef int32_t compact(floating *scores, int32_t *positions, int32_t size, floating threshold
+cdef int32_t compact(floating *scores, int32_t *indices, int32_t size, floating threshold
                      ) noexcept nogil:
     """Drop the entries below the threshold, in place; return the number of the others."""
     cdef int32_t k, n_left = 0
     for k in range(size):
         if not scores[k] < threshold:
             scores[n_left] = scores[k]
-            positions[n_left] = positions[k]
+            indices[n_left] = indices[k]
             n_left += 1
     return n_left
 
 
-cdef inline bint append(floating *scores, int32_t *positions, int32_t *size, Py_ssize_t capacity,
-                        floating score, int32_t position, floating threshold) noexcept nogil:
+cdef inline bint append(floating *scores, int32_t *indices, int32_t *size, Py_ssize_t capacity,
+                        floating score, int32_t index, floating threshold) noexcept nogil:
     """Append an entry to a shortlist; return whether it has space and the score is a number.
 
     A full list drops its entries below the threshold first.
     """
     if size[0] == capacity:
-        size[0] = compact(scores, positions, size[0], threshold)
+        size[0] = compact(scores, indices, size[0], threshold)
     if size[0] == capacity or score != score:  # NaN differs from itself
         return False
     scores[size[0]] = score
-    positions[size[0]] = position
+    indices[size[0]] = index
     size[0] += 1
     return True
 
 
-cdef inline void push(floating *heap, int32_t *heap_positions, int32_t *size, Py_ssize_t capacity,
-                      floating score, int32_t position) noexcept nogil:
+cdef inline void push(floating *heap, int32_t *heap_indices, int32_t *size, Py_ssize_t capacity,
+                      floating score, int32_t index) noexcept nogil:
     """Add an entry to a heap of the best, in place of the worst if the heap is full."""
     if size[0] < capacity:
-        insert(heap, heap_positions, size[0], score, position)
+        insert(heap, heap_indices, size[0], score, index)
         size[0] += 1
     elif score > heap[0]:
-        replace_root(heap, heap_positions, capacity, score, position)
+        replace_root(heap, heap_indices, capacity, score, index)
 
 
 def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
             const floating[:, :, ::1] panels, const int32_t[::1] candidates, excluded,
             const floating[::1] slack, scratch, shortlist):
-    """Find, for each row, the positions of all candidates that may be among its n best.
+    """Find, for each row, the indices of all candidates that may be among its n best.
 
     A score is an offset plus the product of a row of `factors` and a column of the panels, summed
     in any order. The slack is the largest difference between two scores whose order rounding can
@@ -163,34 +163,36 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
 
     `excluded`, `scratch` and `shortlist` are objects with arrays. Excluded: the rows to exclude for
     each row, ascending, are ``rows[begin:end]``; `begin` is changed. Scratch: `groups`, the factors
-    of the groups of rows that are multiplied by a panel; `tile`, the scores of one group; and for
-    each row the heap of its n best scores, and the threshold, the worst of them minus the slack.
-    Shortlist: the scores, positions and their number for each row; -1 if they exceed the capacity.
+    of the groups of rows that are multiplied by a panel; `group_scores`, the scores of one group;
+    and for each row the heap of its n best scores, and the threshold, the worst of them minus the
+    slack.
+    Shortlist: for each row the `scores`, the `candidate_indices` and their number, `sizes`; -1 if
+    they exceed the capacity.
     """
     cdef int64_t[::1] excluded_begin = excluded.begin
     cdef const int64_t[::1] excluded_end = excluded.end
     cdef const int32_t[::1] excluded_rows = excluded.rows
     cdef floating[:, :, ::1] groups = scratch.groups
-    cdef floating[:, ::1] tile = scratch.tile
+    cdef floating[:, ::1] group_scores = scratch.group_scores
     cdef floating[:, ::1] heaps = scratch.heaps
-    cdef int32_t[:, ::1] heap_positions = scratch.heap_positions
+    cdef int32_t[:, ::1] heap_indices = scratch.heap_indices
     cdef int32_t[::1] heap_sizes = scratch.heap_sizes
     cdef floating[::1] thresholds = scratch.thresholds
     cdef floating[:, ::1] scores = shortlist.scores
-    cdef int32_t[:, ::1] positions = shortlist.positions
+    cdef int32_t[:, ::1] candidate_indices = shortlist.candidate_indices
     cdef int32_t[::1] sizes = shortlist.sizes
     cdef Py_ssize_t n_factors = factors.shape[1], n = heaps.shape[1], capacity = scores.shape[1]
-    cdef Py_ssize_t block = groups.shape[0] * FT_GROUP
+    cdef Py_ssize_t n_block_queries = groups.shape[0] * FT_GROUP
     cdef Py_ssize_t width = FT_PANEL_BYTES // <Py_ssize_t>sizeof(floating)
     cdef Py_ssize_t first, last, panel, query, u, t, k
-    cdef int32_t position
+    cdef int32_t index
     with nogil:
         for query in range(rows.shape[0]):
             thresholds[query] = -<floating>INFINITY
             sizes[query] = heap_sizes[query] = 0
         first = 0
         while first < rows.shape[0]:
-            last = min(first + block, rows.shape[0])
+            last = min(first + n_block_queries, rows.shape[0])
             for query in range(first, last):
                 u = query - first
                 for k in range(n_factors):
@@ -200,31 +202,33 @@ def propose(const int32_t[::1] rows, const floating[:, ::1] factors,
                     u = (query - first) % FT_GROUP
                     if u == 0:
                         product(&groups[(query - first) // FT_GROUP, 0, 0], &panels[panel, 0, 0],
-                                n_factors, &tile[0, 0])
-                    if sizes[query] < 0 or not any_reaches(&tile[u, 0], width, thresholds[query]):
+                                n_factors, &group_scores[0, 0])
+                    if sizes[query] < 0 or not any_reaches(&group_scores[u, 0], width,
+                                                           thresholds[query]):
                         continue
                     for t in range(width):
                         # NaN is not below the threshold.
-                        if (tile[u, t] < thresholds[query]
+                        if (group_scores[u, t] < thresholds[query]
                                 or panel * width + t >= candidates.shape[0]):
                             continue
-                        position = <int32_t>(panel * width + t)
-                        if is_excluded(candidates[position], excluded_rows, &excluded_begin[query],
+                        index = <int32_t>(panel * width + t)
+                        if is_excluded(candidates[index], excluded_rows, &excluded_begin[query],
                                        excluded_end[query]):
                             continue
-                        if not append(&scores[query, 0], &positions[query, 0], &sizes[query],
-                                      capacity, tile[u, t], position, thresholds[query]):
+                        if not append(&scores[query, 0], &candidate_indices[query, 0],
+                                      &sizes[query], capacity, group_scores[u, t], index,
+                                      thresholds[query]):
                             sizes[query] = -1
                             break
-                        push(&heaps[query, 0], &heap_positions[query, 0], &heap_sizes[query], n,
-                             tile[u, t], position)
+                        push(&heaps[query, 0], &heap_indices[query, 0], &heap_sizes[query], n,
+                             group_scores[u, t], index)
                         if heap_sizes[query] == n:
                             thresholds[query] = heaps[query, 0] - slack[query]
             first = last
         for query in range(rows.shape[0]):
             if sizes[query] >= 0:
-                sizes[query] = compact(&scores[query, 0], &positions[query, 0], sizes[query],
-                                       thresholds[query])
+                sizes[query] = compact(&scores[query, 0], &candidate_indices[query, 0],
+                                       sizes[query], thresholds[query])
 
 
 def select(const floating[::1] scores, const int32_t[::1] rows, const int64_t[::1] starts, excluded,

@@ -181,18 +181,18 @@ class Scratch(NamedTuple):
     """Working memory of the blocked product; see `propose` in _kernels/top_n.pyx."""
 
     groups: Floats
-    tile: Floats
+    group_scores: Floats
     heaps: Floats
-    heap_positions: Rows
+    heap_indices: Rows
     heap_sizes: Rows
     thresholds: Floats
 
 
 class Shortlist(NamedTuple):
-    """The candidates of each query that are scored again, by their position among all."""
+    """The candidates of each query that are scored again, by their index among all."""
 
     scores: Floats
-    positions: Rows
+    candidate_indices: Rows
     sizes: Rows
 
 
@@ -285,7 +285,7 @@ def _score_some(
     np.cumsum(sizes, out=starts[1:])
     entries = np.repeat(np.arange(len(queries)) * capacity - starts[:-1], sizes)
     entries += np.arange(len(entries))
-    items = candidates.rows.take(shortlist.positions.ravel().take(entries))
+    items = candidates.rows.take(shortlist.candidate_indices.ravel().take(entries))
     exact = scoring.exact(np.repeat(queries, sizes), items)
     none = Excluded.none(len(queries))
     dispatch.top_n.select(exact, items, starts, none, found.scores, found.rows)
@@ -306,9 +306,9 @@ def _make_scratch(scoring: Scoring, candidates: Candidates, found: Found) -> Scr
     n_groups = max(1, candidates.block_bytes // (group * n_factors * dtype.itemsize))
     return Scratch(
         groups=np.zeros((n_groups, n_factors, group), dtype),
-        tile=aligned_zeros((group, candidates.panels.shape[2]), dtype),
+        group_scores=aligned_zeros((group, candidates.panels.shape[2]), dtype),
         heaps=np.empty(found.rows.shape, dtype),
-        heap_positions=np.empty(found.rows.shape, np.int32),
+        heap_indices=np.empty(found.rows.shape, np.int32),
         heap_sizes=np.empty(m, np.int32),
         thresholds=np.empty(m, dtype),
     )

@@ -19,10 +19,11 @@ from factorate._utils.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
-    from factorate._training.state import State, WarmStart
+    from factorate._training.state import State
     from factorate._training.svdpp import SvdppTerms
 
 
@@ -49,7 +50,7 @@ class EpochRunner:
 
     def begin(self, scale: Scale, warm_start: WarmStart | None) -> State:
         """Return the state before the first epoch."""
-        general = _is_general(self.schedule, self.settings)
+        general = _needs_general_kernel(self.schedule, self.settings)
         state = initial_state(
             self.schedule, self.settings, scale, warm_start, with_accumulators=general
         )
@@ -109,21 +110,24 @@ def _block_updater(
 ) -> Callable[[int], float]:
     """Return a function that runs the updates of one block and returns its squared error."""
     starts, rule = schedule.block_starts.tolist(), _kernel_rule(settings, rates, l2)
-    users, items, ratings = schedule.user_positions, schedule.item_positions, schedule.ratings
+    user_positions, item_positions = schedule.user_positions, schedule.item_positions
+    ratings = schedule.ratings
     parameters = state.P, state.Q, state.user_bias, state.item_bias
     accumulators = state.user_accumulators, state.item_accumulators
 
     def update(block: int) -> float:
         begin, end = starts[block : block + 2]
-        block_users, block_items = users[begin : end + LOOKAHEAD], items[begin : end + LOOKAHEAD]
-        return dispatch.plain.train(block_users, block_items, ratings[begin:end], *parameters, rule)
+        ahead = slice(begin, end + LOOKAHEAD)
+        positions = user_positions[ahead], item_positions[ahead]
+        return dispatch.plain.train(*positions, ratings[begin:end], *parameters, rule)
 
     def update_general(block: int) -> float:
         span = slice(*starts[block : block + 2])
-        block_ratings = users[span], items[span], ratings[span], schedule.weights[span]
-        return dispatch.general.train(*block_ratings, *parameters, *accumulators, rule)
+        positions = user_positions[span], item_positions[span]
+        block_ratings = ratings[span], schedule.weights[span]
+        return dispatch.general.train(*positions, *block_ratings, *parameters, *accumulators, rule)
 
-    return update_general if _is_general(schedule, settings) else update
+    return update_general if _needs_general_kernel(schedule, settings) else update
 
 
 def _kernel_rule(settings: Settings, rates: PerKind, l2: PerKind) -> dict[str, object]:
@@ -151,7 +155,7 @@ def _kernel_rule(settings: Settings, rates: PerKind, l2: PerKind) -> dict[str, o
     }
 
 
-def _is_general(schedule: Schedule, settings: Settings) -> bool:
+def _needs_general_kernel(schedule: Schedule, settings: Settings) -> bool:
     """Return whether updates need the general kernel, which is half as fast as the plain one."""
     rule = settings.rule
     is_special = rule.loss != "squared" or rule.adagrad or rule.nonnegative

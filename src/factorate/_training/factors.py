@@ -16,7 +16,7 @@ from factorate.exceptions import DivergenceError
 if TYPE_CHECKING:
     from typing import Any
 
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Flags, Floats, Rows
 
 
 PAIRS_PER_CHUNK = 100_000  # a millisecond of work, enough to make another thread worthwhile
@@ -59,6 +59,29 @@ class Factors:
         """Restore a pickled object, with read-only arrays."""
         vars(self).update(state)
         self.__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmStart:
+    """The parameters that training continues from.
+
+    Attributes
+    ----------
+    factors : Factors
+        On the scale of the ratings, with a row for each row of the ratings.
+    known_users, known_items : ndarray of bool
+        Whether each row was trained before; the others start as in a first fit.
+    accumulators : tuple of ndarray or None
+        Squared-gradient accumulators of users and items, each of shape (n, 2).
+    keep_scale : bool
+        Whether to standardize ratings with the mean and scale of the factors.
+    """
+
+    factors: Factors
+    known_users: Flags
+    known_items: Flags
+    accumulators: tuple[Floats, Floats] | None = None
+    keep_scale: bool = False
 
 
 def predict(

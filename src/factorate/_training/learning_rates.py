@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def learning_rate_factor(schedule: str, epoch: int, n_epochs: int) -> float:
+def learning_rate_factor(learning_rate_schedule: str, epoch: int, n_epochs: int) -> float:
     """Return the factor by which the learning rates are multiplied in an epoch.
 
     Parameters
     ----------
-    schedule : str
-        One of `SCHEDULES`. "linear" falls from 1 towards 0; "cosine" falls from 1 towards 0 along
-        half a cosine wave (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5); "inverse" is 1/√epoch.
-        The factor of "adagrad" is always 1, because the kernel lowers the rate of each row itself.
+    learning_rate_schedule : str
+        One of `LEARNING_RATE_SCHEDULES`. "linear" falls from 1 towards 0; "cosine" falls from 1
+        towards 0 along half a cosine wave (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5);
+        "inverse" is 1/√epoch. The factor of "adagrad" is always 1, because the kernel lowers the
+        rate of each row itself.
     epoch : int
         Number of the epoch, from 1.
     n_epochs : int
@@ -35,10 +36,10 @@ def learning_rate_factor(schedule: str, epoch: int, n_epochs: int) -> float:
     >>> [learning_rate_factor("linear", epoch, 4) for epoch in (1, 2, 3, 4)]
     [1.0, 0.75, 0.5, 0.25]
     """
-    return SCHEDULES[schedule](epoch, n_epochs)
+    return LEARNING_RATE_SCHEDULES[learning_rate_schedule](epoch, n_epochs)
 
 
-SCHEDULES: dict[str, Callable[[int, int], float]] = {
+LEARNING_RATE_SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": lambda epoch, n_epochs: 1.0,  # noqa: ARG005
     "linear": lambda epoch, n_epochs: 1 - (epoch - 1) / n_epochs,
     "cosine": lambda epoch, n_epochs: (1 + cosine(math.pi * (epoch - 1) / n_epochs)) / 2,

@@ -13,14 +13,13 @@ from factorate._utils.fixed_order import CHUNK, dot, exp, log, log1p
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from factorate._training.update_rule import UpdateRule
-    from factorate._utils.types import Floats
+    from factorate._utils.types import Doubles, Floats
 
 
 TWO_VALUED = frozenset({"logistic", "hinge", "squared_hinge"})
-MAX_EXPONENT = 300  # of two, beyond which squares may overflow or underflow
+# Numbers beyond 2**±300 are rescaled, because their squares may overflow or underflow.
+MAX_EXPONENT = 300
 
 logger = logging.getLogger("factorate")
 
@@ -40,7 +39,7 @@ def check(
     rule : UpdateRule
         The loss, and whether factors are nonnegative.
     known : tuple of float, default=None
-        Minimum and maximum training rating, if `values` are further or validation ratings.
+        Minimum and maximum training rating, if `values` are additional or validation ratings.
     what : str, default="ratings"
         Name of the ratings, for errors.
     """
@@ -190,7 +189,7 @@ def mean_loss(
         return average(_losses(rule, ratings.astype(np.float64), predicted), weights)
 
 
-def _losses(rule: UpdateRule, ratings: NDArray[np.float64], predicted: Floats) -> Floats:
+def _losses(rule: UpdateRule, ratings: Doubles, predicted: Floats) -> Floats:
     """Return the loss of each prediction."""
     predicted = predicted.astype(np.float64)
     error, margin = np.abs(ratings - predicted), ratings * predicted

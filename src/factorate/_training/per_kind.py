@@ -11,6 +11,7 @@ from factorate._utils.validation import check_number
 class PerKind(NamedTuple):
     """A learning rate or a penalty for each kind of parameter."""
 
+    # In the order of the enum in _kernels/rule.pxd, because kernels read the numbers by index.
     user_factors: float
     item_factors: float
     user_bias: float

@@ -12,9 +12,9 @@ from factorate._training import losses
 from factorate._utils.fixed_order import CHUNK, dot
 
 if TYPE_CHECKING:
+    from factorate._training.factors import WarmStart
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
-    from factorate._training.state import WarmStart
     from factorate._utils.types import Floats
 
 MAX_STANDARDIZED = 1e150

@@ -239,8 +239,8 @@ class _TileBounds:
     """First rating and positions of each tile, and the number of bits of its hash."""
 
     starts: Offsets
-    first_users: Rows
-    first_items: Rows
+    first_user_positions: Rows
+    first_item_positions: Rows
     n_items: Rows
     n_bits: int
 
@@ -332,7 +332,7 @@ def _group_by_tile(
     tile. The number of chunks therefore does not affect the result.
     """
     n = len(ratings.values)
-    users, items, values = ratings.user_rows, ratings.item_rows, ratings.values
+    user_rows, item_rows, values = ratings.user_rows, ratings.item_rows, ratings.values
     chunks = list(itertools.pairwise(np.linspace(0, n, n_chunks + 1).astype(int).tolist()))
     counts = np.zeros((n_chunks, len(tiles.user_range)), np.int64)
     user_side, item_side = tiles.user_side, tiles.item_side
@@ -346,7 +346,7 @@ def _group_by_tile(
 
     def count_chunk(chunk: int) -> None:
         span = slice(*chunks[chunk])
-        tile_kernel.count(users[span], items[span], layout, counts[chunk])
+        tile_kernel.count(user_rows[span], item_rows[span], layout, counts[chunk])
 
     workers.map(count_chunk, range(n_chunks))
     tile_starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
@@ -361,7 +361,7 @@ def _group_by_tile(
 
     def write_chunk(chunk: int) -> None:
         span = slice(*chunks[chunk])
-        chunk_ratings = users[span], items[span], values[span], given_weights[span]
+        chunk_ratings = user_rows[span], item_rows[span], values[span], given_weights[span]
         tile_kernel.scatter(*chunk_ratings, layout, cursors[chunk], columns)
 
     workers.map(write_chunk, range(n_chunks))
@@ -377,8 +377,8 @@ def _shuffle_tiles(
     n_bits = max(2, (largest_tile - 1).bit_length())
     bounds = _TileBounds(
         starts=tile_starts,
-        first_users=user_edges[tiles.user_range].astype(np.int32),
-        first_items=item_edges[tiles.item_range].astype(np.int32),
+        first_user_positions=user_edges[tiles.user_range].astype(np.int32),
+        first_item_positions=item_edges[tiles.item_range].astype(np.int32),
         n_items=np.diff(item_edges)[tiles.item_range].astype(np.int32),
         n_bits=n_bits,
     )

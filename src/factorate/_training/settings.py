@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from factorate._training import losses
-from factorate._training.learning_rates import DEFAULT_RATES, SCHEDULES
+from factorate._training.learning_rates import DEFAULT_RATES, LEARNING_RATE_SCHEDULES
 from factorate._training.per_kind import PerKind, check_per_kind
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._training.update_rule import LOSSES, UpdateRule
@@ -43,7 +43,7 @@ class Settings:
     rates, l2, l1 : PerKind
         Learning rates and penalties of each kind of parameter.
     learning_rate_schedule : str
-        One of `learning_rates.SCHEDULES`.
+        One of `learning_rates.LEARNING_RATE_SCHEDULES`.
     rule : UpdateRule
         How one update is computed.
     fit_mean : bool
@@ -98,14 +98,16 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     TypeError, ValueError
         If a parameter has the wrong type or value, or cannot be combined with another.
     """
-    schedule = _one_of(
-        "learning_rate_schedule", parameters["learning_rate_schedule"], tuple(SCHEDULES)
+    learning_rate_schedule = _one_of(
+        "learning_rate_schedule",
+        parameters["learning_rate_schedule"],
+        tuple(LEARNING_RATE_SCHEDULES),
     )
     rule = UpdateRule(
         loss=_one_of("loss", parameters["loss"], LOSSES),
         huber_delta=check_number("huber_delta", parameters["huber_delta"], above=0),
         nonnegative=check_flag("nonnegative", parameters["nonnegative"]),
-        adagrad=schedule == "adagrad",
+        adagrad=learning_rate_schedule == "adagrad",
         fit_bias=check_flag("fit_bias", parameters["fit_bias"]),
     )
     if rule.loss == "kullback_leibler" and not rule.nonnegative:
@@ -117,9 +119,8 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
             f"loss={rule.loss!r} cannot be combined with nonnegative=True: sums of "
             f"numbers ≥ 0 never predict the lower rating; drop one of them"
         )
-    rates = check_per_kind(
-        "learning_rate", parameters["learning_rate"], DEFAULT_RATES[schedule], above=0
-    )
+    default_rates = DEFAULT_RATES[learning_rate_schedule]
+    rates = check_per_kind("learning_rate", parameters["learning_rate"], default_rates, above=0)
     l2, l1 = (
         check_per_kind(name, parameters[name], default)
         for name, default in (
@@ -141,7 +142,7 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         rates=rates,
         l2=l2,
         l1=l1,
-        learning_rate_schedule=schedule,
+        learning_rate_schedule=learning_rate_schedule,
         rule=rule,
         fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
         svdpp=svdpp,

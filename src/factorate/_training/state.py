@@ -16,11 +16,12 @@ from factorate._utils.random_streams import stream, uniform
 if TYPE_CHECKING:
     from typing import Any
 
+    from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.update_rule import UpdateRule
-    from factorate._utils.types import Flags, Floats, Rows
+    from factorate._utils.types import Floats, Rows
 
 
 START_WIDTH = 0.25  # initial factors are uniform from 0 to this over √K, on the scale of training
@@ -38,8 +39,8 @@ class State:
     user_bias, item_bias : ndarray
         Biases.
     user_accumulators, item_accumulators : ndarray, shape (n, 2) or (0, 2)
-        Squared-gradient accumulators of each row's factors and of its bias; empty if the update
-        rule needs none.
+        Squared-gradient accumulators of each row's factors and of its bias, used by the general
+        kernel; only AdaGrad reads them. Empty with the plain kernel.
     own_factors : ndarray
         With SVD++ terms, p_u without the terms, which `P` includes; else empty.
     svdpp : ndarray
@@ -54,29 +55,6 @@ class State:
     item_accumulators: Floats
     own_factors: Floats
     svdpp: Floats
-
-
-@dataclass(frozen=True, kw_only=True)
-class WarmStart:
-    """The parameters that training continues from.
-
-    Attributes
-    ----------
-    factors : Factors
-        On the scale of the ratings, with a row for each row of the ratings.
-    known_users, known_items : ndarray of bool
-        Whether each row was trained before; the others start as in a first fit.
-    accumulators : tuple of ndarray or None
-        Squared-gradient accumulators of users and items, each of shape (n, 2).
-    keep_scale : bool
-        Whether to standardize ratings with the mean and scale of the factors.
-    """
-
-    factors: Factors
-    known_users: Flags
-    known_items: Flags
-    accumulators: tuple[Floats, Floats] | None = None
-    keep_scale: bool = False
 
 
 def initial_state(
@@ -100,7 +78,7 @@ def initial_state(
     warm_start : WarmStart, default=None
         Parameters to continue from; None to start from random factors and biases of 0.
     with_accumulators : bool, default=False
-        Whether to make squared-gradient accumulators.
+        Whether to make squared-gradient accumulators, which the general kernel needs.
 
     Returns
     -------
@@ -189,7 +167,8 @@ def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -
     """
     unit = state.P.dtype.type(math.sqrt(scale.scale))
     bias_unit = state.P.dtype.type(scale.scale)
-    (n_users, n_items), users, items = schedule.shape, schedule.user_order, schedule.item_order
+    n_users, n_items = schedule.shape
+    user_order, item_order = schedule.user_order, schedule.item_order
 
     def rows_of(n: int, order: Rows, factors: Floats) -> Floats:
         out = aligned_zeros((n, n_factors), factors.dtype)
@@ -204,13 +183,13 @@ def to_factors(state: State, schedule: Schedule, scale: Scale, n_factors: int) -
         return out
 
     factors = Factors(
-        user_factors=rows_of(n_users, users, state.P),
-        item_factors=rows_of(n_items, items, state.Q),
-        user_bias=biases_of(n_users, users, state.user_bias),
-        item_bias=biases_of(n_items, items, state.item_bias),
+        user_factors=rows_of(n_users, user_order, state.P),
+        item_factors=rows_of(n_items, item_order, state.Q),
+        user_bias=biases_of(n_users, user_order, state.user_bias),
+        item_bias=biases_of(n_items, item_order, state.item_bias),
         mean=scale.centre,
         scale=scale.scale,
-        svdpp=rows_of(n_items, items, state.svdpp) if len(state.svdpp) else None,
+        svdpp=rows_of(n_items, item_order, state.svdpp) if len(state.svdpp) else None,
     )
     check_predictions(factors)
     return factors

@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
-    from factorate._training.state import State, WarmStart
+    from factorate._training.state import State
     from factorate._utils.types import Floats, Rows
     from factorate._utils.workers import Workers
 
@@ -68,7 +69,7 @@ class SvdppTerms:
         The ratings.
     workers : Workers
         The threads.
-    sums : ndarray
+    work : ndarray
         Working memory: Σ y_j of each user, then p̃_u before its updates, then the change of each
         y_j of the user.
     norm : ndarray, shape (n_users,)
@@ -81,7 +82,7 @@ class SvdppTerms:
 
     schedule: Schedule
     workers: Workers
-    sums: Floats
+    work: Floats
     norm: Floats
     user_weight: NDArray[Any]
     item_weight: NDArray[Any]
@@ -105,7 +106,7 @@ class SvdppTerms:
 
     def combine(self, state: State) -> None:
         """Compute p̃ of every user from p and y."""
-        self.sums.fill(0)
+        self.work.fill(0)
         rows, columns = (list(range(n)) for n in self.schedule.n_bands)
         tasks = [Task(Phase.GATHER, *crossing) for crossing in strata(rows, columns)]
         tasks += [Task(Phase.COMBINE, row, None) for row in rows]
@@ -131,7 +132,7 @@ class SvdppTerms:
         -------
         float
         """
-        self.sums.fill(0)
+        self.work.fill(0)
         user_decay = power(decay, self.user_weight).astype(state.P.dtype)
         squared = self._run(tasks, lambda task: self._perform(state, task, user_decay, update))
         svdpp = state.svdpp
@@ -152,22 +153,22 @@ class SvdppTerms:
             return update(task.row * schedule.n_bands[1] + task.column)
         if task.phase == Phase.DISTRIBUTE:
             fraction = self.item_fractions[task.row // schedule.group_bands]
-            rows = state.P, state.own_factors, self.sums, self.norm
+            rows = state.P, state.own_factors, self.work, self.norm
             dispatch.svdpp.distribute(*rows, user_decay, fraction, *self._positions(task))
         elif task.phase == Phase.SPREAD:
-            users, items, n = self._ratings(task)
-            dispatch.svdpp.add_rows(items, users, n, state.svdpp, self.sums)
+            user_positions, item_positions, n = self._ratings(task)
+            dispatch.svdpp.add_rows(item_positions, user_positions, n, state.svdpp, self.work)
         else:
             self._gather_or_combine(state, task)
         return 0.0
 
     def _gather_or_combine(self, state: State, task: Task) -> float:
         if task.phase == Phase.COMBINE:
-            rows = state.P, state.own_factors, self.sums, self.norm
+            rows = state.P, state.own_factors, self.work, self.norm
             dispatch.svdpp.combine(*rows, *self._positions(task))
         else:
-            users, items, n = self._ratings(task)
-            dispatch.svdpp.add_rows(users, items, n, self.sums, state.svdpp)
+            user_positions, item_positions, n = self._ratings(task)
+            dispatch.svdpp.add_rows(user_positions, item_positions, n, self.work, state.svdpp)
         return 0.0
 
     def _positions(self, task: Task) -> tuple[int, int]:
@@ -220,24 +221,24 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
     SvdppTerms
     """
     n, dtype = schedule.n_ratings, schedule.ratings.dtype
-    users, items = schedule.user_positions[:n], schedule.item_positions[:n]
+    user_positions, item_positions = schedule.user_positions[:n], schedule.item_positions[:n]
     weights = schedule.weights if len(schedule.weights) else None
-    norm = 1 / np.sqrt(np.bincount(users))
+    norm = 1 / np.sqrt(np.bincount(user_positions))
     starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
     edges = schedule.user_edges.tolist()
     fractions = []
     for bands in _groups(schedule):
         ratings = slice(starts[bands.start], starts[bands.stop])
-        together = np.bincount(items[ratings], norm[users[ratings]])
+        together = np.bincount(item_positions[ratings], norm[user_positions[ratings]])
         n_users = edges[bands.stop] - edges[bands.start]
         fractions.append(min(ITEM_FRACTION, MAX_STEP * n_users / dot(together, together)))
     return SvdppTerms(
         schedule=schedule,
         workers=workers,
-        sums=aligned_zeros((len(schedule.user_order), padded(settings.n_factors)), dtype),
+        work=aligned_zeros((len(schedule.user_order), padded(settings.n_factors)), dtype),
         norm=norm.astype(dtype),
-        user_weight=np.bincount(users, weights),
-        item_weight=np.bincount(items, weights),
+        user_weight=np.bincount(user_positions, weights),
+        item_weight=np.bincount(item_positions, weights),
         item_fractions=fractions,
     )
 

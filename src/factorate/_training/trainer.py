@@ -32,10 +32,10 @@ from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
     from factorate._input.ratings import Ratings
-    from factorate._training.factors import Factors
+    from factorate._training.factors import Factors, WarmStart
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Callbacks, Settings
-    from factorate._training.state import State, WarmStart
+    from factorate._training.state import State
     from factorate._training.validator import Validation
     from factorate._utils.types import Floats
 
@@ -141,10 +141,12 @@ class Trainer:
         """
         state, epoch = self._chosen_state()
         self._runner.complete(state)
-        # Training checks errors, which are computed before the updates that they lead to.
+        # Divergence is detected from errors computed before each update, so the last updates are
+        # checked here.
         if not is_finite(state):
             raise self._divergence_error(epoch)
-        n_factors, accumulators = self._settings.n_factors, None
+        n_factors = self._settings.n_factors
+        accumulators = None
         if self._settings.rule.adagrad:
             accumulators = to_accumulators(state, self._schedule, n_factors)
         return Trained(

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    Doubles = NDArray[np.float64]
+    from factorate._utils.types import Doubles
 
 CHUNK = 1 << 13  # numbers processed at a time, few enough to stay in the cache
 LN2 = 0.6931471805599453

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]  # float32 or float64
+Doubles = NDArray[np.float64]
 Rows = NDArray[np.int32]  # rows or positions of users or items; -1 if unknown
 Offsets = NDArray[np.int64]  # where each group of entries begins
 Flags = NDArray[np.bool_]
+Arrays = dict[str, NDArray[Any]]  # by name

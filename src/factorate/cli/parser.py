@@ -44,7 +44,7 @@ CHOICES = (
     (
         "--schedule",
         "learning_rate_schedule",
-        tuple(learning_rates.SCHEDULES),
+        tuple(learning_rates.LEARNING_RATE_SCHEDULES),
         "learning-rate schedule",
     ),
     ("--dtype", "dtype", ("float32", "float64"), "type of the factors"),

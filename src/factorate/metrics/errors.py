@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Doubles = NDArray[np.float64]
+    from factorate._utils.types import Doubles
 
 
 def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:

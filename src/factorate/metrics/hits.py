@@ -48,7 +48,7 @@ def read_relevant(
     held_out : ratings
         Ratings in any form that `fit` accepts; without a threshold also a tuple (users, items).
     threshold : float or None
-        Lowest rating of a relevant item. None makes every pair relevant.
+        Minimum rating of a relevant item. None makes every pair relevant.
     names : tuple of str or None
         Names of the columns (user, item, rating) of a DataFrame, or None to recognize them.
     kinds : tuple of str
@@ -83,8 +83,8 @@ def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np
     Parameters
     ----------
     recommended : tuple or array-like
-        (items, scores), where the score of an empty entry is NaN, or items alone; each of shape
-        (n_users, n).
+        (items, scores), where the score of an empty entry is NaN; each of shape (n_users, n).
+        Alternatively only the items, if no entry is empty.
     n_users : int
         Expected number of lists.
 

@@ -47,7 +47,7 @@ def ranking(
     n : int, default=10
         Length of the lists.
     threshold : float or None, default=None
-        Lowest rating of a relevant item. None makes every held-out pair relevant.
+        Minimum rating of a relevant item. None makes every held-out pair relevant.
     unknown : {"warn", "ignore", "raise"}, default="warn"
         What to do about unknown users: warn, ignore them or raise an error.
 
@@ -131,15 +131,15 @@ def precision(
     ----------
     recommended : tuple or array-like
         Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
-        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
-        no entry is empty.
+        (n_users, n), best first, where the score of an empty entry is NaN. Alternatively only the
+        items, if no entry is empty.
     held_out : ratings
         Ratings that were not used in training, in any form that `fit` accepts, or a tuple
         (users, items). Ratings of other users are ignored.
     users : array-like of shape (n_users,)
         User of each list.
     threshold : float or None, default=None
-        Lowest rating of a relevant item. None makes every held-out pair relevant.
+        Minimum rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
@@ -175,15 +175,15 @@ def recall(
     ----------
     recommended : tuple or array-like
         Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
-        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
-        no entry is empty.
+        (n_users, n), best first, where the score of an empty entry is NaN. Alternatively only the
+        items, if no entry is empty.
     held_out : ratings
         Ratings that were not used in training, in any form that `fit` accepts, or a tuple
         (users, items). Ratings of other users are ignored.
     users : array-like of shape (n_users,)
         User of each list.
     threshold : float or None, default=None
-        Lowest rating of a relevant item. None makes every held-out pair relevant.
+        Minimum rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
@@ -221,15 +221,15 @@ def ndcg(
     ----------
     recommended : tuple or array-like
         Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
-        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
-        no entry is empty.
+        (n_users, n), best first, where the score of an empty entry is NaN. Alternatively only the
+        items, if no entry is empty.
     held_out : ratings
         Ratings that were not used in training, in any form that `fit` accepts, or a tuple
         (users, items). Ratings of other users are ignored.
     users : array-like of shape (n_users,)
         User of each list.
     threshold : float or None, default=None
-        Lowest rating of a relevant item. None makes every held-out pair relevant.
+        Minimum rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
@@ -267,15 +267,15 @@ def mean_average_precision(
     ----------
     recommended : tuple or array-like
         Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
-        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
-        no entry is empty.
+        (n_users, n), best first, where the score of an empty entry is NaN. Alternatively only the
+        items, if no entry is empty.
     held_out : ratings
         Ratings that were not used in training, in any form that `fit` accepts, or a tuple
         (users, items). Ratings of other users are ignored.
     users : array-like of shape (n_users,)
         User of each list.
     threshold : float or None, default=None
-        Lowest rating of a relevant item. None makes every held-out pair relevant.
+        Minimum rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------
@@ -311,15 +311,15 @@ def hit_rate(
     ----------
     recommended : tuple or array-like
         Result of `MatrixFactorization.recommend`: a tuple (items, scores) of arrays of shape
-        (n_users, n), best first, where the score of an empty entry is NaN. Or the items alone, if
-        no entry is empty.
+        (n_users, n), best first, where the score of an empty entry is NaN. Alternatively only the
+        items, if no entry is empty.
     held_out : ratings
         Ratings that were not used in training, in any form that `fit` accepts, or a tuple
         (users, items). Ratings of other users are ignored.
     users : array-like of shape (n_users,)
         User of each list.
     threshold : float or None, default=None
-        Lowest rating of a relevant item. None makes every held-out pair relevant.
+        Minimum rating of a relevant item. None makes every held-out pair relevant.
 
     Returns
     -------

@@ -55,8 +55,8 @@ def best_by_sorting(
         if excluded is not None:
             unwanted = excluded.rows[excluded.begin[k] : excluded.end[k]]
             exact = np.where(np.isin(candidates, unwanted), -np.inf, exact).astype(exact.dtype)
-        positions, found = reference.best(exact, n)
-        rows.append(np.where(positions < 0, -1, candidates[positions] if len(candidates) else -1))
+        indices, found = reference.best(exact, n)
+        rows.append(np.where(indices < 0, -1, candidates[indices] if len(candidates) else -1))
         scores.append(found)
     return np.array(rows).reshape(-1, n), np.array(scores).reshape(-1, n)
 
@@ -213,7 +213,7 @@ def test_scores_of_the_blocked_product_agree_with_numpy(dtype: str) -> None:
     )
     expected = scoring.item_bias + scoring.queries @ (scoring.items * scale[:, None]).T
     assert (shortlist.sizes == 100).all()
-    assert (shortlist.positions == np.arange(100)).all()
+    assert (shortlist.candidate_indices == np.arange(100)).all()
     np.testing.assert_allclose(shortlist.scores, expected, rtol=0, atol=1e-5)
 
 
