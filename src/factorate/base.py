@@ -1245,8 +1245,9 @@ class FactorModel(sklearn_protocol.Estimator):
 
         Factors and bias of each user minimize the training objective: exactly for the squared loss;
         approximately, by training on these ratings only, for other losses, with L1 regularization
-        or with ``nonnegative=True``. The rows of new users follow those of the others. A user that
-        the model already has is solved again from the ratings given here only, so pass all of them.
+        or with ``nonnegative=True``. The rows of new users follow those of the others. The
+        factors of a user that the model already has are computed again from these ratings only, so
+        pass all of them.
 
         Parameters
         ----------

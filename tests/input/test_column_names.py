@@ -173,5 +173,6 @@ def test_errors_list_few_names_and_escape_control_characters() -> None:
 @pytest.mark.parametrize("labels", [[0, 1], ["column_0", "column_1"]])
 def test_two_columns_without_names_are_pairs_but_not_ratings(labels: list[Any]) -> None:
     assert find_columns(labels, None, with_ratings=False) == labels
+    three: list[Any] = [*labels, 2]
     with pytest.raises(ValueError, match="cannot tell the column of user, item and rating"):
-        find_columns([*labels, 2], None, with_ratings=True)
+        find_columns(three, None, with_ratings=True)
