@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,3 +57,14 @@ def test_a_model_reads_numbered_columns(tmp_path: object) -> None:
     assert model.users_.tolist() == [242, 302]
     model.save(f"{tmp_path}/m.npz")
     assert ft.load(f"{tmp_path}/m.npz").columns == (1, 0, 2)
+
+
+def test_times_without_a_header_are_not_ratings(tmp_path: Path) -> None:
+    present(pa)
+    path = tmp_path / "clicks.csv"
+    path.write_text("1,2,881250949\n1,3,881250950\n2,2,881250951\n")
+    message = "cannot tell the column of rating among .*'timestamp' holds times"
+    with pytest.raises(ValueError, match=message):
+        ft.read_ratings(path)
+    with pytest.raises(ValueError, match=message):
+        ft.MatrixFactorization(2).fit(path)
