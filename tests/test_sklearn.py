@@ -57,7 +57,8 @@ WHOLE_IDS = (
 REASONS = {
     "check_n_features_in_after_fitting": TWO_COLUMNS,
     "check_fit2d_1sample": TWO_COLUMNS + "; the error says so, and not that one row is too few",
-    "check_estimators_nan_inf": WHOLE_IDS + "; the error is a TypeError, with NaN and without",
+    "check_estimators_nan_inf": WHOLE_IDS
+    + "; the error names the fraction, which comes before the NaN",
     "check_sample_weight_equivalence_on_dense_data": WHOLE_IDS,
     "check_supervised_y_2d": "a column of ratings, of shape (n, 1), is read without a warning",
 }

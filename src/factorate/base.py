@@ -17,7 +17,7 @@ from factorate._input.unknown_ids import IN_RATINGS, Policy, warn_unknown
 from factorate._input.wide import as_wide
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
 from factorate._serving.html_repr import html_repr
-from factorate._serving.probabilities import check_logistic, predict_proba
+from factorate._serving.probabilities import check_logistic, probabilities
 from factorate._training.losses import TWO_VALUED
 from factorate._training.settings import check_columns, check_settings, draw_seed
 from factorate._utils import sklearn_protocol
@@ -29,12 +29,12 @@ from factorate.exceptions import UnknownIdError, not_fitted
 if TYPE_CHECKING:
     import inspect
     import os
-    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._input.column_names import Names
+    from factorate._serving.excluded_items import Exclude
     from factorate._utils.types import Floats, Rows
 
     Found = tuple[NDArray[Any], Floats]
@@ -537,13 +537,15 @@ class FactorModel(sklearn_protocol.Estimator):
         >>> model.predict_proba(([3, 3], ["tea", "jam"])).argmax(axis=1)
         array([1, 0])
         """
-        return predict_proba(
-            self._require(),
+        fitted = self._require()
+        predicted = predictions.predict(
+            fitted,
             X,
             columns=self._checked_columns(),
             n_threads=self.n_threads,
             unknown=unknown,
         )
+        return probabilities(predicted, fitted.factors.mean, fitted.factors.scale)
 
     def evaluate(
         self,
@@ -728,7 +730,7 @@ class FactorModel(sklearn_protocol.Estimator):
         n: int = 10,
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
-        exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
+        exclude: Exclude | None = None,
         *,
         as_frame: Literal[False] = False,
         as_lists: Literal[False] = False,
@@ -741,7 +743,7 @@ class FactorModel(sklearn_protocol.Estimator):
         n: int = 10,
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
-        exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
+        exclude: Exclude | None = None,
         *,
         as_frame: bool = False,
         as_lists: bool = False,
@@ -753,7 +755,7 @@ class FactorModel(sklearn_protocol.Estimator):
         n: int = 10,
         exclude_seen: bool = True,
         items: ArrayLike | None = None,
-        exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
+        exclude: Exclude | None = None,
         *,
         as_frame: bool = False,
         as_lists: bool = False,
@@ -773,7 +775,7 @@ class FactorModel(sklearn_protocol.Estimator):
         items : array-like, default=None
             Ids of the items to choose from, for all users; None for all items. Unknown items are
             left out.
-        exclude : array-like or mapping, default=None
+        exclude : array-like, set or mapping, default=None
             Ids of items to leave out for all users, or a mapping from user to the ids of items to
             leave out for that user. Unknown items have no effect.
         as_frame : bool, default=False

@@ -401,3 +401,11 @@ def test_objects_that_convert_to_arrays_are_read() -> None:
     found = read(Convertible(X), Convertible(y))
     np.testing.assert_array_equal(found.values, expected.values)
     assert found.item_index.ids.tolist() == [10, 20]
+
+
+@pytest.mark.parametrize("user", [1, "ann"])
+def test_rows_that_end_with_times_are_not_ratings(user: Any) -> None:
+    """Regression: lists of (user, item, time) raise an error."""
+    rows = [(user, 10, 978300760), (user, 11, 978300765), (user, 12, 978300769), (user, 13, 1e9)]
+    with pytest.raises(ValueError, match="third entry of each row looks like a time"):
+        read(rows)

@@ -82,3 +82,10 @@ def test_model_must_be_fitted() -> None:
     with pytest.raises(ft.NotFittedError):
         ItemMapDisplay.from_estimator(ft.MatrixFactorization())
     assert not pyplot.get_fignums()
+
+
+@pytest.mark.usefixtures("canvas")
+def test_a_map_of_no_items_is_an_error(columns: Any) -> None:
+    model = ft.MatrixFactorization(2, 2, random_state=0).fit(columns)
+    with pytest.raises(ValueError, match="there are no items to draw"):
+        ft.ItemMapDisplay.from_estimator(model, items=[])

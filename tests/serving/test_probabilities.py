@@ -45,9 +45,10 @@ def test_probabilities_have_the_log_loss_of_the_history(columns: Any) -> None:
     assert -np.log(chosen).mean() == pytest.approx(model.history_["valid_loss"][-1])
 
 
-def test_probabilities_are_not_clipped_and_reach_the_limits(columns: Any) -> None:
-    model = fitted(columns, clip=True)
-    plain = fitted(columns)
+def test_probabilities_are_not_clipped(columns: Any) -> None:
+    model = fitted(columns, clip=True, n_epochs=200)
+    plain = fitted(columns, n_epochs=200)
+    assert (plain.predict(columns[:2]) > 1).any()
     np.testing.assert_array_equal(
         model.predict_proba(columns[:2]), plain.predict_proba(columns[:2])
     )
@@ -82,3 +83,11 @@ def test_classes_exist_for_losses_of_two_values_only(columns: Any) -> None:
         _ = model.classes_
     with pytest.raises(ft.NotFittedError):
         ft.MatrixFactorization(loss="logistic").predict_proba(columns[:2])
+
+
+def test_unknown_ids_warn_at_the_line_of_the_caller() -> None:
+    model = ft.MatrixFactorization(2, 2, loss="logistic", random_state=0)
+    model.fit(([1, 1, 2], [1, 2, 2], [0, 1, 1]))
+    with pytest.warns(ft.UnknownIdWarning, match="1 unknown user") as caught:
+        model.predict_proba(([9], [1]))
+    assert caught[0].filename == __file__

@@ -287,3 +287,13 @@ def test_known_ids_raise_no_error(model: ft.MatrixFactorization) -> None:
     np.testing.assert_array_equal(
         model.predict(([3], [4]), unknown="raise"), model.predict(([3], [4]))
     )
+
+
+def test_the_items_to_exclude_can_be_sets(columns: Any) -> None:
+    model = ft.MatrixFactorization(2, 2, random_state=0).fit(columns)
+    user, items = model.users_[0], model.items_[:5].tolist()
+    for as_list, as_set in ((items, set(items)), ({user: items}, {user: set(items)})):
+        expected, _ = model.recommend(user, exclude=as_list, exclude_seen=False)
+        got, _ = model.recommend(user, exclude=as_set, exclude_seen=False)
+        assert got.tolist() == expected.tolist()
+        assert not set(got.tolist()) & set(items)

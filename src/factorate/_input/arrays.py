@@ -78,6 +78,8 @@ def read_array(
     if y is not None:
         raise ValueError(f"with y, X has shape (n, 2), user and item; got {array.shape}")
     if _are_triples(data, array):
+        if y is None and with_ratings:
+            _check_no_times(array[:, 2])
         return (*_columns(data, array, [0, 1, 2], y), None)
     if not with_ratings and n_columns == 3:
         raise ValueError(
@@ -200,6 +202,15 @@ def _check_unambiguous(data: Data, array: NDArray[Any]) -> None:
             f"the last column of the array of shape {shape} looks like times "
             f"({show(array[0, 3])}); for rows of (user, item, rating, time) set "
             f"columns=(0, 1, 2), for a matrix of four items pass wide=True"
+        )
+
+
+def _check_no_times(ratings: NDArray[Any]) -> None:
+    """Raise ValueError if all numbers in the place of the ratings look like times."""
+    if len(ratings) and _are_times(ratings):
+        raise ValueError(
+            f"the third entry of each row looks like a time ({show(ratings[0])}), not like a "
+            f"rating; if it is the rating, pass a tuple (users, items, ratings)"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from factorate._input.id_index import IdIndex
     from factorate._utils.types import Rows
 
+    Ids = ArrayLike | Set[Any]
+    Exclude = Ids | Mapping[Any, Ids]  # for all users, or by user
+
 
 def find_excluded(
     users: tuple[NDArray[Any], Rows],
     item_index: IdIndex,
     *,
     seen: Seen | None,
-    exclude: Mapping[Any, ArrayLike] | None,
+    exclude: Mapping[Any, Ids] | None,
 ) -> Excluded | None:
     """Return the rows of the items to leave out for each user.
 
@@ -68,7 +72,7 @@ def find_excluded(
 
 
 def _read_exclude(
-    exclude: Mapping[Any, ArrayLike], user_ids: NDArray[Any], item_index: IdIndex
+    exclude: Mapping[Any, Ids], user_ids: NDArray[Any], item_index: IdIndex
 ) -> tuple[Seen, Rows]:
     """Return the rows of the items of each key of a mapping, and the key of each user, or −1."""
     index, keys = make_index(read_ids(list(exclude), "users of exclude"), "users of exclude")
@@ -76,7 +80,7 @@ def _read_exclude(
     needed = np.zeros(len(index.ids), np.bool)
     needed[key_of_user[key_of_user >= 0]] = True
     columns = {
-        key: (f"exclude[{show(user)}]", as_column(ids))
+        key: (f"exclude[{show(user)}]", as_column(listed(ids)))
         for key, (user, ids) in zip(keys.tolist(), exclude.items(), strict=True)
         if needed[key]
     }
@@ -86,6 +90,11 @@ def _read_exclude(
     known = item_rows >= 0
     n_rows = len(index.ids), len(item_index.ids)
     return find_seen(key_rows[known], item_rows[known], *n_rows), key_of_user
+
+
+def listed(ids: Any) -> Any:
+    """Return a set as a list, and anything else as it is."""
+    return list(ids) if isinstance(ids, Set) else ids
 
 
 def _look_up_all(columns: Collection[tuple[str, Any]], index: IdIndex) -> Rows:

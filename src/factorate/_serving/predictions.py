@@ -53,8 +53,12 @@ def compare(
     clip: bool = False,
     unknown: Policy = "warn",
     n_threads: int | None = None,
+    stacklevel: int = 2,
 ) -> Comparison:
-    """Read ratings in any form and predict them; see `FactorModel.evaluate`."""
+    """Read ratings in any form and predict them; see `FactorModel.evaluate`.
+
+    Warnings are those of the caller `stacklevel` frames above; 2 is who called the caller.
+    """
     users, items, given = read_pairs(
         X, fitted.user_index, fitted.item_index, y=y, names=columns, with_ratings=True
     )
@@ -62,7 +66,7 @@ def compare(
     if not len(ratings):
         raise ValueError("there are no ratings; at least one is needed")
     pairs = (given.user_ids, users), (given.item_ids, items)
-    warn_unknown(*pairs, IN_PREDICTIONS, stacklevel=3, policy=unknown)
+    warn_unknown(*pairs, IN_PREDICTIONS, stacklevel=stacklevel + 1, policy=unknown)
     n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
     predictions = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
     return Comparison(ratings, predictions, n_unknown)

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._serving.predictions import predict
 from factorate._utils.fixed_order import exp
 
 if TYPE_CHECKING:
-    from factorate._fitted.fitted_state import FittedState
-    from factorate._input.column_names import Names
-    from factorate._input.unknown_ids import Policy
     from factorate._utils.types import Floats
-
-
-def predict_proba(
-    fitted: FittedState,
-    X: Any,
-    *,
-    columns: Names | None = None,
-    n_threads: int | None = None,
-    unknown: Policy = "warn",
-) -> Floats:
-    """Predict the probabilities of both values; see `FactorModel.predict_proba`."""
-    predicted = predict(fitted, X, columns=columns, n_threads=n_threads, unknown=unknown)
-    return probabilities(predicted, fitted.factors.mean, fitted.factors.scale)
 
 
 def probabilities(predicted: Floats, midpoint: float, scale: float) -> Floats:

@@ -12,7 +12,7 @@ from factorate._input.id_column import as_column, is_scalar
 from factorate._input.id_to_row import rows_of
 from factorate._input.ratings import read_ratings_of_one
 from factorate._input.unknown_ids import IN_RATINGS, IN_RECOMMENDATIONS, warn_unknown
-from factorate._serving.excluded_items import find_excluded
+from factorate._serving.excluded_items import find_excluded, listed
 from factorate._serving.results import Results, read_form
 from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, best_of_one, no_results
 from factorate._training.factors import predict
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._input.unknown_ids import Policy
+    from factorate._serving.excluded_items import Exclude
     from factorate._training.factors import Factors
     from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Rows
@@ -35,7 +36,7 @@ def recommend(
     *,
     exclude_seen: bool = True,
     items: ArrayLike | None = None,
-    exclude: ArrayLike | Mapping[Any, ArrayLike] | None = None,
+    exclude: Exclude | None = None,
     as_frame: bool = False,
     as_lists: bool = False,
     unknown: Policy = "warn",
@@ -51,6 +52,7 @@ def recommend(
         )
     user_ids, user_rows = rows_of(as_column(users), fitted.user_index, "users")
     for_all, by_user = (None, exclude) if isinstance(exclude, Mapping) else (exclude, None)
+    for_all = listed(for_all)
     included, excluded_for_all = (
         (None, NO_ROWS) if ids is None else rows_of(ids, fitted.item_index, name)
         for name, ids in (("items", items), ("exclude", for_all))

@@ -10,6 +10,7 @@ from factorate._fitted.seen import was_seen
 from factorate._input.id_column import read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.make_index import make_index
+from factorate._input.wide import as_wide
 from factorate._serving.recommend import recommend
 from factorate._utils.validation import check_count
 from factorate.metrics.hits import find_hits, read_lists, read_relevant
@@ -29,6 +30,7 @@ def ranking(
     n: int = 10,
     threshold: float | None = None,
     *,
+    wide: bool = False,
     unknown: Policy = "warn",
 ) -> dict[str, float]:
     """Evaluate a model's top-n recommendations on held-out ratings.
@@ -48,6 +50,8 @@ def ranking(
         Length of the lists.
     threshold : float or None, default=None
         Minimum rating of a relevant item. None makes every held-out pair relevant.
+    wide : bool, default=False
+        Whether `held_out` is a table of users × items, as for `fit`.
     unknown : {"warn", "ignore", "raise"}, default="warn"
         What to do about unknown users: warn, ignore them or raise an error.
 
@@ -94,7 +98,9 @@ def ranking(
             "the items that users have rated were not stored (keep_seen=False), so they cannot be "
             "left out of the lists; fit with keep_seen=True"
         )
-    relevant = read_relevant(held_out, threshold, model._checked_columns(), model.id_kinds_)
+    relevant = read_relevant(
+        as_wide(held_out, wide), threshold, model._checked_columns(), model.id_kinds_
+    )
     user_rows = look_up(fitted.user_index, relevant.user_ids, "users")
     item_rows = look_up(fitted.item_index, relevant.item_ids, "items")
     seen = was_seen(fitted.seen, user_rows, item_rows)

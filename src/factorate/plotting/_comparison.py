@@ -6,28 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._input.wide import as_wide
 from factorate._serving.predictions import compare
 from factorate._utils.validation import check_count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from factorate._input.unknown_ids import Policy
     from factorate.base import FactorModel
 
     Doubles = NDArray[np.float64]
 
 
 def ratings_and_predictions(
-    estimator: FactorModel, X: Any, y: ArrayLike | None
+    estimator: FactorModel, X: Any, y: ArrayLike | None, *, wide: bool, unknown: Policy
 ) -> tuple[Doubles, Doubles]:
     """Return ratings in any form and the predictions of a fitted model."""
     found = compare(
         estimator._require(),
-        X,
+        as_wide(X, wide),
         y,
         columns=estimator._checked_columns(),
         clip=estimator.clip,
+        unknown=unknown,
         n_threads=estimator.n_threads,
+        stacklevel=3,
     )
     return found.ratings.astype(np.float64), found.predictions.astype(np.float64)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
+    from factorate._input.unknown_ids import Policy
     from factorate.base import FactorModel
 
 
@@ -87,6 +88,8 @@ class CalibrationDisplay:
         X: Any,
         y: ArrayLike | None = None,
         *,
+        wide: bool = False,
+        unknown: Policy = "warn",
         n_bins: int = 10,
         name: str | None = None,
         ax: Axes | None = None,
@@ -102,6 +105,10 @@ class CalibrationDisplay:
             trained on.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
         n_bins : int, default=10
             Maximum number of bins, which have about the same number of predictions.
         name : str or None, default=None
@@ -120,10 +127,19 @@ class CalibrationDisplay:
             If the model is not fitted.
         TypeError, ValueError
             If `X` is not ratings, or another argument is invalid.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
         ImportError
             If matplotlib is not installed.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items are unknown and `unknown` is "warn".
         """
-        return cls(*ratings_and_predictions(estimator, X, y), name).plot(ax, n_bins=n_bins)
+        return cls(
+            *ratings_and_predictions(estimator, X, y, wide=wide, unknown=unknown), name
+        ).plot(ax, n_bins=n_bins)
 
     @classmethod
     def from_predictions(

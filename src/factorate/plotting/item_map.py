@@ -143,6 +143,8 @@ class ItemMapDisplay:
         fitted = estimator._require()
         n_labels = check_count("n_labels", n_labels, 0)
         ids, rows = rows_of(items, fitted.item_index, "items")
+        if not len(rows):
+            raise ValueError("there are no items to draw; expected at least one")
         if (rows < 0).any():
             at = int(np.argmin(rows))
             raise ValueError(f"items[{at}] is {show(ids[at])}, which is not an item of the model")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import ArrayLike
 
+    from factorate._input.unknown_ids import Policy
     from factorate.base import FactorModel
 
 QUANTILES = (5, 25, 50, 75, 95)  # percent
@@ -96,6 +97,8 @@ class ResidualsDisplay:
         X: Any,
         y: ArrayLike | None = None,
         *,
+        wide: bool = False,
+        unknown: Policy = "warn",
         n_bins: int = 20,
         n_points: int = 1000,
         name: str | None = None,
@@ -112,6 +115,10 @@ class ResidualsDisplay:
             trained on.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
         n_bins : int, default=20
             Maximum number of bins, which have about the same number of predictions.
         n_points : int, default=1000
@@ -133,10 +140,17 @@ class ResidualsDisplay:
             If the model is not fitted.
         TypeError, ValueError
             If `X` is not ratings, or another argument is invalid.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
         ImportError
             If matplotlib is not installed.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items are unknown and `unknown` is "warn".
         """
-        comparison = ratings_and_predictions(estimator, X, y)
+        comparison = ratings_and_predictions(estimator, X, y, wide=wide, unknown=unknown)
         return cls(*comparison, name).plot(ax, n_bins=n_bins, n_points=n_points)
 
     @classmethod
