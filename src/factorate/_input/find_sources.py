@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from factorate._input import decompression
 from factorate._input.converted_text import is_utf16, to_utf8
+from factorate._input.decompression import Budget, Expansion
 from factorate._input.file_formats import SUFFIXES, check_archive
 from factorate._input.source import Source
 from factorate._utils.validation import escape
@@ -141,19 +142,25 @@ def _open_urls(url: str) -> list[Source]:
     return sources
 
 
-def _expand(source: Source, layers: int) -> list[Source]:
-    """Decompress a file, and list the members of a zip archive."""
+def _expand(source: Source, layers: int, budget: Budget | None = None) -> list[Source]:
+    """Decompress a file, and list the members of a zip archive, which share a budget of bytes."""
     head = source.head()
     if is_utf16(head):
         return [replace(source, open=partial(_open_utf16, source), path=None)]
+    if head.startswith(ZIP_SIGNATURES):
+        if layers < MAX_LAYERS:
+            raise ValueError(
+                f"{source.name} is a zip archive inside another file; extract it first"
+            )
+        members, shared = _list_zip(source), Budget(source.name)
+        return [inner for member in members for inner in _expand(member, layers - 1, shared)]
     if not layers:
         return [source]
-    if head.startswith(ZIP_SIGNATURES):
-        return [inner for member in _list_zip(source) for inner in _expand(member, layers - 1)]
     compression = decompression.find_compression(head)
     if compression is None:
         return [source]
-    opened = partial(_open_compressed, source, compression)
+    expansion = Expansion(source.name, budget or Budget(source.name))
+    opened = partial(_open_compressed, source, compression, expansion)
     return _expand(replace(source, open=opened, path=None), layers - 1)
 
 
@@ -161,8 +168,8 @@ def _open_utf16(source: Source) -> BinaryIO:
     return to_utf8(source.open(), source.name)
 
 
-def _open_compressed(source: Source, compression: str) -> BinaryIO:
-    return decompression.decompress(source.open(), compression, source.name)
+def _open_compressed(source: Source, compression: str, expansion: Expansion) -> BinaryIO:
+    return decompression.decompress(source.open(), compression, expansion)
 
 
 def _list_zip(source: Source) -> list[Source]:
@@ -174,28 +181,25 @@ def _list_zip(source: Source) -> list[Source]:
         raise ValueError(f"{source.name} is cut short or damaged: {escape(error)}") from None
     check_archive(source.name, source.suffix, members)
     chosen = _choose(source.name, list(members))
-    limit = decompression.maximum_bytes()
-    if sum(members[name].file_size for name in chosen) > limit:
-        raise decompression.too_large(source.name, limit)
-    return [
-        Source(
-            name=f"{source.name}/{escape(member)}",
-            suffix=_suffix(member),
-            open=partial(_open_member, source, member),
-        )
-        for member in chosen
-    ]
+    budget = Budget(source.name)
+    Expansion(source.name, budget).count(sum(members[name].file_size for name in chosen))
+    found = []
+    for member in chosen:
+        name = f"{source.name}/{escape(member)}"
+        expansion = Expansion(name, budget, n_counted=members[member].file_size)
+        opened = partial(_open_member, source, member, expansion)
+        found.append(Source(name=name, suffix=_suffix(member), open=opened))
+    return found
 
 
-def _open_member(source: Source, member: str) -> BinaryIO:
+def _open_member(source: Source, member: str, expansion: Expansion) -> BinaryIO:
     file = source.open()
-    name = f"{source.name}/{escape(member)}"
     try:
         content = zipfile.ZipFile(file).open(member)  # noqa: SIM115
     except (*decompression.DAMAGED, NotImplementedError) as error:
         file.close()
-        raise ValueError(f"{name} cannot be decompressed: {escape(error)}") from None
-    return decompression.limit_bytes(content, file, name)
+        raise ValueError(f"{expansion.name} cannot be decompressed: {escape(error)}") from None
+    return decompression.limit_bytes(content, file, expansion)
 
 
 def _choose(where: str, names: Sequence[str]) -> list[str]:
