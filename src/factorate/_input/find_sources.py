@@ -121,24 +121,49 @@ def _read_stream(file: Any, name: str) -> Source:
     return Source(name=name, suffix=_suffix(name), open=partial(io.BytesIO, content))
 
 
+def public_name(url: str) -> str:
+    """Return a URL without user, password, query and fragment, which can hold secrets.
+
+    Examples
+    --------
+    >>> public_name("https://ann:secret@example.org/ratings.csv?token=1")
+    'https://example.org/ratings.csv'
+    """
+    parts = (re.sub(r"(?<=://)[^/]*@|(?<=\w)[?#].*", "", part) for part in url.split("::"))
+    return "::".join(parts) if "://" in url else url
+
+
 def _open_urls(url: str) -> list[Source]:
+    name = public_name(url)
     try:
         import fsspec
     except ImportError:
         raise ImportError(
-            f"reading {url} needs fsspec: pip install 'factorate[urls]'; or download the file"
+            f"reading {name} needs fsspec: pip install 'factorate[urls]'; or download the file"
         ) from None
+    try:
+        sources = _read_urls(url, fsspec)
+    except ImportError:  # names the library of a protocol to install
+        raise
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no file {name!r}") from None
+    except Exception as error:  # each protocol raises its own, with the whole URL
+        raise OSError(f"{name} cannot be read: {type(error).__name__}") from None
+    if not sources:
+        raise FileNotFoundError(f"no file matches {name!r}")
+    if len(sources) > 1:
+        logger.info("%s: %s", name, _count_files(sources))
+    return sources
+
+
+def _read_urls(url: str, fsspec: Any) -> list[Source]:
     files = fsspec.open_files(url, "rb") if "*" in url else [fsspec.open(url, "rb")]
-    if not files:
-        raise FileNotFoundError(f"no file matches {url!r}")
     sources = []
     for opened in files:
         with opened as file:
-            name = url if len(files) == 1 else str(opened.path)
+            name = public_name(url if len(files) == 1 else str(opened.path))
             source = _read_stream(file, name)
         sources.append(replace(source, suffix=_suffix(urlsplit(name).path)))
-    if len(sources) > 1:
-        logger.info("%s: %s", url, _count_files(sources))
     return sources
 
 
