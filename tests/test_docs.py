@@ -25,11 +25,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from optional import matplotlib, present, sklearn
+from optional import matplotlib, present, pyarrow, sklearn
 
 import factorate as ft
 
-NEEDED = {"factorate.base": sklearn, "factorate.plotting": matplotlib}  # for their examples
+NEEDED = {  # for their examples
+    "factorate.base": sklearn,
+    "factorate.plotting": matplotlib,
+    "factorate.reading": pyarrow,
+}
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(ft.__path__, "factorate.")

@@ -13,7 +13,7 @@ from optional import present
 from optional import pyarrow as pa
 
 import factorate as ft
-from factorate._input.column_names import find_columns
+from factorate._input.column_names import find_columns, find_id_column
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,12 @@ def test_columns_can_be_numbered() -> None:
     assert content(read(rows, names=(0, 1, 2))) == EXPECTED
     with pytest.raises(ValueError, match=r"names 3, which is not .*, numbered from 0 to 2"):
         read(frame, names=(1, 2, 3))
+
+
+def test_a_number_that_is_no_position_can_be_a_name() -> None:
+    assert find_columns(["user", "item", "2020"], (0, 1, 2020), True) == ["user", "item", "2020"]
+    assert find_id_column(["age", "2020"], "user", 2020) == ["2020"]
+    assert find_columns(["user", "item", "1"], (0, 2, 1), True) == ["user", "1", "item"]
 
 
 def test_columns_can_be_named() -> None:

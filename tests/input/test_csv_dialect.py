@@ -51,6 +51,13 @@ def test_the_separator_splits_all_lines_alike(text: str, sep: str) -> None:
         ("1,2,3,4\n", ("0", "1", "2", "3")),
         ("ann,3,978300760,978300760\n", ("0", "1", "2", "3")),
         ("1\n2\n", ("id",)),
+        ("ann\nbob\n", ("id",)),
+        ("ann\n", ("id",)),
+        ("ann\n7\n1x\n", ("id",)),
+        ("user\nann\nbob\n", None),
+        ("movieId\nann\n", None),
+        ("id\nann\nbob\n", None),
+        ("kunde\n7\n8\n", None),
         ("1,2\n", FOUR[:2]),
     ],
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import io
 import lzma
+import sys
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,8 @@ from forms import content, read
 from optional import present
 from optional import pyarrow as pa
 
-from factorate._input.decompression import decompress
+from factorate._input.decompression import Budget, Expansion, decompress
+from factorate._input.find_sources import find_sources
 
 TEXTS = {
     "csv": b"user,item,rating\n" + b"1,2,3\n" * 1000,
@@ -114,6 +118,37 @@ def test_zip_members_together_expand_up_to_the_limit(
         read(tmp_path / "many.zip")
 
 
+def test_compressed_zip_members_together_expand_up_to_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: the limit holds for all gzip files in a zip archive, not for each."""
+    present(pa)
+    path, text = tmp_path / "many.zip", TEXTS["csv"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.csv.gz", gzip.compress(text))
+    monkeypatch.setenv("FACTORATE_MAX_DECOMPRESSED_BYTES", str(3 * len(text)))
+    assert len(read(path).values) == 3000
+    monkeypatch.setenv("FACTORATE_MAX_DECOMPRESSED_BYTES", str(3 * len(text) - 1))
+    with pytest.raises(ValueError, match=r"many\.zip expands to more than"):
+        read(path)
+
+
+def test_zip_archives_inside_other_files_raise(tmp_path: Path) -> None:
+    """Regression: the error names the cause, rather than damage."""
+    present(pa)
+    files = {
+        "r.zip.gz": gzip.compress(zipped(TEXTS["csv"])),
+        "r.zip": zipped(zipped(TEXTS["csv"]), "inner.zip"),
+        "r.zip.gz.zip": zipped(gzip.compress(zipped(TEXTS["csv"])), "inner.zip.gz"),
+    }
+    for name, compressed in files.items():
+        (tmp_path / name).write_bytes(compressed)
+        message = rf"{name}.* is a zip archive inside another file; extract it first"
+        with pytest.raises(ValueError, match=message):
+            read(tmp_path / name)
+
+
 def test_an_encrypted_zip_raises(tmp_path: Path) -> None:
     present(pa)
     archive = bytearray(zipped(TEXTS["csv"]))
@@ -125,7 +160,25 @@ def test_an_encrypted_zip_raises(tmp_path: Path) -> None:
         read(tmp_path / "r.zip")
 
 
-def test_an_invalid_limit_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("suffix", ["gz", "zip"])
+def test_an_invalid_limit_raises_and_leaves_no_file_open(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"r.csv.{suffix}"
+    path.write_bytes(COMPRESS[suffix](TEXTS["csv"]))
     monkeypatch.setenv("FACTORATE_MAX_DECOMPRESSED_BYTES", "10 GB")
-    with pytest.raises(ValueError, match=r"is '10 GB'; expected an integer ≥ 1, a number of bytes"):
-        decompress(io.BytesIO(gzip.compress(b"")), "gzip", "a.csv.gz")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        message = r"is '10 GB'; expected an integer ≥ 1, a number of bytes"
+        with pytest.raises(ValueError, match=message):
+            find_sources(path)
+        gc.collect()
+    assert not found
+
+
+def test_a_file_that_cannot_be_decompressed_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    file = io.BytesIO(b"")
+    with pytest.raises(ImportError, match="needs pyarrow"):
+        decompress(file, "zstd", Expansion("a.zst", Budget("a.zst")))
+    assert file.closed

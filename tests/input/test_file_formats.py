@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forms import read
+from forms import content, read
 from optional import present
 from optional import pyarrow as pa
 
@@ -61,8 +61,8 @@ FILES = {
     "r.mtx": (b"%%MatrixMarket matrix", "is a Matrix Market file, .* scipy.io.mmread"),
     "r.tar.gz": (tar(), "is a tar archive, .* extract it"),
     "r.rds": (gzip.compress(b"X\n\0\0\0\3"), "is a file of R, .* write.csv"),
-    "r.orc": (b"ORC", "is an ORC file, .* pyarrow.orc.read_table"),
-    "r.feather": (b"FEA1", "is a Feather file of version 1, .* pandas.read_feather"),
+    "r.orc": (b"ORC\x0a\x03\0", "is an ORC file, .* pyarrow.orc.read_table"),
+    "r.feather": (b"FEA1\0\0\0\0", "is a Feather file of version 1, .* pandas.read_feather"),
     "r.csv": (b"\n<!DOCTYPE html>", "is a web page, .* check where it was downloaded from"),
 }
 
@@ -76,6 +76,26 @@ def test_errors_name_the_format_and_what_to_do(tmp_path: Path, name: str, suffix
     path.write_bytes(data)
     with pytest.raises(ValueError, match=f"{path.name} {message}"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "orcid,item,rating\n7,2,3\n",
+        "ORC,item,rating\n7,2,3\n",
+        "PAR10,2,3\nPAR11,2,3\n",
+        "ARROW1\titem\trating\n7\t2\t3\n",
+        "FEA1;2;3\n",
+        "user,item,rating,note\n7,2,3," + "x" * 228 + "mustard\n",
+        "user,item,rating,note\n7,2,3," + "x" * 229 + "ustar00\n",
+    ],
+)
+def test_text_that_begins_like_another_format_is_text(tmp_path: Path, text: str) -> None:
+    present(pa)
+    path = tmp_path / "ratings.txt"
+    path.write_text(text)
+    columns = (0, 1, 2)
+    assert {rating for _, _, rating in content(read(path, names=columns))} == {3.0}
 
 
 def test_an_empty_file_has_the_format_of_its_suffix(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -187,6 +188,23 @@ def test_a_url_without_fsspec_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(ImportError, match=r"pip install 'factorate\[urls\]'; or download the file"):
         read("https://example.org/ratings.csv")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(RuntimeError, OSError), (PermissionError, OSError), (FileNotFoundError, FileNotFoundError)],
+)
+def test_errors_of_urls_name_them_without_secrets(
+    error: type[Exception], expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(url: str, mode: str) -> None:
+        raise error(url, mode)
+
+    monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(open=fail))
+    url = "https://ann:secret@example.org/r.csv?token=secret#secret"
+    with pytest.raises(expected, match=r"https://example\.org/r\.csv") as found:
+        find_sources(url)
+    assert "secret" not in str(found.value)
 
 
 def test_text_in_place_of_a_path_raises() -> None:

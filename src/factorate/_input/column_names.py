@@ -190,6 +190,8 @@ def _check_name(present: Sequence[str], name: Name, what: str) -> str:
         return present[present.index(name)]
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(present):
         return present[name]
+    if isinstance(name, int) and str(name) in present:  # a name such as 2020
+        return str(name)
     numbers = f", numbered from 0 to {len(present) - 1}" if isinstance(name, int) else ""
     raise ValueError(
         f"{what} names {show(name)}, which is not among the columns {show_names(present)}{numbers}"

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from factorate._input.column_names import is_known_name, is_number
+from factorate._input.column_names import is_known_name, is_number, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ SEPARATORS = ("\t", "::", ";", ",", "|")
 BLANK = " "  # only if no other separator is in the first line
 SEPARATOR_NAMES = {"\t": "tab", " ": "blank", ",": "comma", ";": "semicolon"}
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+ID_HEADERS = frozenset({"id", "ids"})  # of a single column
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 MIN_TIMESTAMP = 10**8  # seconds since 1970: a day in 1973
 
@@ -77,7 +78,8 @@ def find_dialect(
         The separator; None to find it.
     header : bool, optional
         Whether the first line holds the names of the columns; None to find it out. It does if it
-        has a known name such as "user", or has no number where the following lines have numbers.
+        has a known name such as "user", has no number where the following lines have numbers, or
+        has several fields, of which none is a number. A single column of text needs a known name.
     default_sep : str, default=","
         The separator of a text of one column.
 
@@ -139,6 +141,8 @@ def _has_header(lines: Sequence[Line]) -> bool:
         return True
     columns = zip(first, *(fields for fields in others if len(fields) == len(first)), strict=True)
     beside_numbers = [name for name, *values in columns if _are_numbers(values)]
+    if len(first) == 1 and not beside_numbers:  # a list of ids
+        return plain_name(first[0]) in ID_HEADERS
     return not any(map(_is_number, beside_numbers or first))
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import zipfile
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from factorate._input.arrow import arrow
@@ -51,20 +52,71 @@ def find_compression(head: bytes) -> str | None:
     return next(found, None)
 
 
-def decompress(file: BinaryIO, compression: str, name: str) -> BinaryIO:
-    """Return the decompressed content of a file.
+class Budget:
+    """The number of bytes that a file, or the files in an archive together, may expand to.
 
     A file of 10 MB can expand to 10 GB, so the size of the content is limited: to 10**10 bytes, or
     to the value of the environment variable ``FACTORATE_MAX_DECOMPRESSED_BYTES``.
 
     Parameters
     ----------
-    file : binary file
-        The compressed file, which is closed with the content.
-    compression : {"gzip", "bz2", "xz", "zstd"}
-        How it is compressed.
+    name : str
+        Name of the file or archive in errors.
+
+    Raises
+    ------
+    ValueError
+        If the environment variable is not an integer ≥ 1.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.limit, self.used = name, maximum_bytes(), 0
+
+    def use(self, n_bytes: int) -> None:
+        """Raise ValueError if the files expand to `n_bytes` more, and the sum is too large."""
+        self.used += n_bytes
+        if self.used > self.limit:
+            raise ValueError(
+                f"{self.name} expands to more than {self.limit:,} bytes; if you trust the file, "
+                f"decompress it, or set the environment variable {LIMIT} to a larger number"
+            )
+
+
+@dataclass
+class Expansion:
+    """What one file expands to, which is counted once however often the file is read.
+
+    Parameters
+    ----------
     name : str
         Name of the file in errors.
+    budget : Budget
+        What it may expand to, together with other files.
+    n_counted : int, default=0
+        The number of bytes that were counted.
+    """
+
+    name: str
+    budget: Budget
+    n_counted: int = 0
+
+    def count(self, n_read: int) -> None:
+        """Raise ValueError if the first `n_read` bytes of the content are too many."""
+        self.budget.use(max(0, n_read - self.n_counted))
+        self.n_counted = max(n_read, self.n_counted)
+
+
+def decompress(file: BinaryIO, compression: str, expansion: Expansion) -> BinaryIO:
+    """Return the decompressed content of a file.
+
+    Parameters
+    ----------
+    file : binary file
+        The compressed file, which is closed with the content, or if it cannot be decompressed.
+    compression : {"gzip", "bz2", "xz", "zstd"}
+        How it is compressed.
+    expansion : Expansion
+        Name of the file, and the limit of its content.
 
     Returns
     -------
@@ -73,13 +125,18 @@ def decompress(file: BinaryIO, compression: str, name: str) -> BinaryIO:
 
     Raises
     ------
-    ValueError
-        If the environment variable is not an integer ≥ 1.
+    ImportError
+        If pyarrow, which decompresses zstd, is not installed.
     """
-    return limit_bytes(OPENERS[compression](file), file, name)
+    try:
+        content = OPENERS[compression](file)
+    except BaseException:
+        file.close()
+        raise
+    return limit_bytes(content, file, expansion)
 
 
-def limit_bytes(content: Any, file: BinaryIO, name: str) -> BinaryIO:
+def limit_bytes(content: Any, file: BinaryIO, expansion: Expansion) -> BinaryIO:
     """Return decompressed content that raises ValueError beyond the limit, or where damaged.
 
     Parameters
@@ -88,10 +145,10 @@ def limit_bytes(content: Any, file: BinaryIO, name: str) -> BinaryIO:
         The content, which a library decompresses while it is read.
     file : binary file
         The compressed file, which is closed with the content.
-    name : str
-        Name of the file in errors.
+    expansion : Expansion
+        Name of the file, and the limit of its content.
     """
-    return io.BufferedReader(_Bounded(content, file, name, maximum_bytes()), BUFFER_BYTES)
+    return io.BufferedReader(_Bounded(content, file, expansion), BUFFER_BYTES)
 
 
 def maximum_bytes() -> int:
@@ -102,20 +159,12 @@ def maximum_bytes() -> int:
     return int(text)
 
 
-def too_large(name: str, limit: int) -> ValueError:
-    """Return the error for a file that expands to more than `limit` bytes."""
-    return ValueError(
-        f"{name} expands to more than {limit:,} bytes; if you trust the file, decompress it, or "
-        f"set the environment variable {LIMIT} to a larger number"
-    )
-
-
 class _Bounded(io.RawIOBase):
-    """Decompressed content; reading more than `limit` bytes raises ValueError."""
+    """Decompressed content, which counts the bytes that are read."""
 
-    def __init__(self, content: Any, file: BinaryIO, name: str, limit: int) -> None:
-        self.content, self.file, self.name = content, file, name
-        self.limit, self.n_read = limit, 0
+    def __init__(self, content: Any, file: BinaryIO, expansion: Expansion) -> None:
+        self.content, self.file, self.expansion = content, file, expansion
+        self.n_read = 0
 
     def readable(self) -> bool:
         return True
@@ -126,10 +175,10 @@ class _Bounded(io.RawIOBase):
         except DAMAGED as error:
             if isinstance(error, OSError) and error.errno is not None:  # such as a broken disk
                 raise
-            raise ValueError(f"{self.name} is cut short or damaged: {escape(error)}") from None
+            name = self.expansion.name
+            raise ValueError(f"{name} is cut short or damaged: {escape(error)}") from None
         self.n_read += n
-        if self.n_read > self.limit:
-            raise too_large(self.name, self.limit)
+        self.expansion.count(self.n_read)
         return n
 
     def close(self) -> None:

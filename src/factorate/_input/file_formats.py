@@ -22,7 +22,12 @@ SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
-SIGNATURES = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
+# Text can begin with ORC, but has no such control characters.
+BINARY = rb".*?[\0-\x08\x0e-\x1f]"
+SIGNATURES = {
+    "parquet": rb"PAR1" + BINARY,
+    "arrow": rb"ARROW1" + BINARY + rb"|\xff\xff\xff\xff",
+}
 
 # Formats that are not read: what they are, and what to do.
 ARCHIVE = "extract it and pass the file of ratings"
@@ -92,14 +97,14 @@ REJECTED_SUFFIXES = {
 REJECTED_SIGNATURES = {
     "avro": rb"Obj\x01",
     "excel": rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-    "feather": rb"FEA1",
+    "feather": rb"FEA1" + BINARY,
     "hdf5": rb"\x89HDF\r\n",
-    "html": rb"\s*<(!doctype html|html)",
+    "html": rb"(?i)\s*<(!doctype html|html)",
     "lz4": rb"\x04\x22\x4d\x18",
     "market": rb"%%MatrixMarket",
     "matlab": rb"MATLAB 5\.0 MAT-file",
     "npy": rb"\x93NUMPY",
-    "orc": rb"ORC",
+    "orc": rb"ORC" + BINARY,
     "pickle": rb"\x80[\x02-\x05]",
     "r": rb"(RD[AX][23]\n)?[AX]\n\0\0\0[\x02\x03]",
     "rar": rb"Rar!\x1a\x07",
@@ -107,8 +112,8 @@ REJECTED_SIGNATURES = {
     "spss": rb"\$FL[23]",
     "sqlite": rb"SQLite format 3\0",
     "stata": rb"<stata_dta>",
-    "tar": rb".{257}ustar",
-    "xml": rb"\s*<\?xml",
+    "tar": rb".{257}ustar(\0|  \0)",
+    "xml": rb"(?i)\s*<\?xml",
 }
 JSON_ARRAY = re.compile(rb"\s*\[\s*[\[{]")
 JSON_ARRAY_OR_VALUE = re.compile(rb"\s*\[")
@@ -130,11 +135,11 @@ def find_format(source: Source) -> str:
         If it has a format that is not read; the message names the format and what to do.
     """
     head = source.head()
-    for signature, form in SIGNATURES.items():
-        if head.startswith(signature):
+    for form, pattern in SIGNATURES.items():
+        if re.match(pattern, head, re.DOTALL):
             return form
     for form, pattern in REJECTED_SIGNATURES.items():
-        if re.match(pattern, head, re.IGNORECASE | re.DOTALL):
+        if re.match(pattern, head, re.DOTALL):
             raise _rejected(source.name, form)
     text = head.removeprefix(BOM)
     is_json = source.suffix == ".json"

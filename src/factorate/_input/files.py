@@ -126,7 +126,7 @@ def read_file(
     try:
         table = pyarrow.concat_tables(list(batches), promote_options="permissive")
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-        raise ValueError(f"{file.source} mixes types of ids: {escape(error)}") from None
+        raise ValueError(f"{sources[0][0].name} mixes types of ids: {escape(error)}") from None
     return with_integers(table, kinds) if all_text else table
 
 

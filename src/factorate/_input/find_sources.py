@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from factorate._input import decompression
 from factorate._input.converted_text import is_utf16, to_utf8
+from factorate._input.decompression import Budget, Expansion
 from factorate._input.file_formats import SUFFIXES, check_archive
 from factorate._input.source import Source
 from factorate._utils.validation import escape
@@ -120,40 +121,71 @@ def _read_stream(file: Any, name: str) -> Source:
     return Source(name=name, suffix=_suffix(name), open=partial(io.BytesIO, content))
 
 
+def public_name(url: str) -> str:
+    """Return a URL without user, password, query and fragment, which can hold secrets.
+
+    Examples
+    --------
+    >>> public_name("https://ann:secret@example.org/ratings.csv?token=1")
+    'https://example.org/ratings.csv'
+    """
+    parts = (re.sub(r"(?<=://)[^/]*@|(?<=\w)[?#].*", "", part) for part in url.split("::"))
+    return "::".join(parts) if "://" in url else url
+
+
 def _open_urls(url: str) -> list[Source]:
+    name = public_name(url)
     try:
         import fsspec
     except ImportError:
         raise ImportError(
-            f"reading {url} needs fsspec: pip install 'factorate[urls]'; or download the file"
+            f"reading {name} needs fsspec: pip install 'factorate[urls]'; or download the file"
         ) from None
-    files = fsspec.open_files(url, "rb") if "*" in url else [fsspec.open(url, "rb")]
-    if not files:
-        raise FileNotFoundError(f"no file matches {url!r}")
-    sources = []
-    for opened in files:
-        with opened as file:
-            name = url if len(files) == 1 else str(opened.path)
-            source = _read_stream(file, name)
-        sources.append(replace(source, suffix=_suffix(urlsplit(name).path)))
+    try:
+        sources = _read_urls(url, fsspec)
+    except ImportError:  # names the library of a protocol to install
+        raise
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no file {name!r}") from None
+    except Exception as error:  # each protocol raises its own, with the whole URL
+        raise OSError(f"{name} cannot be read: {type(error).__name__}") from None
+    if not sources:
+        raise FileNotFoundError(f"no file matches {name!r}")
     if len(sources) > 1:
-        logger.info("%s: %s", url, _count_files(sources))
+        logger.info("%s: %s", name, _count_files(sources))
     return sources
 
 
-def _expand(source: Source, layers: int) -> list[Source]:
-    """Decompress a file, and list the members of a zip archive."""
+def _read_urls(url: str, fsspec: Any) -> list[Source]:
+    files = fsspec.open_files(url, "rb") if "*" in url else [fsspec.open(url, "rb")]
+    sources = []
+    for opened in files:
+        with opened as file:
+            name = public_name(url if len(files) == 1 else str(opened.path))
+            source = _read_stream(file, name)
+        sources.append(replace(source, suffix=_suffix(urlsplit(name).path)))
+    return sources
+
+
+def _expand(source: Source, layers: int, budget: Budget | None = None) -> list[Source]:
+    """Decompress a file, and list the members of a zip archive, which share a budget of bytes."""
     head = source.head()
     if is_utf16(head):
         return [replace(source, open=partial(_open_utf16, source), path=None)]
+    if head.startswith(ZIP_SIGNATURES):
+        if layers < MAX_LAYERS:
+            raise ValueError(
+                f"{source.name} is a zip archive inside another file; extract it first"
+            )
+        members, shared = _list_zip(source), Budget(source.name)
+        return [inner for member in members for inner in _expand(member, layers - 1, shared)]
     if not layers:
         return [source]
-    if head.startswith(ZIP_SIGNATURES):
-        return [inner for member in _list_zip(source) for inner in _expand(member, layers - 1)]
     compression = decompression.find_compression(head)
     if compression is None:
         return [source]
-    opened = partial(_open_compressed, source, compression)
+    expansion = Expansion(source.name, budget or Budget(source.name))
+    opened = partial(_open_compressed, source, compression, expansion)
     return _expand(replace(source, open=opened, path=None), layers - 1)
 
 
@@ -161,8 +193,8 @@ def _open_utf16(source: Source) -> BinaryIO:
     return to_utf8(source.open(), source.name)
 
 
-def _open_compressed(source: Source, compression: str) -> BinaryIO:
-    return decompression.decompress(source.open(), compression, source.name)
+def _open_compressed(source: Source, compression: str, expansion: Expansion) -> BinaryIO:
+    return decompression.decompress(source.open(), compression, expansion)
 
 
 def _list_zip(source: Source) -> list[Source]:
@@ -174,28 +206,25 @@ def _list_zip(source: Source) -> list[Source]:
         raise ValueError(f"{source.name} is cut short or damaged: {escape(error)}") from None
     check_archive(source.name, source.suffix, members)
     chosen = _choose(source.name, list(members))
-    limit = decompression.maximum_bytes()
-    if sum(members[name].file_size for name in chosen) > limit:
-        raise decompression.too_large(source.name, limit)
-    return [
-        Source(
-            name=f"{source.name}/{escape(member)}",
-            suffix=_suffix(member),
-            open=partial(_open_member, source, member),
-        )
-        for member in chosen
-    ]
+    budget = Budget(source.name)
+    Expansion(source.name, budget).count(sum(members[name].file_size for name in chosen))
+    found = []
+    for member in chosen:
+        name = f"{source.name}/{escape(member)}"
+        expansion = Expansion(name, budget, n_counted=members[member].file_size)
+        opened = partial(_open_member, source, member, expansion)
+        found.append(Source(name=name, suffix=_suffix(member), open=opened))
+    return found
 
 
-def _open_member(source: Source, member: str) -> BinaryIO:
+def _open_member(source: Source, member: str, expansion: Expansion) -> BinaryIO:
     file = source.open()
-    name = f"{source.name}/{escape(member)}"
     try:
         content = zipfile.ZipFile(file).open(member)  # noqa: SIM115
     except (*decompression.DAMAGED, NotImplementedError) as error:
         file.close()
-        raise ValueError(f"{name} cannot be decompressed: {escape(error)}") from None
-    return decompression.limit_bytes(content, file, name)
+        raise ValueError(f"{expansion.name} cannot be decompressed: {escape(error)}") from None
+    return decompression.limit_bytes(content, file, expansion)
 
 
 def _choose(where: str, names: Sequence[str]) -> list[str]:
