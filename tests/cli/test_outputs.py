@@ -107,6 +107,23 @@ def test_a_file_in_a_folder_or_pattern_of_inputs_is_an_input(tmp_path: Path) -> 
         check_output(str(tmp_path / "parts" / "new.csv"), [str(source)])
 
 
+@pytest.mark.parametrize("pattern", ["~/a/b/1.csv", "~/**/*.csv", "~/a", "{home}/**/*.csv"])
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_inputs_are_found_as_they_are_read(
+    pattern: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: an output that is an input named with ``~``, ``**`` or a URL is rejected."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    part = tmp_path / "a" / "b" / "1.csv"
+    part.parent.mkdir(parents=True)
+    part.write_text("user,item\n1,2\n")
+    source = scheme + pattern.format(home=tmp_path)
+    with pytest.raises(ValueError, match=r"is the input .*1\.csv"):
+        check_output(str(part), [source])
+    check_output(str(part.with_name("new.csv")), [source])
+
+
 @pytest.mark.parametrize("ending", ["pkl", "PICKLE", "csv", "json", "parquet", "joblib", "gz"])
 def test_a_model_is_not_saved_under_the_name_of_another_format(
     ending: str, ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
