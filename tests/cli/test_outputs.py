@@ -267,6 +267,49 @@ def test_standard_output_that_cannot_be_written_is_an_error_of_one_line(model: P
 
 
 @on_posix
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("fit ratings.csv -o new.npz -q", 0),
+        ("predict model.npz pairs.csv -o out.csv", 0),
+        ("evaluate model.npz ratings.csv -q", 0),
+        ("info absent.npz", 1),
+    ],
+)
+def test_messages_are_dropped_if_standard_error_is_closed(
+    command: str, code: int, model: Path, tmp_path: Path
+) -> None:
+    """Regression: messages are not written to standard output."""
+    present(pa)
+    (tmp_path / "pairs.csv").write_text("user,item\n0,0\n777,0\n")
+    line = 'exec "$0" -m factorate "$@" 2>&-'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, *command.split()],  # noqa: S607
+        cwd=model.parent,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stdout.startswith(b"rmse " if command.startswith("evaluate") else b"")
+    assert b"factorate" not in done.stdout
+
+
+@on_posix
+def test_standard_input_that_is_closed_is_an_error(tmp_path: Path) -> None:
+    present(pa)
+    line = 'exec "$0" -m factorate fit - -o m.npz <&-'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable],  # noqa: S607
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == 1
+    message = b"factorate: error: standard input is closed; pass the path of a file\n"
+    assert done.stderr == message
+
+
+@on_posix
 def test_standard_output_that_is_closed_is_no_crash(model: Path) -> None:
     closed = b"factorate: error: standard output is closed; write to a file with -o\n"
     commands: list[tuple[list[Any], bytes]] = [

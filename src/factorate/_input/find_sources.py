@@ -71,6 +71,8 @@ def is_file_object(data: object) -> bool:
 
 def _find(text: str) -> list[Source]:
     if text == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise OSError("standard input is closed; pass the path of a file")
         return [_read_stream(getattr(sys.stdin, "buffer", sys.stdin), "standard input")]
     if "://" in text:
         return _open_urls(text)
