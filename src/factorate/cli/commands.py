@@ -177,9 +177,8 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:
-    """Return an input file with what --sep and --no-header say of it."""
-    header = False if arguments.no_header else None
-    return files.InputFile(source, sep=arguments.sep, header=header)
+    """Return an input file with the options --sep and --header."""
+    return files.InputFile(source, sep=arguments.sep, header=arguments.header)
 
 
 def _extent(ids: NDArray[Any]) -> str:
