@@ -44,7 +44,7 @@ def test_the_input_is_not_replaced_by_the_output(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Regression: a model replaced the ratings, and predictions those that they were made for."""
+    """Regression: an output that is an input is rejected."""
     output = tmp_path / other_name
     if other_name == "link":
         try:
@@ -128,7 +128,7 @@ def test_inputs_are_found_as_they_are_read(
 def test_a_model_is_not_saved_under_the_name_of_another_format(
     ending: str, ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Regression: model.pkl was a NumPy archive, which pickle cannot load."""
+    """Regression: a suffix of another format, such as .pkl, is rejected."""
     output = tmp_path / f"model.{ending}"
     assert cli.main(["fit", str(ratings), "-o", str(output), *FIT]) == 1
     assert f"write {str(tmp_path / 'model.npz')!r}" in capsys.readouterr().err
@@ -149,7 +149,7 @@ def test_a_model_may_have_a_name_without_a_meaning(
 def test_links_and_permissions_stay(
     command: str, ratings: Path, model: Path, tmp_path: Path
 ) -> None:
-    """Regression: the link became a file, and mode 600 became 644."""
+    """Regression: a link stays a link, and the file keeps its mode."""
     version, link = tmp_path / "v1.csv", tmp_path / "current"
     version.write_text("old")
     version.chmod(0o600)
@@ -165,7 +165,7 @@ def test_links_and_permissions_stay(
 @on_posix
 @pytest.mark.parametrize("command", ["fit", "predict"])
 def test_the_null_device_stays(command: str, ratings: Path, model: Path, tmp_path: Path) -> None:
-    """Regression: a file took the place of the device."""
+    """Regression: a device is written to, not replaced."""
     try:
         device = tmp_path / "null"
         os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))

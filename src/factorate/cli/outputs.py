@@ -98,9 +98,7 @@ def check_output(path: str, inputs: Iterable[str]) -> None:
 
 
 def check_model_path(path: str) -> None:
-    """Raise ValueError if a model may not be saved to a path: its suffix says that it is no model.
-
-    Nor is a model written to a terminal, as it is binary.
+    """Raise ValueError if the suffix of a path is that of another format, or it is a terminal.
 
     Examples
     --------
