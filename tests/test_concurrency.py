@@ -141,7 +141,7 @@ def in_threads(*functions: Callable[[], object]) -> None:
 
 
 def test_no_change_of_two_threads_is_lost(columns: Any) -> None:
-    """Regression: of two threads that added users, each replaced what the other had added."""
+    """Regression: users that two threads add at the same time are all kept."""
     model = fitted(columns, n_threads=1)
 
     def add(first: int) -> None:

@@ -270,7 +270,7 @@ def test_recommend_to_the_users_of_a_file(model: Path, tmp_path: Path) -> None:
 def test_recommend_to_the_users_of_several_files_after_the_options(
     model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Regression: files after an option were unrecognized arguments."""
+    """Regression: files may be named before and after an option."""
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
     first.write_text("user\n5\n")
     second.write_text("user\n3\n")

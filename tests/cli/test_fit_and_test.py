@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from command import write_ratings
 from optional import pandas as pd
+from optional import present
+from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import cli
@@ -111,6 +113,7 @@ def test_the_summary_shows_the_errors_of_model_biases_and_mean(
 
 
 def test_one_rating_cannot_be_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    present(pa)
     path = tmp_path / "r.csv"
     path.write_text("user,item,rating\n1,2,3\n")
     assert cli.main(["fit", str(path), "--test-fraction", "0.5"]) == 1

@@ -64,6 +64,15 @@ def test_separator_and_missing_header_are_given(capsys: pytest.CaptureFixture[st
     assert "sep is ''; expected the text between two fields" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("option", "n_users"), [("--header", 1), ("--no-header", 2)])
+def test_a_header_is_given(option: str, n_users: int) -> None:
+    """Regression: `--header` says that the first line holds names, even if they are numbers."""
+    Path("r.csv").write_text("1,2,3\n4,5,6\n")
+    columns = ["--columns", "0,1,2"] if option == "--header" else []
+    assert cli.main(["fit", "r.csv", *FIT, option, *columns]) == 0
+    assert len(ft.load("m.npz").users_) == n_users
+
+
 def test_standard_input_is_read() -> None:
     assert run("fit", "-", *FIT, input=U_DATA).returncode == 0
     done = run("predict", "m.npz", "-", input="186::302\n196::242\n")

@@ -44,7 +44,7 @@ def test_the_input_is_not_replaced_by_the_output(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Regression: a model replaced the ratings, and predictions those that they were made for."""
+    """Regression: an output that is an input is rejected."""
     output = tmp_path / other_name
     if other_name == "link":
         try:
@@ -107,11 +107,28 @@ def test_a_file_in_a_folder_or_pattern_of_inputs_is_an_input(tmp_path: Path) -> 
         check_output(str(tmp_path / "parts" / "new.csv"), [str(source)])
 
 
+@pytest.mark.parametrize("pattern", ["~/a/b/1.csv", "~/**/*.csv", "~/a", "{home}/**/*.csv"])
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_inputs_are_found_as_they_are_read(
+    pattern: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: an output that is an input named with ``~``, ``**`` or a URL is rejected."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    part = tmp_path / "a" / "b" / "1.csv"
+    part.parent.mkdir(parents=True)
+    part.write_text("user,item\n1,2\n")
+    source = scheme + pattern.format(home=tmp_path)
+    with pytest.raises(ValueError, match=r"is the input .*1\.csv"):
+        check_output(str(part), [source])
+    check_output(str(part.with_name("new.csv")), [source])
+
+
 @pytest.mark.parametrize("ending", ["pkl", "PICKLE", "csv", "json", "parquet", "joblib", "gz"])
 def test_a_model_is_not_saved_under_the_name_of_another_format(
     ending: str, ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Regression: model.pkl was a NumPy archive, which pickle cannot load."""
+    """Regression: a suffix of another format, such as .pkl, is rejected."""
     output = tmp_path / f"model.{ending}"
     assert cli.main(["fit", str(ratings), "-o", str(output), *FIT]) == 1
     assert f"write {str(tmp_path / 'model.npz')!r}" in capsys.readouterr().err
@@ -132,7 +149,7 @@ def test_a_model_may_have_a_name_without_a_meaning(
 def test_links_and_permissions_stay(
     command: str, ratings: Path, model: Path, tmp_path: Path
 ) -> None:
-    """Regression: the link became a file, and mode 600 became 644."""
+    """Regression: a link stays a link, and the file keeps its mode."""
     version, link = tmp_path / "v1.csv", tmp_path / "current"
     version.write_text("old")
     version.chmod(0o600)
@@ -148,7 +165,7 @@ def test_links_and_permissions_stay(
 @on_posix
 @pytest.mark.parametrize("command", ["fit", "predict"])
 def test_the_null_device_stays(command: str, ratings: Path, model: Path, tmp_path: Path) -> None:
-    """Regression: a file took the place of the device."""
+    """Regression: a device is written to, not replaced."""
     try:
         device = tmp_path / "null"
         os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
@@ -247,6 +264,49 @@ def test_standard_output_that_cannot_be_written_is_an_error_of_one_line(model: P
             )
         assert done.returncode == 1
         assert done.stderr == b"factorate: error: [Errno 28] No space left on device\n"
+
+
+@on_posix
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("fit ratings.csv -o new.npz -q", 0),
+        ("predict model.npz pairs.csv -o out.csv", 0),
+        ("evaluate model.npz ratings.csv -q", 0),
+        ("info absent.npz", 1),
+    ],
+)
+def test_messages_are_dropped_if_standard_error_is_closed(
+    command: str, code: int, model: Path, tmp_path: Path
+) -> None:
+    """Regression: messages are not written to standard output."""
+    present(pa)
+    (tmp_path / "pairs.csv").write_text("user,item\n0,0\n777,0\n")
+    line = 'exec "$0" -m factorate "$@" 2>&-'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, *command.split()],  # noqa: S607
+        cwd=model.parent,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stdout.startswith(b"rmse " if command.startswith("evaluate") else b"")
+    assert b"factorate" not in done.stdout
+
+
+@on_posix
+def test_standard_input_that_is_closed_is_an_error(tmp_path: Path) -> None:
+    present(pa)
+    line = 'exec "$0" -m factorate fit - -o m.npz <&-'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable],  # noqa: S607
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == 1
+    message = b"factorate: error: standard input is closed; pass the path of a file\n"
+    assert done.stderr == message
 
 
 @on_posix

@@ -53,7 +53,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("command", ORDERS)
 def test_options_stand_before_between_and_after_the_other_arguments(command: str) -> None:
-    """Regression: `recommend m.npz -n 2 ids.csv` was an error."""
+    """Regression: `recommend m.npz -n 2 ids.csv` is accepted."""
     first, *others = (
         parse_arguments([command, *words.split()]) for words in ORDERS[command].split(" | ")
     )

@@ -27,7 +27,7 @@ ft.MatrixFactorization(2, n_epochs=3, verbose=True).fit(([1, 2], [1, 2], [1.0, 2
 
 
 def test_notebook_without_ipywidgets_shows_a_text_bar_and_no_warning() -> None:
-    """Regression: tqdm warned that IProgress was not found."""
+    """Regression: the progress bar gives no warning without ipywidgets."""
     command = [sys.executable, "-W", "always", "-c", NOTEBOOK]  # tqdm catches errors
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

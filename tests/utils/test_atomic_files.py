@@ -58,7 +58,7 @@ def make_device(path: Path, minor: int) -> Path:
 def test_a_folder_that_cannot_be_synchronized_does_not_fail_the_save(
     failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Regression: a folder may be writable but not readable."""
+    """Regression: a folder that is writable but not readable is no error."""
     folders: list[Any] = []
     real_open, real_fsync = os.open, os.fsync
 
@@ -97,7 +97,7 @@ def test_an_error_keeps_the_old_file(tmp_path: Path) -> None:
 @on_posix
 @pytest.mark.parametrize("relative", [True, False])
 def test_the_file_at_the_end_of_links_is_replaced(relative: bool, tmp_path: Path) -> None:
-    """Regression: the link became a file, and the file that it led to stayed old."""
+    """Regression: the link stays, and the file that it leads to is replaced."""
     (tmp_path / "versions").mkdir()
     version = tmp_path / "versions" / "v1.npz"
     version.write_bytes(b"old")
@@ -147,7 +147,7 @@ def test_links_in_a_circle_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("umask")
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o400])
 def test_permissions_of_an_existing_file_stay(mode: int, tmp_path: Path) -> None:
-    """Regression: a file of mode 600 got mode 644."""
+    """Regression: the new file has the mode of the old one."""
     target = tmp_path / "model.npz"
     target.write_bytes(b"old")
     target.chmod(mode)
@@ -203,8 +203,48 @@ def test_an_owner_that_cannot_be_set_does_not_fail_the_save(
     assert permissions(target) == 0o640
 
 
+@on_posix
+def test_another_group_may_not_read_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: without the old group, the file has no permissions for its group."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may change the group of a file to any other")
+
+    def fail(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    target = tmp_path / "model.npz"
+    target.write_bytes(b"old")
+    os.chown(target, 1234, 5678)
+    target.chmod(0o664)
+    monkeypatch.setattr(os, "fchown", fail)
+    write(target)
+    assert target.stat().st_gid != 5678
+    assert permissions(target) == 0o604
+
+
+@on_posix
+def test_the_new_file_does_not_run_as_its_owner(tmp_path: Path) -> None:
+    """Regression: only permissions to read, write and execute are kept."""
+    target = tmp_path / "model.npz"
+    target.write_bytes(b"old")
+    target.chmod(0o6750)
+    write(target)
+    assert permissions(target) == 0o750
+
+
+@pytest.mark.parametrize("n_characters", [241, 242, 255])
+def test_a_name_may_be_as_long_as_the_system_allows(n_characters: int, tmp_path: Path) -> None:
+    """Regression: the name of the temporary file is not too long."""
+    target = tmp_path / ("m" * n_characters)
+    write(target)
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() == b"new"
+
+
 def test_a_null_device_stays(tmp_path: Path) -> None:
-    """Regression: a regular file took the place of the device."""
+    """Regression: a device is written to, not replaced."""
     device = make_device(tmp_path / "null", 3)
     link = tmp_path / "link"
     link.symlink_to(device)
@@ -217,7 +257,7 @@ def test_a_null_device_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [3, 1 << 20])
 def test_a_full_device_raises_and_stays(size: int, tmp_path: Path) -> None:
-    """Regression: a regular file took the place of the device, without an error."""
+    """Regression: an error of a device is raised, and the device is not replaced."""
     device = make_device(tmp_path / "full", 7)
     with pytest.raises(OSError, match=r"No space left on device.*full'") as caught:
         write(device, bytes(size))

@@ -72,24 +72,37 @@ def is_file_object(data: object) -> bool:
 
 def _find(text: str) -> list[Source]:
     if text == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise OSError("standard input is closed; pass the path of a file")
         return [_read_stream(getattr(sys.stdin, "buffer", sys.stdin), "standard input")]
     if "://" in text:
         return _open_urls(text)
     if "\n" in text:
         raise ValueError("expected a path, got text of several lines; pass io.StringIO(text)")
-    path = Path(os.path.expanduser(text))  # noqa: PTH111  (Path raises for an unknown user)
+    path = _path(text)
     if path.is_dir():
         return _list_folder(path)
     if path.exists():
         return [_local(path)]
     if glob.has_magic(text):
-        paths = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207
-        files = [_local(match) for match in paths if match.is_file()]
+        files = [_local(match) for match in local_paths(text) if match.is_file()]
         if not files:
             raise FileNotFoundError(f"no file matches {text!r}")
         logger.info("%s: %s", text, _count_files(files))
         return files
     raise FileNotFoundError(f"no file {str(path)!r}")
+
+
+def local_paths(text: str) -> list[Path]:
+    """Return the existing files and folders that a path, a glob or a ``file://`` URL names."""
+    path = _path(text.removeprefix("file://"))
+    if path.exists():
+        return [path]
+    return sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # noqa: PTH111  (Path raises for an unknown user)
 
 
 def _local(path: Path) -> Source:

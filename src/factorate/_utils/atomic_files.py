@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAX_NAME_BYTES = 255  # of a file, on most file systems
+
 
 @contextlib.contextmanager
 def replacing(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file that replaces `target` when the block ends without an error.
 
     Symbolic links stay: the file that they lead to is replaced. The new file has the permissions of
-    the old one, and its owner and group where the process may set them. What is not a regular file,
-    such as a device or a FIFO, is not replaced: the temporary file is copied into it.
+    the old one, and its owner and group where the process may set them. A device or a FIFO is not
+    replaced; the content is copied into it.
 
     Parameters
     ----------
@@ -74,6 +76,8 @@ def status(target: str | os.PathLike[str]) -> os.stat_result | None:
 def _replacement(target: Path, old: os.stat_result | None) -> Iterator[BinaryIO]:
     """Open a temporary file beside `target`, whose status is `old`, and move it there."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    if len(os.fsencode(temporary.name)) > MAX_NAME_BYTES:
+        temporary = target.with_name(f".{secrets.token_hex(6)}")
     try:
         try:
             file = _create(temporary, old)
@@ -116,18 +120,24 @@ def _copied_into(target: Path) -> Iterator[BinaryIO]:
 
 
 def _create(path: Path, old: os.stat_result | None) -> BinaryIO:
-    """Create a file with the permissions, owner and group of an old one, or those of a new file."""
+    """Create a file with the permissions, owner and group of an old one, or those of a new file.
+
+    If the group cannot be set, the file has no permissions for its group, which is another one.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o666 if old is None else 0o600)
-    if old is not None and os.name == "posix":
+    if old is not None and hasattr(os, "fchown"):  # not on Windows
         # Only root may change the owner, and some file systems have no owners or permissions.
-        for change, *values in (
-            (os.fchown, -1, old.st_gid),
-            (os.fchown, old.st_uid, -1),
-            (os.fchmod, stat.S_IMODE(old.st_mode)),
-        ):
-            with contextlib.suppress(OSError):
-                change(descriptor, *values)
+        mode = old.st_mode & 0o777
+        try:
+            os.fchown(descriptor, -1, old.st_gid)
+        except OSError:
+            if os.fstat(descriptor).st_gid != old.st_gid:
+                mode &= ~stat.S_IRWXG
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, old.st_uid, -1)
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, mode)
     return os.fdopen(descriptor, "wb")
 
 

@@ -37,7 +37,7 @@ EMPTY_DTYPES = {"str": "U1", "UUID": "U1", "bytes": "S1"}  # of no ids, by their
 def demo(_: argparse.Namespace) -> None:
     """Show the textbook's example, then a fit of a million ratings."""
     show_textbook_example()
-    show_synthetic_ratings(verbose=sys.stderr.isatty())
+    show_synthetic_ratings(verbose=_on_terminal())
 
 
 def fit(arguments: argparse.Namespace) -> None:
@@ -66,7 +66,7 @@ def fit(arguments: argparse.Namespace) -> None:
         n_threads=arguments.threads,
         dtype=arguments.dtype,
         columns=arguments.columns,
-        verbose=not arguments.quiet and sys.stderr.isatty(),
+        verbose=not arguments.quiet and _on_terminal(),
     )
     test, ratings = None, _input_file(arguments, arguments.ratings)
     if arguments.test_fraction is None:
@@ -177,9 +177,8 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:
-    """Return an input file with what --sep and --no-header say of it."""
-    header = False if arguments.no_header else None
-    return files.InputFile(source, sep=arguments.sep, header=header)
+    """Return an input file with the options --sep and --header."""
+    return files.InputFile(source, sep=arguments.sep, header=arguments.header)
 
 
 def _extent(ids: NDArray[Any]) -> str:
@@ -313,4 +312,10 @@ def _progress_bar(arguments: argparse.Namespace, unit: str) -> tqdm[Any]:
     """Return a progress bar, which is shown on a terminal unless --quiet is given."""
     from tqdm import tqdm
 
-    return tqdm(unit=f" {unit}", unit_scale=True, disable=True if arguments.quiet else None)
+    shown = not arguments.quiet and _on_terminal()
+    return tqdm(unit=f" {unit}", unit_scale=True, disable=not shown)
+
+
+def _on_terminal() -> bool:
+    """Return whether standard error is a terminal; it is None if the shell has closed it."""
+    return sys.stderr is not None and sys.stderr.isatty()

@@ -124,6 +124,8 @@ def _print_line(message: str) -> None:
 
     Messages quote input files, which could otherwise send commands to the terminal.
     """
+    if sys.stderr is None:  # tqdm would write to standard output
+        return
     line = " ".join(message.split())
     escaped = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
     from tqdm import tqdm

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from factorate._input.find_sources import local_paths
 from factorate._utils.atomic_files import replacing, status
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ def check_output(path: str, inputs: Iterable[str]) -> None:
 
 
 def check_model_path(path: str) -> None:
-    """Raise ValueError if a model may not be saved to a path: its suffix says that it is no model.
-
-    Nor is a model written to a terminal, as it is binary.
+    """Raise ValueError if the suffix of a path is that of another format, or it is a terminal.
 
     Examples
     --------
@@ -152,7 +150,7 @@ def _files(name: str) -> Iterator[tuple[str, os.stat_result]]:
         if found is not None:
             yield "standard input", found
         return
-    in_folder = map(str, Path(name).rglob("*")) if Path(name).is_dir() else ()
-    for source in (name, *glob.glob(name), *in_folder):  # noqa: PTH207, `name` may be absolute
-        with contextlib.suppress(OSError, ValueError):
-            yield source, Path(source).stat()
+    for path in local_paths(name):
+        for source in (path, *path.rglob("*")) if path.is_dir() else (path,):
+            with contextlib.suppress(OSError):
+                yield str(source), source.stat()

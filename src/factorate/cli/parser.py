@@ -56,7 +56,7 @@ FLAGS = (
     ("--clip", "clip predictions to the range of the ratings"),
     ("--no-seen", "do not store which items each user rated; `recommend` then needs --with-seen"),
     ("--no-bias", "leave out the biases"),
-    ("--no-mean", "do not center the ratings"),
+    ("--no-mean", "do not centre the ratings"),
 )
 
 
@@ -189,8 +189,8 @@ def _add_reading(
     sub.add_argument("--columns", type=kind, metavar=metavar, help=text)
     text = "text between two fields, such as ';' or '\\t'; default: detected"
     sub.add_argument("--sep", type=_separator, help=text)
-    text = "the first line is data; default: detected"
-    sub.add_argument("--no-header", action="store_true", help=text)
+    text = "whether the first line holds the names of the columns; default: detected"
+    sub.add_argument("--header", action=argparse.BooleanOptionalAction, help=text)
 
 
 def _add_output(sub: argparse.ArgumentParser) -> None:

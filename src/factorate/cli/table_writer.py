@@ -55,7 +55,7 @@ def write_tables(
 
 
 def _is_device(path: str) -> bool:
-    """Return whether a path is standard output, or what is neither a file nor a folder."""
+    """Return whether a path is standard output, a device, a FIFO or a socket."""
     target = Path(path)
     return path in STANDARD_OUTPUT or (
         target.exists() and not target.is_file() and not target.is_dir()
