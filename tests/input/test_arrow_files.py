@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from forms import EXPECTED, FRAME, content, read
 from optional import present
@@ -41,10 +42,22 @@ def test_feather_files_are_read(tmp_path: Path) -> None:
 
 def test_errors_name_the_column(tmp_path: Path) -> None:
     path = tmp_path / "r.arrow"
-    with pytest.raises(ValueError, match="column 'user' has type double; expected ids"):
-        read(write(path, FRAME | {"user": [1.0] * 4}))
+    with pytest.raises(ValueError, match=r"column 'user' is 2.5 in row 1; ids that are floats"):
+        read(write(path, FRAME | {"user": [1.0, 2.5, 3.0, 4.0]}))
+    with pytest.raises(ValueError, match=r"column 'user' is nan in row 3; ids that are floats"):
+        read(write(path, FRAME | {"user": [1.0, 2.0, 3.0, float("nan")]}))
+    with pytest.raises(ValueError, match=r"column 'user' has type list.*; expected ids"):
+        read(write(path, FRAME | {"user": [[1], [2], [3], [4]]}))
     with pytest.raises(ValueError, match="column 'rating' has a missing value in row 3; drop"):
         list(read_batches(write(path, FRAME | {"rating": [1, 2, 3, None]}), list, (), batch_rows=1))
+
+
+def test_ids_that_are_whole_floats_are_integers(tmp_path: Path) -> None:
+    """Regression: a merge or an encoder turns integers into floats."""
+    frame = FRAME | {"user": [1.0, 2.0, 3.0, 1.0]}
+    ids = read(write(tmp_path / "r.arrow", frame)).user_index.ids
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("stream", [False, True])

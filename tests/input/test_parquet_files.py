@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from forms import read
 from optional import present
@@ -15,7 +16,10 @@ from optional import pyarrow as pa
 
 from factorate._input.files import read_batches
 
-IDS = "expected ids: booleans, integers, text, bytes, timestamps, dates or whole decimal128"
+IDS = (
+    "expected ids: booleans, integers, text, bytes, timestamps, dates, whole decimal128 or "
+    "whole floats"
+)
 NUMBERS = "expected ratings: real numbers"
 TWO_INTEGERS = pa.array([1, 2])
 
@@ -53,8 +57,8 @@ def test_errors_name_the_type_of_a_column(path: Path, name: str) -> None:
 
 def test_ids_and_ratings_have_different_types(path: Path) -> None:
     present(pa)
-    with pytest.raises(ValueError, match=f"column 'user' has type double; {IDS}"):
-        read(write(path, user=pa.array([1.0, 2.0])))
+    with pytest.raises(ValueError, match=f"column 'user' has type halffloat; {IDS}"):
+        read(write(path, user=pa.array(np.ones(2, np.float16))))
     with pytest.raises(ValueError, match=rf"'item' has type decimal256\(70, 0\); {IDS}"):
         read(write(path, item=pa.array([Decimal(1), Decimal(2)], pa.decimal256(70, 0))))
     with pytest.raises(ValueError, match=f"column 'rating' has type string; {NUMBERS}"):

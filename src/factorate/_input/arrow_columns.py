@@ -12,7 +12,7 @@ from factorate._utils.validation import escape, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-IDS = "ids: booleans, integers, text, bytes, timestamps, dates or whole decimal128"
+IDS = "ids: booleans, integers, text, bytes, timestamps, dates, whole decimal128 or whole floats"
 RATINGS = "ratings: real numbers"
 
 
@@ -30,7 +30,7 @@ def check_types(schema: Any, chosen: Sequence[str], file: str) -> None:
     """
     for role, name in zip(ROLES, chosen, strict=False):
         found, is_id = schema.field(name).type, role != "ratings"
-        if not (_holds_ids(found) if is_id else _holds_numbers(found)):
+        if not (_holds_ids(found) or _is_float(found) if is_id else _holds_numbers(found)):
             expected = IDS if is_id else RATINGS
             raise ValueError(f"{_where(file, name)} has type {escape(found)}; expected {expected}")
 
@@ -54,6 +54,8 @@ def check_values(table: Any, file: str, first_row: int) -> Any:
         if column.null_count:
             row = first_row + pyarrow.compute.index(column.is_null(), True).as_py()
             raise ValueError(f"{where} has a missing value in row {row}; drop that row")
+        if _is_float(field.type) and role != "ratings":
+            table = table.set_column(position, field.name, _to_integers(column, where, first_row))
         if pyarrow.types.is_decimal(field.type) and role != "ratings":
             whole = pyarrow.compute.equal(pyarrow.compute.floor(column), column)
             row = pyarrow.compute.index(whole, False).as_py()
@@ -108,6 +110,27 @@ def _holds_ids(found: Any) -> bool:
         types.is_date,
     )
     return any(is_kind(found) for is_kind in kinds)
+
+
+def _is_float(found: Any) -> bool:
+    types = arrow().types
+    return bool(types.is_float32(found) or types.is_float64(found))
+
+
+def _to_integers(column: Any, where: str, first_row: int) -> Any:
+    """Return ids that are floats as integers; raise ValueError unless they are whole numbers."""
+    pyarrow = arrow()
+    compute = pyarrow.compute
+    limit = 2**24 if pyarrow.types.is_float32(column.type) else 2**53  # beyond it, digits are lost
+    is_whole = compute.equal(compute.floor(column), column)
+    is_exact = compute.and_(is_whole, compute.less_equal(compute.abs(column), float(limit)))
+    row = compute.index(is_exact, False).as_py()
+    if row >= 0:
+        raise ValueError(
+            f"{where} is {column[row].as_py()} in row {first_row + row}; ids that are floats are "
+            f"whole numbers, up to {limit:,} in size"
+        )
+    return column.cast(pyarrow.int64())
 
 
 def _check_range(column: Any, where: str) -> None:
