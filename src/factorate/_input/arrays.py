@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.column_names import ROLES, find_columns
+from factorate._input.column_names import MINIMUM_TIME, ROLES, find_columns
 from factorate._utils.validation import (
     check_numeric,
     check_rows,
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from factorate._input.column_names import Names
 
     Data = list[Any] | NDArray[Any]
-
-# No rating is as large. The number of seconds from 1970 is, since 1973.
-MINIMUM_TIME = 10**8
 
 
 def read_array(

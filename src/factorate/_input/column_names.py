@@ -22,6 +22,7 @@ ALIASES = {
     "item": ("item", "items", "itemid", "movieid", "bookid"),
     "rating": ("rating", "ratings", "stars"),
 }
+MINIMUM_TIME = 10**8  # no rating is as large; the number of seconds since 1970 is, from 1973 on
 TIMES = frozenset({"time", "timestamp", "date", "datetime"})
 # The names that pandas and polars give to two columns without names.
 TWO_UNNAMED = ([0, 1], ["column_0", "column_1"])

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from factorate._input.column_names import is_known_name, is_number, plain_name
+from factorate._input.column_names import MINIMUM_TIME, is_known_name, is_number, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,6 @@ SEPARATOR_NAMES = {"\t": "tab", " ": "blank", ",": "comma", ";": "semicolon"}
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 ID_HEADERS = frozenset({"id", "ids"})  # of a single column
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
-MIN_TIMESTAMP = 10**8  # seconds since 1970: a day in 1973
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,4 +177,4 @@ def _is_number(text: str) -> bool:
 
 def _is_timestamp(text: str) -> bool:
     value = text.strip()
-    return bool(DATE.match(value)) or (is_number(value) and float(value) >= MIN_TIMESTAMP)
+    return bool(DATE.match(value)) or (is_number(value) and float(value) >= MINIMUM_TIME)
