@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optional import pandas as pd
 from optional import scipy
 
@@ -17,11 +19,12 @@ from factorate._training.losses import mean_loss
 from factorate._training.update_rule import UpdateRule
 from factorate._utils.workers import Workers
 
-REGULARIZATION = 0.05
+REGULARIZATION, SHRINKAGE = 0.05, 0.7
 PARAMETERS: dict[str, Any] = {
     "n_factors": 6,
     "n_epochs": 5,
     "regularization": REGULARIZATION,
+    "shrinkage": SHRINKAGE,
     "random_state": 0,
 }
 
@@ -55,6 +58,7 @@ def row_by_reference(model: ft.MatrixFactorization, items: Any, ratings: Any) ->
         mean=factors.mean,
         scale=factors.scale,
         regularization=REGULARIZATION,
+        shrinkage=SHRINKAGE,
         fit_bias=model.fit_bias,
     )
 
@@ -74,7 +78,8 @@ def test_the_reference_minimizes_the_objective_of_training(fit_bias: bool) -> No
     def objective(w: Any) -> float:
         p, b = w[:-1], w[-1] if fit_bias else 0.0
         errors = z - b - Q[items] @ p
-        return float(np.sum(errors**2 + REGULARIZATION * (p @ p + b * b)) / 2)
+        penalty = REGULARIZATION * len(z) + SHRINKAGE
+        return float(errors @ errors + penalty * (p @ p + b * b)) / 2
 
     found = scipy.optimize.minimize(objective, np.zeros(7), tol=1e-12)
     p, b = row_by_reference(model, items, ratings)
@@ -110,6 +115,7 @@ def test_items_equal_the_reference_with_sides_exchanged() -> None:
             mean=factors.mean,
             scale=factors.scale,
             regularization=REGULARIZATION,
+            shrinkage=SHRINKAGE,
         )
         row = model.items_.tolist().index(item)
         np.testing.assert_allclose(model.item_factors_[row], p, 1e-9, 1e-12)
@@ -121,19 +127,23 @@ def fixed_side(factors: Any, fit_bias: bool) -> FixedSide:
     return FixedSide(factors=factors, bias=bias, mean=0.0, scale=1.0, fit_bias=fit_bias)
 
 
-def solve(fixed: FixedSide, columns: Any, n_rows: int, penalty: Penalty, **sizes: int) -> Any:
+def penalty(regularization: float, shrinkage: float = 0.0) -> Penalty:
+    return Penalty(regularization, regularization, shrinkage, shrinkage)
+
+
+def solve(fixed: FixedSide, columns: Any, n_rows: int, penalties: Penalty, **sizes: int) -> Any:
     rows, others, values = columns
     ratings = RowRatings(rows=rows, others=others, values=values, n_rows=n_rows)
-    return solve_exactly(fixed, ratings, penalty, **sizes)
+    return solve_exactly(fixed, ratings, penalties, **sizes)
 
 
 def test_the_sizes_of_batches_do_not_change_the_solution() -> None:
     users, items, values = new_ratings()
     columns = (users - 1000).astype(np.int32), items.astype(np.int32), values
     fixed = fixed_side(np.random.default_rng(0).normal(size=(60, 6)), fit_bias=True)
-    expected = solve(fixed, columns, 7, Penalty(0.1, 0.1))
+    expected = solve(fixed, columns, 7, penalty(0.1, 2.0))
     for got, wanted in zip(
-        solve(fixed, columns, 7, Penalty(0.1, 0.1), cells=1, slab=7), expected, strict=True
+        solve(fixed, columns, 7, penalty(0.1, 2.0), cells=1, slab=7), expected, strict=True
     ):
         np.testing.assert_allclose(got, wanted, 1e-9)
 
@@ -157,19 +167,44 @@ def test_without_regularization_the_solution_is_the_shortest(n: int, regularizat
     Q, ratings = generator.normal(size=(40, 5)), generator.normal(size=n)
     rows, items = np.zeros(n, np.int32), generator.permutation(40)[:n].astype(np.int32)
     fixed = fixed_side(Q, fit_bias=False)
-    penalty = Penalty(regularization, regularization)
-    found, _ = solve(fixed, (rows, items, ratings), 1, penalty)
+    found, _ = solve(fixed, (rows, items, ratings), 1, penalty(regularization))
     np.testing.assert_allclose(found[0], np.linalg.pinv(Q[items]) @ ratings, 1e-8)
     twice = np.tile(rows, 2), np.tile(items, 2), np.tile(ratings, 2)
-    np.testing.assert_allclose(solve(fixed, twice, 1, penalty)[0], found, 1e-8)
+    np.testing.assert_allclose(solve(fixed, twice, 1, penalty(regularization))[0], found, 1e-8)
 
 
 def test_factors_and_bias_have_their_own_penalties() -> None:
     fixed = fixed_side(np.ones((2, 1)), fit_bias=True)
     rows, items, ratings = np.zeros(2, np.int32), np.arange(2, dtype=np.int32), np.ones(2)
-    (factor,), bias = solve(fixed, (rows, items, ratings), 1, Penalty(1e9, 1.0))
-    assert abs(factor[0]) < 1e-6
-    assert bias[0] == pytest.approx(0.5)
+    for penalties, expected in (
+        (Penalty(1e9, 1.0, 0.0, 0.0), 2 / (2 + 2 * 1.0)),
+        (Penalty(0.0, 0.0, 1e9, 3.0), 2 / (2 + 3.0)),
+        (Penalty(0.0, 0.5, 1e9, 3.0), 2 / (2 + 2 * 0.5 + 3.0)),
+    ):
+        (factor,), bias = solve(fixed, (rows, items, ratings), 1, penalties)
+        assert abs(factor[0]) < 1e-6
+        assert bias[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 10, 1000])
+def test_a_bias_is_the_sum_of_the_residuals_over_their_number_plus_the_shrinkage(n: int) -> None:
+    fixed = fixed_side(np.zeros((1000, 2)), fit_bias=True)
+    columns = np.zeros(n, np.int32), np.arange(n, dtype=np.int32), np.full(n, 1.5)
+    _, bias = solve(fixed, columns, 1, penalty(0.0, 3.0))
+    assert bias[0] == pytest.approx(1.5 * n / (n + 3.0))
+
+
+@given(seed=st.integers(0, 2**32 - 1), regularization=st.floats(0, 1), n=st.integers(1, 12))
+def test_more_shrinkage_gives_a_shorter_row(seed: int, regularization: float, n: int) -> None:
+    generator = np.random.default_rng(seed)
+    fixed = fixed_side(generator.normal(size=(12, 4)), fit_bias=True)
+    columns = np.zeros(n, np.int32), np.arange(n, dtype=np.int32), generator.normal(size=n)
+    norms = []
+    for shrinkage in (0.01, 0.5, 4.0, 1e12):
+        factors, bias = solve(fixed, columns, 1, penalty(regularization, shrinkage))
+        norms.append(float(np.linalg.norm([*factors[0], bias[0]])))
+    assert norms == sorted(norms, reverse=True)
+    assert norms[-1] < 1e-9
 
 
 def test_rows_of_any_number_of_ratings_equal_the_reference() -> None:
@@ -180,7 +215,7 @@ def test_rows_of_any_number_of_ratings_equal_the_reference() -> None:
     rows = np.repeat(np.arange(20, dtype=np.int32), counts)
     items = generator.integers(0, 40, len(rows), np.int32)
     ratings = generator.normal(size=len(rows))
-    P, bias = solve(fixed, (rows, items, ratings), 20, Penalty(0.1, 0.1))
+    P, bias = solve(fixed, (rows, items, ratings), 20, penalty(0.1, 0.8))
     for row in range(20):
         mine = rows == row
         p, b = np.zeros(3), 0.0
@@ -193,10 +228,11 @@ def test_rows_of_any_number_of_ratings_equal_the_reference() -> None:
                 mean=0.0,
                 scale=1.0,
                 regularization=0.1,
+                shrinkage=0.8,
             )
         np.testing.assert_allclose([*P[row], bias[row]], [*p, b], 1e-9)
     empty = rows[:0], items[:0], ratings[:0]
-    assert not solve(fixed, empty, 4, Penalty(0.1, 0.1))[0].any()
+    assert not solve(fixed, empty, 4, penalty(0.1, 0.8))[0].any()
 
 
 # Other rules than the squared loss with L2
@@ -240,8 +276,10 @@ def test_rows_trained_under_other_losses_are_near_the_minimum(name: str, side: i
         z = (ratings[mine] - old.mean) / old.scale
 
         def objective(w: Any, Q: Any = Q, b: Any = b, z: Any = z) -> float:
-            penalty = REGULARIZATION * w @ w / 2 + l1 * np.abs(w).sum()
-            return mean_loss(rule, z, Q @ w[:-1] + w[-1] + b) + float(penalty)
+            l2 = REGULARIZATION + SHRINKAGE / len(z)
+            return mean_loss(rule, z, Q @ w[:-1] + w[-1] + b) + float(
+                l2 * w @ w / 2 + l1 * np.abs(w).sum()
+            )
 
         got = np.append(
             found[0][-7 + number] / np.sqrt(old.scale), found[1][-7 + number] / old.scale
@@ -399,7 +437,7 @@ def test_after_an_error_the_model_is_unchanged() -> None:
     with pytest.raises(ValueError, match=r"ratings\[0\] is nan"):
         model.add_users(([1000], [1], [float("nan")]))
     with pytest.raises(ValueError, match=r"give user (factors|bias) too large for float32"):
-        model.set_params(regularization=0.0).add_users(
+        model.set_params(regularization=0.0, shrinkage=0.0).add_users(
             ([1000] * 7, range(7), [3e38, -3e38] * 3 + [0])
         )
     with pytest.raises(TypeError, match="users is None; expected a column"):
