@@ -9,6 +9,7 @@ computed from the ratings minus the contribution of the SVD++ terms.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 CHUNK = 1 << 13  # ratings whose factors are read at a time
+MAX_TRAINED_PENALTY = 1e6  # a higher one gives nearly the same zeros
 
 
 def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Settings) -> FittedState:
@@ -178,18 +180,22 @@ def _compute(
 def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, PerKind]:
     """Return the penalty of the new rows, and learning rates that are 0 on the fixed side.
 
-    The other side is already trained, so both use the higher of the two rates.
+    The other side is already trained, so both use the higher of the two rates, lowered where one
+    update with all of c would move a parameter beyond 0: training lowers c instead.
     """
-    rates, l2, shrinkage = settings.rates, settings.l2, settings.shrinkage
-    if side == "user":
-        rate = max(rates.user_factors, rates.user_bias)
-        penalty = Penalty(
-            l2.user_factors, l2.user_bias, shrinkage.user_factors, shrinkage.user_bias
-        )
-        return penalty, PerKind(rate, 0.0, rate, 0.0)
-    rate = max(rates.item_factors, rates.item_bias)
-    penalty = Penalty(l2.item_factors, l2.item_bias, shrinkage.item_factors, shrinkage.item_bias)
-    return penalty, PerKind(0.0, rate, 0.0, rate)
+    first = 0 if side == "user" else 1
+    kinds = first, first + 2
+    rate = max(settings.rates[kind] for kind in kinds)
+    root = math.sqrt(settings.n_factors) if settings.rule.adagrad else 1.0  # as in row_constants
+    rates = [0.0] * 4
+    for kind, growth in zip(kinds, (root, 1.0), strict=True):
+        penalty = min(settings.l2[kind] + settings.shrinkage[kind], MAX_TRAINED_PENALTY)
+        rates[kind] = rate / max(1.0, rate * growth * penalty)
+    l2, shrinkage = settings.l2, settings.shrinkage
+    return (
+        Penalty(*(each[kind] for each in (l2, shrinkage) for kind in kinds)),
+        PerKind(*rates),
+    )
 
 
 def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> Doubles:
