@@ -297,10 +297,15 @@ def test_rows_trained_under_other_losses_are_near_the_minimum(
         assert objective(got) < 1.01 * lowest + 0.001
 
 
-def test_ratings_of_unknown_items_only_give_zeros_under_any_rule() -> None:
-    with pytest.warns(ft.UnknownIdWarning):
-        model = fitted(loss="huber").add_users(([1000], [500], [3.0]))
+@pytest.mark.parametrize("svdpp", [False, True])
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_ratings_of_unknown_items_only_give_a_bias(loss: str, svdpp: bool) -> None:
+    model = fitted(loss=loss, svdpp=svdpp, huber_delta=100.0, dtype="float64", regularization=0.0)
+    users, items = np.full(4, 1000), np.arange(500, 504)
+    ratings = np.array([1.0, 2.0, 3.0, 4.0]) + model.global_mean_
+    model.add_users((users, items, ratings), unknown="ignore")
     assert not model.user_factors_[-1].any()
+    assert model.user_bias_[-1] == pytest.approx(10 / (4 + SHRINKAGE), rel=0.02)
 
 
 def test_after_an_interrupt_the_model_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,18 +378,78 @@ def test_seen_items_are_added() -> None:
     assert state(without).seen is None
 
 
-def test_unknown_items_are_left_out_with_a_warning() -> None:
-    model, other = fitted(), fitted()
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_unknown_rows_have_factors_and_a_bias_of_0(side: str) -> None:
+    model = fitted(dtype="float64")
+    factors = state(model).factors
+    others = np.array([3, 4, 500, 7, 600, 500])
+    ratings = np.array([10.0, 40.0, 25.0, 30.0, 50.0, 35.0])
+    columns = np.full(6, 1000), others, ratings
+    if side == "user":
+        model.add_users(columns, unknown="ignore")
+        Q, bias = factors.item_factors, factors.item_bias
+        found = model.user_factors_[-1], model.user_bias_[-1]
+    else:
+        model.add_items((others, columns[0], ratings), unknown="ignore")
+        Q, bias = factors.user_factors, factors.user_bias
+        found = model.item_factors_[-1], model.item_bias_[-1]
+    rows = np.where(others < len(Q), others, len(Q))
+    p, b = reference.fold_in(
+        rows,
+        ratings,
+        np.vstack([Q, np.zeros(6)]),
+        np.append(bias, 0.0),
+        mean=factors.mean,
+        scale=factors.scale,
+        regularization=REGULARIZATION,
+        shrinkage=SHRINKAGE,
+    )
+    np.testing.assert_allclose(found[0], p, 1e-9, 1e-12)
+    assert found[1] == pytest.approx(b)
+
+
+def test_unknown_items_do_not_count_in_svdpp_terms() -> None:
+    model = fitted(svdpp=True, dtype="float64")
+    known, ratings = np.array([3, 8, 20]), np.array([10.0, 40.0, 25.0])
+    with_unknown = np.append(known, [500, 600]), np.append(ratings, [model.global_mean_] * 2)
+    model.set_params(regularization=1e9).add_users(
+        (np.full(5, 1000), *with_unknown), unknown="ignore"
+    )
+    expected = model.svdpp_factors_[known].sum(axis=0) / np.sqrt(3)
+    np.testing.assert_allclose(model.user_factors_[-1], expected, rtol=1e-5, atol=1e-8)
+
+
+def test_without_biases_ratings_of_unknown_items_are_left_out() -> None:
+    model, other = fitted(fit_bias=False), fitted(fit_bias=False)
+    model.add_users(([1000] * 3, [3, 500, 4], [1.0, 9.0, 2.0]), unknown="ignore")
+    other.add_users(([1000] * 2, [3, 4], [1.0, 2.0]))
+    np.testing.assert_array_equal(model.user_factors_, other.user_factors_)
+    assert not model.user_bias_.any()
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_the_order_of_ratings_of_unknown_items_does_not_matter(loss: str) -> None:
+    users, items, ratings = new_ratings()
+    columns = users, np.where(items % 3 == 0, items + 500, items), ratings
+    together = fitted(loss=loss).add_users(columns, unknown="ignore")
+    order = np.random.default_rng(0).permutation(len(users))
+    shuffled = fitted(loss=loss).add_users(
+        tuple(column[order] for column in columns), unknown="ignore"
+    )
+    np.testing.assert_array_equal(together.user_factors_, shuffled.user_factors_)
+    np.testing.assert_array_equal(together.user_bias_, shuffled.user_bias_)
+
+
+def test_unknown_items_give_a_warning() -> None:
+    model = fitted()
     with pytest.warns(
         ft.UnknownIdWarning, match=r"2 of 4 rows name 2 unknown items \(500, 600\): their"
     ) as seen:
         model.add_users(([1000, 1000, 1000, 1001], [3, 4, 500, 600], [1.0, 2.0, 3.0, 4.0]))
     assert seen[0].filename == __file__
-    other.add_users(([1000, 1000], [3, 4], [1.0, 2.0]))
-    np.testing.assert_array_equal(model.user_factors_[90], other.user_factors_[90])
     assert not model.user_factors_[91].any()
     assert model.predict(([1001], [3]))[0] == pytest.approx(
-        model.global_mean_ + model.item_bias_[3], rel=1e-6
+        model.global_mean_ + model.user_bias_[91] + model.item_bias_[3], rel=1e-6
     )
     with pytest.warns(ft.UnknownIdWarning, match="1 of 1 rows names 1 unknown user"):
         model.add_items(([4000], [3000], [1.0]))
@@ -467,12 +532,12 @@ def test_recommend_for_equals_recommend_after_add_users() -> None:
         mine, model = users == user, fitted()
         before = state(model)
         expected = added.recommend(user, n=20)
-        for given in (
+        for form in (
             (items[mine], ratings[mine]),
             dict(zip(items[mine].tolist(), ratings[mine].tolist(), strict=True)),
             (pd.Series(items[mine]), pd.Series(ratings[mine])),
         ):
-            for got, wanted in zip(model.recommend_for(given, n=20), expected, strict=True):
+            for got, wanted in zip(model.recommend_for(form, n=20), expected, strict=True):
                 np.testing.assert_array_equal(got, wanted)
         assert state(model) is before
     without_seen = fitted(keep_seen=False).recommend_for({7: 30.0}, n=60)
@@ -480,13 +545,16 @@ def test_recommend_for_equals_recommend_after_add_users() -> None:
     assert np.isnan(without_seen[1][-1])
 
 
-def test_without_ratings_items_are_ranked_by_bias() -> None:
+def test_without_ratings_of_known_items_items_are_ranked_by_bias() -> None:
     model = fitted()
     expected = np.sort(np.float32(model.global_mean_) + model.item_bias_)[::-1]
-    np.testing.assert_array_equal(model.recommend_for({}, n=60)[1], expected)
+    items, scores = model.recommend_for({}, n=60)
+    np.testing.assert_array_equal(scores, expected)
     np.testing.assert_array_equal(model.recommend_for(([], []), n=60)[1], expected)
     with pytest.warns(ft.UnknownIdWarning, match=r"names 1 unknown item \(500\)") as seen:
-        np.testing.assert_array_equal(model.recommend_for({500: 4.0}, n=60)[1], expected)
+        ranked, lower = model.recommend_for({500: 4.0}, n=60)
+    np.testing.assert_array_equal(ranked, items)
+    assert (lower < scores).all()
     assert seen[0].filename == __file__
 
 
