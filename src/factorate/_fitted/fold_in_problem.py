@@ -65,13 +65,12 @@ def replace_unknown(fixed: FixedSide, ratings: RowRatings) -> tuple[FixedSide, R
         return fixed, ratings
     kept = np.flatnonzero(known)
     used, columns = np.unique(ratings.others[kept], return_inverse=True)
-    columns = columns.astype(np.int32)
     if fixed.fit_bias:
         unknown = np.flatnonzero(~known)
         # A row may have several; sorted, they are summed in the same order whatever that of input.
         unknown = unknown[np.lexsort((ratings.values[unknown], ratings.rows[unknown]))]
         kept = np.append(kept, unknown)
-        columns = np.append(columns, np.full(len(unknown), len(used), np.int32))
+        columns = np.append(columns, np.full(len(unknown), len(used)))
     zeros = np.zeros((1, fixed.factors.shape[1]), fixed.factors.dtype)
     return (
         dataclasses.replace(
@@ -80,6 +79,9 @@ def replace_unknown(fixed: FixedSide, ratings: RowRatings) -> tuple[FixedSide, R
             bias=np.append(fixed.bias[used], zeros[0, :1]),
         ),
         dataclasses.replace(
-            ratings, rows=ratings.rows[kept], others=columns, values=ratings.values[kept]
+            ratings,
+            rows=ratings.rows[kept],
+            others=columns.astype(np.int32),
+            values=ratings.values[kept],
         ),
     )
