@@ -472,7 +472,8 @@ class FactorModel(sklearn_protocol.Estimator):
         --------
         >>> import factorate as ft
         >>> ratings = [1, 1, 2, 3], ["tea", "jam", "tea", "rye"], [5, 2, 4, 1]
-        >>> model = ft.MatrixFactorization(2, n_epochs=500, random_state=0).fit(ratings)
+        >>> model = ft.MatrixFactorization(2, n_epochs=500, shrinkage=0, random_state=0)
+        >>> _ = model.fit(ratings)
         >>> model.predict(([1, 3], ["tea", "rye"])).round()
         array([5., 1.], dtype=float32)
         """

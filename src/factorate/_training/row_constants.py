@@ -87,7 +87,7 @@ def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) 
 
     Examples
     --------
-    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.5]))
+    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.25]))
     array([2. , 0.2])
     """
     with np.errstate(divide="ignore", over="ignore"):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_FACTORS = 1 << 16
 DEFAULT_REGULARIZATION = {"factors": 0.025, "biases": 0.004}
 NO_PENALTY = {"factors": 0.0, "biases": 0.0}
-# For centred ratings: 0 is then the mean, towards which rows with few ratings are drawn.
+# For ratings centred at their mean or median, towards which rows with few ratings are drawn.
 DEFAULT_SHRINKAGE = {"factors": 4.5, "user_bias": 3.3, "item_bias": 2.2}
 DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
 
@@ -132,7 +132,7 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     default_rates = DEFAULT_RATES[learning_rate_schedule]
     rates = check_per_kind("learning_rate", parameters["learning_rate"], default_rates, above=0)
     fit_mean = check_flag("fit_mean", parameters["fit_mean"])
-    centred = fit_mean and not rule.nonnegative
+    centred = fit_mean and not rule.nonnegative and rule.loss not in losses.TWO_VALUED
     l2, shrinkage, l1 = (
         check_per_kind(name, parameters[name], default)
         for name, default in (
