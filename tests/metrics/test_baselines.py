@@ -42,9 +42,9 @@ def test_users_and_items_without_ratings_have_no_bias() -> None:
 
 def test_sums_of_large_ratings_do_not_overflow() -> None:
     """Biases are proportional to the ratings, up to the largest numbers."""
-    rows = np.array([0, 0, 1, 1], np.int32), np.array([0, 1, 0, 1], np.int32)
+    users, items = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.int32)
     values = np.array([1.0, 0.5, 0.75, 0.25])
-    small, large = (damped_biases(*rows, values * 2.0**k, (2, 2)) for k in (0, 1023))
+    small, large = (damped_biases(users, items, values * 2.0**k, (2, 2)) for k in (0, 1023))
     assert large.mean == small.mean * 2.0**1023
     np.testing.assert_array_equal(large.item_bias, small.item_bias * 2.0**1023)
 
@@ -61,7 +61,8 @@ def test_evaluate_compares_with_the_mean_and_biases(split: tuple[Any, Any]) -> N
     alone = model.evaluate((users, items, ratings))
     assert list(errors) == [*alone, "mean_rmse", "mean_mae", "biases_rmse", "biases_mae"]
     assert {name: errors[name] for name in alone} == alone
-    biases = damped_biases(*training[:2], training[2].astype(np.float64), (60, 80))
+    rows = training[0], training[1]
+    biases = damped_biases(*rows, training[2].astype(np.float64), (60, 80))
     for name, predicted in (
         ("mean", np.full(len(ratings), training[2].mean(dtype=np.float64))),
         ("biases", biases.predict(users, items)),

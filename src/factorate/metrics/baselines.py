@@ -66,7 +66,8 @@ class Biases(NamedTuple):
             np.append(bias, 0.0).take(rows)  # row −1 is the last
             for bias, rows in ((self.user_bias, user_rows), (self.item_bias, item_rows))
         )
-        return self.mean + user_bias + item_bias
+        predicted: Doubles = self.mean + user_bias + item_bias
+        return predicted
 
 
 def damped_biases(
