@@ -1019,7 +1019,8 @@ class FactorModel(sklearn_protocol.Estimator):
         Raises
         ------
         TypeError, ValueError
-            If an argument is invalid, or ids are of another type than in training.
+            If an argument is invalid, ids are of another type than in training, or the model has no
+            factors.
         ImportError
             If `as_frame` is True and no library of DataFrames is installed.
         UnknownIdError
@@ -1109,7 +1110,8 @@ class FactorModel(sklearn_protocol.Estimator):
         Raises
         ------
         TypeError, ValueError
-            If an argument is invalid, or ids are of another type than in training.
+            If an argument is invalid, ids are of another type than in training, or the model has no
+            factors.
         ImportError
             If `as_frame` is True and no library of DataFrames is installed.
         UnknownIdError
@@ -1159,7 +1161,7 @@ class FactorModel(sklearn_protocol.Estimator):
         ImportError
             If scikit-learn is not installed.
         TypeError, ValueError
-            If `n_groups` is not an integer in its range, or the model has no users.
+            If `n_groups` is not an integer in its range, or the model has no users or factors.
         NotFittedError
             If the model is not fitted.
 
@@ -1193,7 +1195,7 @@ class FactorModel(sklearn_protocol.Estimator):
         ImportError
             If scikit-learn is not installed.
         TypeError, ValueError
-            If `n_groups` is not an integer in its range, or the model has no items.
+            If `n_groups` is not an integer in its range, or the model has no items or factors.
         NotFittedError
             If the model is not fitted.
 
