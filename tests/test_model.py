@@ -206,7 +206,7 @@ def test_parameters_are_stored_unchanged_and_validated_by_fit(columns: Any) -> N
 
 
 BAD_PARAMETERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "n_factors": ({"n_factors": 0}, ValueError, "n_factors is 0; expected an integer from 1"),
+    "n_factors": ({"n_factors": -1}, ValueError, "n_factors is -1; expected an integer from 0"),
     "n_factors huge": ({"n_factors": 10**400}, ValueError, "from 1 to 65536"),
     "rate huge": ({"learning_rate": 10**400}, ValueError, "expected a finite number"),
     "fit_bias": ({"fit_bias": "no"}, TypeError, "fit_bias is 'no'; expected True or False"),
