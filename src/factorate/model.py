@@ -50,7 +50,7 @@ class MatrixFactorization(FactorModel):
     Parameters
     ----------
     n_factors : int, default=64
-        Number of latent factors, K.
+        Number of latent factors, K. With 0, the model consists of the mean and the biases alone.
     n_epochs : int, default=10
         Number of passes over the training ratings.
     learning_rate : float, dict or None, default=None

@@ -38,7 +38,7 @@ def make_row_constants(schedule: Schedule, settings: Settings, factor: float) ->
     AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
     the sum, so the rate of factors is multiplied by √K.
     """
-    root = np.sqrt(settings.n_factors) if settings.rule.adagrad else 1.0
+    root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     dtype = schedule.ratings.dtype
 
     def of_side(counts: Doubles, factors: int, bias: int) -> Floats:

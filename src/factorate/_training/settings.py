@@ -41,7 +41,7 @@ class Settings:
     Attributes
     ----------
     n_factors : int
-        K.
+        K; 0 for biases alone.
     n_epochs : int
         Number of epochs.
     rates, l2, shrinkage, l1 : PerKind
@@ -146,11 +146,17 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     check_partial_rates(parameters)
     for name in ("clip", "keep_seen", "verbose", "warm_start"):
         check_flag(name, parameters[name])
+    n_factors = check_count("n_factors", parameters["n_factors"], 0, MAX_FACTORS)
+    if n_factors == 0 and not rule.fit_bias:
+        raise ValueError(
+            "n_factors=0 is the model of biases alone; it needs fit_bias=True, or choose "
+            "n_factors of at least 1"
+        )
     svdpp = check_flag("svdpp", parameters["svdpp"])
     if svdpp:
-        _check_svdpp(rule, l1)
+        _check_svdpp(n_factors, rule, l1)
     return Settings(
-        n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
+        n_factors=n_factors,
         n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
         rates=rates,
         l2=l2,
@@ -228,8 +234,12 @@ def _check_count_scale(value: object, rule: UpdateRule) -> float:
     return math.inf if rule.adagrad else scale
 
 
-def _check_svdpp(rule: UpdateRule, l1: PerKind) -> None:
+def _check_svdpp(n_factors: int, rule: UpdateRule, l1: PerKind) -> None:
     """Raise ValueError for settings that cannot be combined with SVD++ terms."""
+    if n_factors == 0:
+        raise ValueError(
+            "svdpp=True needs factors, but n_factors is 0; choose n_factors of at least 1"
+        )
     if rule.nonnegative:
         raise ValueError("svdpp=True cannot be combined with nonnegative=True; drop one of them")
     if rule.loss in losses.TWO_VALUED:

@@ -29,7 +29,7 @@ TEST_FRACTION_HELP = (
     "saves the model that was tested, which has not seen the held-out ratings"
 )
 NUMBERS = (
-    ("--factors", "n_factors", int, "number of factors"),
+    ("--factors", "n_factors", int, "number of factors; 0 for biases alone"),
     ("--epochs", "n_epochs", int, "number of passes over the ratings"),
     ("--learning-rate", "learning_rate", float, "step size of an update"),
     ("--regularization", "regularization", float, "L2 penalty of each rating"),
