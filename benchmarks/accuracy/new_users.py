@@ -2,7 +2,8 @@
 
 A fifth of the users with more than 10 ratings is left out of training; where fewer than 100 users
 have as many, a fifth of those with more than 5. Their ratings are put in random order. The first g
-are given, those after the tenth (or fifth) are predicted, the same ones for every g.
+are given, those after the tenth (or fifth) are predicted, the same ones for every g. The shrunken
+mean is μ + b_i + Σ (r − μ − b_i) / (g + c), with the c that is best on the predicted ratings.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.accuracy.tables import Options
 
 GIVEN = (1, 5, 10)
-STRENGTHS = (1, 2, 5, 10, 20)  # of the shrunken mean, in ratings
+STRENGTHS = (1, 2, 5, 10, 20)  # c of the shrunken mean
 N_USERS, N_RATINGS, N_ITEMS, RUNS = 10_000, 50, 10_677, 5
 
 
@@ -106,7 +107,7 @@ def errors(split: NewUsers, seed: int) -> dict[int, tuple[float, float, float, f
 
 
 def shrunken_mean(model: ft.MatrixFactorization, given: Ratings, test: Ratings) -> float:
-    """Return the RMSE of μ + b_i + Σ (r − μ − b_i) / (g + c), for the best c on the test set."""
+    """Return the RMSE of the item biases plus the shrunken mean of the residuals, for the best c."""
 
     def base(ratings: Ratings) -> Any:
         return model.predict((ratings.users, ratings.items), unknown="ignore")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-import factorate as ft
 from benchmarks.accuracy.data import read, standard_split
 from benchmarks.accuracy.models import error, fit
 from benchmarks.accuracy.tables import print_head, print_row
+from factorate._training.settings import DEFAULT_REGULARIZATION, DEFAULT_SHRINKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 EPOCHS = (5, 10, 20, 40)
 FACTORS = (0, 8, 16, 32, 64, 128)
-SCALES = (0.25, 0.5, 1, 2, 4)
+SCALES = (0, 0.25, 0.5, 1, 2, 4)
+SCALED = {"regularization": DEFAULT_REGULARIZATION, "shrinkage": DEFAULT_SHRINKAGE}
+COUNT_SCALES = (None, 50.0, 150.0, 500.0)
 EARLY_STOPPING = {
     "learning_rate_schedule": "constant",
     "n_epochs": 60,
@@ -39,18 +41,14 @@ def variants() -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"`n_epochs={n_epochs}`", {"n_epochs": n_epochs}
     for n_factors in FACTORS:
         yield f"`n_factors={n_factors}`", {"n_factors": n_factors}
-    for scale in SCALES:
-        yield f"`regularization` × {scale:g}", {"regularization": scaled(scale)}
+    for parameter, defaults in SCALED.items():
+        for scale in SCALES:
+            scaled = {key: scale * value for key, value in defaults.items()}
+            yield f"`{parameter}` × {scale:g}", {parameter: scaled}
+    for count_scale in COUNT_SCALES:
+        yield f"`count_scale={count_scale}`", {"count_scale": count_scale}
     yield "`svdpp=True`", {"svdpp": True}
     yield "early stopping, constant rate", EARLY_STOPPING
-
-
-def scaled(scale: float) -> float | dict[str, float]:
-    """Return the default regularization times a factor."""
-    default = ft.MatrixFactorization().regularization
-    if isinstance(default, int | float):
-        return scale * default
-    return {key: scale * value for key, value in default.items()}
 
 
 def mean_error(name: str, settings: dict[str, Any], options: Options) -> float:
