@@ -37,7 +37,7 @@ def compare_with_peers(options: Options) -> None:
         print_row(name, *cells, spread(errors))
     for peer, name in sorted(TOO_SLOW):
         if peer in options.peers and name in options.sets:
-            print(f"\n{peer} on {name} is not measured: it takes more than ten minutes per fit.")
+            print(f"\n{peer} on {name} is not measured: a fit takes several minutes.")
 
 
 def peer_cell(peer: str, name: str, options: Options) -> str:

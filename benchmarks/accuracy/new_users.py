@@ -107,7 +107,7 @@ def errors(split: NewUsers, seed: int) -> dict[int, tuple[float, float, float, f
 
 
 def shrunken_mean(model: ft.MatrixFactorization, given: Ratings, test: Ratings) -> float:
-    """Return the RMSE of the item biases plus the shrunken mean of the residuals, for the best c."""
+    """Return the RMSE of item biases plus the shrunken mean of the residuals, for the best c."""
 
     def base(ratings: Ratings) -> Any:
         return model.predict((ratings.users, ratings.items), unknown="ignore")
