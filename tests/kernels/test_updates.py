@@ -65,9 +65,7 @@ class Training:
     def constants(self, state: Any) -> tuple[Any, Any]:
         """Return the learning rates and penalties of each row, as the kernels take them."""
         rates, l2 = self.rates, self.l2
-        users, items = (
-            np.empty((len(rows), 4), rows.dtype) for rows in (state[0], state[1])
-        )
+        users, items = (np.empty((len(rows), 4), rows.dtype) for rows in (state[0], state[1]))
         for side, array in enumerate((users, items)):
             for column, each in enumerate((rates, l2, rates, l2)):
                 kind = side + 2 * (column // 2)
@@ -125,7 +123,7 @@ def rates_of_rows(seed: int, n_users: int, n_items: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fit_bias", [True, False])
-@pytest.mark.parametrize("K", [1, 3, 16, 17, 64])
+@pytest.mark.parametrize("K", [0, 1, 3, 16, 17, 64])
 @pytest.mark.usefixtures("isa")
 def test_ten_epochs_agree_with_the_reference_factor_by_factor(
     dtype: str, K: int, fit_bias: bool
@@ -318,7 +316,7 @@ def test_nan_shows_in_the_sum_of_errors(dtype: str) -> None:
     assert np.isnan(train_plain(columns, state, Training(rates=0.01, l2=0.0)))
 
 
-@pytest.mark.parametrize("K", [1, 3, 16, 33])
+@pytest.mark.parametrize("K", [0, 1, 3, 16, 33])
 @pytest.mark.usefixtures("isa")
 def test_predictions_agree_with_the_reference(dtype: str, K: int) -> None:
     columns, state = problem(4, 200, 23, 31, K, dtype)
