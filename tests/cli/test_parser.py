@@ -35,10 +35,10 @@ def test_defaults_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> 
     arguments = parse_arguments(["fit", "r.csv", "-o", "m.npz"])
     assert arguments.function is commands.fit
     assert arguments.factors == defaults["n_factors"]
-    assert arguments.regularization == defaults["regularization"]
+    assert arguments.shrinkage == defaults["shrinkage"]
     assert arguments.loss == defaults["loss"]
     assert arguments.dtype == defaults["dtype"]
-    assert f"default: {defaults['regularization']}" in _help(capsys, "fit")
+    assert f"default: {defaults['n_factors']}" in _help(capsys, "fit")
 
 
 ORDERS = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RowConstants(NamedTuple):
-    """The constants of each position, as the kernels take them.
+    """The constants of each position, as the general kernel takes them.
 
     Columns are the learning rate and penalty of the factors, and those of the bias: the enum in
     _kernels/rule.pxd.
@@ -38,7 +38,7 @@ def make_row_constants(schedule: Schedule, settings: Settings, factor: float) ->
     AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
     the sum, so the rate of factors is multiplied by √K.
     """
-    root = np.sqrt(settings.n_factors) if settings.rule.adagrad else 1.0
+    root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     dtype = schedule.ratings.dtype
 
     def of_side(counts: Doubles, factors: int, bias: int) -> Floats:
@@ -51,6 +51,18 @@ def make_row_constants(schedule: Schedule, settings: Settings, factor: float) ->
     return RowConstants(
         users=of_side(schedule.user_counts, 0, 2), items=of_side(schedule.item_counts, 1, 3)
     )
+
+
+def plain_columns(constants: Floats, bias: Floats) -> Floats:
+    """Return the columns of one side that the plain kernel takes: the enum in plain.pyx.
+
+    They are the bias, the learning rate and the decay, 1 − ηλ, of the factors, and the decay of the
+    bias.
+    """
+    rate, l2, bias_rate, bias_l2 = constants.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        out: Floats = np.stack((bias, rate, 1 - rate * l2, 1 - bias_rate * bias_l2), axis=1)
+    return out
 
 
 def svdpp_decay(
@@ -87,7 +99,7 @@ def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) 
 
     Examples
     --------
-    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.5]))
+    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.25]))
     array([2. , 0.2])
     """
     with np.errstate(divide="ignore", over="ignore"):

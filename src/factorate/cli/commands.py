@@ -50,6 +50,7 @@ def fit(arguments: argparse.Namespace) -> None:
         n_epochs=arguments.epochs,
         learning_rate=arguments.learning_rate,
         regularization=arguments.regularization,
+        shrinkage=arguments.shrinkage,
         l1_regularization=arguments.l1,
         learning_rate_schedule=arguments.schedule,
         loss=arguments.loss,
