@@ -28,6 +28,8 @@ class Trial:
 
     Attributes
     ----------
+    number : int
+        Number of trials that began before.
     point : ndarray
         Coordinates of the settings.
     parameters : dict
@@ -38,10 +40,16 @@ class Trial:
         Score of each fold that was used, in their order.
     """
 
+    number: int
     point: Point
     parameters: dict[str, Any]
     round: int
     scores: list[FoldScore] = field(default_factory=list)
+
+    @property
+    def rmse(self) -> float:
+        """Mean RMSE of the folds that were used."""
+        return sum(score.rmse for score in self.scores) / len(self.scores)
 
     def loss(self, n_folds: int) -> float:
         """Return the mean loss of the first folds."""
@@ -71,6 +79,8 @@ class Problem:
         with the default settings.
     seed : int
         Seed of the choice of the settings.
+    report : callable
+        Called after every training with the number of trials and the best of them.
     """
 
     space: Space
@@ -81,6 +91,7 @@ class Problem:
     max_work: float
     is_over: Callable[[], bool]
     seed: int
+    report: Callable[[int, Trial], None] = lambda n_trials, best: None  # noqa: ARG005
 
 
 def search(problem: Problem) -> list[Trial]:
@@ -99,6 +110,8 @@ def search(problem: Problem) -> list[Trial]:
     state = _Search(problem)
     try:
         state.try_default()
+        if not problem.space.dimensions:
+            return state.ranked()
         for share, spread in ROUNDS:
             state.halve(max(2, round(share * problem.n_trials)), spread)
         state.resize()
@@ -127,7 +140,8 @@ class _Search:
         trial = self._make(self._centre)
         for fold in range(self._problem.n_folds):
             trial.scores.append(self._problem.evaluate(trial.parameters, fold))
-        self._best = trial
+            self._best = trial
+            self._problem.report(1, trial)
 
     def halve(self, n: int, spread: float) -> None:
         """Draw trials around the centre, drop half of them on every fold, and move the centre."""
@@ -215,7 +229,12 @@ class _Search:
             raise _BudgetSpent
         space = self._problem.space
         point = space.clip(point)
-        trial = Trial(point=point, parameters=space.parameters(point), round=self._round)
+        trial = Trial(
+            number=len(self._trials),
+            point=point,
+            parameters=space.parameters(point),
+            round=self._round,
+        )
         self._trials.append(trial)
         return trial
 
@@ -228,6 +247,7 @@ class _Search:
                 raise _BudgetSpent
             self._work += work
             trial.scores.append(problem.evaluate(trial.parameters, len(trial.scores)))
+            problem.report(len(self._trials), self._best)
 
     def _offsets(self, n: int) -> list[Point]:
         """Return points of a Latin hypercube [-1, 1]^d, with sizes 0.

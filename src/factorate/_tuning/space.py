@@ -21,6 +21,11 @@ SEARCHED = ("n_factors", "n_epochs", "learning_rate", "regularization", "svdpp")
 FACTOR_STEP = 16  # numbers of factors are multiples of it, because rows are padded to them
 
 
+def is_auto(value: object) -> bool:
+    """Return whether a parameter is to be searched."""
+    return isinstance(value, str) and value == AUTO
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
     """One number that is searched.
@@ -116,7 +121,7 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
         tuple(
             Dimension(parameter=name, key=key, default=default, low=low, high=high)
             for (name, key), (default, low, high) in numbers.items()
-            if parameters[name] == AUTO and default > 0
+            if is_auto(parameters[name]) and default > 0
         )
     )
 
