@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate import reference
 from factorate._training.factors import Factors
 from factorate._training.held_out import HeldOut
 from factorate._training.per_kind import PerKind
@@ -29,7 +30,9 @@ def make_settings(**changes: Any) -> Settings:
         "n_epochs": 10,
         "rates": PerKind(0.02, 0.03, 0.01, 0.015),
         "l2": PerKind(0.04, 0.03, 0.02, 0.01),
+        "shrinkage": PerKind(0.5, 0.4, 0.3, 0.2),
         "l1": PerKind(0.0, 0.0, 0.0, 0.0),
+        "count_scale": 40.0,
         "learning_rate_schedule": "linear",
         "rule": UpdateRule(),
         "fit_mean": True,
@@ -41,6 +44,22 @@ def make_settings(**changes: Any) -> Settings:
 
 def times(rates: PerKind, factor: float) -> PerKind:
     return PerKind(*(rate * factor for rate in rates))
+
+
+def reference_rates_and_penalties(
+    settings: Settings, counts: tuple[Any, Any], factor: float
+) -> tuple[list[Any], list[Any]]:
+    """Return the rates and penalties of every row, as `reference.train_epoch` takes them."""
+    by_kind = [counts[kind % 2] for kind in range(4)]
+    rates = [
+        reference.row_rates(rate * factor, n, settings.count_scale)
+        for rate, n in zip(settings.rates, by_kind, strict=True)
+    ]
+    penalties = [
+        reference.row_penalties(*each)
+        for each in zip(settings.l2, settings.shrinkage, by_kind, rates, strict=True)
+    ]
+    return rates, penalties
 
 
 def assert_same(a: Factors, b: Factors) -> None:

@@ -40,7 +40,10 @@ class MatrixFactorization(FactorModel):
     latent factors. Ratings are centred by μ and divided by their standard deviation; on that scale,
     training minimizes the regularized squared error of the observed ratings [1]_::
 
-        ½ Σ [ (r − r̂)² + λ (|p_u|² + |q_i|² + b_u² + b_i²) ]
+        ½ Σ (r − r̂)² + ½ Σ_u (λ n_u + c) (|p_u|² + b_u²) + ½ Σ_i (λ n_i + c) (|q_i|² + b_i²)
+
+    where n_u and n_i are the numbers of ratings of a user and of an item. The regularization λ acts
+    on each rating; the shrinkage c does not vanish for users and items with few ratings.
 
     Other losses, L1 regularization, nonnegative factors and SVD++ are options.
 
@@ -55,10 +58,21 @@ class MatrixFactorization(FactorModel):
         parameters. A dict sets some of "factors", "biases", "user_factors", "item_factors",
         "user_bias" and "item_bias"; the more specific key takes precedence. Keys left out, and
         None, take defaults that depend on `learning_rate_schedule`; for "linear" they are
-        ``{"factors": 0.07, "biases": 0.015}``.
-    regularization : float or dict, default=0.036
-        L2 regularization λ, one number or a dict with the keys of `learning_rate`. Keys left out
-        are 0.036.
+        ``{"factors": 0.13, "biases": 0.065}``.
+    regularization : float, dict or None, default=None
+        L2 regularization λ of each rating, one number or a dict with the keys of `learning_rate`.
+        Keys left out, and None, are ``{"factors": 0.025, "biases": 0.004}``.
+    shrinkage : float, dict or None, default=None
+        L2 regularization c of each user and item, whatever the number of ratings: one number or a
+        dict with the keys of `learning_rate`. Keys left out, and None, are ``{"factors": 4.5,
+        "user_bias": 3.3, "item_bias": 2.2}``, or 0 if the ratings are not centred
+        (``fit_mean=False`` or ``nonnegative=True``). It is the precision of a Gaussian prior [6]_, in
+        units of the precision of one rating: a bias with n ratings is about n / (n + c) of their
+        mean error.
+    count_scale : float or None, default=150.0
+        Number of ratings n₀ beyond which the learning rate of a user or item falls: with n ratings
+        it is η / √(1 + n / n₀). None gives all the same rate. Not used with
+        ``learning_rate_schedule="adagrad"``, which lowers the rates itself.
     l1_regularization : float or dict, default=0.0
         L1 regularization, one number or a dict with the keys of `learning_rate`. Keys left out are
         0. It sets small factors and biases to exactly 0, by proximal steps [2]_.
@@ -173,9 +187,12 @@ class MatrixFactorization(FactorModel):
     -----
     Each update uses one rating. With e = r − r̂::
 
-        p ← p + η (e q − λ p)
-        q ← q + η (e p_old − λ q)
-        b ← b + η (e − λ b)
+        p ← p + η_u (e q − (λ + c / n_u) p)
+        q ← q + η_i (e p_old − (λ + c / n_i) q)
+        b ← b + η_u (e − (λ + c / n_u) b)        for b_u, and likewise for b_i
+
+    where η_u is η / √(1 + n_u / n₀). If η_u (λ + c / n_u) would exceed 1, c is lowered until
+    η_u (λ + c) is 1. With sample weights, n_u is the sum of the weights of the user's ratings.
 
     `factorate.reference` defines the updates for all options in plain NumPy.
 
@@ -195,6 +212,7 @@ class MatrixFactorization(FactorModel):
        Gradient Methods to Matrix Factorization", PAKDD 2015.
     .. [5] Y. Koren, "Factorization Meets the Neighborhood: A Multifaceted Collaborative Filtering
        Model", KDD 2008, eq. 15.
+    .. [6] R. Salakhutdinov and A. Mnih, "Probabilistic Matrix Factorization", NIPS 2007, eq. 4.
 
     Examples
     --------
@@ -217,7 +235,9 @@ class MatrixFactorization(FactorModel):
         n_epochs: int = 10,
         *,
         learning_rate: Rates | None = None,
-        regularization: Rates = 0.036,
+        regularization: Rates | None = None,
+        shrinkage: Rates | None = None,
+        count_scale: float | None = 150.0,
         l1_regularization: Rates = 0.0,
         learning_rate_schedule: str = "linear",
         loss: str = "squared",
@@ -244,6 +264,8 @@ class MatrixFactorization(FactorModel):
         self.n_epochs = n_epochs
         self.learning_rate = learning_rate
         self.regularization = regularization
+        self.shrinkage = shrinkage
+        self.count_scale = count_scale
         self.l1_regularization = l1_regularization
         self.learning_rate_schedule = learning_rate_schedule
         self.loss = loss

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Indices = NDArray[np.integer[Any]]
     Each = float | Sequence[float] | Floats  # one for all, or one for each kind of parameter
+    EachRow = float | Sequence[float | Floats]  # and each of them, one number or one for each row
 
 
 def matrix_factorization(
@@ -163,8 +164,8 @@ def train_epoch(
     user_bias: Floats,
     item_bias: Floats,
     *,
-    rates: Each,
-    l2: Each,
+    rates: EachRow,
+    l2: EachRow,
     fit_bias: bool = True,
     l1: Each = 0.0,
     weights: Floats | None = None,
@@ -175,7 +176,7 @@ def train_epoch(
 ) -> float:
     """Update factors and biases in place with every rating once, in the given order.
 
-    One update, with learning rate η and regularization λ (Koren, Bell and Volinsky, "Matrix
+    One update, with learning rate η and penalty λ (Koren, Bell and Volinsky, "Matrix
     Factorization Techniques for Recommender Systems", IEEE Computer 42(8), 2009, eq. 5)::
 
         e = r − b_u − b_i − p·q
@@ -186,7 +187,8 @@ def train_epoch(
     With another loss, e is its `negative_gradient`. A weight w multiplies e and λ. With L1
     regularization, each update ends with `shrink`. AdaGrad (Duchi, Hazan and Singer, JMLR 12, 2011;
     one accumulator per row, as in Chin et al., PAKDD 2015) divides η by the root of the squared
-    gradients accumulated so far, and then adds those of this update.
+    gradients accumulated so far, and then adds those of this update. `row_rates` and
+    `row_penalties` return the η and λ of each row by its number of ratings.
 
     Parameters
     ----------
@@ -204,11 +206,11 @@ def train_epoch(
         Biases of the users; changed in place if `fit_bias`.
     item_bias : ndarray of shape (n_items,)
         Biases of the items; changed in place if `fit_bias`.
-    rates : float or array-like of shape (4,)
+    rates : float or sequence of 4 floats or ndarrays
         Learning rate η: one for all, or one each for user factors, item factors, user biases and
-        item biases.
-    l2 : float or array-like of shape (4,)
-        Regularization λ, as one number or four.
+        item biases. Each may be an array with a number for each row.
+    l2 : float or sequence of 4 floats or ndarrays
+        Penalty λ, in the form of `rates`.
     fit_bias : bool, default=True
         Whether to use and train biases.
     l1 : float or array-like of shape (4,), default=0.0
@@ -241,17 +243,19 @@ def train_epoch(
     (array([[1.2]]), array([[2.1]]))
     """
     squared = 0.0
-    base_rate, l2, l1 = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2, l1))
+    row_counts = len(P), len(Q)
+    rate_of, l2_of = _by_row(rates, row_counts), _by_row(l2, row_counts)
+    l1 = np.broadcast_to(np.asarray(l1, float), 4)
     minimum = 0.0 if nonnegative else -np.inf
     for t, (u, i, r) in enumerate(zip(users, items, ratings, strict=True)):
         w = 1.0 if weights is None else float(weights[t])
         p, q = P[u].copy(), Q[i].copy()
         predicted = np.dot(p, q) + (user_bias[u] + item_bias[i] if fit_bias else 0.0)
         e = w * negative_gradient(loss, float(r), float(predicted), loss_parameter)
-        rate = base_rate
+        rate, l2 = (np.array([of[0][u], of[1][i], of[2][u], of[3][i]]) for of in (rate_of, l2_of))
         if accumulators is not None:
             of_user, of_item = accumulators[0][u], accumulators[1][i]
-            rate = base_rate / np.sqrt([of_user[0], of_item[0], of_user[1], of_item[1]])
+            rate = rate / np.sqrt([of_user[0], of_item[0], of_user[1], of_item[1]])
         p_step, q_step = e * q - w * l2[0] * p, e * p - w * l2[1] * q
         P[u] = shrink(p + rate[0] * p_step, w * rate[0] * l1[0], minimum)
         Q[i] = shrink(q + rate[1] * q_step, w * rate[1] * l1[1], minimum)
@@ -266,6 +270,72 @@ def train_epoch(
             of_item += [q_step @ q_step, item_step**2 if fit_bias else 0.0]
         squared += float(r - predicted) ** 2
     return squared
+
+
+def row_rates(rate: float, counts: Floats, count_scale: float) -> NDArray[np.float64]:
+    """Return the learning rate of each row, η / √(1 + n / n₀), for its number of ratings n.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate η of a row with few ratings.
+    counts : ndarray of shape (n_rows,)
+        Number of ratings of each row, or the sum of their weights.
+    count_scale : float
+        The number n₀; infinity gives all rows the same rate.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The learning rates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> row_rates(0.1, np.array([0.0, 300.0]), count_scale=100.0)
+    array([0.1 , 0.05])
+    """
+    return np.array([rate / np.sqrt(1 + n / count_scale) for n in counts], np.float64)
+
+
+def row_penalties(
+    regularization: float, shrinkage: float, counts: Floats, rates: Floats
+) -> NDArray[np.float64]:
+    """Return the penalty λ + c / n of each row in each of its n updates.
+
+    It adds up to λ n + c, the penalty of a Gaussian prior of precision c and of one of precision λ
+    for each rating (Salakhutdinov and Mnih, "Probabilistic Matrix Factorization", NIPS 2007, eq.
+    4). c is lowered to 1 / η − λ if it is above, and to 0 if that is negative.
+
+    Parameters
+    ----------
+    regularization : float
+        Regularization λ of each rating.
+    shrinkage : float
+        Regularization c of each row.
+    counts : ndarray of shape (n_rows,)
+        Number of ratings of each row, or the sum of their weights; > 0.
+    rates : ndarray of shape (n_rows,)
+        Learning rate η of each row; > 0.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The penalties.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.5]))
+    array([2. , 0.2])
+    """
+    return np.array(
+        [
+            regularization + max(0.0, min(shrinkage, 1 / rate - regularization)) / n
+            for n, rate in zip(counts, rates, strict=True)
+        ],
+        np.float64,
+    )
 
 
 def add_svdpp_terms(users: Indices, items: Indices, own: Floats, Y: Floats) -> NDArray[np.float64]:
@@ -316,8 +386,10 @@ def train_svdpp_epoch(
     *,
     groups: Sequence[slice],
     item_fractions: Sequence[float],
-    rates: Each,
-    l2: Each,
+    rates: EachRow,
+    l2: EachRow,
+    svdpp_rates: float | Floats,
+    svdpp_l2: float | Floats,
     fit_bias: bool = True,
     l1: Each = 0.0,
     weights: Floats | None = None,
@@ -333,8 +405,8 @@ def train_svdpp_epoch(
         p_u ← (1 − η λ)^|N(u)| (p_u + (1 − s) d_u)
         y_j ← y_j + s Σ_u |N(u)|^-½ d_u             over the users u of the group who rated j
 
-    After all groups, each y_j is multiplied by 1 − η λ once for each of its ratings. A rating of
-    weight w counts as w ratings in these exponents.
+    After all groups, each y_j is multiplied by its own 1 − η λ once for each of its ratings. A
+    rating of weight w counts as w ratings in these exponents.
 
     Parameters
     ----------
@@ -358,11 +430,14 @@ def train_svdpp_epoch(
         Ratings of each group. All ratings of a user are in one group.
     item_fractions : sequence of float
         The fraction s of each group.
-    rates : float or array-like of shape (4,)
-        Learning rate η: one for all, or one each for user factors, item factors, user biases and
-        item biases. Those of user factors apply to p and y.
-    l2 : float or array-like of shape (4,)
-        Regularization λ, as one number or four.
+    rates : float or sequence of 4 floats or ndarrays
+        Learning rate η, as for `train_epoch`. Those of user factors apply to p.
+    l2 : float or sequence of 4 floats or ndarrays
+        Penalty λ, in the form of `rates`.
+    svdpp_rates : float or ndarray of shape (n_items,)
+        Learning rate η of y, which only its penalty uses.
+    svdpp_l2 : float or ndarray of shape (n_items,)
+        Penalty λ of y.
     fit_bias : bool, default=True
         Whether to use and train biases.
     l1 : float or array-like of shape (4,), default=0.0
@@ -385,14 +460,18 @@ def train_svdpp_epoch(
     >>> row, own, Q, Y = np.array([0]), np.array([[1.0]]), np.array([[2.0]]), np.zeros((1, 1))
     >>> data = row, row, np.array([3.0]), own, Q, Y, np.zeros(1), np.zeros(1)
     >>> group = {"groups": [slice(0, 1)], "item_fractions": [0.25]}
-    >>> train_svdpp_epoch(*data, **group, rates=0.1, l2=0.0, fit_bias=False)
+    >>> train_svdpp_epoch(
+    ...     *data, **group, rates=0.1, l2=0.0, svdpp_rates=0.1, svdpp_l2=0.0, fit_bias=False
+    ... )
     1.0
     >>> own.round(2), Y.round(2)
     (array([[1.15]]), array([[0.05]]))
     """
     squared = 0.0
-    rate, decay = (np.broadcast_to(np.asarray(each, float), 4) for each in (rates, l2))
-    keep = max(0.0, 1 - rate[0] * decay[0])
+    row_counts = len(own), len(Q)
+    rate_of, l2_of = _by_row(rates, row_counts), _by_row(l2, row_counts)
+    keep = np.maximum(0.0, 1 - rate_of[0] * l2_of[0])
+    keep_y = np.maximum(0.0, np.broadcast_to(1 - np.multiply(svdpp_rates, svdpp_l2), len(Q)))
     w = np.ones(len(users)) if weights is None else np.asarray(weights, np.float64)
     for group, fraction in zip(groups, item_fractions, strict=True):
         group_users, group_items = users[group], items[group]
@@ -405,8 +484,8 @@ def train_svdpp_epoch(
             Q,
             user_bias,
             item_bias,
-            rates=rate,
-            l2=[0.0, *decay[1:]],
+            rates=rate_of,
+            l2=[0.0, *l2_of[1:]],
             fit_bias=fit_bias,
             l1=l1,
             weights=None if weights is None else w[group],
@@ -416,11 +495,11 @@ def train_svdpp_epoch(
         for u in np.unique(group_users):
             rated = group_users == u
             change = after[u] - before[u]
-            own[u] = keep ** np.sum(w[group][rated]) * (own[u] + (1 - fraction) * change)
+            own[u] = keep[u] ** np.sum(w[group][rated]) * (own[u] + (1 - fraction) * change)
             for j in group_items[rated]:
                 Y[j] += fraction * np.sum(rated) ** -0.5 * change
     for j in np.unique(items):
-        Y[j] *= keep ** np.sum(w[items == j])
+        Y[j] *= keep_y[j] ** np.sum(w[items == j])
     return squared
 
 
@@ -482,6 +561,7 @@ def fold_in(
     mean: float,
     scale: float,
     regularization: float,
+    shrinkage: float = 0.0,
     fit_bias: bool = True,
     Y: Floats | None = None,
 ) -> tuple[NDArray[np.float64], float]:
@@ -490,7 +570,7 @@ def fold_in(
     They minimize the objective of training on its own scale, where z = (r − μ) / s, p' = p / √s,
     q' = q / √s and b' = b / s::
 
-        ½ Σ_j [ (z_j − b'_j − b' − p'·q'_j)² + λ (|p'|² + b'²) ]
+        ½ Σ_j (z_j − b'_j − b' − p'·q'_j)² + ½ (λ n + c) (|p'|² + b'²)
 
     Parameters
     ----------
@@ -507,7 +587,9 @@ def fold_in(
     scale : float
         The scale s.
     regularization : float
-        The regularization λ, > 0.
+        The regularization λ of each of the n ratings.
+    shrinkage : float, default=0.0
+        The regularization c of the user; λ or c must be > 0.
     fit_bias : bool, default=True
         Whether the user has a bias.
     Y : ndarray of shape (n_items, K), optional
@@ -530,11 +612,11 @@ def fold_in(
     """
     K = Q.shape[1]
     terms = np.zeros(K) if Y is None else len(items) ** -0.5 * np.sum(Y[items], axis=0)
-    A, y = np.zeros((K + 1, K + 1)), np.zeros(K + 1)
+    A, y = (regularization * len(items) + shrinkage) * np.eye(K + 1), np.zeros(K + 1)
     for i, r in zip(items, ratings, strict=True):
         z = (r - mean - item_bias[i] - np.dot(terms, Q[i])) / scale
         x = np.append(Q[i] / np.sqrt(scale), 1.0 if fit_bias else 0.0)
-        A += np.outer(x, x) + regularization * np.eye(K + 1)
+        A += np.outer(x, x)
         y += z * x
     w = np.linalg.solve(A, y)
     return terms + w[:K] * np.sqrt(scale), float(w[K] * scale)
@@ -568,3 +650,12 @@ def best(scores: Floats, n: int) -> tuple[Indices, Floats]:
     order = eligible[np.argsort(-scores[eligible], kind="stable")][:n]
     rows[: len(order)], found[: len(order)] = order, scores[order]
     return rows, found
+
+
+def _by_row(each: EachRow, n_rows: tuple[int, int]) -> list[NDArray[np.float64]]:
+    """Return the four numbers of `train_epoch` as arrays with an entry for each row."""
+    four = [each] * 4 if isinstance(each, int | float) else list(each)
+    return [
+        np.broadcast_to(np.asarray(number, np.float64), n_rows[kind % 2])
+        for kind, number in enumerate(four)
+    ]

@@ -40,7 +40,7 @@ def problem(seed: int, n: int, n_users: int, n_items: int, K: int, dtype: str) -
 
 
 def assert_close(got: Any, expected: Any, dtype: str) -> None:
-    tolerance = TOLERANCE[dtype] * max(np.abs(array).max() for array in expected)
+    tolerance = TOLERANCE[dtype] * max(np.abs(array).max(initial=0) for array in expected)
     for array, reference_array in zip(got, expected, strict=True):
         np.testing.assert_allclose(array, reference_array, rtol=0, atol=tolerance)
 
@@ -62,14 +62,21 @@ class Training:
     rule: UpdateRule = PLAIN
     weights: Any = None
 
-    def for_kernel(self) -> dict[str, Any]:
-        rate, l2, l1 = (
-            np.broadcast_to(np.asarray(each, float), 4).tolist()
-            for each in (self.rates, self.l2, self.l1)
+    def constants(self, state: Any) -> tuple[Any, Any]:
+        """Return the learning rates and penalties of each row, as the kernels take them."""
+        rates, l2 = self.rates, self.l2
+        users, items = (
+            np.empty((len(rows), 4), rows.dtype) for rows in (state[0], state[1])
         )
+        for side, array in enumerate((users, items)):
+            for column, each in enumerate((rates, l2, rates, l2)):
+                kind = side + 2 * (column // 2)
+                array[:, column] = each if isinstance(each, float) else each[kind]
+        return users, items
+
+    def for_kernel(self) -> dict[str, Any]:
+        l1 = np.broadcast_to(np.asarray(self.l1, float), 4).tolist()
         return {
-            "rate": rate,
-            "l2": l2,
             "l1": l1,
             "loss": self.rule.loss_number,
             "loss_parameter": self.rule.loss_parameter,
@@ -82,7 +89,8 @@ class Training:
 
 def train_plain(columns: Any, state: Any, training: Training) -> float:
     users, items, ratings = columns
-    arguments: Any = pad(users), pad(items), ratings, *state, training.for_kernel()
+    constants = training.constants(state)
+    arguments: Any = pad(users), pad(items), ratings, *state, *constants, training.rule.fit_bias
     return float(dispatch.plain.train(*arguments))
 
 
@@ -106,6 +114,16 @@ def train_both(
 RATES_AND_L2: Any = {"rates": (0.02, 0.03, 0.01, 0.005), "l2": (0.05, 0.02, 0.01, 0.1)}
 
 
+def rates_of_rows(seed: int, n_users: int, n_items: int) -> dict[str, Any]:
+    """Return a learning rate and a penalty for each row of each kind."""
+    generator = np.random.default_rng(seed)
+    sizes = (n_users, n_items) * 2
+    return {
+        "rates": [generator.uniform(0.001, 0.05, size) for size in sizes],
+        "l2": [generator.uniform(0, 0.5, size) for size in sizes],
+    }
+
+
 @pytest.mark.parametrize("fit_bias", [True, False])
 @pytest.mark.parametrize("K", [1, 3, 16, 17, 64])
 @pytest.mark.usefixtures("isa")
@@ -119,9 +137,19 @@ def test_ten_epochs_agree_with_the_reference_factor_by_factor(
     np.testing.assert_allclose(errors, expected_errors, rtol=TOLERANCE[dtype])
 
 
+@pytest.mark.usefixtures("isa")
+def test_every_row_has_its_own_rates_and_penalties(dtype: str) -> None:
+    columns, state = problem(10, 300, 23, 31, 16, dtype)
+    training = Training(**rates_of_rows(11, 23, 31))
+    got, _, expected, _ = train_both(columns, state, training, 5)
+    assert_close(got, expected, dtype)
+    got, expected = train_general_both(columns, state, training, 5)
+    assert_close(got, expected, dtype)
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
-    sizes=st.tuples(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9), st.integers(1, 40)),
+    sizes=st.tuples(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9), st.integers(0, 40)),
     rate=st.floats(1e-4, 0.1),
     l2=st.floats(0, 1),
     fit_bias=st.booleans(),
@@ -152,7 +180,9 @@ def train_general_both(
     specified: Any = [array.astype(np.float64) for array in (*state, *accumulators)]
     kernel_weights = np.empty(0, dtype) if weights is None else weights
     for _ in range(n_epochs):
-        given: Any = *columns, kernel_weights, *compiled, training.for_kernel()
+        constants = training.constants(compiled)
+        arrays = *compiled[:4], *constants, *compiled[4:]
+        given: Any = *columns, kernel_weights, *arrays, training.for_kernel()
         squared = dispatch.general.train(*given)
         arguments: Any = *columns, *specified[:4]
         expected = reference.train_epoch(
@@ -267,7 +297,7 @@ def test_ratings_beyond_the_last_are_not_used(dtype: str) -> None:
     first = [column[:50] for column in columns]
     followed, padded_state = [array.copy() for array in state], [array.copy() for array in state]
     training = Training(rates=0.01, l2=0.02)
-    arguments: Any = users, items, ratings[:50], *followed, training.for_kernel()
+    arguments: Any = users, items, ratings[:50], *followed, *training.constants(followed), True
     assert dispatch.plain.train(*arguments) == train_plain(first, padded_state, training)
     for left, right in zip(followed, padded_state, strict=True):
         np.testing.assert_array_equal(left, right)

@@ -50,7 +50,7 @@ def test_an_invalid_parameter_raises_and_leaves_the_model(
 
 def test_parameters_missing_from_a_mapping_have_the_default_regularization() -> None:
     parameters = ft.MatrixFactorization(regularization={"factors": 0.1}).get_params()
-    assert check_settings(parameters, 0).l2 == (0.1, 0.1, 0.036, 0.036)
+    assert check_settings(parameters, 0).l2 == (0.1, 0.1, 0.004, 0.004)
 
 
 def test_only_fit_advances_a_generator(columns: Any) -> None:

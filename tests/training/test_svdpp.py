@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_cases import SMALL, assert_same
+from training_cases import SMALL, assert_same, reference_rates_and_penalties
 
 import factorate as ft
 from factorate import reference
@@ -30,6 +30,7 @@ def model(**changes: Any) -> ft.MatrixFactorization:
         "n_epochs": 10,
         "learning_rate": 0.05,
         "regularization": 0.04,
+        "shrinkage": 0.3,
         "svdpp": True,
         "random_state": 5,
         "n_threads": 1,
@@ -79,10 +80,19 @@ def train_by_reference(settings: Settings, columns: Any, weights: Any = None) ->
     own, Q = factors.user_factors / root, factors.item_factors / root
     Y, biases = np.zeros_like(Q), (np.zeros(len(own)), np.zeros(len(Q)))
     schedule, terms = prepare(columns, settings, weights)
+    counts = (
+        np.bincount(ratings.user_rows, weights, minlength=len(own)),
+        np.bincount(ratings.item_rows, weights, minlength=len(Q)),
+    )
     assert schedule.group_bands > 1
     assert len(terms.item_fractions) > 2
     for epoch in range(1, settings.n_epochs + 1):
         tasks = epoch_tasks(schedule, settings.seed, epoch)
+        factor = 1 - (epoch - 1) / settings.n_epochs
+        rates, penalties = reference_rates_and_penalties(settings, counts, factor)
+        svdpp_rates = reference.row_rates(
+            settings.rates[0] * factor, counts[1], settings.count_scale
+        )
         order: list[int] = []
         groups, fractions = [], []
         for group, updates in itertools.groupby(
@@ -104,8 +114,12 @@ def train_by_reference(settings: Settings, columns: Any, weights: Any = None) ->
             *biases,
             groups=groups,
             item_fractions=fractions,
-            rates=np.array(settings.rates) * (1 - (epoch - 1) / settings.n_epochs),
-            l2=settings.l2,
+            rates=rates,
+            l2=penalties,
+            svdpp_rates=svdpp_rates,
+            svdpp_l2=reference.row_penalties(
+                settings.l2[0], settings.shrinkage[0], counts[1], svdpp_rates
+            ),
             fit_bias=settings.rule.fit_bias,
             l1=settings.l1,
             weights=None if weights is None else schedule.weights[order],
@@ -380,6 +394,7 @@ def test_new_users_agree_with_the_reference(columns: Any, fit_bias: bool, dtype:
             mean=factors.mean,
             scale=factors.scale,
             regularization=0.04,
+            shrinkage=0.3,
             fit_bias=fit_bias,
             Y=factors.svdpp.astype(np.float64),
         )

@@ -19,6 +19,7 @@ from training_cases import (
     assert_same,
     first_ratings,
     make_settings,
+    reference_rates_and_penalties,
     times,
 )
 
@@ -43,12 +44,21 @@ RULES = {
     "constant": make_settings(learning_rate_schedule="constant"),
     "cosine": make_settings(learning_rate_schedule="cosine"),
     "inverse": make_settings(learning_rate_schedule="inverse"),
-    "adagrad": make_settings(learning_rate_schedule="adagrad", rule=UpdateRule(adagrad=True)),
+    "adagrad": make_settings(
+        learning_rate_schedule="adagrad", rule=UpdateRule(adagrad=True), count_scale=np.inf
+    ),
     "l1": make_settings(l1=PerKind(0.01, 0.02, 0.0, 0.01)),
     "huber": make_settings(rule=UpdateRule("huber", 0.8)),
     "nonnegative": make_settings(rule=UpdateRule(nonnegative=True)),
     "kullback_leibler": make_settings(rule=UpdateRule("kullback_leibler", nonnegative=True)),
 }
+
+
+def row_counts(ratings: Any, weights: Any) -> tuple[Any, Any]:
+    return (
+        np.bincount(ratings.user_rows, weights, minlength=60),
+        np.bincount(ratings.item_rows, weights, minlength=80),
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -73,9 +83,10 @@ def test_ten_epochs_agree_with_the_reference_in_block_order(
     assert schedule.n_bands[0] > 3
     for epoch in range(1, 11):
         factor = learning_rate_factor(settings.learning_rate_schedule, epoch, 10)
-        rates = np.array(times(settings.rates, factor))
+        counts = row_counts(ratings, weights)
+        rates, penalties = reference_rates_and_penalties(settings, counts, factor)
         if rule.adagrad:
-            rates[:2] *= np.sqrt(K)
+            rates = [rate * np.sqrt(K) if kind < 2 else rate for kind, rate in enumerate(rates)]
         for block in block_order(schedule.n_bands, settings.seed, epoch):
             span = slice(*schedule.block_starts[block : block + 2])
             reference.train_epoch(
@@ -86,7 +97,7 @@ def test_ten_epochs_agree_with_the_reference_in_block_order(
                 Q,
                 *biases,
                 rates=rates,
-                l2=settings.l2,
+                l2=penalties,
                 fit_bias=rule.fit_bias,
                 l1=settings.l1,
                 weights=schedule.weights[span] if weighted else None,

@@ -180,12 +180,16 @@ def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, PerKind]
 
     The other side is already trained, so both use the higher of the two rates.
     """
-    rates, l2 = settings.rates, settings.l2
+    rates, l2, shrinkage = settings.rates, settings.l2, settings.shrinkage
     if side == "user":
         rate = max(rates.user_factors, rates.user_bias)
-        return Penalty(l2.user_factors, l2.user_bias), PerKind(rate, 0.0, rate, 0.0)
+        penalty = Penalty(
+            l2.user_factors, l2.user_bias, shrinkage.user_factors, shrinkage.user_bias
+        )
+        return penalty, PerKind(rate, 0.0, rate, 0.0)
     rate = max(rates.item_factors, rates.item_bias)
-    return Penalty(l2.item_factors, l2.item_bias), PerKind(0.0, rate, 0.0, rate)
+    penalty = Penalty(l2.item_factors, l2.item_bias, shrinkage.item_factors, shrinkage.item_bias)
+    return penalty, PerKind(0.0, rate, 0.0, rate)
 
 
 def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> Doubles:

@@ -29,10 +29,27 @@ MIN_EIGENVALUE = 1e-10  # relative to the largest; a smaller one is rounding
 
 @dataclass(frozen=True)
 class Penalty:
-    """L2 regularization λ of the new rows, on the scale of training."""
+    """L2 regularization of the new rows, on the scale of training.
+
+    Attributes
+    ----------
+    factors, bias : float
+        λ, the regularization of each rating.
+    factor_shrinkage, bias_shrinkage : float
+        c, the regularization of each row.
+    """
 
     factors: float
     bias: float
+    factor_shrinkage: float
+    bias_shrinkage: float
+
+    def total(self, n: int) -> tuple[float, float]:
+        """Return λ n + c of the factors and of the bias of a row with n ratings."""
+        return (
+            min(self.factors * n + self.factor_shrinkage, MAX_PENALTY),
+            min(self.bias * n + self.bias_shrinkage, MAX_PENALTY),
+        )
 
 
 def solve_exactly(
@@ -49,7 +66,8 @@ def solve_exactly(
     factors followed by the bias, all on the scale of the ratings, whose standard deviation is s.
     Since factors are √s times those of training, and biases s times::
 
-        w = (XᵀX + n D)⁻¹ Xᵀ (r − μ − b_items),  D = diag(s λ, …, s λ, λ_bias)
+        w = (XᵀX + D)⁻¹ Xᵀ (r − μ − b_items),
+        D = diag(s (λ n + c), …, s (λ n + c), λ_bias n + c_bias)
 
     Without regularization, w is the shortest of the best solutions.
 
@@ -60,7 +78,7 @@ def solve_exactly(
     ratings : RowRatings
         The ratings of the new rows.
     penalty : Penalty
-        λ.
+        λ and c.
     cells : int, default=2**18
         Numbers of the equations that are set up at a time.
     slab : int, default=2**13
@@ -74,14 +92,7 @@ def solve_exactly(
     """
     n_factors, n_rows = fixed.factors.shape[1], ratings.n_rows
     half = _half_exponent(fixed.scale)
-    diagonal = np.full(
-        n_factors + fixed.fit_bias,
-        math.ldexp(fixed.scale, -2 * half) * min(penalty.factors, MAX_PENALTY),
-    )
-    diagonal[n_factors:] = min(penalty.bias, MAX_PENALTY)
-    width = len(diagonal)
-    penalties = [penalty.factors, penalty.bias][: 1 + fixed.fit_bias]
-    regular = min(penalties) >= MIN_PENALTY
+    width = n_factors + fixed.fit_bias
     # If a ufunc has to cast or broadcast, NumPy (2.0 to 2.4) allocates its buffers without the GIL,
     # and crashes if memory is short. So here casts stand apart, and operands have equal shapes.
     keys = ratings.rows.astype(np.int64) * np.int64(len(fixed.factors))
@@ -99,6 +110,10 @@ def solve_exactly(
     changes = np.flatnonzero(np.diff(counts.take(by_count), prepend=0)).tolist()
     for begin, end in itertools.pairwise([*changes, n_rows]):
         n = int(counts[by_count[begin]])
+        of_factors, of_bias = penalty.total(n)
+        diagonal = np.full(width, math.ldexp(fixed.scale, -2 * half) * of_factors)
+        diagonal[n_factors:] = of_bias
+        regular = min([of_factors, of_bias][: 1 + fixed.fit_bias]) >= n * MIN_PENALTY
         n_batch = max(1, cells // (width * max(width, min(n, slab))))
         for first in range(begin, end, n_batch):
             batch = slice(first, min(first + n_batch, end))
@@ -131,7 +146,7 @@ def _half_exponent(scale: float) -> int:
 class _Equations:
     """Ridge regressions of rows that have the same number of ratings, n.
 
-    `others` and `residuals` have shape (n_rows, n).
+    `others` and `residuals` have shape (n_rows, n); `diagonal` is that of D.
     """
 
     factors: Floats
@@ -158,7 +173,7 @@ def _solve_normal(equations: _Equations, regular: bool, slab: int) -> Floats:
         A += X.mT @ X
         y += X.mT @ equations.residuals[:, columns, None]
     for k in range(width):
-        A[:, k, k] += n * equations.diagonal[k]
+        A[:, k, k] += equations.diagonal[k]
     if regular:
         w: Floats = np.linalg.solve(A, y)[..., 0]
         return w
@@ -169,13 +184,13 @@ def _solve_normal(equations: _Equations, regular: bool, slab: int) -> Floats:
 def _solve_dual(equations: _Equations) -> Floats:
     """Solve the dual equations, as many as there are ratings.
 
-    (XᵀX + n D)⁻¹ Xᵀ = D⁻¹ Xᵀ (X D⁻¹ Xᵀ + n I)⁻¹, as multiplying by both inverses shows.
+    (XᵀX + D)⁻¹ Xᵀ = D⁻¹ Xᵀ (X D⁻¹ Xᵀ + I)⁻¹, as multiplying by both inverses shows.
     """
     n = equations.others.shape[1]
     X = equations.design(slice(None))
     divided = X / np.tile(equations.diagonal, X.size // X.shape[2]).reshape(X.shape)
     A = divided @ X.mT
     for t in range(n):
-        A[:, t, t] += n
+        A[:, t, t] += 1.0
     w: Floats = divided.mT @ np.linalg.solve(A, equations.residuals[..., None])
     return w[..., 0]

@@ -22,6 +22,8 @@ def train(
     Q: Floats,
     user_bias: Floats,
     item_bias: Floats,
+    user_constants: Floats,
+    item_constants: Floats,
     user_accumulators: Floats,
     item_accumulators: Floats,
     rule: Mapping[str, Any],

@@ -9,7 +9,8 @@ from cython cimport floating
 from libc.stdint cimport int32_t
 
 from factorate._kernels.rows cimport LANE
-from factorate._kernels.rule cimport ITEM_BIAS, ITEM_FACTORS, USER_BIAS, USER_FACTORS, Rule
+from factorate._kernels.rule cimport (
+    BIAS_L2, BIAS_RATE, ITEM_BIAS, ITEM_FACTORS, L2, RATE, USER_BIAS, USER_FACTORS, Rule)
 
 cdef extern from "inner_loops.h" nogil:
     double dot "ft_dot"(const void *p, const void *q, Py_ssize_t n, double start)
@@ -56,10 +57,12 @@ cdef inline floating negative_gradient(int loss, floating rating, floating predi
 def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
           const floating[::1] ratings, const floating[::1] weights,
           floating[:, ::1] P, floating[:, ::1] Q, floating[::1] user_bias, floating[::1] item_bias,
+          const floating[:, ::1] user_constants, const floating[:, ::1] item_constants,
           floating[:, ::1] user_accumulators, floating[:, ::1] item_accumulators, Rule rule):
     """Update once for each rating, in order; return the sum of squared errors before each update.
 
-    Rows of P and Q hold a multiple of plain.PADDING factors. `weights` may be empty. The
+    Rows of P and Q hold a multiple of plain.PADDING factors. `weights` may be empty. The constants
+    of a row are its learning rates and penalties, in the columns that rule.pxd numbers. The
     accumulators of a row are the sums of the squared gradients of its factors and of its bias;
     AdaGrad divides the learning rates by their square roots.
     """
@@ -67,11 +70,9 @@ def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
     cdef Py_ssize_t t, k, u, i
     cdef floating predicted, error, gradient, bias = 0, weight = 1
     cdef floating minimum = <floating>rule.minimum, parameter = <floating>rule.loss_parameter
-    cdef floating[4] base_rate, base_l2, l1, rate, l2, cut, squares
+    cdef floating[4] l1, rate, l2, cut, squares
     cdef double squared = 0
     for k in range(4):
-        rate[k] = base_rate[k] = <floating>rule.rate[k]
-        l2[k] = base_l2[k] = <floating>rule.l2[k]
         l1[k] = <floating>rule.l1[k]
     with nogil:
         for t in range(ratings.shape[0]):
@@ -83,18 +84,24 @@ def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
             error = ratings[t] - predicted
             squared += <double>error * error
             error = negative_gradient(rule.loss, ratings[t], predicted, parameter)
+            rate[USER_FACTORS] = user_constants[u, RATE]
+            rate[ITEM_FACTORS] = item_constants[i, RATE]
+            rate[USER_BIAS] = user_constants[u, BIAS_RATE]
+            rate[ITEM_BIAS] = item_constants[i, BIAS_RATE]
+            l2[USER_FACTORS] = user_constants[u, L2]
+            l2[ITEM_FACTORS] = item_constants[i, L2]
+            l2[USER_BIAS] = user_constants[u, BIAS_L2]
+            l2[ITEM_BIAS] = item_constants[i, BIAS_L2]
             if weights.shape[0]:
                 weight = weights[t]
                 error *= weight
                 for k in range(4):
-                    l2[k] = weight * base_l2[k]
+                    l2[k] *= weight
             if rule.adagrad:
-                rate[USER_FACTORS] = (
-                    base_rate[USER_FACTORS] / <floating>sqrt(user_accumulators[u, 0]))
-                rate[ITEM_FACTORS] = (
-                    base_rate[ITEM_FACTORS] / <floating>sqrt(item_accumulators[i, 0]))
-                rate[USER_BIAS] = base_rate[USER_BIAS] / <floating>sqrt(user_accumulators[u, 1])
-                rate[ITEM_BIAS] = base_rate[ITEM_BIAS] / <floating>sqrt(item_accumulators[i, 1])
+                rate[USER_FACTORS] /= <floating>sqrt(user_accumulators[u, 0])
+                rate[ITEM_FACTORS] /= <floating>sqrt(item_accumulators[i, 0])
+                rate[USER_BIAS] /= <floating>sqrt(user_accumulators[u, 1])
+                rate[ITEM_BIAS] /= <floating>sqrt(item_accumulators[i, 1])
             for k in range(4):
                 cut[k] = weight * rate[k] * l1[k]
             update(&P[u, 0], &Q[i, 0], n_factors, error, rate, l2, cut, minimum, rule.proximal,

@@ -1,6 +1,3 @@
-from collections.abc import Mapping
-from typing import Any
-
 from factorate._utils.types import Floats, Rows
 
 LOOKAHEAD: int
@@ -14,5 +11,7 @@ def train(
     Q: Floats,
     user_bias: Floats,
     item_bias: Floats,
-    rule: Mapping[str, Any],
+    user_constants: Floats,
+    item_constants: Floats,
+    fit_bias: bool,
 ) -> float: ...

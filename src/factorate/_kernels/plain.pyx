@@ -8,7 +8,7 @@ from cython cimport floating
 from libc.stdint cimport int32_t
 
 from factorate._kernels.rows cimport LANE, LINE, prefetch_rows
-from factorate._kernels.rule cimport ITEM_BIAS, ITEM_FACTORS, USER_BIAS, USER_FACTORS, Rule
+from factorate._kernels.rule cimport BIAS_L2, BIAS_RATE, L2, RATE
 
 cdef extern from "inner_loops.h" nogil:
     double dot "ft_dot"(const void *p, const void *q, Py_ssize_t n, double start)
@@ -25,28 +25,25 @@ PADDING = LANE
 
 def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
           const floating[::1] ratings, floating[:, ::1] P, floating[:, ::1] Q,
-          floating[::1] user_bias, floating[::1] item_bias, Rule rule):
+          floating[::1] user_bias, floating[::1] item_bias,
+          const floating[:, ::1] user_constants, const floating[:, ::1] item_constants,
+          bint fit_bias):
     """Update once for each rating, in order; return the sum of squared errors before each update.
 
-    Rows of P and Q hold a multiple of PADDING factors. `user_positions` and `item_positions` go on
-    for LOOKAHEAD entries after the last rating, with any valid positions, whose rows are prefetched
-    but not updated.
+    Rows of P and Q hold a multiple of PADDING factors. The constants of a row are its learning
+    rates and penalties, in the columns that rule.pxd numbers. `user_positions` and `item_positions`
+    go on for LOOKAHEAD entries after the last rating, with any valid positions, whose rows are
+    prefetched but not updated.
     """
     # Shows the compiler that this is a multiple of LANE, so it emits no loop for a remainder.
     cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
     cdef Py_ssize_t n_lines = n_factors * <Py_ssize_t>sizeof(floating) // LINE
-    cdef Py_ssize_t ahead = min(<Py_ssize_t>MAX_AHEAD, max(2, BYTES_AHEAD // (2 * LINE * n_lines)))
+    cdef Py_ssize_t ahead = min(<Py_ssize_t>MAX_AHEAD,
+                                max(2, BYTES_AHEAD // (2 * LINE * max(1, n_lines))))
     cdef Py_ssize_t t, u, i
-    cdef bint fit_bias = rule.fit_bias
+    cdef const floating *of_user
+    cdef const floating *of_item
     cdef floating error, bias = 0
-    cdef floating user_rate = <floating>rule.rate[USER_FACTORS]
-    cdef floating item_rate = <floating>rule.rate[ITEM_FACTORS]
-    cdef floating user_bias_rate = <floating>rule.rate[USER_BIAS]
-    cdef floating item_bias_rate = <floating>rule.rate[ITEM_BIAS]
-    cdef floating user_decay = 1 - user_rate * <floating>rule.l2[USER_FACTORS]
-    cdef floating item_decay = 1 - item_rate * <floating>rule.l2[ITEM_FACTORS]
-    cdef floating user_bias_decay = 1 - user_bias_rate * <floating>rule.l2[USER_BIAS]
-    cdef floating item_bias_decay = 1 - item_bias_rate * <floating>rule.l2[ITEM_BIAS]
     cdef double squared = 0
     with nogil:
         for t in range(ratings.shape[0]):
@@ -54,14 +51,17 @@ def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
                           n_lines)
             u = user_positions[t]
             i = item_positions[t]
+            of_user = &user_constants[u, 0]
+            of_item = &item_constants[i, 0]
             if fit_bias:
                 bias = user_bias[u] + item_bias[i]
             error = ratings[t] - bias
             error -= <floating>dot(&P[u, 0], &Q[i, 0], n_factors, 0)
             update(&P[u, 0], &Q[i, 0], n_factors,
-                   user_decay, item_decay, user_rate * error, item_rate * error)
+                   1 - of_user[RATE] * of_user[L2], 1 - of_item[RATE] * of_item[L2],
+                   of_user[RATE] * error, of_item[RATE] * error)
             squared += <double>error * error
             if fit_bias:
-                user_bias[u] = user_bias_decay * user_bias[u] + user_bias_rate * error
-                item_bias[i] = item_bias_decay * item_bias[i] + item_bias_rate * error
+                user_bias[u] += of_user[BIAS_RATE] * (error - of_user[BIAS_L2] * user_bias[u])
+                item_bias[i] += of_item[BIAS_RATE] * (error - of_item[BIAS_L2] * item_bias[i])
     return squared

@@ -1,15 +1,19 @@
 """The parameters of an update, as the kernels take them."""
 
-cdef enum:  # kinds of parameters: indexes into the arrays of a Rule
+cdef enum:  # kinds of parameters: indexes into the arrays of a general update
     USER_FACTORS
     ITEM_FACTORS
     USER_BIAS
     ITEM_BIAS
 
+cdef enum:  # columns of the constants of each row
+    RATE  # learning rate of the factors
+    L2
+    BIAS_RATE
+    BIAS_L2
+
 
 cdef struct Rule:  # Python passes a dict with these keys
-    double[4] rate  # learning rate of each kind of parameter
-    double[4] l2
     double[4] l1
     int loss  # a general.Loss
     double loss_parameter

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
-from factorate._training.per_kind import PerKind
+from factorate._training.row_constants import make_row_constants, svdpp_decay
 from factorate._training.schedule import block_order
 from factorate._training.state import initial_state
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
@@ -20,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from factorate._training.factors import WarmStart
+    from factorate._training.row_constants import RowConstants
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
@@ -76,18 +74,15 @@ class EpochRunner:
             Sum of the squared errors, each before its update.
         """
         schedule, settings = self.schedule, self.settings
-        rates = PerKind(*(rate * factor for rate in settings.rates))
+        constants = make_row_constants(schedule, settings, factor)
         if self.svdpp_terms is None:
-            update = _block_updater(schedule, settings, state, rates=rates, l2=settings.l2)
+            update = _block_updater(schedule, settings, state, constants)
             blocks = block_order(schedule.n_bands, settings.seed, number)
             bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
             return sum(self.workers.run_tasks(blocks, bands, update))
-        number_type = state.P.dtype.type
-        with np.errstate(over="ignore", invalid="ignore"):
-            shrinkage = number_type(rates.user_factors) * number_type(settings.l2.user_factors)
-        decay = max(0.0, 1 - float(shrinkage))
-        without_users = settings.l2._replace(user_factors=0.0)
-        update = _block_updater(schedule, settings, state, rates=rates, l2=without_users)
+        decay = svdpp_decay(constants, schedule, settings, factor)
+        constants.users[:, 1] = 0.0  # the phase distribute applies the penalty of user factors
+        update = _block_updater(schedule, settings, state, constants)
         tasks = epoch_tasks(schedule, settings.seed, number)
         return self.svdpp_terms.run_epoch(state, tasks, decay, update)
 
@@ -106,20 +101,22 @@ def make_epoch_runner(schedule: Schedule, settings: Settings, workers: Workers) 
 
 
 def _block_updater(
-    schedule: Schedule, settings: Settings, state: State, *, rates: PerKind, l2: PerKind
+    schedule: Schedule, settings: Settings, state: State, constants: RowConstants
 ) -> Callable[[int], float]:
     """Return a function that runs the updates of one block and returns its squared error."""
-    starts, rule = schedule.block_starts.tolist(), _kernel_rule(settings, rates, l2)
+    starts, rule = schedule.block_starts.tolist(), _kernel_rule(settings)
     user_positions, item_positions = schedule.user_positions, schedule.item_positions
     ratings = schedule.ratings
-    parameters = state.P, state.Q, state.user_bias, state.item_bias
+    parameters = state.P, state.Q, state.user_bias, state.item_bias, *constants
     accumulators = state.user_accumulators, state.item_accumulators
 
     def update(block: int) -> float:
         begin, end = starts[block : block + 2]
         ahead = slice(begin, end + LOOKAHEAD)
         positions = user_positions[ahead], item_positions[ahead]
-        return dispatch.plain.train(*positions, ratings[begin:end], *parameters, rule)
+        return dispatch.plain.train(
+            *positions, ratings[begin:end], *parameters, settings.rule.fit_bias
+        )
 
     def update_general(block: int) -> float:
         span = slice(*starts[block : block + 2])
@@ -130,21 +127,10 @@ def _block_updater(
     return update_general if _needs_general_kernel(schedule, settings) else update
 
 
-def _kernel_rule(settings: Settings, rates: PerKind, l2: PerKind) -> dict[str, object]:
-    """Return the parameters of an update as the kernels take them: the struct Rule in rule.pxd.
-
-    AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
-    the sum, so the rate of factors is multiplied by √K.
-    """
+def _kernel_rule(settings: Settings) -> dict[str, object]:
+    """Return the parameters of a general update: the struct Rule in rule.pxd."""
     rule = settings.rule
-    if rule.adagrad:
-        root = math.sqrt(settings.n_factors)
-        rates = rates._replace(
-            user_factors=rates.user_factors * root, item_factors=rates.item_factors * root
-        )
     return {
-        "rate": rates,
-        "l2": l2,
         "l1": settings.l1,
         "loss": rule.loss_number,
         "loss_parameter": rule.loss_parameter,

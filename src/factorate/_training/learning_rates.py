@@ -51,7 +51,7 @@ LEARNING_RATE_SCHEDULES: dict[str, Callable[[int, int], float]] = {
 # training sets (benchmarks/README.md).
 DEFAULT_RATES: dict[str, dict[str, float]] = {
     "constant": {"factors": 0.035, "biases": 0.006},
-    "linear": {"factors": 0.07, "biases": 0.015},
+    "linear": {"factors": 0.13, "biases": 0.065},
     "cosine": {"factors": 0.07, "biases": 0.015},
     "inverse": {"factors": 0.07, "biases": 0.015},
     "adagrad": {"factors": 0.05, "biases": 0.09},

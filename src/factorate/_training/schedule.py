@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from factorate._input.ratings import Ratings
     from factorate._training.settings import Settings
     from factorate._training.sizes import Sizes
-    from factorate._utils.types import Floats, Offsets, Rows
+    from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,8 @@ class Schedule:
         Weights in the same order; empty if all are equal.
     block_starts : ndarray of int64, shape (n_blocks + 1,)
         First rating of each block, in row-major order, and the end.
+    user_counts, item_counts : ndarray of float64
+        Number of ratings at each position, or the sum of their weights.
     user_edges : ndarray of int64, shape (n_bands[0] + 1,)
         First position of each row band, and the end.
     n_bands : tuple of int
@@ -76,6 +78,8 @@ class Schedule:
     ratings: Floats
     weights: Floats
     block_starts: Offsets
+    user_counts: Doubles
+    item_counts: Doubles
     user_edges: Offsets
     n_bands: tuple[int, int]
     group_bands: int
@@ -133,6 +137,10 @@ def make_schedule(
         ratings, weights, tiles, workers=workers, n_chunks=n_chunks
     )
     _shuffle_tiles(tile_starts, columns, tiles, workers=workers, n_chunks=n_chunks)
+    user_sums, item_sums = user_counts[user_side.order], item_counts[item_side.order]
+    if weights is not None:
+        user_sums = np.bincount(columns.user_positions[:n], columns.weights)
+        item_sums = np.bincount(columns.item_positions[:n], columns.weights)
     return Schedule(
         user_order=user_side.order,
         item_order=item_side.order,
@@ -141,6 +149,8 @@ def make_schedule(
         ratings=columns.ratings,
         weights=columns.weights,
         block_starts=tile_starts[tiles.first_of_block],
+        user_counts=user_sums.astype(np.float64),
+        item_counts=item_sums.astype(np.float64),
         user_edges=user_side.bands,
         n_bands=(user_side.n_bands, item_side.n_bands),
         group_bands=group_bands,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     Callbacks = Sequence[Callable[[Epoch], object]]
 
 MAX_FACTORS = 1 << 16
-DEFAULT_REGULARIZATION = {"factors": 0.036, "biases": 0.036}
+DEFAULT_REGULARIZATION = {"factors": 0.025, "biases": 0.004}
+NO_PENALTY = {"factors": 0.0, "biases": 0.0}
+# For centred ratings: 0 is then the mean, towards which rows with few ratings are drawn.
+DEFAULT_SHRINKAGE = {"factors": 4.5, "user_bias": 3.3, "item_bias": 2.2}
 DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
 
 
@@ -40,8 +44,12 @@ class Settings:
         K.
     n_epochs : int
         Number of epochs.
-    rates, l2, l1 : PerKind
-        Learning rates and penalties of each kind of parameter.
+    rates, l2, shrinkage, l1 : PerKind
+        Learning rates and penalties of each kind of parameter. `l2` and `l1` act on each rating,
+        `shrinkage` on each row.
+    count_scale : float
+        Number n₀ of ratings that scales the learning rate of a row with n ratings, η / √(1 + n/n₀);
+        infinity if the rate does not depend on n.
     learning_rate_schedule : str
         One of `learning_rates.LEARNING_RATE_SCHEDULES`.
     rule : UpdateRule
@@ -66,7 +74,9 @@ class Settings:
     n_epochs: int
     rates: PerKind
     l2: PerKind
+    shrinkage: PerKind
     l1: PerKind
+    count_scale: float
     learning_rate_schedule: str
     rule: UpdateRule
     fit_mean: bool
@@ -121,11 +131,14 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         )
     default_rates = DEFAULT_RATES[learning_rate_schedule]
     rates = check_per_kind("learning_rate", parameters["learning_rate"], default_rates, above=0)
-    l2, l1 = (
+    fit_mean = check_flag("fit_mean", parameters["fit_mean"])
+    centred = fit_mean and not rule.nonnegative
+    l2, shrinkage, l1 = (
         check_per_kind(name, parameters[name], default)
         for name, default in (
             ("regularization", DEFAULT_REGULARIZATION),
-            ("l1_regularization", {"factors": 0.0, "biases": 0.0}),
+            ("shrinkage", DEFAULT_SHRINKAGE if centred else NO_PENALTY),
+            ("l1_regularization", NO_PENALTY),
         )
     )
     patience = check_count("patience", parameters["patience"], 1)
@@ -141,10 +154,12 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
         n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
         rates=rates,
         l2=l2,
+        shrinkage=shrinkage,
         l1=l1,
+        count_scale=_check_count_scale(parameters["count_scale"], rule),
         learning_rate_schedule=learning_rate_schedule,
         rule=rule,
-        fit_mean=check_flag("fit_mean", parameters["fit_mean"]),
+        fit_mean=fit_mean,
         svdpp=svdpp,
         seed=seed,
         n_threads=count_threads(parameters["n_threads"]),
@@ -205,6 +220,12 @@ def check_callbacks(callbacks: object) -> Callbacks:
     if not isinstance(callbacks, Iterable) or not all(callable(callback) for callback in callbacks):
         raise TypeError(f"callbacks is {callbacks!r}; expected a list of functions")
     return tuple(callbacks)
+
+
+def _check_count_scale(value: object, rule: UpdateRule) -> float:
+    """Return the number n₀; infinity for None, and with AdaGrad, which lowers rates by itself."""
+    scale = math.inf if value is None else check_number("count_scale", value, above=0)
+    return math.inf if rule.adagrad else scale
 
 
 def _check_svdpp(rule: UpdateRule, l1: PerKind) -> None:

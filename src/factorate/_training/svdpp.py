@@ -18,7 +18,7 @@ After this, |N(u)|^-½ Σ y_j has changed by that fraction, apart from the chang
 the group made to the same items. Because N(u) are the rated items of u, the phases gather and
 spread go through the blocks of the schedule, and each task waits only for earlier ones in its
 bands. Regularization of p_u is applied in the phase distribute, and that of y_j at the end of the
-epoch: each is multiplied by 1 - ηλ once for each of its ratings.
+epoch: each is multiplied by 1 - η (λ + c / n) once for each of its n ratings.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.state import State
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Doubles, Floats, Rows
     from factorate._utils.workers import Workers
 
 ITEM_FRACTION = 0.12  # fraction of the change of a user's factors that is added to the items
@@ -74,8 +74,6 @@ class SvdppTerms:
         y_j of the user.
     norm : ndarray, shape (n_users,)
         |N(u)|^-½, where a pair that was rated twice counts twice.
-    user_weight, item_weight : ndarray
-        Number of ratings of each user and item, or the sum of their weights.
     item_fractions : list of float
         Fraction of the change of user factors that is added to the items, for each group.
     """
@@ -84,8 +82,6 @@ class SvdppTerms:
     workers: Workers
     work: Floats
     norm: Floats
-    user_weight: NDArray[Any]
-    item_weight: NDArray[Any]
     item_fractions: list[float]
 
     def begin(self, state: State, scale: Scale, warm_start: WarmStart | None) -> State:
@@ -113,7 +109,11 @@ class SvdppTerms:
         self._run(tasks, lambda task: self._gather_or_combine(state, task))
 
     def run_epoch(
-        self, state: State, tasks: list[Task], decay: float, update: Callable[[int], float]
+        self,
+        state: State,
+        tasks: list[Task],
+        decay: tuple[Doubles, Doubles],
+        update: Callable[[int], float],
     ) -> float:
         """Run one epoch and return its squared error.
 
@@ -123,8 +123,8 @@ class SvdppTerms:
             The parameters, which are changed.
         tasks : list of Task
             The tasks of the epoch, from `epoch_tasks`.
-        decay : float
-            1 - ηλ of the user factors, by which p_u and y_j are multiplied for each rating.
+        decay : tuple of ndarray
+            The factors, from 0 to 1, by which each rating multiplies p_u and y_j.
         update : callable
             Updates p̃, q and the biases for each rating of a block, without regularization of p̃.
 
@@ -133,11 +133,11 @@ class SvdppTerms:
         float
         """
         self.work.fill(0)
-        user_decay = power(decay, self.user_weight).astype(state.P.dtype)
+        user_decay = power(decay[0], self.schedule.user_counts).astype(state.P.dtype)
         squared = self._run(tasks, lambda task: self._perform(state, task, user_decay, update))
         svdpp = state.svdpp
         with np.errstate(invalid="ignore"):  # if training has diverged
-            svdpp *= power(decay, self.item_weight).astype(svdpp.dtype)[:, None]
+            svdpp *= power(decay[1], self.schedule.item_counts).astype(svdpp.dtype)[:, None]
         return squared
 
     def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:
@@ -222,7 +222,6 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
     """
     n, dtype = schedule.n_ratings, schedule.ratings.dtype
     user_positions, item_positions = schedule.user_positions[:n], schedule.item_positions[:n]
-    weights = schedule.weights if len(schedule.weights) else None
     norm = 1 / np.sqrt(np.bincount(user_positions))
     starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
     edges = schedule.user_edges.tolist()
@@ -237,8 +236,6 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
         workers=workers,
         work=aligned_zeros((len(schedule.user_order), padded(settings.n_factors)), dtype),
         norm=norm.astype(dtype),
-        user_weight=np.bincount(user_positions, weights),
-        item_weight=np.bincount(item_positions, weights),
         item_fractions=fractions,
     )
 

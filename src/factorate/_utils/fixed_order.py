@@ -38,20 +38,20 @@ def dot(a: NDArray[Any], b: NDArray[Any]) -> float:
     return total
 
 
-def power(base: float, exponents: NDArray[Any]) -> Doubles:
-    """Return the powers of a number from 0 to 1, for exponents above 0.
+def power(bases: Doubles, exponents: Doubles) -> Doubles:
+    """Return powers of numbers from 0 to 1, for exponents above 0.
 
     Examples
     --------
-    >>> power(0.25, np.array([0.5, 2.0])).round(15)
-    array([0.5   , 0.0625])
+    >>> power(np.array([0.25, 0.0]), np.array([0.5, 2.0])).round(15)
+    array([0.5, 0. ])
     """
     out = np.zeros(len(exponents))
-    if base > 0:
-        logarithm = log(base)
-        for first in range(0, len(out), CHUNK):
-            chunk = slice(first, first + CHUNK)
-            out[chunk] = exp(exponents[chunk] * logarithm)
+    for first in range(0, len(out), CHUNK):
+        chunk = slice(first, first + CHUNK)
+        positive = bases[chunk] > 0
+        logarithms = log(np.where(positive, bases[chunk], 1.0))
+        out[chunk] = np.where(positive, exp(exponents[chunk] * logarithms), 0.0)
     return out
 
 

@@ -1,0 +1,115 @@
+"""RowConstants: the learning rates and penalties of each row, from its number of ratings.
+
+A row with n ratings has the learning rate η / √(1 + n / n₀) and the total penalty λ n + c, where c,
+its shrinkage, is the same for all rows: the penalty of a Gaussian prior of fixed strength. Each of
+the n updates of an epoch applies one n-th of it, λ + c / n.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from factorate._training.schedule import Schedule
+    from factorate._training.settings import Settings
+    from factorate._utils.types import Doubles, Floats
+
+
+class RowConstants(NamedTuple):
+    """The constants of each position, as the kernels take them.
+
+    Columns are the learning rate and penalty of the factors, and those of the bias: the enum in
+    _kernels/rule.pxd.
+    """
+
+    users: Floats
+    items: Floats
+
+
+def make_row_constants(schedule: Schedule, settings: Settings, factor: float) -> RowConstants:
+    """Return the constants of an epoch whose learning rates are multiplied by `factor`.
+
+    AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
+    the sum, so the rate of factors is multiplied by √K.
+    """
+    root = np.sqrt(settings.n_factors) if settings.rule.adagrad else 1.0
+    dtype = schedule.ratings.dtype
+
+    def of_side(counts: Doubles, factors: int, bias: int) -> Floats:
+        columns = (
+            *_rates_and_penalties(settings, counts, kind=factors, factor=factor * root),
+            *_rates_and_penalties(settings, counts, kind=bias, factor=factor),
+        )
+        return _cast(np.column_stack(columns), dtype)
+
+    return RowConstants(
+        users=of_side(schedule.user_counts, 0, 2), items=of_side(schedule.item_counts, 1, 3)
+    )
+
+
+def svdpp_decay(
+    constants: RowConstants, schedule: Schedule, settings: Settings, factor: float
+) -> tuple[Doubles, Doubles]:
+    """Return the factors, from 0 to 1, by which each rating multiplies p_u and y_j.
+
+    The rates and penalties of y are those of user factors, with the counts of the items.
+    """
+    pair = _rates_and_penalties(settings, schedule.item_counts, kind=0, factor=factor)
+    item_rates, item_l2 = (_cast(column, schedule.ratings.dtype) for column in pair)
+    with np.errstate(over="ignore", invalid="ignore"):
+        user_shrinkage = constants.users[:, 0] * constants.users[:, 1]
+        item_shrinkage = item_rates * item_l2
+    return _decay(user_shrinkage), _decay(item_shrinkage)
+
+
+def row_rates(rate: float, counts: Doubles, count_scale: float) -> Doubles:
+    """Return the learning rate η / √(1 + n / n₀) of each row.
+
+    Examples
+    --------
+    >>> row_rates(0.1, np.array([0.0, 300.0]), count_scale=100.0)
+    array([0.1 , 0.05])
+    """
+    rates: Doubles = rate / np.sqrt(1 + counts / count_scale)
+    return rates
+
+
+def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) -> Doubles:
+    """Return the penalty λ + c / n of each row, for one of its n ratings.
+
+    c is limited to 1 / η − λ, so that no update moves a parameter beyond 0.
+
+    Examples
+    --------
+    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.5]))
+    array([2. , 0.2])
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        limit = np.maximum(1 / rates - l2, 0.0)
+        penalties: Doubles = l2 + np.minimum(shrinkage, limit) / counts
+    return penalties
+
+
+def _rates_and_penalties(
+    settings: Settings, counts: Doubles, *, kind: int, factor: float
+) -> tuple[Doubles, Doubles]:
+    """Return the learning rates and penalties of one kind of parameter."""
+    with np.errstate(over="ignore"):
+        rates = row_rates(settings.rates[kind] * factor, counts, settings.count_scale)
+    return rates, row_penalties(settings.l2[kind], settings.shrinkage[kind], counts, rates)
+
+
+def _cast(numbers: Doubles, dtype: np.dtype[Any]) -> Floats:
+    with np.errstate(over="ignore"):
+        out: NDArray[Any] = np.ascontiguousarray(numbers, dtype)
+    return out
+
+
+def _decay(shrinkage: Floats) -> Doubles:
+    return np.maximum(1 - shrinkage.astype(np.float64), 0.0)
