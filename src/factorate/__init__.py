@@ -10,6 +10,7 @@ from factorate.exceptions import (
     UnknownIdWarning,
 )
 from factorate.model import MatrixFactorization, load
+from factorate.model_cv import MatrixFactorizationCV
 from factorate.plotting import (
     CalibrationDisplay,
     ItemMapDisplay,
@@ -28,6 +29,7 @@ __all__ = [
     "ItemMapDisplay",
     "LearningCurveDisplay",
     "MatrixFactorization",
+    "MatrixFactorizationCV",
     "ModelFileError",
     "NotFittedError",
     "PopularityDisplay",

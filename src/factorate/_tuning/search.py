@@ -181,7 +181,7 @@ class _Search:
         while improved:
             improved = False
             for axis, dimension in sizes:
-                for step in (dimension.step, -dimension.step):
+                for step in (1.0, -1.0):
                     point = self._best.point.copy()
                     point[axis] += step
                     if dimension.low <= point[axis] <= dimension.high and self._is_new(point):

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from factorate._training.per_kind import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from factorate._training.per_kind import PerKind
     from factorate._training.settings import Settings
 
     Point = NDArray[np.float64]
 
 AUTO = "auto"  # the value of a parameter that is searched
-SEARCHED = ("n_factors", "n_epochs", "learning_rate", "regularization", "svdpp")
+SEARCHED = (
+    "n_factors",
+    "n_epochs",
+    "learning_rate",
+    "regularization",
+    "shrinkage",
+    "count_scale",
+    "svdpp",
+)
 FACTOR_STEP = 16  # numbers of factors are multiples of it, because rows are padded to them
+MIN_FACTORS, MAX_FACTORS = 32, 256
+MIN_EPOCHS, MAX_EPOCHS = 5, 40
 
 
 def is_auto(value: object) -> bool:
@@ -28,33 +42,26 @@ def is_auto(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """One number that is searched.
+    """A number, or the numbers of a dict in proportion to each other.
 
     Attributes
     ----------
     parameter : str
         Name of the parameter.
-    key : str or None
-        Key in the dict of the parameter; None if the parameter is a number.
-    default : float
-        Default value, where the coordinate is 0.
+    defaults : dict
+        Default value for each key of the dict; None is the key if the parameter is a number.
     low, high : float
-        Range of the coordinate, which is the binary logarithm of value / default. For "svdpp", it
-        is the value: False is below ½.
+        Range of the coordinate, which is the binary logarithm of value / default. For "svdpp" it
+        is 0 for False and 1 for True.
+    is_size : bool, default=False
+        Whether a higher value takes more time; such dimensions are searched after the others.
     """
 
     parameter: str
-    key: str | None
-    default: float
+    defaults: Mapping[str | None, float]
     low: float
     high: float
-
-    step: float = 1.0
-
-    @property
-    def is_size(self) -> bool:
-        """Whether more of it takes more time: it is searched after the other dimensions."""
-        return self.key is None
+    is_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Space:
     """The dimensions of a search; a point has one coordinate for each.
 
     The coordinate of a learning rate is that of its product with the number of epochs: more epochs
-    at a lower rate move parameters as far, so the two can be searched independently.
+    at a lower rate change parameters as much, so that the two can be searched one after the other.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -73,21 +80,18 @@ class Space:
         return np.clip(point, lows, [dimension.high for dimension in self.dimensions])
 
     def parameters(self, point: Point) -> dict[str, Any]:
-        """Return the parameters of a point, rounded to two digits as a user would write them."""
+        """Return the parameters of a point, rounded to two digits."""
         found: dict[str, Any] = {}
-        coordinates = point.tolist()
-        longer = sum(
-            x
-            for dimension, x in zip(self.dimensions, coordinates, strict=True)
-            if dimension.parameter == "n_epochs"
-        )
-        for dimension, x in zip(self.dimensions, coordinates, strict=True):
-            is_rate = dimension.parameter == "learning_rate"
-            value = _value(dimension, x - longer if is_rate else x)
-            if dimension.key is None:
-                found[dimension.parameter] = value
-            else:
-                found.setdefault(dimension.parameter, {})[dimension.key] = value
+        coordinates = list(zip(self.dimensions, point.tolist(), strict=True))
+        n_doublings = sum(x for dimension, x in coordinates if dimension.parameter == "n_epochs")
+        for dimension, coordinate in coordinates:
+            name = dimension.parameter
+            x = coordinate - n_doublings if name == "learning_rate" else coordinate
+            for key, default in dimension.defaults.items():
+                if key is None:
+                    found[name] = _number(name, default, x)
+                else:
+                    found.setdefault(name, {})[key] = _number(name, default, x)
         return found
 
 
@@ -99,37 +103,60 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
     parameters : mapping
         Parameters of the model that searches.
     settings : Settings
-        The default settings, for the other parameters of this model.
+        Its settings, with the defaults for what is "auto".
     """
-    kinds = {"factors": "user_factors", "biases": "user_bias"}
-    if not settings.rule.fit_bias:
-        del kinds["biases"]
-    numbers = {
-        ("n_factors", None): (settings.n_factors, -2.0, 2.0),
-        ("n_epochs", None): (settings.n_epochs, -1.0, 2.0),
-        ("svdpp", None): (1.0, 0.0, 1.0),
-        **{
-            ("learning_rate", key): (getattr(settings.rates, kind), -3.0, 1.0)
-            for key, kind in kinds.items()
-        },
-        **{
-            ("regularization", key): (getattr(settings.l2, kind), -3.0, 3.0)
-            for key, kind in kinds.items()
-        },
-    }
+    kinds = GROUPS if settings.rule.fit_bias else {"factors": GROUPS["factors"]}
+    n_factors, n_epochs = settings.n_factors, settings.n_epochs
+    dimensions = [
+        Dimension(
+            parameter="n_factors",
+            defaults={None: n_factors},
+            low=math.log2(MIN_FACTORS / n_factors),
+            high=math.log2(MAX_FACTORS / n_factors),
+            is_size=True,
+        ),
+        Dimension(
+            parameter="n_epochs",
+            defaults={None: n_epochs},
+            low=math.log2(MIN_EPOCHS / n_epochs) if n_epochs else 0.0,
+            high=math.log2(MAX_EPOCHS / n_epochs) if n_epochs else 0.0,
+            is_size=True,
+        ),
+        Dimension(parameter="svdpp", defaults={None: 1}, low=0, high=1, is_size=True),
+        Dimension(
+            parameter="count_scale", defaults={None: settings.count_scale}, low=-4.0, high=4.0
+        ),
+        *(
+            Dimension(parameter=name, defaults=_defaults(values, group), low=low, high=high)
+            for name, values, groups, low, high in (
+                ("learning_rate", settings.rates, kinds, -2.0, 2.0),
+                ("regularization", settings.l2, ("factors",), -2.0, 2.0),
+                ("shrinkage", settings.shrinkage, kinds, -3.0, 3.0),
+            )
+            for group in groups
+        ),
+    ]
     return Space(
         tuple(
-            Dimension(parameter=name, key=key, default=default, low=low, high=high)
-            for (name, key), (default, low, high) in numbers.items()
-            if is_auto(parameters[name]) and default > 0
+            dimension
+            for dimension in dimensions
+            if is_auto(parameters[dimension.parameter])
+            and all(0 < default < math.inf for default in dimension.defaults.values())
         )
     )
 
 
-def _value(dimension: Dimension, x: float) -> Any:
-    if dimension.parameter == "svdpp":
+def _defaults(values: PerKind, group: str) -> dict[str | None, float]:
+    """Return the default of a group, or of each kind in it if they differ."""
+    of_kinds: dict[str | None, float] = {kind: getattr(values, kind) for kind in GROUPS[group]}
+    distinct = set(of_kinds.values())
+    return of_kinds if len(distinct) > 1 else {group: distinct.pop()}
+
+
+def _number(parameter: str, default: float, x: float) -> Any:
+    if parameter == "svdpp":
         return x >= 0.5
-    value = dimension.default * 2.0**x
-    if dimension.parameter == "n_factors":
-        return max(1, round(value / FACTOR_STEP) * FACTOR_STEP)
-    return round(value) if dimension.key is None else float(f"{value:.2g}")
+    value = default * 2.0**x
+    if parameter == "n_factors":
+        return default if x == 0 else max(1, round(value / FACTOR_STEP)) * FACTOR_STEP
+    return max(1, round(value)) if parameter == "n_epochs" else float(f"{value:.2g}")
