@@ -17,6 +17,7 @@ from factorate.plotting import (
     LearningCurveDisplay,
     PopularityDisplay,
     ResidualsDisplay,
+    TuningDisplay,
 )
 from factorate.reading import read_ratings
 from factorate.textbook import matrix_factorization
@@ -34,6 +35,7 @@ __all__ = [
     "NotFittedError",
     "PopularityDisplay",
     "ResidualsDisplay",
+    "TuningDisplay",
     "UnknownIdError",
     "UnknownIdWarning",
     "datasets",

@@ -124,10 +124,10 @@ class MatrixFactorizationCV(FactorModel):
     -----
     The held-out ratings are chosen by a hash of user and item, so that they do not depend on the
     order of the ratings, and all ratings of a pair are in the same fold. The trials are compared by
-    successive halving [1]_: all settings of a round are validated on the first fold, the better half
-    also on the second, the better half of these also on the third and fourth, and so on. There are
-    two rounds, the second around the best of the first, in which all but the numbers of factors and
-    epochs vary. Then these two are doubled or halved as long as the error decreases, with the
+    successive halving [1]_: all settings of a round are validated on the first fold, the better
+    half also on the second, the better half of these also on the third and fourth, and so on. There
+    are two rounds, the second around the best of the first, in which all but the numbers of factors
+    and epochs vary. Then these two are doubled or halved as long as the error decreases, with the
     product of learning rate and number of epochs held constant. The remaining trials are close to
     the best.
 
@@ -229,8 +229,8 @@ class MatrixFactorizationCV(FactorModel):
         wide : bool, default=False
             Whether `X`, and `eval_set` unless it is a tuple, is a table of users × items.
         eval_set : ratings, optional
-            Ratings to choose the settings on, such as the most recent ones, in any form of `X`, or a
-            tuple (X, y). None holds out some of the training ratings, as `cv` describes.
+            Ratings to choose the settings on, such as the most recent ones, in any form of `X`, or
+            a tuple (X, y). None holds out some of the training ratings, as `cv` describes.
 
         Returns
         -------

@@ -39,9 +39,6 @@ from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
-
-    from numpy.typing import NDArray
 
     from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale

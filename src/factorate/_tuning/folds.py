@@ -128,8 +128,8 @@ def score_fold(fold: Fold, settings: Settings) -> FoldScore:
     if fold.bounds is not None:
         predicted = np.clip(predicted, *fold.bounds)
     values, weights = held_out.values.astype(np.float64), held_out.weights
-    standardized = ((x - factors.mean) / factors.scale for x in (values, predicted))
-    loss = losses.mean_loss(rule, *standardized, weights)
+    target, guess = ((x - factors.mean) / factors.scale for x in (values, predicted))
+    loss = losses.mean_loss(rule, target, guess, weights)
     rmse = math.sqrt(losses.average(np.square(values - predicted), weights))
     return FoldScore(loss, rmse, time.perf_counter() - began)
 

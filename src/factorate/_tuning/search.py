@@ -11,7 +11,7 @@ import numpy as np
 from factorate._utils.random_streams import permutation, stream, uniform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from factorate._tuning.folds import FoldScore
     from factorate._tuning.space import Point, Space
@@ -196,11 +196,8 @@ class _Search:
 
     def ranked(self) -> list[Trial]:
         """Return the trials, the best of those on all folds first."""
-        n_folds = self._problem.n_folds
         used = [trial for trial in self._trials if trial.scores]
-        return sorted(
-            used, key=lambda trial: (-len(trial.scores), trial.loss(len(trial.scores)))
-        )
+        return sorted(used, key=lambda trial: (-len(trial.scores), trial.loss(len(trial.scores))))
 
     def _challenge(self, point: Point) -> bool:
         """Try a point fold by fold, as long as it is better than the best trial; return whether."""
