@@ -10,7 +10,7 @@ from factorate._fitted.fitted_state import FittedState
 from factorate._fitted.partial_fit import partial_fit
 from factorate._input.wide import as_wide
 from factorate._training.settings import check_settings, draw_seed
-from factorate._tuning.tune import Tuned, check_budget, replace_auto, tune
+from factorate._tuning.tune import Tuned, check_search, replace_auto, tune
 from factorate._utils.writer_lock import writer_lock
 from factorate.base import FactorModel
 from factorate.model import MatrixFactorization
@@ -262,7 +262,6 @@ class MatrixFactorizationCV(FactorModel):
         >>> model.best_params_["n_factors"]
         8
         """
-        check_budget(self.get_params())
         if not isinstance(eval_set, tuple | None):
             eval_set = as_wide(eval_set, wide)
         data = TrainingData(as_wide(X, wide), y, sample_weight, eval_set)
@@ -361,7 +360,7 @@ class MatrixFactorizationCV(FactorModel):
 
     def _tune_and_train(self, data: TrainingData) -> None:
         parameters, defaults = self.get_params(), self._default_parameters()
-        rule = check_settings(defaults, 0).rule
+        rule = check_search(parameters, defaults).rule
         seed = draw_seed(self.random_state)
         training = read_training(defaults, data, rule)
         tuned = tune(training, parameters, defaults, seed)

@@ -108,6 +108,7 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
     kinds = GROUPS if settings.rule.fit_bias else {"factors": GROUPS["factors"]}
     n_factors, n_epochs = settings.n_factors, settings.n_epochs
     dimensions = [
+        Dimension(parameter="svdpp", defaults={None: 1}, low=0, high=1, is_size=True),
         Dimension(
             parameter="n_factors",
             defaults={None: n_factors},
@@ -122,7 +123,6 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
             high=math.log2(MAX_EPOCHS / n_epochs) if n_epochs else 0.0,
             is_size=True,
         ),
-        Dimension(parameter="svdpp", defaults={None: 1}, low=0, high=1, is_size=True),
         Dimension(
             parameter="count_scale", defaults={None: settings.count_scale}, low=-4.0, high=4.0
         ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from factorate._fitted.fit import TrainingRatings
-    from factorate._training.settings import Parameters
+    from factorate._training.settings import Parameters, Settings
     from factorate._tuning.search import Trial
 
 WORK_PER_TRIAL = 2.0  # in fits with the default settings, of which a fit of SVD++ takes about two
@@ -58,6 +58,27 @@ def check_budget(parameters: Mapping[str, Any]) -> Budget:
         seconds=None if seconds is None else check_number("seconds", seconds, above=0),
         n_folds=None if n_folds is None else check_count("cv", n_folds, 2),
     )
+
+
+def check_search(parameters: Parameters, defaults: Parameters) -> Settings:
+    """Return the settings with defaults for what is "auto", or raise an error.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Parameters of the model that searches.
+    defaults : mapping
+        The result of `replace_auto` for them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or value, or cannot be combined with another.
+    """
+    check_budget(parameters)
+    if is_auto(parameters["svdpp"]):
+        check_settings({**defaults, "svdpp": True}, 0)
+    return check_settings(defaults, 0)
 
 
 def replace_auto(parameters: Parameters, defaults: Parameters) -> dict[str, Any]:
