@@ -198,9 +198,7 @@ def test_svdpp_can_be_searched() -> None:
     keep = (users % 3 == items % 3) | (generator.random(6000) < 0.2)
     users, items = users[keep], items[keep]
     values = np.where(users % 3 == items % 3, 4.0, 2.0) + generator.normal(0, 0.3, len(users))
-    model = ft.MatrixFactorizationCV(
-        30, n_factors=8, n_epochs=10, svdpp="auto", random_state=0
-    )
+    model = ft.MatrixFactorizationCV(30, n_factors=8, n_epochs=10, svdpp="auto", random_state=0)
     model.fit((users, items, values))
     assert {parameters["svdpp"] for parameters in model.cv_results_["params"]} == {False, True}
     if model.best_params_["svdpp"]:
@@ -217,7 +215,9 @@ def test_fitted_models_add_remove_and_recommend(ratings: Any) -> None:
     same_factors(model, plain)
     assert model.best_params_ == best
     np.testing.assert_array_equal(model.recommend(900)[0], plain.recommend(900)[0])
-    np.testing.assert_array_equal(model.recommend_for({3: 2.0})[0], plain.recommend_for({3: 2.0})[0])
+    np.testing.assert_array_equal(
+        model.recommend_for({3: 2.0})[0], plain.recommend_for({3: 2.0})[0]
+    )
     assert model.similar_items(3)[0].shape == (10,)
     assert isinstance(model.score(ratings, unknown="ignore"), float)
 

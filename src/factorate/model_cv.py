@@ -43,8 +43,8 @@ class MatrixFactorizationCV(FactorModel):
         machine. None is no limit.
     cv : int or None, default=None
         Number of folds, at least 2, on each of which the better half of the settings is validated.
-        None holds out a tenth of the ratings, and for fewer than 500,000 ratings other tenths as
-        well, until 50,000 ratings have been held out.
+        None holds out a tenth of the ratings, and for fewer than 200,000 ratings other tenths as
+        well, until 20,000 ratings have been held out.
     n_factors : int or "auto", default="auto"
         Number of latent factors. "auto" searches from 32 to 256.
     n_epochs : int or "auto", default="auto"

@@ -65,9 +65,7 @@ class Training:
     def constants(self, state: Any) -> tuple[Any, Any]:
         """Return the learning rates and penalties of each row, as the kernels take them."""
         rates, l2 = self.rates, self.l2
-        users, items = (
-            np.empty((len(rows), 4), rows.dtype) for rows in (state[0], state[1])
-        )
+        users, items = (np.empty((len(rows), 4), rows.dtype) for rows in (state[0], state[1]))
         for side, array in enumerate((users, items)):
             for column, each in enumerate((rates, l2, rates, l2)):
                 kind = side + 2 * (column // 2)

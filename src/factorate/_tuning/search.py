@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Chosen, like the ranges of the space, on parts of the training sets of seven data sets.
 ROUNDS = ((0.45, 1.0), (0.2, 0.5))  # share of the trials and spread of each round of halving
 LAST_SPREAD = 0.3
+MAX_SHARE = 0.125  # of the work, for a trial on one fold
 N_ELITE = 4
 
 
@@ -146,10 +147,13 @@ class _Search:
     def halve(self, n: int, spread: float) -> None:
         """Draw trials around the centre, drop half of them on every fold, and move the centre."""
         self._round += 1
+        n = min(n, self._problem.n_trials - len(self._trials))
         points = [self._centre + spread * offset for offset in self._offsets(n)]
-        if self._round > 1:
+        if self._round > 1 and points:
             points[0] = self._centre
-        alive = [self._make(point) for point in points]
+        alive = [self._make(point) for point in points if self._is_new(point)]
+        if not alive:
+            return
         dropped: list[Trial] = []
         n_folds = 1
         while True:
@@ -184,7 +188,8 @@ class _Search:
                 for step in (1.0, -1.0):
                     point = self._best.point.copy()
                     point[axis] += step
-                    if dimension.low <= point[axis] <= dimension.high and self._is_new(point):
+                    in_range = dimension.low <= point[axis] <= dimension.high
+                    if in_range and self._is_affordable(point) and self._is_new(point):
                         improved |= self._challenge(point)
 
     def refine(self) -> None:
@@ -192,7 +197,9 @@ class _Search:
         self._round += 1
         n = self._problem.n_trials - len(self._trials)
         for offset in self._offsets(n):
-            self._challenge(self._best.point + LAST_SPREAD * offset)
+            point = self._best.point + LAST_SPREAD * offset
+            if self._is_new(point):
+                self._challenge(point)
 
     def ranked(self) -> list[Trial]:
         """Return the trials, the best of those on all folds first."""
@@ -218,8 +225,18 @@ class _Search:
             self._best = trial
 
     def _is_new(self, point: Point) -> bool:
-        parameters = self._problem.space.parameters(point)
+        """Return whether the settings, after rounding, have not been tried."""
+        parameters = self._parameters(point)
         return all(trial.parameters != parameters for trial in self._trials)
+
+    def _is_affordable(self, point: Point) -> bool:
+        """Return whether training takes no more than its share of the work."""
+        work = self._problem.work(self._parameters(point))
+        return work <= MAX_SHARE * self._problem.max_work
+
+    def _parameters(self, point: Point) -> dict[str, Any]:
+        space = self._problem.space
+        return space.parameters(space.clip(point))
 
     def _make(self, point: Point) -> Trial:
         if len(self._trials) >= self._problem.n_trials:
@@ -244,7 +261,7 @@ class _Search:
                 raise _BudgetSpent
             self._work += work
             trial.scores.append(problem.evaluate(trial.parameters, len(trial.scores)))
-            problem.report(len(self._trials), self._best)
+            problem.report(sum(bool(trial.scores) for trial in self._trials), self._best)
 
     def _offsets(self, n: int) -> list[Point]:
         """Return points of a Latin hypercube [-1, 1]^d, with sizes 0.
