@@ -201,13 +201,13 @@ def test_parameters_are_stored_unchanged_and_validated_by_fit(columns: Any) -> N
     parameters: dict[str, Any] = {"n_factors": "many"}
     model = ft.MatrixFactorization(**parameters)
     assert model.get_params()["n_factors"] == "many"
-    with pytest.raises(TypeError, match="n_factors is 'many'; expected an integer from 1 to 65536"):
+    with pytest.raises(TypeError, match="n_factors is 'many'; expected an integer from 0 to 65536"):
         model.fit(columns)
 
 
 BAD_PARAMETERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "n_factors": ({"n_factors": 0}, ValueError, "n_factors is 0; expected an integer from 1"),
-    "n_factors huge": ({"n_factors": 10**400}, ValueError, "from 1 to 65536"),
+    "n_factors": ({"n_factors": -1}, ValueError, "n_factors is -1; expected an integer from 0"),
+    "n_factors huge": ({"n_factors": 10**400}, ValueError, "from 0 to 65536"),
     "rate huge": ({"learning_rate": 10**400}, ValueError, "expected a finite number"),
     "fit_bias": ({"fit_bias": "no"}, TypeError, "fit_bias is 'no'; expected True or False"),
     "no dtype": ({"dtype": None}, ValueError, "dtype is None"),

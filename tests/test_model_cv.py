@@ -175,6 +175,8 @@ def test_weights_count_in_training_and_validation(ratings: Any) -> None:
         ({"learning_rate_schedule": "adagrad"}, None),
         ({"fit_bias": False, "fit_mean": False, "l1_regularization": 0.01}, None),
         ({"svdpp": True}, None),
+        ({"n_factors": 0}, None),
+        ({"n_epochs": 0}, None),
         ({"dtype": "float64", "clip": True}, None),
     ],
 )
@@ -182,7 +184,7 @@ def test_losses_and_other_options(ratings: Any, parameters: Any, values: Any) ->
     users, items, numbers = ratings
     if values is not None:
         numbers = np.resize(values, len(users))
-    model = ft.MatrixFactorizationCV(**(SMALL | {"n_trials": 4}), **parameters)
+    model = ft.MatrixFactorizationCV(**{**SMALL, "n_trials": 4, **parameters})
     model.fit((users, items, numbers))
     again = ft.MatrixFactorization(**{**parameters, **model.best_params_, "random_state": 0})
     same_factors(model, again.fit((users, items, numbers)))
@@ -238,7 +240,7 @@ def test_a_saved_model_is_loaded_as_one_with_the_best_parameters(
 
 
 def test_pickles_keep_the_search(fitted: ft.MatrixFactorizationCV) -> None:
-    again = pickle.loads(pickle.dumps(fitted))
+    again = pickle.loads(pickle.dumps(fitted))  # noqa: S301
     same_factors(again, fitted)
     assert again.best_params_ == fitted.best_params_
     assert again.cv_results_["params"] == fitted.cv_results_["params"]

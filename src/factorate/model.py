@@ -50,7 +50,7 @@ class MatrixFactorization(FactorModel):
     Parameters
     ----------
     n_factors : int, default=64
-        Number of latent factors, K.
+        Number of latent factors, K. With 0, the model consists of the mean and the biases alone.
     n_epochs : int, default=10
         Number of passes over the training ratings.
     learning_rate : float, dict or None, default=None
@@ -65,10 +65,10 @@ class MatrixFactorization(FactorModel):
     shrinkage : float, dict or None, default=None
         L2 regularization c of each user and item, whatever the number of ratings: one number or a
         dict with the keys of `learning_rate`. Keys left out, and None, are ``{"factors": 4.5,
-        "user_bias": 3.3, "item_bias": 2.2}``, or 0 if the ratings are not centred
-        (``fit_mean=False`` or ``nonnegative=True``). It is the precision of a Gaussian prior [6]_, in
-        units of the precision of one rating: a bias with n ratings is about n / (n + c) of their
-        mean error.
+        "user_bias": 3.3, "item_bias": 2.2}``; or 0 if the ratings are not centred at their mean or
+        median: with ``fit_mean=False``, ``nonnegative=True`` or a loss for two values. It is the
+        precision of a Gaussian prior [6]_, in units of the precision of one rating: a bias with n
+        ratings is about n / (n + c) of their mean error.
     count_scale : float or None, default=150.0
         Number of ratings n₀ beyond which the learning rate of a user or item falls: with n ratings
         it is η / √(1 + n / n₀). None gives all the same rate. Not used with

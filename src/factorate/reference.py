@@ -326,7 +326,7 @@ def row_penalties(
     Examples
     --------
     >>> import numpy as np
-    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.5]))
+    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.25]))
     array([2. , 0.2])
     """
     return np.array(

@@ -37,7 +37,7 @@ def test_predictions_scale_with_the_ratings_in_float64(columns: Any) -> None:
 
 def test_clip_keeps_predictions_and_the_filled_matrix_in_range(columns: Any) -> None:
     users, items, ratings = columns
-    model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0)
+    model = fitted(columns, n_epochs=40, learning_rate=0.1, regularization=0.0, shrinkage=0.0)
     low, high = min(ratings), max(ratings)
     free, predicted = model.complete(), model.predict((users, items))
     assert free.min() < low

@@ -420,7 +420,7 @@ REMOVED = object()
         (("rule", "extra"), 1, "rule has 'extra'"),
         (("rule",), [], r"rule is \[\]; expected an object"),
         (("parameters",), [], r"parameters is \[\]; expected an object"),
-        (("parameters", "n_factors"), 0, "n_factors is 0"),
+        (("parameters", "n_factors"), -1, "n_factors is -1"),
         (("parameters", "loss"), REMOVED, "the parameters have no 'loss'"),
         (("parameters", "columns"), 3, "columns is 3"),
         (("parameters", "dtype"), "float16", "dtype is 'float16'"),
@@ -442,7 +442,8 @@ def test_metadata_are_validated(
 FLOAT32 = np.float32
 ARRAYS: list[tuple[str, Any, str]] = [
     ("user_factors", np.full((3, 3), np.nan, FLOAT32), "user_factors has NaN or infinity"),
-    ("user_factors", np.zeros((3, 0), FLOAT32), "expected 1 to 65536 columns"),
+    ("user_factors", np.zeros((3, 0), FLOAT32), r"item_factors has .* expected \(2, 0\)"),
+    ("user_factors", np.zeros((3, 65537), FLOAT32), "expected at most 65536 columns"),
     ("item_factors", np.zeros((2, 2), FLOAT32), r"item_factors has shape \(2, 2\)"),
     ("item_factors", np.zeros((2, 3)), "item_factors has .* dtype float64"),
     ("user_bias", np.zeros(2, FLOAT32), r"user_bias has shape \(2,\)"),

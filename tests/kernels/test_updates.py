@@ -123,7 +123,7 @@ def rates_of_rows(seed: int, n_users: int, n_items: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fit_bias", [True, False])
-@pytest.mark.parametrize("K", [1, 3, 16, 17, 64])
+@pytest.mark.parametrize("K", [0, 1, 3, 16, 17, 64])
 @pytest.mark.usefixtures("isa")
 def test_ten_epochs_agree_with_the_reference_factor_by_factor(
     dtype: str, K: int, fit_bias: bool
@@ -316,7 +316,7 @@ def test_nan_shows_in_the_sum_of_errors(dtype: str) -> None:
     assert np.isnan(train_plain(columns, state, Training(rates=0.01, l2=0.0)))
 
 
-@pytest.mark.parametrize("K", [1, 3, 16, 33])
+@pytest.mark.parametrize("K", [0, 1, 3, 16, 33])
 @pytest.mark.usefixtures("isa")
 def test_predictions_agree_with_the_reference(dtype: str, K: int) -> None:
     columns, state = problem(4, 200, 23, 31, K, dtype)

@@ -307,3 +307,39 @@ def test_ranking_requires_seen_items(split: tuple[Any, Any]) -> None:
 def test_ranking_rejects_other_objects_than_models(split: tuple[Any, Any]) -> None:
     with pytest.raises(TypeError, match="model is 'x'; expected a MatrixFactorization"):
         metrics.ranking("x", split[1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threshold", [None, 4])
+def test_ranking_compares_with_the_most_popular_items(
+    model: ft.MatrixFactorization, split: tuple[Any, Any], threshold: float | None
+) -> None:
+    training, held_out = split
+    with_unknown = tuple(
+        np.append(column, more) for column, more in zip(held_out, (1000, 3, 5), strict=True)
+    )
+    found = metrics.ranking(
+        model, with_unknown, n=7, threshold=threshold, popular=True, unknown="ignore"
+    )
+    alone = metrics.ranking(model, with_unknown, n=7, threshold=threshold, unknown="ignore")
+    assert {name: found[name] for name in alone} == alone
+    relevant = with_unknown[2] >= (threshold or 0)
+    users = np.unique(with_unknown[0][relevant])
+    n_raters = np.bincount(training[1], minlength=80)  # the pairs are distinct
+    items = np.array(model.items_)
+    lists = []
+    for user in users:
+        unseen = np.setdiff1d(items, training[1][training[0] == user])
+        lists.append(unseen[np.argsort(-n_raters[unseen], kind="stable")][:7])
+    names = {"mean_average_precision": "map"}
+    expected = {
+        f"popular_{names.get(definition.__name__, definition.__name__)}": getattr(
+            metrics, definition.__name__
+        )(np.array(lists), with_unknown, users, threshold)
+        for definition in DEFINITIONS
+    }
+    assert {name: found[name] for name in found if name not in alone} == expected
+
+
+def test_popular_is_true_or_false(model: ft.MatrixFactorization, split: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match="popular is 1; expected True or False"):
+        metrics.ranking(model, split[1], popular=1)  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ def test_scores_equal_predict_bit_for_bit(columns: Any, dtype: str) -> None:
 
 def test_scores_are_not_clipped(columns: Any) -> None:
     users, items, ratings = columns
-    model = ft.MatrixFactorization(8, 20, random_state=0, clip=True)
+    model = ft.MatrixFactorization(8, 20, shrinkage=0, random_state=0, clip=True)
     model.fit((users, items, np.where(ratings > 4, 5.0, 1.0)))
     found, scores = model.recommend(n=5, exclude_seen=False)
     clipped = model.predict((np.repeat(model.users_, 5), found.ravel()))

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from training_cases import (
     NAMES,
     SMALL,
@@ -25,7 +27,7 @@ from training_cases import (
 
 import factorate as ft
 from factorate import reference
-from factorate._input.ratings import read_ratings
+from factorate._input.ratings import Ratings, read_ratings
 from factorate._training.epoch import Epoch
 from factorate._training.epoch_runner import EpochRunner
 from factorate._training.factors import predict
@@ -49,41 +51,34 @@ RULES = {
     ),
     "l1": make_settings(l1=PerKind(0.01, 0.02, 0.0, 0.01)),
     "huber": make_settings(rule=UpdateRule("huber", 0.8)),
+    "biases alone": make_settings(n_factors=0),
+    "biases alone, adagrad": make_settings(
+        n_factors=0,
+        learning_rate_schedule="adagrad",
+        rule=UpdateRule(adagrad=True),
+        count_scale=np.inf,
+    ),
     "nonnegative": make_settings(rule=UpdateRule(nonnegative=True)),
     "kullback_leibler": make_settings(rule=UpdateRule("kullback_leibler", nonnegative=True)),
 }
 
 
-def row_counts(ratings: Any, weights: Any) -> tuple[Any, Any]:
-    return (
-        np.bincount(ratings.user_rows, weights, minlength=60),
-        np.bincount(ratings.item_rows, weights, minlength=80),
-    )
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("settings", RULES.values(), ids=RULES)
-def test_ten_epochs_agree_with_the_reference_in_block_order(
-    columns: Any, settings: Settings, weighted: bool
-) -> None:
-    settings = dataclasses.replace(settings, sizes=SMALL)
-    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
-    rule = settings.rule
-    if rule.nonnegative:
-        ratings = dataclasses.replace(ratings, values=ratings.values - ratings.values.min())
-    weights = np.random.default_rng(1).uniform(0, 2, len(ratings.values)) if weighted else None
+def train_by_reference(ratings: Ratings, settings: Settings, weights: Any) -> dict[str, Any]:
+    """Return the parameters after training, on the scale of training, and the scale."""
     untrained = dataclasses.replace(settings, n_epochs=0)
     factors = Trainer(ratings, untrained, weights=weights).train().factors
-    root = np.sqrt(factors.scale)
+    root, K, rule = np.sqrt(factors.scale), settings.n_factors, settings.rule
     P, Q = factors.user_factors / root, factors.item_factors / root
-    biases = np.zeros(60), np.zeros(80)
-    K = settings.n_factors
-    user_accumulators, item_accumulators = (np.tile([float(K), 1.0], (n, 1)) for n in (60, 80))
+    biases = np.zeros(len(P)), np.zeros(len(Q))
+    first = [max(1.0, K), 1.0]
+    accumulators = np.tile(first, (len(P), 1)), np.tile(first, (len(Q), 1))
+    counts = (
+        np.bincount(ratings.user_rows, weights, minlength=len(P)),
+        np.bincount(ratings.item_rows, weights, minlength=len(Q)),
+    )
     schedule = make_schedule(ratings, settings, weights)
-    assert schedule.n_bands[0] > 3
-    for epoch in range(1, 11):
-        factor = learning_rate_factor(settings.learning_rate_schedule, epoch, 10)
-        counts = row_counts(ratings, weights)
+    for epoch in range(1, settings.n_epochs + 1):
+        factor = learning_rate_factor(settings.learning_rate_schedule, epoch, settings.n_epochs)
         rates, penalties = reference_rates_and_penalties(settings, counts, factor)
         if rule.adagrad:
             rates = [rate * np.sqrt(K) if kind < 2 else rate for kind, rate in enumerate(rates)]
@@ -100,23 +95,62 @@ def test_ten_epochs_agree_with_the_reference_in_block_order(
                 l2=penalties,
                 fit_bias=rule.fit_bias,
                 l1=settings.l1,
-                weights=schedule.weights[span] if weighted else None,
+                weights=None if weights is None else schedule.weights[span],
                 loss=rule.loss,
                 loss_parameter=rule.loss_parameter,
                 nonnegative=rule.nonnegative,
-                accumulators=(user_accumulators, item_accumulators) if rule.adagrad else None,
+                accumulators=accumulators if rule.adagrad else None,
             )
+    return {
+        "n_bands": schedule.n_bands,
+        "factors": (P * root, Q * root),
+        "biases": tuple(bias * factors.scale for bias in biases),
+        "accumulators": accumulators,
+    }
+
+
+def assert_agrees(ratings: Ratings, settings: Settings, weights: Any, expected: Any) -> None:
     trained = Trainer(ratings, settings, weights=weights).train()
     got = trained.factors
     close = functools.partial(np.testing.assert_allclose, rtol=1e-8, atol=1e-11)
-    close(got.user_factors, P * root)
-    close(got.item_factors, Q * root)
-    close(got.user_bias, biases[0] * factors.scale)
-    close(got.item_bias, biases[1] * factors.scale)
-    if rule.adagrad:
+    close(got.user_factors, expected["factors"][0])
+    close(got.item_factors, expected["factors"][1])
+    close(got.user_bias, expected["biases"][0])
+    close(got.item_bias, expected["biases"][1])
+    if settings.rule.adagrad:
         assert trained.accumulators is not None
-        close(trained.accumulators[0], user_accumulators)
-        close(trained.accumulators[1], item_accumulators)
+        close(trained.accumulators[0], expected["accumulators"][0])
+        close(trained.accumulators[1], expected["accumulators"][1])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("settings", RULES.values(), ids=RULES)
+def test_ten_epochs_agree_with_the_reference_in_block_order(
+    columns: Any, settings: Settings, weighted: bool
+) -> None:
+    settings = dataclasses.replace(settings, sizes=SMALL)
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    if settings.rule.nonnegative:
+        ratings = dataclasses.replace(ratings, values=ratings.values - ratings.values.min())
+    weights = np.random.default_rng(1).uniform(0, 2, len(ratings.values)) if weighted else None
+    expected = train_by_reference(ratings, settings, weights)
+    assert expected["n_bands"][0] > 3
+    assert_agrees(ratings, settings, weights, expected)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(1, 5)), min_size=1),
+    st.integers(0, 100),
+    st.integers(1, 4),
+    st.sampled_from([name for name in RULES if name.startswith("biases alone")]),
+)
+def test_biases_alone_agree_with_the_reference_for_any_ratings(
+    rated: list[tuple[int, int, int]], seed: int, n_epochs: int, name: str
+) -> None:
+    columns = tuple(np.array(column) for column in zip(*rated, strict=True))
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    settings = dataclasses.replace(RULES[name], seed=seed, n_epochs=n_epochs, sizes=SMALL)
+    assert_agrees(ratings, settings, None, train_by_reference(ratings, settings, None))
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -20,11 +20,12 @@ def test_dot_products_are_summed_in_float64(n: int, dtype: str) -> None:
 
 def test_powers_have_rounding_errors_only() -> None:
     exponents = np.concatenate([np.arange(1, 2 * CHUNK), np.linspace(1e-3, 5, 1000)])
-    for base in (1e-9, 0.5, 0.98, 1 - 1e-7):
-        expected = np.array([base**exponent for exponent in exponents.tolist()])
-        np.testing.assert_allclose(power(base, exponents), expected, rtol=3e-13, atol=1e-300)
-    np.testing.assert_array_equal(power(1.0, exponents), 1)
-    np.testing.assert_array_equal(power(0.0, exponents), 0)
+    bases = np.resize([1e-9, 0.5, 0.98, 1 - 1e-7], len(exponents))
+    pairs = zip(bases.tolist(), exponents.tolist(), strict=True)
+    expected = np.array([base**exponent for base, exponent in pairs])
+    np.testing.assert_allclose(power(bases, exponents), expected, rtol=3e-13, atol=1e-300)
+    np.testing.assert_array_equal(power(np.ones(len(exponents)), exponents), 1)
+    np.testing.assert_array_equal(power(np.zeros(len(exponents)), exponents), 0)
 
 
 def test_exponentials_and_logarithms_have_rounding_errors_only() -> None:

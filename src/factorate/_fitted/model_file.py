@@ -196,10 +196,10 @@ def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> Fi
 
 def _restore_factors(metadata: ModelMetadata, arrays: Arrays) -> Factors:
     P, Q = arrays["user_factors"], arrays["item_factors"]
-    if not 1 <= P.shape[1] <= MAX_FACTORS or max(len(P), len(Q)) > MAX_ROWS:
+    if P.shape[1] > MAX_FACTORS or max(len(P), len(Q)) > MAX_ROWS:
         raise ValueError(
-            f"user_factors has shape {P.shape} and item_factors {Q.shape}; expected 1 to "
-            f"{MAX_FACTORS} columns, and at most {MAX_ROWS} rows"
+            f"user_factors has shape {P.shape} and item_factors {Q.shape}; expected at "
+            f"most {MAX_FACTORS} columns and {MAX_ROWS} rows"
         )
     shapes = {
         "user_factors": P.shape,

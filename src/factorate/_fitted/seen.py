@@ -194,6 +194,32 @@ def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:
     return _find(seen, users, items)[1]
 
 
+def find_bounds(seen: Seen, rows: Rows) -> tuple[Offsets, Offsets]:
+    """Return where the items of each row begin and end in ``seen.items``; nothing for −1."""
+    known = rows >= 0
+    begin, end = (np.where(known, seen.starts.take(rows + offset), 0) for offset in (0, 1))
+    return begin, end
+
+
+def pairs_of(seen: Seen, rows: Rows) -> tuple[Rows, Rows]:
+    """Return all pairs of an entry of `rows` and one of the items of that row; none for −1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> seen = find_seen(*np.array([[0, 0, 1], [0, 2, 1]], np.int32), n_users=2, n_items=3)
+    >>> entries, items = pairs_of(seen, np.array([1, -1, 0], np.int32))
+    >>> entries.tolist(), items.tolist()
+    ([0, 2, 2], [1, 0, 2])
+    """
+    begin, end = find_bounds(seen, rows)
+    counts = end - begin
+    first = np.cumsum(counts) - counts
+    entries = np.arange(counts.sum()) + np.repeat(begin - first, counts)
+    queries = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
+    return queries, seen.items.take(entries)
+
+
 def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
     """Return where each pair is in ``seen.items``, or would be inserted, and if it is there."""
     known = users >= 0

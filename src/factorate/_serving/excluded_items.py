@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._fitted.seen import Seen, find_seen
+from factorate._fitted.seen import Seen, find_bounds, find_seen, pairs_of
 from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.make_index import make_index
@@ -60,11 +60,11 @@ def find_excluded(
     """
     user_ids, user_rows = users
     if not exclude or not len(user_rows):
-        return None if seen is None else Excluded(*_bounds(seen, user_rows), seen.items)
+        return None if seen is None else Excluded(*find_bounds(seen, user_rows), seen.items)
     further, further_rows = _read_exclude(exclude, user_ids, item_index)
-    queries, items = _pairs(further, further_rows)
+    queries, items = pairs_of(further, further_rows)
     if seen is not None:
-        seen_queries, seen_items = _pairs(seen, user_rows)
+        seen_queries, seen_items = pairs_of(seen, user_rows)
         queries = np.concatenate([queries, seen_queries])
         items = np.concatenate([items, seen_items])
     merged = find_seen(queries, items, len(user_rows), len(item_index.ids))
@@ -108,20 +108,3 @@ def _look_up_all(columns: Collection[tuple[str, Any]], index: IdIndex) -> Rows:
         for name, ids in columns:  # to raise the error with the name of the column
             look_up(index, read_ids(ids, name), name)
         raise
-
-
-def _bounds(seen: Seen, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the items of each row begin and end; nothing for −1."""
-    known = rows >= 0
-    begin, end = (np.where(known, seen.starts.take(rows + offset), 0) for offset in (0, 1))
-    return begin, end
-
-
-def _pairs(seen: Seen, rows: Rows) -> tuple[Rows, Rows]:
-    """Return all pairs of an entry of `rows` and one of the items of that row."""
-    begin, end = _bounds(seen, rows)
-    counts = end - begin
-    first = np.cumsum(counts) - counts
-    entries = np.arange(counts.sum()) + np.repeat(begin - first, counts)
-    queries = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
-    return queries, seen.items.take(entries)

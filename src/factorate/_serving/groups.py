@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._training.factors import require_factors
 from factorate._utils.validation import check_count
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def group(factors: Floats, n_groups: int, seed: int) -> Rows:
     Raises
     ------
     TypeError, ValueError
-        If `n_groups` is not an integer in its range.
+        If `n_groups` is not an integer in its range, or there are no factors.
     ImportError
         If scikit-learn is not installed.
     """
-    n_groups = check_count("n_groups", n_groups, 1, len(factors))
+    n_groups = check_count("n_groups", n_groups, 1, len(require_factors(factors, "groups")))
     try:
         from sklearn.cluster import KMeans
     except ImportError:

@@ -37,11 +37,13 @@ def predict(
 
 
 class Comparison(NamedTuple):
-    """Ratings and their predictions, and the number of pairs with an unknown user or item."""
+    """Ratings and their predictions."""
 
+    user_rows: Rows  # −1 if unknown
+    item_rows: Rows
     ratings: Floats
     predictions: Floats
-    n_unknown: int
+    n_unknown: int  # number of pairs with an unknown user or item
 
 
 def compare(
@@ -69,7 +71,7 @@ def compare(
     warn_unknown(*pairs, IN_PREDICTIONS, stacklevel=stacklevel + 1, policy=unknown)
     n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
     predictions = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
-    return Comparison(ratings, predictions, n_unknown)
+    return Comparison(users, items, ratings, predictions, n_unknown)
 
 
 def predict_rows(

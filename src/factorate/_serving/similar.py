@@ -11,6 +11,7 @@ from factorate._input.id_to_row import rows_of
 from factorate._input.unknown_ids import IN_SIMILAR, warn_unknown
 from factorate._serving.results import Results, read_form
 from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, no_results
+from factorate._training.factors import require_factors
 from factorate._utils.validation import check_count
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def similar(
         index, factors = fitted.user_index, fitted.factors.user_factors
     else:
         index, factors = fitted.item_index, fitted.factors.item_factors
+    require_factors(factors, f"similar {side}s")
     query_ids, queries = rows_of(as_column(ids), index, f"{side}s")
     given, none = (query_ids, queries), (None, NO_ROWS)
     users, items = (given, none) if side == "user" else (none, given)

@@ -303,7 +303,7 @@ def _make_shortlist(m: int, capacity: int, dtype: np.dtype[Any]) -> Shortlist:
 def _make_scratch(scoring: Scoring, candidates: Candidates, found: Found) -> Scratch:
     dtype, n_factors = scoring.queries.dtype, scoring.queries.shape[1]
     group, m = dispatch.top_n.GROUP, len(found.rows)
-    n_groups = max(1, candidates.block_bytes // (group * n_factors * dtype.itemsize))
+    n_groups = max(1, candidates.block_bytes // (group * max(1, n_factors) * dtype.itemsize))
     return Scratch(
         groups=np.zeros((n_groups, n_factors, group), dtype),
         group_scores=aligned_zeros((group, candidates.panels.shape[2]), dtype),

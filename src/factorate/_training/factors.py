@@ -127,6 +127,24 @@ def predict(
     return out
 
 
+def require_factors(rows: Floats, what: str) -> Floats:
+    """Return rows of factors, or raise ValueError if they have no columns.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, K)
+        Factors of users or items.
+    what : str
+        What the factors are for, in the error.
+    """
+    if not rows.shape[1]:
+        raise ValueError(
+            f"the model has no factors (n_factors=0), which {what} need; fit with n_factors of at "
+            f"least 1"
+        )
+    return rows
+
+
 def check_predictions(factors: Factors) -> None:
     """Raise DivergenceError if the prediction of some pair may be too large for the dtype.
 

@@ -38,7 +38,7 @@ def make_row_constants(schedule: Schedule, settings: Settings, factor: float) ->
     AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
     the sum, so the rate of factors is multiplied by √K.
     """
-    root = np.sqrt(settings.n_factors) if settings.rule.adagrad else 1.0
+    root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     dtype = schedule.ratings.dtype
 
     def of_side(counts: Doubles, factors: int, bias: int) -> Floats:
@@ -87,7 +87,7 @@ def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) 
 
     Examples
     --------
-    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.5]))
+    >>> row_penalties(0.1, 2.0, np.array([1.0, 20.0]), np.array([0.5, 0.25]))
     array([2. , 0.2])
     """
     with np.errstate(divide="ignore", over="ignore"):

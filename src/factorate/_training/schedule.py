@@ -127,7 +127,7 @@ def make_schedule(
     user_counts = count_rows(ratings.user_rows, shape[0], "user")
     item_counts = count_rows(ratings.item_rows, shape[1], "item")
     n_rated = int(np.count_nonzero(user_counts)), int(np.count_nonzero(item_counts))
-    length = padded(settings.n_factors)
+    length = max(PADDING, padded(settings.n_factors))  # biases alone take time and memory, too
     n_bands, group_bands = _count_bands(n, length, settings)
     tile_rows = _count_tile_rows(n, n_rated, length * ratings.values.itemsize, settings.sizes)
     user_side = _make_side(user_counts, n_bands[0], tile_rows, stream(settings.seed, 0))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_FACTORS = 1 << 16
 DEFAULT_REGULARIZATION = {"factors": 0.025, "biases": 0.004}
 NO_PENALTY = {"factors": 0.0, "biases": 0.0}
-# For centred ratings: 0 is then the mean, towards which rows with few ratings are drawn.
+# For ratings centred at their mean or median, towards which rows with few ratings are drawn.
 DEFAULT_SHRINKAGE = {"factors": 4.5, "user_bias": 3.3, "item_bias": 2.2}
 DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
 
@@ -41,7 +41,7 @@ class Settings:
     Attributes
     ----------
     n_factors : int
-        K.
+        K; 0 for biases alone.
     n_epochs : int
         Number of epochs.
     rates, l2, shrinkage, l1 : PerKind
@@ -132,7 +132,7 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     default_rates = DEFAULT_RATES[learning_rate_schedule]
     rates = check_per_kind("learning_rate", parameters["learning_rate"], default_rates, above=0)
     fit_mean = check_flag("fit_mean", parameters["fit_mean"])
-    centred = fit_mean and not rule.nonnegative
+    centred = fit_mean and not rule.nonnegative and rule.loss not in losses.TWO_VALUED
     l2, shrinkage, l1 = (
         check_per_kind(name, parameters[name], default)
         for name, default in (
@@ -146,11 +146,17 @@ def check_settings(parameters: Parameters, seed: int) -> Settings:
     check_partial_rates(parameters)
     for name in ("clip", "keep_seen", "verbose", "warm_start"):
         check_flag(name, parameters[name])
+    n_factors = check_count("n_factors", parameters["n_factors"], 0, MAX_FACTORS)
+    if n_factors == 0 and not rule.fit_bias:
+        raise ValueError(
+            "n_factors=0 is the model of biases alone; it needs fit_bias=True, or choose "
+            "n_factors of at least 1"
+        )
     svdpp = check_flag("svdpp", parameters["svdpp"])
     if svdpp:
-        _check_svdpp(rule, l1)
+        _check_svdpp(n_factors, rule, l1)
     return Settings(
-        n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
+        n_factors=n_factors,
         n_epochs=check_count("n_epochs", parameters["n_epochs"], 0),
         rates=rates,
         l2=l2,
@@ -228,8 +234,12 @@ def _check_count_scale(value: object, rule: UpdateRule) -> float:
     return math.inf if rule.adagrad else scale
 
 
-def _check_svdpp(rule: UpdateRule, l1: PerKind) -> None:
+def _check_svdpp(n_factors: int, rule: UpdateRule, l1: PerKind) -> None:
     """Raise ValueError for settings that cannot be combined with SVD++ terms."""
+    if n_factors == 0:
+        raise ValueError(
+            "svdpp=True needs factors, but n_factors is 0; choose n_factors of at least 1"
+        )
     if rule.nonnegative:
         raise ValueError("svdpp=True cannot be combined with nonnegative=True; drop one of them")
     if rule.loss in losses.TWO_VALUED:

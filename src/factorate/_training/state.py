@@ -119,8 +119,11 @@ def initial_state(
 
 
 def initial_accumulators(n_rows: int, n_factors: int, dtype: np.dtype[Any]) -> Floats:
-    """Return the squared-gradient accumulators of new rows: K for the factors, 1 for the bias."""
-    return np.tile(np.array([n_factors, 1], dtype), (n_rows, 1))
+    """Return the squared-gradient accumulators of new rows: K for the factors, 1 for the bias.
+
+    Without factors, the accumulator of factors is 1, because accumulators are above 0.
+    """
+    return np.tile(np.array([max(1, n_factors), 1], dtype), (n_rows, 1))
 
 
 def copy_state(state: State, target: State | None = None) -> State:
@@ -232,6 +235,8 @@ def _random_factors(
     """
     n_rows, n_factors = shape
     out = aligned_zeros((n_rows, padded(n_factors)), dtype)
+    if not n_factors:
+        return out
     rows = max(1, CHUNK // n_factors)
     for first in range(0, n_rows, rows):
         chunk = out[first : first + rows, :n_factors]

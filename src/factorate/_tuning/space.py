@@ -105,22 +105,23 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
     settings : Settings
         Its settings, with the defaults for what is "auto".
     """
-    kinds = GROUPS if settings.rule.fit_bias else {"factors": GROUPS["factors"]}
     n_factors, n_epochs = settings.n_factors, settings.n_epochs
+    is_used = {"factors": n_factors > 0, "biases": settings.rule.fit_bias}
+    groups = [group for group in GROUPS if is_used[group]]
     dimensions = [
         Dimension(parameter="svdpp", defaults={None: 1}, low=0, high=1, is_size=True),
         Dimension(
             parameter="n_factors",
             defaults={None: n_factors},
-            low=math.log2(MIN_FACTORS / n_factors),
-            high=math.log2(MAX_FACTORS / n_factors),
+            low=_logarithm(MIN_FACTORS, n_factors),
+            high=_logarithm(MAX_FACTORS, n_factors),
             is_size=True,
         ),
         Dimension(
             parameter="n_epochs",
             defaults={None: n_epochs},
-            low=math.log2(MIN_EPOCHS / n_epochs) if n_epochs else 0.0,
-            high=math.log2(MAX_EPOCHS / n_epochs) if n_epochs else 0.0,
+            low=_logarithm(MIN_EPOCHS, n_epochs),
+            high=_logarithm(MAX_EPOCHS, n_epochs),
             is_size=True,
         ),
         Dimension(
@@ -128,12 +129,14 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
         ),
         *(
             Dimension(parameter=name, defaults=_defaults(values, group), low=low, high=high)
-            for name, values, groups, low, high in (
-                ("learning_rate", settings.rates, kinds, -2.0, 2.0),
-                ("regularization", settings.l2, ("factors",), -2.0, 2.0),
-                ("shrinkage", settings.shrinkage, kinds, -3.0, 3.0),
+            for name, values, low, high in (
+                ("learning_rate", settings.rates, -2.0, 2.0),
+                ("regularization", settings.l2, -2.0, 2.0),
+                ("shrinkage", settings.shrinkage, -3.0, 3.0),
             )
             for group in groups
+            # With the shrinkage of biases, their regularization makes little difference.
+            if (name, group) != ("regularization", "biases")
         ),
     ]
     return Space(
@@ -144,6 +147,11 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
             and all(0 < default < math.inf for default in dimension.defaults.values())
         )
     )
+
+
+def _logarithm(bound: int, default: int) -> float:
+    """Return the coordinate of a bound; a default of 0 is not searched."""
+    return math.log2(bound / default) if default else 0.0
 
 
 def _defaults(values: PerKind, group: str) -> dict[str | None, float]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WORK_PER_TRIAL = 2.0  # in fits with the default settings, of which a fit of SVD++ takes about two
 SVDPP_WORK = 2.0
+FIXED_WORK = 16  # work for a rating that does not depend on the number of factors, in factors
 
 logger = logging.getLogger("factorate")
 
@@ -237,4 +238,4 @@ def _folds(data: TrainingRatings, budget: Budget, seed: int, *, clip: bool) -> l
 def _work(parameters: Parameters) -> float:
     """Return the work of training, of which SVD++ terms need about twice as much."""
     times = SVDPP_WORK if parameters["svdpp"] else 1.0
-    return float(parameters["n_factors"] * parameters["n_epochs"] * times)
+    return float((parameters["n_factors"] + FIXED_WORK) * max(1, parameters["n_epochs"]) * times)

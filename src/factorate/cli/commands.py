@@ -36,6 +36,7 @@ FIT_NUMBERS = (  # parameters of the model that are options of `fit`
     "n_epochs",
     "learning_rate",
     "regularization",
+    "shrinkage",
     "l1_regularization",
     "validation_fraction",
     "patience",

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate import metrics
 from factorate._input import files
 from factorate._input.ratings import read_ratings
-from factorate.cli.baselines import damped_biases
 from factorate.exceptions import UnknownIdWarning
 
 if TYPE_CHECKING:
@@ -72,24 +70,20 @@ def fit_and_test(
     """
     table = files.read_file(source, model.columns)
     columns = tuple(table.column(position) for position in range(3))
-    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    ratings = read_ratings(columns, dtype=np.dtype(np.float64))  # all are checked before the fit
     held = _hold_out(len(ratings.values), fraction, model.random_state)
-    model.fit(_select(columns, ~held))
+    training = _select(columns, ~held)
+    model.fit(training)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownIdWarning)  # their number is in the result
-        errors = model.evaluate(_select(columns, held))
-
-    users, items, values = ratings.user_rows, ratings.item_rows, ratings.values
-    shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
-    biases = damped_biases(users[~held], items[~held], values[~held], shape)
-    predicted = biases.predict(users[held], items[held])
+        errors = model.evaluate(_select(columns, held), baselines=training)
     return HeldOutErrors(
         n_ratings=int(held.sum()),
         n_unknown=int(errors["n_unknown"]),
         rmse=errors["rmse"],
         mae=errors["mae"],
-        biases_rmse=metrics.rmse(values[held], predicted),
-        mean_rmse=metrics.rmse(values[held], np.full(len(predicted), biases.mean)),
+        biases_rmse=errors["biases_rmse"],
+        mean_rmse=errors["mean_rmse"],
     )
 
 

@@ -33,10 +33,11 @@ TUNE_HELP = (
     "then train on all; options such as --factors set some of them"
 )
 NUMBERS = (
-    ("--factors", "n_factors", int, "number of factors"),
+    ("--factors", "n_factors", int, "number of factors; 0 for biases alone"),
     ("--epochs", "n_epochs", int, "number of passes over the ratings"),
     ("--learning-rate", "learning_rate", float, "step size of an update"),
-    ("--regularization", "regularization", float, "L2 penalty of factors and biases"),
+    ("--regularization", "regularization", float, "L2 penalty of each rating"),
+    ("--shrinkage", "shrinkage", float, "L2 penalty of each user and item"),
     ("--l1", "l1_regularization", float, "L1 penalty of factors, which makes some exactly 0"),
     ("--validation-fraction", "validation_fraction", float, "fraction of ratings to hold out"),
     ("--patience", "patience", int, "epochs without improvement before early stopping"),

@@ -8,12 +8,13 @@ import numpy as np
 
 from factorate._fitted.seen import was_seen
 from factorate._input.id_column import read_ids
-from factorate._input.id_to_row import look_up
+from factorate._input.id_to_row import ids_of, look_up
 from factorate._input.make_index import make_index
 from factorate._input.wide import as_wide
 from factorate._serving.recommend import recommend
-from factorate._utils.validation import check_count
+from factorate._utils.validation import check_count, check_flag
 from factorate.metrics.hits import find_hits, read_lists, read_relevant
+from factorate.metrics.popular_items import popular_items
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -32,6 +33,7 @@ def ranking(
     *,
     wide: bool = False,
     unknown: Policy = "warn",
+    popular: bool = False,
 ) -> dict[str, float]:
     """Evaluate a model's top-n recommendations on held-out ratings.
 
@@ -54,6 +56,10 @@ def ranking(
         Whether `held_out` is a table of users × items, as for `fit`.
     unknown : {"warn", "ignore", "raise"}, default="warn"
         What to do about unknown users: warn, ignore them or raise an error.
+    popular : bool, default=False
+        Whether to compare the lists with those of the most popular items: for each user, the `n`
+        items that the most users have rated in training, without those that the user has rated;
+        items rated by equally many are in the order of `items_`.
 
     Returns
     -------
@@ -61,12 +67,14 @@ def ranking(
         The metrics "precision", "recall", "ndcg", "map" and "hit_rate", as defined by the functions
         of this module; "n_users", the number of users with a relevant item, over whom they are
         averaged; and "n_seen", the number of held-out ratings ignored because they were used in
-        training.
+        training. With `popular` also "popular_precision", "popular_recall", "popular_ndcg",
+        "popular_map" and "popular_hit_rate", the same metrics of the most popular items.
 
     Raises
     ------
     TypeError
-        If `model` is not a model, or `held_out` does not contain ratings.
+        If `model` is not a model, `held_out` does not contain ratings, or `popular` is not True or
+        False.
     ValueError
         If the model was fitted with ``keep_seen=False``, or no held-out item is relevant.
     UnknownIdError
@@ -89,7 +97,7 @@ def ranking(
     >>> list(found)
     ['precision', 'recall', 'ndcg', 'map', 'hit_rate', 'n_users', 'n_seen']
     """
-    check_count("n", n, 1)
+    n, popular = check_count("n", n, 1), check_flag("popular", popular)
     if not hasattr(model, "_require"):
         raise TypeError(f"model is {model!r}; expected a MatrixFactorization")
     fitted = model._require()
@@ -112,17 +120,20 @@ def ranking(
         )
     index, held_out_rows = make_index(relevant.user_ids, "users")
     users = index.ids[np.unique(held_out_rows[mask])]
+    user_ids, relevant = read_ids(users, "users"), relevant._replace(mask=mask)
     recommended = recommend(fitted, users, n, unknown=unknown, n_threads=model.n_threads)
-    hits = find_hits(recommended, relevant._replace(mask=mask), read_ids(users, "users"))
-    return {
-        "precision": _precision(hits),
-        "recall": _recall(hits),
-        "ndcg": _ndcg(hits),
-        "map": _mean_average_precision(hits),
-        "hit_rate": _hit_rate(hits),
+    hits = find_hits(recommended, relevant, user_ids)
+    found = _all_metrics(hits) | {
         "n_users": len(hits.n_relevant),
         "n_seen": int(np.count_nonzero(seen)),
     }
+    if popular:
+        list_rows = look_up(fitted.user_index, user_ids, "users")
+        rows, counts = popular_items(fitted.seen, list_rows, len(fitted.item_index.ids), n)
+        lists = ids_of(fitted.item_index, rows), counts
+        scores = _all_metrics(find_hits(lists, relevant, user_ids))
+        found |= {f"popular_{name}": score for name, score in scores.items()}
+    return found
 
 
 def precision(
@@ -361,6 +372,16 @@ class RankingModel(Protocol):
 
     def _require(self) -> FittedState: ...
     def _checked_columns(self) -> Names | None: ...
+
+
+def _all_metrics(hits: Hits) -> dict[str, float]:
+    return {
+        "precision": _precision(hits),
+        "recall": _recall(hits),
+        "ndcg": _ndcg(hits),
+        "map": _mean_average_precision(hits),
+        "hit_rate": _hit_rate(hits),
+    }
 
 
 def _precision(hits: Hits) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from factorate._input.id_to_row import rows_of
+from factorate._training.factors import require_factors
 from factorate._utils.validation import check_count, show
 from factorate.plotting._axes import choose_axes
 
@@ -136,7 +137,7 @@ class ItemMapDisplay:
         NotFittedError
             If the model is not fitted.
         TypeError, ValueError
-            If an item is unknown, or an argument is invalid.
+            If an item is unknown, an argument is invalid, or the model has no factors.
         ImportError
             If matplotlib is not installed.
         """
@@ -148,7 +149,8 @@ class ItemMapDisplay:
         if (rows < 0).any():
             at = int(np.argmin(rows))
             raise ValueError(f"items[{at}] is {show(ids[at])}, which is not an item of the model")
-        positions, explained = principal_components(fitted.factors.item_factors)
+        factors = require_factors(fitted.factors.item_factors, "maps of items")
+        positions, explained = principal_components(factors)
         positions = positions[rows]
         if fitted.seen is None:
             importance = np.square(positions).sum(axis=1)
