@@ -24,8 +24,9 @@ SPACE = Space(
 
 
 def loss(parameters: dict[str, Any]) -> float:
-    """Return a loss with its minimum at 20 epochs of rate 0.1, and count_scale 50."""
-    distance = np.log2(parameters["learning_rate"]["factors"] * parameters["n_epochs"] / 2)
+    """Return a loss with its minimum at 20 epochs of rate 0.06, and count_scale 50."""
+    rate = parameters["learning_rate"]["factors"] * parameters["n_epochs"] / 20
+    distance = np.log2(rate / 0.06)
     epochs = np.log2(parameters["n_epochs"] / 20)
     return float(1 + distance**2 + epochs**2 + np.log2(parameters["count_scale"] / 50) ** 2)
 

@@ -69,7 +69,7 @@ class Space:
     """The dimensions of a search; a point has one coordinate for each.
 
     The coordinate of a learning rate is that of its product with the number of epochs: more epochs
-    at a lower rate change parameters as much, so that the two can be searched one after the other.
+    need a lower rate, so the two can be searched one after the other.
     """
 
     dimensions: tuple[Dimension, ...]
