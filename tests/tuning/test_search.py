@@ -84,8 +84,18 @@ def test_the_budget_is_kept_and_the_best_is_no_worse_than_the_defaults(
     default = next(trial for trial in trials if trial.number == 0)
     assert len(best.scores) == len(default.scores) == n_folds
     assert best.loss(n_folds) <= default.loss(n_folds)
-    complete = [trial for trial in trials if len(trial.scores) == n_folds]
-    assert best.loss(n_folds) == min(trial.loss(n_folds) for trial in complete)
+    rest = [(-len(trial.scores), trial.loss(len(trial.scores))) for trial in trials[1:]]
+    assert rest == sorted(rest)
+
+
+def test_twice_the_epochs_have_to_be_worth_it() -> None:
+    """Losses that decrease a little with more epochs, or not at all, leave their number."""
+
+    def evaluate(parameters: dict[str, Any], fold: int) -> FoldScore:
+        value = 1 - 1e-5 * parameters["n_epochs"] + fold
+        return FoldScore(value, value, 0.0)
+
+    assert search(make_problem(evaluate=evaluate))[0].parameters["n_epochs"] == 10
 
 
 def test_half_of_the_trials_of_a_round_are_dropped_on_each_fold() -> None:

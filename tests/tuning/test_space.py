@@ -42,7 +42,7 @@ def test_every_point_in_range_is_valid_settings(coordinates: list[float]) -> Non
     point = found.clip(np.array(coordinates[: len(found.dimensions)]))
     parameters = found.parameters(point)
     settings = check_settings({**DEFAULTS, **parameters}, 0)
-    assert 32 <= settings.n_factors <= 256
+    assert 32 <= settings.n_factors <= 512
     assert settings.n_factors % 16 == 0
     assert 5 <= settings.n_epochs <= 40
     np.testing.assert_array_equal(found.clip(point), point)

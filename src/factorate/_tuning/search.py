@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Chosen, like the ranges of the space, on parts of the training sets of seven data sets.
 ROUNDS = ((0.45, 1.0), (0.2, 0.5))  # share of the trials and spread of each round of halving
 LAST_SPREAD = 0.3
-MAX_SHARE = 0.125  # of the work, for a trial on one fold
+MAX_SHARE = 1 / 6  # of the work, for a trial on one fold
+MIN_GAIN = 0.0004  # relative decrease of the loss that is worth twice the factors or epochs
 N_ELITE = 4
 
 
@@ -100,8 +101,8 @@ def search(problem: Problem) -> list[Trial]:
 
     Successive halving [1]_ trains every trial of a round on the first fold, the better half of them
     also on the second, and so on. The next round draws settings around the mean of the best few.
-    Then the numbers of factors and epochs are doubled or halved as long as that helps, and the last
-    trials are drawn close to the best.
+    Then the numbers of factors and epochs are doubled or halved as long as that helps, doubled only
+    if it helps more than a little, and the last trials are drawn close to the best.
 
     References
     ----------
@@ -190,7 +191,8 @@ class _Search:
                     point[axis] += step
                     in_range = dimension.low <= point[axis] <= dimension.high
                     if in_range and self._is_affordable(point) and self._is_new(point):
-                        improved |= self._challenge(point)
+                        min_gain = MIN_GAIN if step > 0 else 0.0
+                        improved |= self._challenge(point, min_gain)
 
     def refine(self) -> None:
         """Draw trials close to the best until the budget is spent."""
@@ -202,17 +204,18 @@ class _Search:
                 self._challenge(point)
 
     def ranked(self) -> list[Trial]:
-        """Return the trials, the best of those on all folds first."""
-        used = [trial for trial in self._trials if trial.scores]
-        return sorted(used, key=lambda trial: (-len(trial.scores), trial.loss(len(trial.scores))))
+        """Return the best trial, and then the others, those on more folds first."""
+        used = [trial for trial in self._trials if trial.scores and trial is not self._best]
+        used.sort(key=lambda trial: (-len(trial.scores), trial.loss(len(trial.scores))))
+        return [self._best, *used]
 
-    def _challenge(self, point: Point) -> bool:
+    def _challenge(self, point: Point, min_gain: float = 0.0) -> bool:
         """Try a point fold by fold, as long as it is better than the best trial; return whether."""
         trial = self._make(point)
         n_folds = 1
         while True:
             self._extend(trial, n_folds)
-            if trial.loss(n_folds) >= self._best.loss(n_folds):
+            if not trial.loss(n_folds) < (1 - min_gain) * self._best.loss(n_folds):
                 return False
             if n_folds == self._problem.n_folds:
                 self._keep(trial)
@@ -253,7 +256,7 @@ class _Search:
         return trial
 
     def _extend(self, trial: Trial, n_folds: int) -> None:
-        """Train on further folds; the budget allows one training more than its work."""
+        """Train on further folds, up to a number of them."""
         problem = self._problem
         while len(trial.scores) < n_folds:
             work = problem.work(trial.parameters)

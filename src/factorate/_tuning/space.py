@@ -31,7 +31,7 @@ SEARCHED = (
     "svdpp",
 )
 FACTOR_STEP = 16  # numbers of factors are multiples of it, because rows are padded to them
-MIN_FACTORS, MAX_FACTORS = 32, 256
+MIN_FACTORS, MAX_FACTORS = 32, 512
 MIN_EPOCHS, MAX_EPOCHS = 5, 40
 
 
