@@ -35,16 +35,16 @@ class MatrixFactorizationCV(FactorModel):
     ----------
     n_trials : int, default=40
         Maximum number of settings to try. The defaults of `MatrixFactorization` are always the
-        first. The work on the others is limited to that of ``2 * n_trials`` fits with the defaults,
-        so fewer are tried if many factors or epochs turn out to be best.
+        first. The work on the others is limited to that of ``1.75 * n_trials`` fits with the
+        defaults, so fewer are tried if many factors or epochs turn out to be best.
     seconds : float or None, default=None
         Seconds after which the search ends. No training begins later, except with the defaults and
         with the settings that were chosen. Only with it, the result depends on the speed of the
         machine. None is no limit.
     cv : int or None, default=None
         Number of folds, at least 2, on each of which the better half of the settings is validated.
-        None holds out a tenth of the ratings, and for fewer than 200,000 ratings other tenths as
-        well, until 20,000 ratings have been held out.
+        None holds out a tenth of the ratings, and for fewer than 100,000 ratings other tenths as
+        well, until 10,000 ratings have been held out.
     n_factors : int or "auto", default="auto"
         Number of latent factors. "auto" searches from 32 to 512.
     n_epochs : int or "auto", default="auto"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDS = 10
 # The noise of a validation error, relative to the differences between settings, is small enough
 # with this many held-out ratings.
-HELD_OUT_RATINGS = 20_000
+HELD_OUT_RATINGS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def make_folds(
         Their weights; None if all are equal.
     n_folds : int or None
         Number of folds. None divides the ratings into ten folds and returns as many of them as
-        hold 20,000 ratings, at least one.
+        hold 10,000 ratings, at least one.
     seed : int
         Decides, with the user and item of a rating, which fold it is in.
     clip : bool, default=False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Chosen, like the ranges of the space, on parts of the training sets of seven data sets.
 ROUNDS = ((0.45, 1.0), (0.2, 0.5))  # share of the trials and spread of each round of halving
 LAST_SPREAD = 0.3
-MAX_SHARE = 1 / 6  # of the work, for a trial on one fold
+MAX_SHARE = 0.2  # of the work, for a trial on one fold
 MIN_GAIN = 0.0004  # relative decrease of the loss that is worth twice the factors or epochs
 N_ELITE = 4
 

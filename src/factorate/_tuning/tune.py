@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from factorate._training.settings import Parameters, Settings
     from factorate._tuning.search import Trial
 
-WORK_PER_TRIAL = 2.0  # in fits with the default settings, of which a fit of SVD++ takes about two
+WORK_PER_TRIAL = 1.75  # in fits with the default settings, of which a fit of SVD++ takes about two
 SVDPP_WORK = 2.0
 FIXED_WORK = 16  # work for a rating that does not depend on the number of factors, in factors
 
