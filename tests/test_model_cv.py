@@ -193,18 +193,13 @@ def test_losses_and_other_options(ratings: Any, parameters: Any, values: Any) ->
     assert ranked[0] <= losses[0]
 
 
-def test_svdpp_can_be_searched() -> None:
-    """Which items a user rates says what the user likes: SVD++ terms help."""
-    generator = np.random.default_rng(0)
-    users, items = generator.integers(0, 300, 6000), generator.integers(0, 120, 6000)
-    keep = (users % 3 == items % 3) | (generator.random(6000) < 0.2)
-    users, items = users[keep], items[keep]
-    values = np.where(users % 3 == items % 3, 4.0, 2.0) + generator.normal(0, 0.3, len(users))
-    model = ft.MatrixFactorizationCV(30, n_factors=8, n_epochs=10, svdpp="auto", random_state=0)
-    model.fit((users, items, values))
-    assert {parameters["svdpp"] for parameters in model.cv_results_["params"]} == {False, True}
-    if model.best_params_["svdpp"]:
-        assert model.svdpp_factors_.shape == (len(model.items_), 8)
+def test_svdpp_is_tried_first_if_it_is_searched(ratings: Any) -> None:
+    model = ft.MatrixFactorizationCV(4, n_factors=8, svdpp="auto", random_state=0).fit(ratings)
+    results = model.cv_results_
+    tried = [parameters["svdpp"] for parameters in results["params"]]
+    assert tried[:2] == [False, True]
+    terms = hasattr(model, "svdpp_factors_")
+    assert terms == model.best_params_["svdpp"] == tried[int(results["rank_test_loss"].argmin())]
 
 
 def test_fitted_models_add_remove_and_recommend(ratings: Any) -> None:

@@ -139,6 +139,22 @@ def test_settings_that_diverge_are_ranked_last() -> None:
     assert trials[0].parameters["learning_rate"]["factors"] <= 0.1
 
 
+@pytest.mark.parametrize("gain", [-0.5, 0.5])
+def test_svdpp_terms_are_kept_if_they_are_better(gain: float) -> None:
+    svdpp = Dimension(parameter="svdpp", defaults={None: 1}, low=0, high=1, is_size=True)
+    problem = make_problem()
+
+    def evaluate(parameters: dict[str, Any], fold: int) -> FoldScore:
+        value = problem.evaluate(parameters, fold).loss - gain * parameters["svdpp"]
+        return FoldScore(value, value, 0.0)
+
+    space = Space((svdpp, *SPACE.dimensions))
+    trials = search(replace(problem, space=space, evaluate=evaluate))
+    assert trials[0].parameters["svdpp"] == (gain > 0)
+    (first,) = (trial for trial in trials if trial.number == 1)
+    assert first.parameters == {**space.parameters(np.zeros(4)), "svdpp": True}
+
+
 def test_progress_is_reported_after_every_training() -> None:
     reports: list[tuple[int, float]] = []
     trials = search(

@@ -99,8 +99,8 @@ class Problem:
 def search(problem: Problem) -> list[Trial]:
     """Try the default settings and others, and return all trials, the best first.
 
-    Successive halving [1]_ trains every trial of a round on the first fold, the better half of them
-    also on the second, and so on. The next round draws settings around the mean of the best few.
+    If SVD++ terms are searched, they are tried first. Successive halving [1]_ trains every trial of
+    a round on the first fold, the better half of them also on the second, and so on. The next round draws settings around the mean of the best few.
     Then the numbers of factors and epochs are doubled or halved as long as that helps, doubled only
     if it helps more than a little, and the last trials are drawn close to the best.
 
@@ -114,6 +114,7 @@ def search(problem: Problem) -> list[Trial]:
         state.try_default()
         if not problem.space.dimensions:
             return state.ranked()
+        state.try_svdpp()
         for share, spread in ROUNDS:
             state.halve(max(2, round(share * problem.n_trials)), spread)
         state.resize()
@@ -144,6 +145,15 @@ class _Search:
             trial.scores.append(self._problem.evaluate(trial.parameters, fold))
             self._best = trial
             self._problem.report(1, trial)
+
+    def try_svdpp(self) -> None:
+        """Try the default settings with SVD++ terms, and continue from them if they are better."""
+        for axis, dimension in enumerate(self._problem.space.dimensions):
+            if dimension.parameter == "svdpp":
+                point = self._best.point.copy()
+                point[axis] = 1.0
+                self._challenge(point)
+        self._centre = self._best.point
 
     def halve(self, n: int, spread: float) -> None:
         """Draw trials around the centre, drop half of them on every fold, and move the centre."""
