@@ -99,10 +99,11 @@ class Problem:
 def search(problem: Problem) -> list[Trial]:
     """Try the default settings and others, and return all trials, the best first.
 
-    If SVD++ terms are searched, they are tried first. Successive halving [1]_ trains every trial of
-    a round on the first fold, the better half of them also on the second, and so on. The next round draws settings around the mean of the best few.
-    Then the numbers of factors and epochs are doubled or halved as long as that helps, doubled only
-    if it helps more than a little, and the last trials are drawn close to the best.
+    SVD++ terms are tried first, if they are searched. Successive halving [1]_ trains every trial of
+    a round on the first fold, the better half of them also on the second, and so on. The next round
+    draws settings around the mean of the best few. Then the numbers of factors and epochs are
+    doubled or halved as long as that helps, doubled only if it helps more than a little, and the
+    last trials are drawn close to the best.
 
     References
     ----------
