@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import factorate as ft
-from factorate._tuning import tune as tune_module
+from factorate._tuning.folds import score_fold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,6 +234,13 @@ def test_a_saved_model_is_loaded_as_one_with_the_best_parameters(
     assert {name: loaded.get_params()[name] for name in fitted.best_params_} == fitted.best_params_
 
 
+def test_notebooks_show_the_model(fitted: ft.MatrixFactorizationCV) -> None:
+    html = fitted._repr_html_()
+    assert html is not None
+    assert "MatrixFactorizationCV" in html
+    assert "Training RMSE" in html
+
+
 def test_pickles_keep_the_search(fitted: ft.MatrixFactorizationCV) -> None:
     again = pickle.loads(pickle.dumps(fitted))  # noqa: S301
     same_factors(again, fitted)
@@ -287,7 +294,7 @@ def test_an_interrupted_search_leaves_the_model_and_logs_the_best_settings(
 ) -> None:
     model = ft.MatrixFactorizationCV(**SMALL).fit(ratings)
     before = pickle.dumps(model._fitted)
-    score_fold, n_calls = tune_module.score_fold, 0
+    n_calls = 0
 
     def interrupt(*arguments: Any) -> Any:
         nonlocal n_calls
@@ -296,7 +303,7 @@ def test_an_interrupted_search_leaves_the_model_and_logs_the_best_settings(
             raise KeyboardInterrupt
         return score_fold(*arguments)
 
-    monkeypatch.setattr(tune_module, "score_fold", interrupt)
+    monkeypatch.setattr("factorate._tuning.tune.score_fold", interrupt)
     with caplog.at_level(logging.WARNING, "factorate"), pytest.raises(KeyboardInterrupt):
         model.fit(ratings)
     assert "the search was interrupted; the best of" in caplog.text
