@@ -81,8 +81,8 @@ def train_by_reference(settings: Settings, columns: Any, weights: Any = None) ->
     Y, biases = np.zeros_like(Q), (np.zeros(len(own)), np.zeros(len(Q)))
     schedule, terms = prepare(columns, settings, weights)
     counts = (
-        np.bincount(ratings.user_rows, weights, minlength=len(own)),
-        np.bincount(ratings.item_rows, weights, minlength=len(Q)),
+        np.bincount(ratings.user_rows, weights, minlength=len(own)).astype(float),
+        np.bincount(ratings.item_rows, weights, minlength=len(Q)).astype(float),
     )
     assert schedule.group_bands > 1
     assert len(terms.item_fractions) > 2

@@ -132,8 +132,10 @@ def _block_updater(
         begin, end = starts[block : block + 2]
         ahead = slice(begin, end + LOOKAHEAD)
         positions = user_positions[ahead], item_positions[ahead]
-        parameters = state.P, state.Q, users, items, user_ratio, item_ratio, settings.rule.fit_bias
-        return dispatch.plain.train(*positions, ratings[begin:end], *parameters)
+        rows = state.P, state.Q, users, items
+        return dispatch.plain.train(
+            *positions, ratings[begin:end], *rows, user_ratio, item_ratio, settings.rule.fit_bias
+        )
 
     yield update
     state.user_bias[:], state.item_bias[:] = users[:, 0], items[:, 0]
