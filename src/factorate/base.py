@@ -230,6 +230,10 @@ class FactorModel(sklearn_protocol.Estimator):
     def _parameters(cls) -> dict[str, inspect.Parameter]:
         return sklearn_protocol.constructor_parameters(cls)
 
+    def _training_parameters(self) -> dict[str, Any]:
+        """Return the parameters of `MatrixFactorization` with which the model is trained."""
+        return self.get_params()
+
     def _checked_columns(self) -> Names | None:
         return check_columns(self.columns)
 
@@ -951,7 +955,7 @@ class FactorModel(sklearn_protocol.Estimator):
         ['jam']
         """
         fitted = self._require()
-        settings = check_settings(self.get_params(), fitted.seed)
+        settings = check_settings(self._training_parameters(), fitted.seed)
         return recommend.recommend_for(
             fitted,
             ratings,
@@ -1410,7 +1414,7 @@ class FactorModel(sklearn_protocol.Estimator):
     ) -> Self:
         with writer_lock(self):
             fitted = self._require()
-            settings = check_settings(self.get_params(), fitted.seed)
+            settings = check_settings(self._training_parameters(), fitted.seed)
             ratings, columns = read_further(
                 X,
                 y,
@@ -1556,7 +1560,7 @@ class FactorModel(sklearn_protocol.Estimator):
         """
         fitted = self._require()
         self._checked_columns()  # `load` would report invalid columns as a damaged file
-        parameters = self.get_params()
+        parameters = self._training_parameters()
         if not isinstance(parameters["random_state"], int | np.integer | None):
             parameters["random_state"] = None  # the state of a generator is not a parameter
         model_file.save(path, parameters, fitted, dtype)
