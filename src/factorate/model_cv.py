@@ -39,8 +39,8 @@ class MatrixFactorizationCV(FactorModel):
         defaults, so fewer are tried if many factors or epochs turn out to be best.
     seconds : float or None, default=None
         Seconds after which the search ends. No training begins later, except with the defaults and
-        with the settings that were chosen. Only with it, the result depends on the speed of the
-        machine. None is no limit.
+        with the best settings so far, on the folds that are left and on all ratings. Only with it,
+        the result depends on the speed of the machine. None is no limit.
     cv : int or None, default=None
         Number of folds, at least 2, on each of which the better half of the settings is validated.
         None holds out a tenth of the ratings, and for fewer than 100,000 ratings other tenths as
@@ -130,7 +130,8 @@ class MatrixFactorizationCV(FactorModel):
     and epochs vary. Then these two are doubled or halved as long as the error decreases, with the
     product of learning rate and number of epochs held constant; doubled only if the mean loss
     decreases by at least 0.04 %, so that chance does not make models large. The remaining trials
-    are close to the best.
+    are close to the best. If the work or time ends within a round, its best trial so far is
+    validated on the other folds, too.
 
     `save` writes a `MatrixFactorization` with the chosen parameters, which `load` returns.
 

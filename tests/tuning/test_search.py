@@ -79,7 +79,7 @@ def test_the_budget_is_kept_and_the_best_is_no_worse_than_the_defaults(
     assert 1 <= len(trials) <= n_trials
     assert sorted(trial.number for trial in trials) == list(range(len(trials)))
     work = sum(len(trial.scores) * problem.work(trial.parameters) for trial in trials)
-    assert work <= max_work + n_folds
+    assert work <= max_work + 2 * n_folds  # of the defaults, and of the best of a round
     best = trials[0]
     default = next(trial for trial in trials if trial.number == 0)
     assert len(best.scores) == len(default.scores) == n_folds
@@ -122,8 +122,34 @@ def test_time_ends_the_search_between_trainings() -> None:
     answers = iter([False] * 7 + [True])
     evaluated: list[tuple[str, int]] = []
     trials = search(make_problem(evaluated, is_over=lambda: next(answers)))
-    assert len(evaluated) == 3 + 7
+    assert len(evaluated) == 3 + 7 + 2  # the best of the round on the other two folds
     assert len(trials[0].scores) == 3
+
+
+@pytest.mark.parametrize("n_trainings", [5, 15])
+def test_the_best_of_an_unfinished_round_is_validated_on_all_folds(n_trainings: int) -> None:
+    """Settings are not lost that are better than the defaults when the budget is spent."""
+    answers = iter([False] * n_trainings)
+    evaluated: list[tuple[str, int]] = []
+    problem = make_problem(evaluated, n_folds=8, n_trials=22, is_over=lambda: next(answers, True))
+    trials = search(problem)
+    in_time = evaluated[8 : 8 + n_trainings]
+    last = max(fold for _, fold in in_time)
+    losses = {str(trial.parameters): loss(trial.parameters) for trial in trials}
+    best = min((losses[parameters], parameters) for parameters, fold in in_time if fold == last)
+    assert str(trials[0].parameters) == best[1]
+    assert len(trials[0].scores) == 8
+    assert len(evaluated) == 8 + n_trainings + 7 - last
+
+
+def test_a_round_in_which_all_diverged_leaves_the_defaults() -> None:
+    def evaluate(parameters: dict[str, Any], fold: int) -> FoldScore:  # noqa: ARG001
+        value = 1.0 if parameters == SPACE.parameters(np.zeros(3)) else float("inf")
+        return FoldScore(value, value, 0.0)
+
+    trials = search(make_problem(evaluate=evaluate, max_work=8.0))
+    assert trials[0].number == 0
+    assert [len(trial.scores) for trial in trials[1:]] == [1] * 8
 
 
 def test_settings_that_diverge_are_ranked_last() -> None:

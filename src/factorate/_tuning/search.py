@@ -75,10 +75,10 @@ class Problem:
     n_trials : int
         Maximum number of trials, the default settings included.
     max_work : float
-        Maximum work on all folds, except that of the default settings.
+        Maximum work on all folds, except that of the default settings and of the validation of
+        the best trial of an unfinished round.
     is_over : callable
-        Returns whether the time of the search is over; asked before every training but those
-        with the default settings.
+        Returns whether the time of the search is over; asked before every training but those.
     seed : int
         Seed of the choice of the settings.
     report : callable
@@ -169,8 +169,12 @@ class _Search:
         dropped: list[Trial] = []
         n_folds = 1
         while True:
-            for trial in alive:
-                self._extend(trial, n_folds)
+            try:
+                for trial in alive:
+                    self._extend(trial, n_folds)
+            except _BudgetSpent:
+                self._finish(alive)
+                raise
             alive.sort(key=lambda trial: trial.loss(n_folds))
             if n_folds == self._problem.n_folds:
                 break
@@ -233,6 +237,20 @@ class _Search:
                 return True
             n_folds = min(2 * n_folds, self._problem.n_folds)
 
+    def _finish(self, alive: list[Trial]) -> None:
+        """Validate the best trial of an unfinished round on the other folds, as the defaults are.
+
+        A small budget would otherwise be spent on trials none of which can be chosen.
+        """
+        begun = [trial for trial in alive if trial.scores]
+        if not begun:
+            return
+        first = min(begun, key=lambda trial: (-len(trial.scores), trial.loss(len(trial.scores))))
+        if math.isfinite(first.loss(len(first.scores))):
+            while len(first.scores) < self._problem.n_folds:
+                self._train(first)
+            self._keep(first)
+
     def _keep(self, trial: Trial) -> None:
         n_folds = self._problem.n_folds
         if trial.loss(n_folds) < self._best.loss(n_folds):
@@ -274,8 +292,13 @@ class _Search:
             if self._work + work > problem.max_work or problem.is_over():
                 raise _BudgetSpent
             self._work += work
-            trial.scores.append(problem.evaluate(trial.parameters, len(trial.scores)))
-            problem.report(sum(bool(trial.scores) for trial in self._trials), self._best)
+            self._train(trial)
+
+    def _train(self, trial: Trial) -> None:
+        """Train on the next fold of a trial."""
+        problem = self._problem
+        trial.scores.append(problem.evaluate(trial.parameters, len(trial.scores)))
+        problem.report(sum(bool(trial.scores) for trial in self._trials), self._best)
 
     def _offsets(self, n: int) -> list[Point]:
         """Return points of a Latin hypercube [-1, 1]^d, with sizes 0.
