@@ -318,8 +318,21 @@ def test_settings_that_diverge_are_not_chosen(ratings: Any) -> None:
     ).fit((users, items, values))
     assert np.isfinite(model.best_rmse_)
     hopeless = ft.MatrixFactorizationCV(**SMALL, learning_rate=1e9)
-    with pytest.raises(ft.DivergenceError, match="diverged with all"):
+    message = "settings that were tried; check that learning_rate=1000000000.0 is not too high and"
+    with pytest.raises(ft.DivergenceError, match=message):
         hopeless.fit((users, items, values))
+
+
+@pytest.mark.parametrize(("learning_rate", "shift"), [(3.0, 0.0), ("auto", 1e5)])
+def test_warnings_are_logged_of_the_fit_to_all_ratings_only(
+    ratings: Any, learning_rate: Any, shift: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    users, items, values = ratings
+    ft.MatrixFactorizationCV(**SMALL, learning_rate=learning_rate).fit(
+        (users, items, values + shift)
+    )
+    (record,) = caplog.records
+    assert ("leaves few digits" if shift else "training diverged") in record.getMessage()
 
 
 def test_progress_is_shown_if_verbose(ratings: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -297,6 +297,15 @@ def test_rows_trained_under_other_losses_are_near_the_minimum(
         assert objective(got) < 1.01 * lowest + 0.001
 
 
+def test_a_learning_rate_that_is_halved_for_new_rows_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = fitted(loss="huber", regularization=0, shrinkage=0).set_params(learning_rate=20)
+    model.add_users(new_ratings())
+    assert np.isfinite(model.user_factors_).all()
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("svdpp", [False, True])
 @pytest.mark.parametrize("loss", ["squared", "huber"])
 def test_ratings_of_unknown_items_only_give_a_bias(loss: str, svdpp: bool) -> None:

@@ -109,6 +109,7 @@ def _train(
             learning_rate_schedule="adagrad" if settings.rule.adagrad else "linear",
             patience=None,
             svdpp=False,
+            quiet=True,
         ),
         warm_start=WarmStart(
             factors=factors, known_users=known_users, known_items=known_items, keep_scale=True

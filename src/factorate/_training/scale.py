@@ -52,7 +52,9 @@ def standardize(
         centre, scale = warm_start.factors.mean, warm_start.factors.scale
     else:
         weights = schedule.weights if len(schedule.weights) else None
-        centre, scale = losses.centre_and_scale(values, settings.rule, settings.fit_mean, weights)
+        centre, scale = losses.centre_and_scale(
+            values, settings.rule, settings.fit_mean, weights, quiet=settings.quiet
+        )
     standardized = np.zeros_like(schedule.ratings)
     squares = 0.0
     for first in range(0, n, CHUNK):

@@ -68,6 +68,8 @@ class Settings:
         Epochs without a lower validation loss after which training stops; None to never stop.
     sizes : Sizes, default=DEFAULT_SIZES
         Sizes of blocks, tiles and groups.
+    quiet : bool, default=False
+        Whether to log no warnings, because the result is not the model of the user.
     """
 
     n_factors: int
@@ -86,6 +88,7 @@ class Settings:
     rates_name: str = "learning_rate"
     patience: int | None = None
     sizes: Sizes = DEFAULT_SIZES
+    quiet: bool = False
 
 
 def check_settings(parameters: Parameters, seed: int) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,7 +174,8 @@ def tune(data: TrainingRatings, parameters: Parameters, defaults: Parameters, se
     tried: tuple[int, Trial] | None = None
 
     def evaluate(settings: dict[str, Any], fold: int) -> FoldScore:
-        return score_fold(folds[fold], check_settings({**defaults, **settings}, seed))
+        checked = check_settings({**defaults, **settings}, seed)
+        return score_fold(folds[fold], replace(checked, quiet=True))
 
     def work(settings: dict[str, Any]) -> float:
         return _work({**defaults, **settings}) / _work(defaults)
@@ -215,9 +216,14 @@ def tune(data: TrainingRatings, parameters: Parameters, defaults: Parameters, se
     fixed = {name: defaults[name] for name in SEARCHED if not is_auto(parameters[name])}
     tuned = Tuned(trials=tuple(trials), fixed=fixed)
     if not math.isfinite(tuned.best.rmse):
+        too_high = "".join(
+            f"{name}={fixed[name]!r} is not too high and that "
+            for name in ("learning_rate", "regularization")
+            if fixed.get(name) is not None
+        )
         raise DivergenceError(
-            f"training diverged with all {len(trials)} settings that were tried; check that no "
-            f"rating or sample_weight is far larger than the others"
+            f"training diverged with all {len(trials)} settings that were tried; check that "
+            f"{too_high}no rating or sample_weight is far larger than the others"
         )
     return tuned
 
