@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+    from factorate._utils.types import Doubles
     from factorate.model_cv import MatrixFactorizationCV
 
 
@@ -24,15 +25,16 @@ class TuningDisplay:
 
     Each point is a trial, and its color the round of the search. A dashed line marks the error of
     the default settings, and a ring the settings that were chosen. Trials that were validated on
-    some folds only are drawn smaller: their mean RMSE is not comparable with that of the others.
+    some folds only are drawn smaller, at the error of the default settings plus the mean difference
+    from it on these folds, because some folds are easier than others.
 
     Use `from_estimator` to draw the search of a fitted model.
 
     Parameters
     ----------
     results : dict of str to array-like
-        Columns "iter", "n_folds", "mean_test_rmse" and "rank_test_loss", such as the `cv_results_`
-        of a model.
+        Columns "iter", "n_folds", "mean_test_rmse", "rank_test_loss", and "split0_test_rmse",
+        "split1_test_rmse", … of each fold, such as the `cv_results_` of a model.
     name : str or None, default=None
         Name of the model in the legend. None is no name.
 
@@ -126,10 +128,10 @@ class TuningDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        rmse, rounds, n_folds, rank = (
-            np.asarray(self.results[key])
-            for key in ("mean_test_rmse", "iter", "n_folds", "rank_test_loss")
+        rounds, n_folds, rank = (
+            np.asarray(self.results[key]) for key in ("iter", "n_folds", "rank_test_loss")
         )
+        rmse = _comparable_rmse(self.results, int(n_folds.max()))
         ax = choose_axes(self, ax, self._artists)
         numbers = np.arange(1, len(rmse) + 1)
         sizes = np.where(n_folds == n_folds.max(), 36, 10)
@@ -156,3 +158,14 @@ class TuningDisplay:
         locator.set_params(integer=True)
         ax.legend()
         return self
+
+
+def _comparable_rmse(results: Mapping[str, Any], n_folds: int) -> Doubles:
+    """Return the RMSE of each trial as if it had been validated on all folds."""
+    mean = np.asarray(results["mean_test_rmse"], np.float64)
+    folds = np.array([results[f"split{fold}_test_rmse"] for fold in range(n_folds)])
+    defaults = folds[:, :1]
+    if not np.isfinite(defaults).all():
+        return mean
+    comparable = mean[0] + np.nanmean(folds - defaults, axis=0)
+    return np.where(np.isnan(folds).any(axis=0), comparable, mean)
