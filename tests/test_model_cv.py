@@ -264,7 +264,7 @@ def test_results_exist_only_after_a_fit() -> None:
         ({"seconds": 0}, ValueError, "seconds is 0; expected a finite number > 0"),
         ({"cv": 1}, ValueError, "cv is 1; expected an integer ≥ 2"),
         ({"n_factors": -1}, ValueError, "n_factors is -1"),
-        ({"n_epochs": "many"}, TypeError, "n_epochs is 'many'"),
+        ({"n_epochs": "many"}, TypeError, "n_epochs is 'many'; expected 'auto' or"),
         ({"svdpp": "yes"}, TypeError, "svdpp is 'yes'"),
         ({"svdpp": "auto", "nonnegative": True}, ValueError, "svdpp=True cannot be combined"),
         ({"loss": "l2"}, ValueError, "loss is 'l2'"),

@@ -77,6 +77,12 @@ def check_search(parameters: Parameters, defaults: Parameters) -> Settings:
         If a parameter has the wrong type or value, or cannot be combined with another.
     """
     check_budget(parameters)
+    for name in SEARCHED:
+        value = parameters[name]
+        if isinstance(value, str) and not is_auto(value):
+            raise TypeError(
+                f"{name} is {value!r}; expected 'auto' or a value for MatrixFactorization"
+            )
     if is_auto(parameters["svdpp"]):
         check_settings({**defaults, "svdpp": True}, 0)
     return check_settings(defaults, 0)
