@@ -20,8 +20,8 @@ from factorate._tuning.folds import Fold, make_folds, score_fold
 FLOAT = np.dtype(np.float32)
 
 
-def read(columns: Any) -> Any:
-    return read_ratings(columns, dtype=FLOAT)
+def read(columns: Any, dtype: Any = FLOAT) -> Any:
+    return read_ratings(columns, dtype=np.dtype(dtype))
 
 
 def pairs(ratings: Any) -> set[tuple[int, int]]:
@@ -125,3 +125,21 @@ def test_training_that_diverges_has_an_infinite_error(columns: Any) -> None:
     score = score_fold(fold, make_settings(rates=rates))
     assert math.isinf(score.loss)
     assert math.isinf(score.rmse)
+
+
+@pytest.mark.parametrize("exponent", [-640, 640])
+@pytest.mark.parametrize("clip", [False, True])
+def test_very_large_and_very_small_ratings_have_an_error_in_their_unit(
+    columns: Any, exponent: int, clip: bool
+) -> None:
+    """Regression: the squares of the errors overflowed, or were 0."""
+    users, items, values = columns
+    scores = [
+        score_fold(
+            make_folds(read((users, items, ratings), np.float64), None, 2, 0, clip=clip)[0],
+            make_settings(n_epochs=2),
+        )
+        for ratings in (values.astype(np.float64), np.ldexp(values.astype(np.float64), exponent))
+    ]
+    assert scores[1].loss == scores[0].loss
+    assert math.ldexp(scores[1].rmse, -exponent) == pytest.approx(scores[0].rmse)

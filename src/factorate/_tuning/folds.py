@@ -128,9 +128,12 @@ def score_fold(fold: Fold, settings: Settings) -> FoldScore:
     if fold.bounds is not None:
         predicted = np.clip(predicted, *fold.bounds)
     values, weights = held_out.values.astype(np.float64), held_out.weights
-    target, guess = ((x - factors.mean) / factors.scale for x in (values, predicted))
+    # The RMSE is computed on the scale of training, where squares neither overflow nor underflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        target, guess = ((x - factors.mean) / factors.scale for x in (values, predicted))
+        squares = np.square(target - guess)
     loss = losses.mean_loss(rule, target, guess, weights)
-    rmse = math.sqrt(losses.average(np.square(values - predicted), weights))
+    rmse = factors.scale * math.sqrt(losses.average(squares, weights))
     return FoldScore(loss, rmse, time.perf_counter() - began)
 
 
