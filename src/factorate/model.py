@@ -191,8 +191,8 @@ class MatrixFactorization(FactorModel):
         q ← q + η_i (e p_old − (λ + c / n_i) q)
         b ← b + η_u (e − (λ + c / n_u) b)        for b_u, and likewise for b_i
 
-    where η_u is η / √(1 + n_u / n₀). If η_u (λ + c / n_u) would exceed 1, c is lowered until
-    η_u (λ + c) is 1. With sample weights, n_u is the sum of the weights of the user's ratings.
+    where η_u is η / √(1 + n_u / n₀). If η_u (λ + c) exceeds 1, c is lowered until it is 1. With
+    sample weights, n_u is the sum of the weights of the user's ratings.
 
     `factorate.reference` defines the updates for all options in plain NumPy.
 
