@@ -53,9 +53,8 @@ def variants() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def mean_error(name: str, settings: dict[str, Any], options: Options) -> float:
     """Return the mean test RMSE over seeds."""
-    seeds = options.seeds(name)
     errors = []
-    for seed in seeds[:1] if name == "ml-1m" else seeds:
+    for seed in options.seeds(name):
         training, test = standard_split(read(name), seed)
         errors.append(error(fit(training, seed, **settings), test))
     return statistics.mean(errors)

@@ -576,8 +576,9 @@ class FactorModel(sklearn_protocol.Estimator):
             What to do about unknown users and items: warn, ignore them or raise an error.
         baselines : DataFrame, path, tuple, sparse matrix or array-like, default=None
             The training ratings, in any form that `fit` accepts (a table of users × items with
-            ``wide=True``), to compare the model with predictions that need no factors; None for no
-            comparison. The model itself does not store the values of its training ratings.
+            ``wide=True``), or a tuple (X, y), to compare the model with predictions that need no
+            factors; None for no comparison. The model itself does not store the values of its
+            training ratings.
 
         Returns
         -------
@@ -642,9 +643,11 @@ class FactorModel(sklearn_protocol.Estimator):
             return errors
         if isinstance(baselines, bool):
             raise TypeError(f"baselines is {baselines}; expected the training ratings, or None")
+        is_pair = isinstance(baselines, tuple) and len(baselines) == 2
+        known, known_y = baselines if is_pair else (as_wide(baselines, wide), None)
         training, _ = read_further(
-            as_wide(baselines, wide),
-            None,
+            known,
+            known_y,
             fitted.user_index,
             fitted.item_index,
             dtype=np.dtype(np.float64),

@@ -97,8 +97,8 @@ class MatrixFactorization(FactorModel):
         Whether to keep factors and biases ≥ 0. Ratings are not centred then: μ is 0.
     svdpp : bool, default=False
         Whether to add the SVD++ terms, which use the set N(u) of items that a user has rated [5]_:
-        p_u becomes ``p_u + |N(u)|^-½ Σ y_j``, summed over the items j in N(u). Predictions become
-        more accurate if users have many ratings; training takes about twice as long.
+        p_u becomes ``p_u + |N(u)|^-½ Σ y_j``, summed over the items j in N(u). Training takes about
+        twice as long. Predictions become more accurate where users have many ratings.
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `patience` epochs, and to
         restore the best epoch. The validation ratings are the `eval_set` of `fit`, or else a random
@@ -191,8 +191,8 @@ class MatrixFactorization(FactorModel):
         q ← q + η_i (e p_old − (λ + c / n_i) q)
         b ← b + η_u (e − (λ + c / n_u) b)        for b_u, and likewise for b_i
 
-    where η_u is η / √(1 + n_u / n₀). If η_u (λ + c / n_u) would exceed 1, c is lowered until
-    η_u (λ + c) is 1. With sample weights, n_u is the sum of the weights of the user's ratings.
+    where η_u is η / √(1 + n_u / n₀). If η_u (λ + c) exceeds 1, c is lowered until it is 1. With
+    sample weights, n_u is the sum of the weights of the user's ratings.
 
     `factorate.reference` defines the updates for all options in plain NumPy.
 

@@ -47,6 +47,11 @@ def test_defaults_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> 
         ("--seconds 5", "argument --seconds: only allowed with argument --tune"),
         ("--tune --early-stopping", "argument --early-stopping: not allowed with argument --tune"),
         ("--tune --patience 2", "argument --patience: not allowed with argument --tune"),
+        ("--tune --patience 0", "argument --patience: not allowed with argument --tune"),
+        (
+            "--tune --validation-fraction 0",
+            "argument --validation-fraction: not allowed with argument --tune",
+        ),
         ("--tune --seconds x", "argument --seconds: invalid float value: 'x'"),
     ],
 )

@@ -80,6 +80,8 @@ def test_training_ratings_may_have_any_form(split: tuple[Any, Any], tmp_path: An
     assert model.evaluate(test, baselines=frame) == expected
     frame.to_csv(tmp_path / "r.csv", index=False)
     assert model.evaluate(test, baselines=tmp_path / "r.csv") == expected
+    X, y = np.column_stack(training[:2]), training[2]
+    assert model.evaluate(test, baselines=(X, y)) == expected
 
 
 def test_wide_tables_of_training_ratings() -> None:

@@ -22,6 +22,15 @@ from factorate._training.settings import check_settings
         ({"nonnegative": 1}, TypeError, "nonnegative is 1; expected True or False"),
         ({"l1_regularization": -1}, ValueError, "l1_regularization is -1"),
         ({"regularization": {"factors": -1}}, ValueError, r"regularization\['factors'\] is -1"),
+        ({"shrinkage": -1}, ValueError, "shrinkage is -1; expected a finite number ≥ 0"),
+        ({"shrinkage": "x"}, TypeError, "shrinkage is 'x'"),
+        ({"shrinkage": float("nan")}, ValueError, "shrinkage is nan"),
+        ({"shrinkage": {"user_bias": -2}}, ValueError, r"shrinkage\['user_bias'\] is -2"),
+        ({"shrinkage": {"user": 1}}, ValueError, "shrinkage has the key 'user'; .* user_factors"),
+        ({"count_scale": 0}, ValueError, "count_scale is 0; expected a finite number > 0"),
+        ({"count_scale": float("inf")}, ValueError, "count_scale is inf"),
+        ({"count_scale": True}, TypeError, "count_scale is True"),
+        ({"count_scale": "auto"}, TypeError, "count_scale is 'auto'"),
         ({"early_stopping": "yes"}, TypeError, "early_stopping is 'yes'"),
         ({"early_stopping": True, "patience": 0}, ValueError, "patience is 0"),
         ({"early_stopping": True, "validation_fraction": 1.0}, ValueError, "> 0 and < 1"),
@@ -51,6 +60,40 @@ def test_an_invalid_parameter_raises_and_leaves_the_model(
 def test_parameters_missing_from_a_mapping_have_the_default_regularization() -> None:
     parameters = ft.MatrixFactorization(regularization={"factors": 0.1}).get_params()
     assert check_settings(parameters, 0).l2 == (0.1, 0.1, 0.004, 0.004)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, (4.5, 4.5, 3.3, 2.2)),
+        ({"shrinkage": {"biases": 1, "item_bias": 2}}, (4.5, 4.5, 1, 2)),
+        ({"shrinkage": 3}, (3, 3, 3, 3)),
+        ({"loss": "absolute"}, (4.5, 4.5, 3.3, 2.2)),
+        ({"fit_mean": False}, (0, 0, 0, 0)),
+        ({"nonnegative": True}, (0, 0, 0, 0)),
+        ({"loss": "logistic"}, (0, 0, 0, 0)),
+        ({"fit_mean": False, "shrinkage": {"factors": 1}}, (1, 1, 0, 0)),
+    ],
+)
+def test_the_default_shrinkage_is_for_centred_ratings(parameters: Any, expected: Any) -> None:
+    model = ft.MatrixFactorization(**parameters)
+    assert check_settings(model.get_params(), 0).shrinkage == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, 150.0),
+        ({"count_scale": 2}, 2.0),
+        ({"count_scale": None}, np.inf),
+        ({"learning_rate_schedule": "adagrad"}, np.inf),
+    ],
+)
+def test_without_a_count_scale_and_with_adagrad_rates_do_not_depend_on_counts(
+    parameters: Any, expected: float
+) -> None:
+    model = ft.MatrixFactorization(**parameters)
+    assert check_settings(model.get_params(), 0).count_scale == expected
 
 
 def test_only_fit_advances_a_generator(columns: Any) -> None:

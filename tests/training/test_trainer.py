@@ -378,6 +378,18 @@ def test_any_rate_gives_finite_factors_or_an_error_that_names_the_rate(
 # The end of training
 
 
+@pytest.mark.parametrize("rate", [1e-300, 1e-40, 1e-9])
+@pytest.mark.parametrize("svdpp", [False, True])
+def test_a_tiny_rate_of_factors_trains_biases_alone(columns: Any, rate: float, svdpp: bool) -> None:
+    """Regression: the ratio of the rates overflowed in float32, and training diverged."""
+    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
+    settings = make_settings(rates=PerKind(rate, rate, 0.02, 0.02), svdpp=svdpp)
+    factors = Trainer(ratings, settings).train().factors
+    start = Trainer(ratings, dataclasses.replace(settings, n_epochs=0)).train().factors
+    np.testing.assert_allclose(factors.item_factors, start.item_factors, rtol=1e-3)
+    assert np.ptp(factors.item_bias) > 0.1
+
+
 def test_patience_ends_training_and_restores_the_best_epoch(columns: Any) -> None:
     ratings = read_ratings(columns, dtype=np.dtype(np.float64))
     worse = first_ratings(ratings, -1)

@@ -152,6 +152,26 @@ def test_a_round_in_which_all_diverged_leaves_the_defaults() -> None:
     assert [len(trial.scores) for trial in trials[1:]] == [1] * 8
 
 
+@given(n_trainings=st.integers(0, 40), n_folds=st.integers(1, 2))
+def test_whenever_time_ends_the_best_of_the_trials_on_all_folds_is_chosen(
+    n_trainings: int, n_folds: int
+) -> None:
+    """Regression: a round that time cut short counted for nothing."""
+    answers = iter([False] * n_trainings + [True])
+    problem = make_problem(n_folds=n_folds, is_over=lambda: next(answers))
+    # Epochs stay at their default here, because twice their number have to be worth it.
+    space = Space(tuple(each for each in SPACE.dimensions if not each.is_size))
+
+    def evaluate(parameters: dict[str, Any], fold: int) -> FoldScore:
+        return problem.evaluate({**parameters, "n_epochs": 10}, fold)
+
+    trials = search(
+        replace(problem, space=space, evaluate=evaluate, work=lambda parameters: 1.0)  # noqa: ARG005
+    )
+    complete = [trial.loss(n_folds) for trial in trials if len(trial.scores) == n_folds]
+    assert trials[0].loss(n_folds) == min(complete)
+
+
 def test_settings_that_diverge_are_ranked_last() -> None:
     problem = make_problem()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,7 +110,7 @@ def _train(
             learning_rate_schedule="adagrad" if settings.rule.adagrad else "linear",
             patience=None,
             svdpp=False,
-            quiet=True,
+            log_level=logging.DEBUG,
         ),
         warm_start=WarmStart(
             factors=factors, known_users=known_users, known_items=known_items, keep_scale=True

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from factorate._training.svdpp import SvdppTerms
 
 
+# The plain kernel multiplies the rates of factors by this ratio, which may overflow in float32.
+MAX_BIAS_RATIO = 1e6
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpochRunner:
     """Runs epochs over a schedule of standardized ratings.
@@ -125,8 +129,8 @@ def _block_updater(
     users = plain_columns(constants.users, state.user_bias)
     items = plain_columns(constants.items, state.item_bias)
     rates = settings.rates
-    user_ratio = rates.user_bias / (rates.user_factors or 1.0)  # fold-in has rates of 0
-    item_ratio = rates.item_bias / (rates.item_factors or 1.0)
+    user_ratio = rates.user_bias / rates.user_factors
+    item_ratio = rates.item_bias / rates.item_factors
 
     def update(block: int) -> float:
         begin, end = starts[block : block + 2]
@@ -157,6 +161,7 @@ def _kernel_rule(settings: Settings) -> dict[str, object]:
 
 def _needs_general_kernel(schedule: Schedule, settings: Settings) -> bool:
     """Return whether updates need the general kernel, which is half as fast as the plain one."""
-    rule = settings.rule
+    rule, rates = settings.rule, settings.rates
     is_special = rule.loss != "squared" or rule.adagrad or rule.nonnegative
-    return is_special or any(settings.l1) or len(schedule.weights) > 0
+    is_far = any(rates[kind + 2] >= MAX_BIAS_RATIO * rates[kind] for kind in range(2))
+    return is_special or is_far or any(settings.l1) or len(schedule.weights) > 0

@@ -109,15 +109,15 @@ def centre_and_scale(
     fit_mean: bool,
     weights: Floats | None = None,
     *,
-    quiet: bool = False,
+    log_level: int = logging.WARNING,
 ) -> tuple[float, float]:
     """Return the centre, which is subtracted from the ratings, and the scale that divides them.
 
     The centre is the constant prediction with the lowest loss: the mean for the squared loss, the
     median for the absolute loss and Huber's. The scale is the standard deviation, or the size of
     the ratings if all are equal. Two values become −1 and 1. If factors are nonnegative the centre
-    is 0, and for Kullback–Leibler the scale is the mean. Ratings that differ by little are logged,
-    unless `quiet`.
+    is 0, and for Kullback–Leibler the scale is the mean. That ratings differ by little is logged
+    at `log_level`.
 
     Raises
     ------
@@ -144,8 +144,9 @@ def centre_and_scale(
         scale = largest or 1.0
         if fit_mean and not rule.nonnegative:  # only the rounding error is left
             scale = min(scale, max(1.0, 8 * rounding))
-    if 8 * rounding < deviation < 1000 * rounding and not quiet:
-        logger.warning(
+    if 8 * rounding < deviation < 1000 * rounding:
+        logger.log(
+            log_level,
             "ratings differ by %.3g around %.3g, which leaves few digits in %s; subtract a "
             "constant from them, or use another dtype",
             deviation,

@@ -36,17 +36,15 @@ def make_row_constants(schedule: Schedule, settings: Settings, factor: float) ->
     """Return the constants of an epoch whose learning rates are multiplied by `factor`.
 
     AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
-    the sum, so the rate of factors is multiplied by √K.
+    the sum, which begins with K, so the rate of factors is multiplied by √K.
     """
     root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     dtype = schedule.ratings.dtype
 
     def of_side(counts: Doubles, factors: int, bias: int) -> Floats:
-        columns = (
-            *_rates_and_penalties(settings, counts, kind=factors, factor=factor * root),
-            *_rates_and_penalties(settings, counts, kind=bias, factor=factor),
-        )
-        return _cast(np.column_stack(columns), dtype)
+        rates, l2 = _rates_and_penalties(settings, counts, kind=factors, factor=factor)
+        of_bias = _rates_and_penalties(settings, counts, kind=bias, factor=factor)
+        return _cast(np.column_stack((rates * root, l2, *of_bias)), dtype)
 
     return RowConstants(
         users=of_side(schedule.user_counts, 0, 2), items=of_side(schedule.item_counts, 1, 3)

@@ -53,7 +53,7 @@ def standardize(
     else:
         weights = schedule.weights if len(schedule.weights) else None
         centre, scale = losses.centre_and_scale(
-            values, settings.rule, settings.fit_mean, weights, quiet=settings.quiet
+            values, settings.rule, settings.fit_mean, weights, log_level=settings.log_level
         )
     standardized = np.zeros_like(schedule.ratings)
     squares = 0.0

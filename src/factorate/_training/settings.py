@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,8 +69,9 @@ class Settings:
         Epochs without a lower validation loss after which training stops; None to never stop.
     sizes : Sizes, default=DEFAULT_SIZES
         Sizes of blocks, tiles and groups.
-    quiet : bool, default=False
-        Whether to log no warnings, because the result is not the model of the user.
+    log_level : int, default=logging.WARNING
+        Level of the log messages that training diverged and goes on with a lower rate, and that
+        ratings differ by little.
     """
 
     n_factors: int
@@ -88,7 +90,7 @@ class Settings:
     rates_name: str = "learning_rate"
     patience: int | None = None
     sizes: Sizes = DEFAULT_SIZES
-    quiet: bool = False
+    log_level: int = logging.WARNING
 
 
 def check_settings(parameters: Parameters, seed: int) -> Settings:

@@ -182,8 +182,9 @@ class Trainer:
         self._n_halvings += 1
         if self._n_halvings > MAX_HALVINGS:
             raise self._divergence_error(number)
-        if self._n_halvings == 1 and not self._settings.quiet:
-            logger.warning(
+        if self._n_halvings == 1:
+            logger.log(
+                self._settings.log_level,
                 "training diverged in epoch %d of %d; repeating it at half the learning rate",
                 number,
                 self._settings.n_epochs,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -119,7 +120,10 @@ def score_fold(fold: Fold, settings: Settings) -> FoldScore:
     began = time.perf_counter()
     held_out, rule = fold.held_out, settings.rule
     try:
-        trained = Trainer(fold.training, settings, weights=fold.weights).train()
+        # That one of many settings needs a lower learning rate is of no interest to the user, and
+        # that ratings differ by little is logged by the fit to all of them.
+        quiet = replace(settings, log_level=logging.DEBUG)
+        trained = Trainer(fold.training, quiet, weights=fold.weights).train()
     except DivergenceError:
         return FoldScore(math.inf, math.inf, time.perf_counter() - began)
     factors = trained.factors
@@ -128,9 +132,12 @@ def score_fold(fold: Fold, settings: Settings) -> FoldScore:
     if fold.bounds is not None:
         predicted = np.clip(predicted, *fold.bounds)
     values, weights = held_out.values.astype(np.float64), held_out.weights
-    target, guess = ((x - factors.mean) / factors.scale for x in (values, predicted))
+    # The RMSE is computed on the scale of training, where squares neither overflow nor underflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        target, guess = ((x - factors.mean) / factors.scale for x in (values, predicted))
+        squares = np.square(target - guess)
     loss = losses.mean_loss(rule, target, guess, weights)
-    rmse = math.sqrt(losses.average(np.square(values - predicted), weights))
+    rmse = factors.scale * math.sqrt(losses.average(squares, weights))
     return FoldScore(loss, rmse, time.perf_counter() - began)
 
 

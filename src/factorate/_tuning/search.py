@@ -172,6 +172,8 @@ class _Search:
             try:
                 for trial in alive:
                     self._extend(trial, n_folds)
+                    if n_folds == self._problem.n_folds:
+                        self._keep(trial)
             except _BudgetSpent:
                 self._finish(alive)
                 raise
@@ -182,7 +184,6 @@ class _Search:
             dropped = alive[n_kept:] + dropped
             alive = alive[:n_kept]
             n_folds = min(2 * n_folds, self._problem.n_folds)
-        self._keep(alive[0])
         elite = (alive + dropped)[:N_ELITE]
         weights = np.arange(len(elite), 0, -1.0)
         weights /= weights.sum()
@@ -252,6 +253,7 @@ class _Search:
             self._keep(first)
 
     def _keep(self, trial: Trial) -> None:
+        """Make a trial on all folds the best one, if it is better."""
         n_folds = self._problem.n_folds
         if trial.loss(n_folds) < self._best.loss(n_folds):
             self._best = trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,8 +180,7 @@ def tune(data: TrainingRatings, parameters: Parameters, defaults: Parameters, se
     tried: tuple[int, Trial] | None = None
 
     def evaluate(settings: dict[str, Any], fold: int) -> FoldScore:
-        checked = check_settings({**defaults, **settings}, seed)
-        return score_fold(folds[fold], replace(checked, quiet=True))
+        return score_fold(folds[fold], check_settings({**defaults, **settings}, seed))
 
     def work(settings: dict[str, Any]) -> float:
         return _work({**defaults, **settings}) / _work(defaults)

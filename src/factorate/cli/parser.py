@@ -236,7 +236,7 @@ def _check_together(sub: argparse.ArgumentParser, arguments: argparse.Namespace)
         sub.error("the following arguments are required: -o/--output (or --test-fraction)")
     if given.get("tune"):
         for flag, name in NOT_TUNED.items():
-            if given[name]:
+            if given[name] is not None and given[name] is not False:
                 sub.error(f"argument {flag}: not allowed with argument --tune")
     else:
         for name in ("trials", "seconds"):
