@@ -81,6 +81,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
     if seen is not None:
         seen = add_seen(seen, ratings.user_rows[known], ratings.item_rows[known], n_users, n_items)
     n_factors = fitted.factors.user_factors.shape[1]
+    counts = np.bincount(row_ratings.rows, minlength=len(new_rows))
     factors = _put(fitted.factors, side, new_rows, computed, len(index.ids))
     check_predictions(factors)
     return dataclasses.replace(
@@ -88,6 +89,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         factors=factors,
         user_index=ratings.user_index,
         item_index=ratings.item_index,
+        progress=_put_progress(fitted.progress, side, new_rows, counts, len(index.ids)),
         accumulators=extend_accumulators(fitted.accumulators, (n_users, n_items), n_factors),
         seen=seen,
     )
@@ -116,6 +118,7 @@ def user_of_ratings(
             old, user_factors=old.user_factors[:0], user_bias=old.user_bias[:0]
         ),
         seen=Seen(np.zeros(1, np.int64), np.empty(0, np.int32)),
+        progress=(fitted.progress[0][:0], fitted.progress[1]),
         accumulators=None,
     )
     given = Ratings(
@@ -218,6 +221,17 @@ def _put(
         item_bias=_put_checked(old.item_bias, rows, bias, n_rows, "item bias"),
         svdpp=None if old.svdpp is None else extend(old.svdpp, n_rows),
     )
+
+
+def _put_progress(
+    old: tuple[Doubles, Doubles], side: str, rows: NDArray[Any], counts: NDArray[Any], n_rows: int
+) -> tuple[Doubles, Doubles]:
+    """Return progress in which some rows of one side have new counts, and the full rate."""
+    users, items = old
+    new = np.column_stack([counts, np.ones(len(counts))])
+    if side == "user":
+        return put_rows(users, rows, new, n_rows), items
+    return users, put_rows(items, rows, new, n_rows)
 
 
 def _put_checked(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:

@@ -111,7 +111,11 @@ def _train(
             svdpp=False,
         ),
         warm_start=WarmStart(
-            factors=factors, known_users=known_users, known_items=known_items, keep_scale=True
+            factors=factors,
+            known_users=known_users,
+            known_items=known_items,
+            progress=(np.zeros((len(P), 2)), np.zeros((len(Q), 2))),
+            further=True,
         ),
     ).train()
     found = trained.factors

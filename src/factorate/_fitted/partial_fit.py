@@ -93,13 +93,13 @@ def partial_fit(
             old,
             np.where(changed_users < n_old[0], changed_users, -1),
             np.where(changed_items < n_old[1], changed_items, -1),
-            keep_scale=True,
+            further=True,
         ),
     ).train()
     accumulators = extend_accumulators(old.accumulators, n_rows, settings.n_factors)
     if accumulators is not None and trained.accumulators is not None:
         accumulators[0][changed_users], accumulators[1][changed_items] = trained.accumulators
-    new = trained.factors
+    new, (user_progress, item_progress) = trained.factors, trained.progress
     n_users, n_items = n_rows
     updated = replace(
         factors,
@@ -118,6 +118,10 @@ def partial_fit(
         user_index=user_index,
         item_index=item_index,
         seen=seen,
+        progress=(
+            put_rows(old.progress[0], changed_users, user_progress, n_users),
+            put_rows(old.progress[1], changed_items, item_progress, n_items),
+        ),
         accumulators=accumulators,
         n_partial_fits=n_partial_fits,
         bounds=(float(values.min()), float(values.max())),
