@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 CHUNK = 1 << 13  # ratings whose factors are read at a time
 
 
-def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Settings) -> FittedState:
+def add_rows(
+    fitted: FittedState,
+    ratings: Ratings,
+    side: str,
+    settings: Settings,
+    *,
+    by_training: bool = False,
+) -> FittedState:
     """Return a fitted state with the users (or items) of more ratings; other rows do not change.
 
     Parameters
@@ -52,6 +59,9 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         The side whose factors are computed. Rows that `fitted` already has are replaced.
     settings : Settings
         Settings of the training.
+    by_training : bool, default=False
+        Whether to train the factors even if they have a closed form, whose rounding depends on the
+        BLAS.
 
     Raises
     ------
@@ -75,7 +85,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         values=ratings.values[known],
         n_rows=len(new_rows),
     )
-    computed = _compute(fitted.factors, row_ratings, side, settings)
+    computed = _compute(fitted.factors, row_ratings, side, settings, by_training=by_training)
     n_users, n_items = len(ratings.user_index.ids), len(ratings.item_index.ids)
     seen = fitted.seen
     if seen is not None:
@@ -147,7 +157,7 @@ def svdpp_terms(user_rows: Rows, item_rows: Rows, n_rows: int, svdpp: Floats) ->
 
 
 def _compute(
-    factors: Factors, ratings: RowRatings, side: str, settings: Settings
+    factors: Factors, ratings: RowRatings, side: str, settings: Settings, *, by_training: bool
 ) -> tuple[Floats, Floats]:
     """Return the factors and bias of each row of `ratings`."""
     from_items = side == "user"
@@ -169,7 +179,8 @@ def _compute(
     penalty, rates = _penalty_and_rates(settings, side)
     own: Floats
     bias: Floats
-    if rule.loss == "squared" and not rule.nonnegative and not any(settings.l1):
+    has_closed_form = rule.loss == "squared" and not rule.nonnegative and not any(settings.l1)
+    if has_closed_form and not by_training:
         own, bias = solve_exactly(fixed, ratings, penalty)
     else:
         own, bias = solve_by_training(

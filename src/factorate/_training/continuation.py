@@ -1,12 +1,12 @@
 """Continuation: how training continues each row, by its number of ratings before and now.
 
-A row that was trained with n₀ ratings before and has n now has the fraction x = 1 − n₀ / n of new
-ratings; new rows have x = 1. If its training ended with the fraction f of its learning rate, a fit
-continues with the fraction f + (1 − f) √x, so that the schedule of learning rates starts again for
-new rows alone. Its factors begin at (1 − x)^E of the old ones plus the rest of random ones, where E
-is the number of epochs, since factors that start from a fit to fewer ratings generalize worse than
-those of a first fit (Ash and Adams, "On Warm-Starting Neural Network Training", NeurIPS 2020,
-section 4).
+Of the n ratings of a row, the fraction x is new, which is 1 for a new row. If training of the row
+ended with the fraction f of its learning rate, a fit continues with the fraction f + (1 − f) √x, so
+the schedule of learning rates does not start again where nothing is new. The initial factors are
+(1 − x)^E times the old ones and 1 − (1 − x)^E times random ones, where E is the number of epochs:
+training from factors that fit a part of the ratings would end in a worse optimum (Ash and Adams,
+"On Warm-Starting Neural Network Training", NeurIPS 2020, section 4). In a fit, x is at least the
+fraction of new ratings in those of all rows that were trained before and after.
 
 One pass over further ratings has the fraction √x of its learning rate, and begins at the old
 factors.
@@ -121,5 +121,6 @@ def _continue_side(
     if further:
         scales = np.ones(len(new)) if settings.rule.adagrad else np.sqrt(new)
         return Continuation(scales, np.ones(len(new)), ended + (1 - ended) * new)
+    new = np.maximum(new, 1 - np.sum(earlier) / np.sum(counts))
     scales = ended + (1 - ended) * np.sqrt(new)
     return Continuation(scales, power(1 - new, np.full(len(new), settings.n_epochs)), scales)
