@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from benchmarks import figures
+from benchmarks.environments import default_environments, environment
 from factorate import datasets
 from factorate._kernels import cpu as _cpu
 from factorate._kernels import dispatch as kernels
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 DEFAULT_DATA = HERE.parents[1] / "shared" / "data"
-PACKAGES = {
-    "cornac": ["cornac"],
-    "scikit-surprise": ["scikit-surprise"],
-    "cmfrec": ["cmfrec", "threadpoolctl"],
-    "lenskit": ["lenskit"],
-    "matrix-factorization": ["matrix-factorization"],
-    "implicit": ["implicit", "threadpoolctl"],
-}
 ONE_THREAD = (
     "scikit-surprise",
     "matrix-factorization",
@@ -79,25 +72,6 @@ class Bench(NamedTuple):
     files: dict[str, Path]
     sizes: dict[str, int]
     versions: dict[str, str]
-
-
-def default_environments() -> Path:
-    """Return the default folder of the environments of other libraries."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "factorate-benchmarks"
-
-
-def environment(engine: str, folder: Path) -> str:
-    """Return the Python of an engine; create its environment if necessary."""
-    if engine not in PACKAGES:
-        return sys.executable
-    python = folder / engine / "bin" / "python"
-    ready = folder / engine / "ready"
-    if not ready.exists():
-        print(f"installing {engine} in {folder / engine}", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", folder / engine], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[engine]], check=True)
-        ready.touch()
-    return str(python)
 
 
 def run_worker(bench: Bench, engine: str, case: Case, task: str, epochs: Any) -> Any:

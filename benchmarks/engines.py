@@ -31,6 +31,7 @@ class Job:
     n_users: int
     n_items: int
     libmf: str | None = None
+    regularization: float = 0.05  # of LIBMF
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class _Model(ctypes.Structure):
 
 
 def libmf(job: Job) -> Result:
-    """Train with AdaGrad, without biases, lambda 0.05, eta 0.1; uses the C interface of LIBMF."""
+    """Train with AdaGrad, without biases, eta 0.1; uses the C interface of LIBMF."""
     library: Any = ctypes.CDLL(job.libmf)
     library.mf_get_default_param.restype = _Parameter
     library.mf_train.restype = ctypes.POINTER(_Model)
@@ -126,7 +127,7 @@ def libmf(job: Job) -> Result:
         job.n_threads,
         job.n_epochs,
     )
-    parameter.lambda_p2 = parameter.lambda_q2 = 0.05
+    parameter.lambda_p2 = parameter.lambda_q2 = job.regularization
     parameter.eta, parameter.quiet = 0.1, True
     start = time.perf_counter()
     pointer = library.mf_train(ctypes.byref(problem), parameter)

@@ -221,7 +221,7 @@ FOR_ALL = list(TASKS)[:4]
 
 def run_in_process(task: str, folder: Path, n_threads: int) -> dict[str, float]:
     """Run one task in a new process, in the environment of its library."""
-    from benchmarks.__main__ import default_environments, environment
+    from benchmarks.environments import default_environments, environment
 
     engine = "implicit" if task.startswith(("implicit", "NumPy")) else "factorate"
     # implicit has its own threads and recommends a single-threaded BLAS.

@@ -26,7 +26,6 @@ generator = np.random.default_rng(0)
 users, items = generator.integers(0, ROWS, (2, N + plain.LOOKAHEAD), np.int32)
 ratings = generator.standard_normal(len(users), np.float32)
 P, Q = generator.standard_normal((2, ROWS, K), np.float32) / 10
-biases = np.zeros((2, ROWS), np.float32)
 few, counts, empty = users[:8], np.zeros(ROWS, np.int64), users[:0]
 
 def timed(call, n):
@@ -35,13 +34,10 @@ def timed(call, n):
         call()
     return (time.perf_counter() - start) / n
 
-rule = {
-    "rate": [1e-4] * 4, "l2": [0.02] * 4, "l1": [0.0] * 4, "loss": 0, "loss_parameter": 1.0,
-    "minimum": -np.inf, "proximal": False, "adagrad": False, "fit_bias": True,
-}
+columns = np.full((2, ROWS, 4), 1e-4, np.float32)
 
 def epoch(n):
-    plain.train(users, items, ratings[:n], P, Q, *biases, rule)
+    plain.train(users, items, ratings[:n], P, Q, *columns, 1.0, 1.0, True)
 
 for call in (lambda: epoch(8), lambda: epoch(N)):
     call()

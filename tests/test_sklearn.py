@@ -85,20 +85,31 @@ ONLY_TWO_COLUMNS = (
 )
 
 
-class FirstTwoColumns(ft.MatrixFactorization):
-    """Model that ignores the third and later columns of X, so that more checks can run."""
+class ReadFirstTwoColumns:
+    """Mixin that ignores the third and later columns of X, so that more checks can run."""
+
+    def _parent(self) -> Any:
+        return super()
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
-        return super().fit(first_two(X), y, sample_weight, **others)
+        return self._parent().fit(first_two(X), y, sample_weight, **others)
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
-        return super().partial_fit(first_two(X), y, sample_weight, **others)
+        return self._parent().partial_fit(first_two(X), y, sample_weight, **others)
 
     def predict(self, X: Any, **others: Any) -> Any:
-        return super().predict(first_two(X), **others)
+        return self._parent().predict(first_two(X), **others)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, **others: Any) -> Any:
-        return super().score(first_two(X), y, sample_weight, **others)
+        return self._parent().score(first_two(X), y, sample_weight, **others)
+
+
+class FirstTwoColumns(ReadFirstTwoColumns, ft.MatrixFactorization):
+    """`MatrixFactorization` for the checks."""
+
+
+class FirstTwoColumnsCV(ReadFirstTwoColumns, ft.MatrixFactorizationCV):
+    """`MatrixFactorizationCV` for the checks."""
 
 
 def first_two(X: Any) -> Any:
@@ -136,6 +147,38 @@ def test_conventions_of_estimators_hold(estimator: Any, check: Any) -> None:
 )
 def test_conventions_hold_if_only_two_columns_are_read(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+def searching(cls: type[ft.MatrixFactorizationCV]) -> ft.MatrixFactorizationCV:
+    return cls(n_trials=3, n_factors=4, n_epochs=3, random_state=0)
+
+
+@list_is_current
+@conventions(
+    searching(ft.MatrixFactorizationCV), REASONS | dict.fromkeys(ONLY_TWO_COLUMNS, TWO_COLUMNS)
+)
+def test_conventions_hold_for_a_model_that_searches(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@list_is_current
+@conventions(
+    searching(FirstTwoColumnsCV),
+    REASONS
+    | {"check_fit2d_1sample": "one rating cannot be held out and trained on, as the error says"},
+)
+def test_conventions_hold_for_a_model_that_searches_and_reads_two_columns(
+    estimator: Any, check: Any
+) -> None:
+    check(estimator)
+
+
+def test_cross_validation_of_a_model_that_searches(pairs: tuple[Any, Any]) -> None:
+    estimator = searching(ft.MatrixFactorizationCV)
+    X, y = pairs
+    train, test = next(KFold(2).split(X))
+    expected = clone(estimator).fit(X[train], y[train]).score(X[test], y[test])
+    assert cross_val_score(estimator, X, y, cv=2)[0] == expected
 
 
 def test_model_is_a_base_estimator() -> None:

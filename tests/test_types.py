@@ -45,6 +45,16 @@ def test_types_of_a_model(tmp_path: Path) -> None:
     assert again.users_.tolist() == model.users_.tolist()
 
 
+def test_types_of_a_search() -> None:
+    ratings = ft.datasets.synthetic(200, 30, 20)
+    model = ft.MatrixFactorizationCV(2, n_factors=2, random_state=0)
+    assert_type(model.fit(ratings), ft.MatrixFactorizationCV)
+    assert assert_type(model.best_params_, dict[str, Any])["n_factors"] == 2
+    assert assert_type(model.best_rmse_, float) > 0
+    assert assert_type(model.cv_results_, dict[str, Any])["params"]
+    assert_type(ft.MatrixFactorization(**model.best_params_).fit(ratings), ft.MatrixFactorization)
+
+
 def test_types_of_data_sets() -> None:
     columns = assert_type(
         ft.datasets.synthetic(20, 9, 8),
@@ -84,6 +94,7 @@ if TYPE_CHECKING:  # calls that need other libraries or a network
         assert_type(ft.ResidualsDisplay.from_estimator(model, RATINGS), ft.ResidualsDisplay)
         assert_type(ft.CalibrationDisplay.from_estimator(model, RATINGS), ft.CalibrationDisplay)
         assert_type(ft.PopularityDisplay.from_estimator(model), ft.PopularityDisplay)
+        assert_type(ft.TuningDisplay.from_estimator(ft.MatrixFactorizationCV()), ft.TuningDisplay)
         assert_type(ft.ItemMapDisplay.from_estimator(model), ft.ItemMapDisplay)
         assert_type(model.predict_proba(RATINGS), Floats)
 

@@ -10,12 +10,14 @@ from factorate.exceptions import (
     UnknownIdWarning,
 )
 from factorate.model import MatrixFactorization, load
+from factorate.model_cv import MatrixFactorizationCV
 from factorate.plotting import (
     CalibrationDisplay,
     ItemMapDisplay,
     LearningCurveDisplay,
     PopularityDisplay,
     ResidualsDisplay,
+    TuningDisplay,
 )
 from factorate.reading import read_ratings
 from factorate.textbook import matrix_factorization
@@ -28,10 +30,12 @@ __all__ = [
     "ItemMapDisplay",
     "LearningCurveDisplay",
     "MatrixFactorization",
+    "MatrixFactorizationCV",
     "ModelFileError",
     "NotFittedError",
     "PopularityDisplay",
     "ResidualsDisplay",
+    "TuningDisplay",
     "UnknownIdError",
     "UnknownIdWarning",
     "datasets",

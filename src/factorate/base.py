@@ -230,6 +230,10 @@ class FactorModel(sklearn_protocol.Estimator):
     def _parameters(cls) -> dict[str, inspect.Parameter]:
         return sklearn_protocol.constructor_parameters(cls)
 
+    def _training_parameters(self) -> dict[str, Any]:
+        """Return the parameters of `MatrixFactorization` with which the model is trained."""
+        return self.get_params()
+
     def _checked_columns(self) -> Names | None:
         return check_columns(self.columns)
 
@@ -904,13 +908,15 @@ class FactorModel(sklearn_protocol.Estimator):
     ) -> Any:
         """Recommend items to an unknown user by ratings, without changing the model.
 
-        The recommendations equal those of `recommend` after `add_users`.
+        The recommendations equal those of `recommend` after `add_users`, which states the objective
+        that the factors and bias of the user minimize.
 
         Parameters
         ----------
         ratings : dict or tuple of array-like
             All ratings of one user: a mapping from item to rating, or a tuple (items, ratings).
-            Ratings of unknown items are left out; if none remain, items are ranked by μ + b_i.
+            A rating of an unknown item counts in the bias of the user only. Without ratings of
+            known items, items are ranked by their bias.
         n : int, default=10
             Number of items.
         as_lists : bool, default=False
@@ -949,7 +955,7 @@ class FactorModel(sklearn_protocol.Estimator):
         ['jam']
         """
         fitted = self._require()
-        settings = check_settings(self.get_params(), fitted.seed)
+        settings = check_settings(self._training_parameters(), fitted.seed)
         return recommend.recommend_for(
             fitted,
             ratings,
@@ -1286,17 +1292,24 @@ class FactorModel(sklearn_protocol.Estimator):
     ) -> Self:
         """Add users after training, each from all of their ratings; items do not change.
 
-        Factors and bias of each user minimize the training objective: exactly for the squared loss;
-        approximately, by training on these ratings only, for other losses, with L1 regularization
-        or with ``nonnegative=True``. The rows of new users follow those of the others. The
-        factors of a user that the model already has are computed again from these ratings only, so
-        pass all of them.
+        Factors and bias of a user with n ratings minimize the terms of the training objective that
+        depend on them, with the same shrinkage c::
+
+            ½ Σ (r − r̂)² + ½ (λ n + c) (|p_u|² + b_u²)
+
+        They do so exactly for the squared loss [1]_; approximately, by training on these ratings
+        only, for other losses, with L1 regularization or with ``nonnegative=True``. The fewer
+        ratings a user has, the closer its predictions are to those for an unknown user.
+
+        The rows of new users follow those of the others. The factors of a user that the model
+        already has are computed again from these ratings only, so pass all of them.
 
         Parameters
         ----------
         X : DataFrame, path, tuple, sparse matrix or array-like
-            Ratings, in any form that `fit` accepts. Ratings of unknown items are left out. The rows
-            of a matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
+            Ratings, in any form that `fit` accepts. A rating of an unknown item counts in
+            the bias of the user only, as if the factors and bias of the item were 0. The rows of a
+            matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         wide : bool, default=False
@@ -1325,6 +1338,11 @@ class FactorModel(sklearn_protocol.Estimator):
         UnknownIdWarning
             If items are unknown.
 
+        References
+        ----------
+        .. [1] Y. Zhou, D. Wilkinson, R. Schreiber and R. Pan, "Large-Scale Parallel Collaborative
+           Filtering for the Netflix Prize", AAIM 2008, section 3.1.
+
         Examples
         --------
         >>> import factorate as ft
@@ -1345,13 +1363,14 @@ class FactorModel(sklearn_protocol.Estimator):
     ) -> Self:
         """Add items after training, each from all of its ratings; users do not change.
 
-        This is `add_users` with users and items exchanged.
+        This is `add_users` with users and items exchanged, and minimizes the same objective.
 
         Parameters
         ----------
         X : DataFrame, path, tuple, sparse matrix or array-like
-            Ratings, in any form that `fit` accepts. Ratings by unknown users are left out. The
-            columns of a matrix are the items 0, 1, …; to add items with other ids, pass a tuple.
+            Ratings, in any form that `fit` accepts. A rating by an unknown user counts in
+            the bias of the item only. The columns of a matrix are the items 0, 1, …; to add items
+            with other ids, pass a tuple.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         wide : bool, default=False
@@ -1395,7 +1414,7 @@ class FactorModel(sklearn_protocol.Estimator):
     ) -> Self:
         with writer_lock(self):
             fitted = self._require()
-            settings = check_settings(self.get_params(), fitted.seed)
+            settings = check_settings(self._training_parameters(), fitted.seed)
             ratings, columns = read_further(
                 X,
                 y,
@@ -1541,7 +1560,7 @@ class FactorModel(sklearn_protocol.Estimator):
         """
         fitted = self._require()
         self._checked_columns()  # `load` would report invalid columns as a damaged file
-        parameters = self.get_params()
+        parameters = self._training_parameters()
         if not isinstance(parameters["random_state"], int | np.integer | None):
             parameters["random_state"] = None  # the state of a generator is not a parameter
         model_file.save(path, parameters, fitted, dtype)

@@ -243,8 +243,8 @@ def train_epoch(
     (array([[1.2]]), array([[2.1]]))
     """
     squared = 0.0
-    row_counts = len(P), len(Q)
-    rate_of, l2_of = _by_row(rates, row_counts), _by_row(l2, row_counts)
+    n_rows = len(P), len(Q)
+    rate_of, l2_of = _by_row(rates, n_rows), _by_row(l2, n_rows)
     l1 = np.broadcast_to(np.asarray(l1, float), 4)
     minimum = 0.0 if nonnegative else -np.inf
     for t, (u, i, r) in enumerate(zip(users, items, ratings, strict=True)):
@@ -252,14 +252,16 @@ def train_epoch(
         p, q = P[u].copy(), Q[i].copy()
         predicted = np.dot(p, q) + (user_bias[u] + item_bias[i] if fit_bias else 0.0)
         e = w * negative_gradient(loss, float(r), float(predicted), loss_parameter)
-        rate, l2 = (np.array([of[0][u], of[1][i], of[2][u], of[3][i]]) for of in (rate_of, l2_of))
+        rate, penalty = (
+            np.array([of[0][u], of[1][i], of[2][u], of[3][i]]) for of in (rate_of, l2_of)
+        )
         if accumulators is not None:
             of_user, of_item = accumulators[0][u], accumulators[1][i]
             rate = rate / np.sqrt([of_user[0], of_item[0], of_user[1], of_item[1]])
-        p_step, q_step = e * q - w * l2[0] * p, e * p - w * l2[1] * q
+        p_step, q_step = e * q - w * penalty[0] * p, e * p - w * penalty[1] * q
         P[u] = shrink(p + rate[0] * p_step, w * rate[0] * l1[0], minimum)
         Q[i] = shrink(q + rate[1] * q_step, w * rate[1] * l1[1], minimum)
-        user_step, item_step = e - w * l2[2] * user_bias[u], e - w * l2[3] * item_bias[i]
+        user_step, item_step = e - w * penalty[2] * user_bias[u], e - w * penalty[3] * item_bias[i]
         if fit_bias:
             new_bias = user_bias[u] + rate[2] * user_step
             user_bias[u] = shrink(new_bias, w * rate[2] * l1[2], minimum)
@@ -468,8 +470,8 @@ def train_svdpp_epoch(
     (array([[1.15]]), array([[0.05]]))
     """
     squared = 0.0
-    row_counts = len(own), len(Q)
-    rate_of, l2_of = _by_row(rates, row_counts), _by_row(l2, row_counts)
+    n_rows = len(own), len(Q)
+    rate_of, l2_of = _by_row(rates, n_rows), _by_row(l2, n_rows)
     keep = np.maximum(0.0, 1 - rate_of[0] * l2_of[0])
     keep_y = np.maximum(0.0, np.broadcast_to(1 - np.multiply(svdpp_rates, svdpp_l2), len(Q)))
     w = np.ones(len(users)) if weights is None else np.asarray(weights, np.float64)

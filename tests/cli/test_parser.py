@@ -34,11 +34,29 @@ def test_defaults_are_those_of_the_model(capsys: pytest.CaptureFixture[str]) -> 
     defaults = ft.MatrixFactorization().get_params()
     arguments = parse_arguments(["fit", "r.csv", "-o", "m.npz"])
     assert arguments.function is commands.fit
-    assert arguments.factors == defaults["n_factors"]
-    assert arguments.shrinkage == defaults["shrinkage"]
+    assert arguments.n_factors is None  # the model has the default
     assert arguments.loss == defaults["loss"]
     assert arguments.dtype == defaults["dtype"]
     assert f"default: {defaults['n_factors']}" in _help(capsys, "fit")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--trials 5", "argument --trials: only allowed with argument --tune"),
+        ("--seconds 5", "argument --seconds: only allowed with argument --tune"),
+        ("--tune --early-stopping", "argument --early-stopping: not allowed with argument --tune"),
+        ("--tune --patience 2", "argument --patience: not allowed with argument --tune"),
+        ("--tune --seconds x", "argument --seconds: invalid float value: 'x'"),
+    ],
+)
+def test_options_of_a_search_go_with_tune(
+    options: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(["fit", "r.csv", "-o", "m.npz", *options.split()])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 ORDERS = {

@@ -19,7 +19,7 @@ def test_unknown_users_and_items_are_counted_and_named() -> None:
     message = (
         r"^5 of 6 rows name 4 unknown users \('a', 'b', 'c', …\); 1 of 2 rows names 1 unknown item "
         r"\(2\): "
-        "their ratings are left out$"
+        "their ratings count in biases only$"
     )
     with pytest.warns(UnknownIdWarning, match=message) as caught:
         warn_unknown(users, items, IN_RATINGS, stacklevel=1)
@@ -38,7 +38,7 @@ def test_the_policy_selects_a_warning_an_error_or_neither() -> None:
     users, items = (["a"], np.array([-1], np.int32)), ([1], np.array([0], np.int32))
     with pytest.raises(
         UnknownIdError,
-        match=r"\('a'\); with unknown='ignore', their ratings are left out$",
+        match=r"\('a'\); with unknown='ignore', their ratings count in biases only$",
     ):
         warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="raise")
     with warnings.catch_warnings():

@@ -14,6 +14,7 @@ from factorate import reference
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training import losses
+from factorate._training.row_constants import plain_columns
 from factorate._training.schedule import padded
 from factorate._training.update_rule import LOSSES, UpdateRule
 from factorate._utils.aligned import aligned_zeros
@@ -72,6 +73,13 @@ class Training:
                 array[:, column] = each if isinstance(each, float) else each[kind]
         return users, items
 
+    def bias_ratios(self) -> list[float]:
+        """Return the learning rate of biases divided by that of factors, of users and of items."""
+        if isinstance(self.rates, float):
+            return [1.0, 1.0]
+        first = [float(np.ravel(rate)[0]) for rate in self.rates]
+        return [first[2] / first[0], first[3] / first[1]]
+
     def for_kernel(self) -> dict[str, Any]:
         l1 = np.broadcast_to(np.asarray(self.l1, float), 4).tolist()
         return {
@@ -87,9 +95,22 @@ class Training:
 
 def train_plain(columns: Any, state: Any, training: Training) -> float:
     users, items, ratings = columns
-    constants = training.constants(state)
-    arguments: Any = pad(users), pad(items), ratings, *state, *constants, training.rule.fit_bias
-    return float(dispatch.plain.train(*arguments))
+    return train_plain_padded(pad(users), pad(items), ratings, state, training)
+
+
+def train_plain_padded(
+    users: Any, items: Any, ratings: Any, state: Any, training: Training
+) -> float:
+    P, Q, *biases = state
+    columns = [
+        plain_columns(constants, bias)
+        for constants, bias in zip(training.constants(state), biases, strict=True)
+    ]
+    arguments: Any = P, Q, *columns, *training.bias_ratios(), training.rule.fit_bias
+    squared = dispatch.plain.train(users, items, ratings, *arguments)
+    for bias, column in zip(biases, columns, strict=True):
+        bias[:] = column[:, 0]
+    return float(squared)
 
 
 def train_both(
@@ -115,11 +136,9 @@ RATES_AND_L2: Any = {"rates": (0.02, 0.03, 0.01, 0.005), "l2": (0.05, 0.02, 0.01
 def rates_of_rows(seed: int, n_users: int, n_items: int) -> dict[str, Any]:
     """Return a learning rate and a penalty for each row of each kind."""
     generator = np.random.default_rng(seed)
-    sizes = (n_users, n_items) * 2
-    return {
-        "rates": [generator.uniform(0.001, 0.05, size) for size in sizes],
-        "l2": [generator.uniform(0, 0.5, size) for size in sizes],
-    }
+    rates = [generator.uniform(0.001, 0.05, size) for size in (n_users, n_items)]
+    l2 = [generator.uniform(0, 0.5, size) for size in (n_users, n_items) * 2]
+    return {"rates": [*rates, 0.5 * rates[0], 0.4 * rates[1]], "l2": l2}
 
 
 @pytest.mark.parametrize("fit_bias", [True, False])
@@ -295,8 +314,8 @@ def test_ratings_beyond_the_last_are_not_used(dtype: str) -> None:
     first = [column[:50] for column in columns]
     followed, padded_state = [array.copy() for array in state], [array.copy() for array in state]
     training = Training(rates=0.01, l2=0.02)
-    arguments: Any = users, items, ratings[:50], *followed, *training.constants(followed), True
-    assert dispatch.plain.train(*arguments) == train_plain(first, padded_state, training)
+    got = train_plain_padded(users, items, ratings[:50], followed, training)
+    assert got == train_plain(first, padded_state, training)
     for left, right in zip(followed, padded_state, strict=True):
         np.testing.assert_array_equal(left, right)
 

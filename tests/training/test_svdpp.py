@@ -81,8 +81,8 @@ def train_by_reference(settings: Settings, columns: Any, weights: Any = None) ->
     Y, biases = np.zeros_like(Q), (np.zeros(len(own)), np.zeros(len(Q)))
     schedule, terms = prepare(columns, settings, weights)
     counts = (
-        np.bincount(ratings.user_rows, weights, minlength=len(own)),
-        np.bincount(ratings.item_rows, weights, minlength=len(Q)),
+        np.bincount(ratings.user_rows, weights, minlength=len(own)).astype(float),
+        np.bincount(ratings.item_rows, weights, minlength=len(Q)).astype(float),
     )
     assert schedule.group_bands > 1
     assert len(terms.item_fractions) > 2
@@ -425,7 +425,7 @@ def test_new_user_factors_are_svdpp_terms_plus_a_solution_for_the_residuals(
     fitted.add_users((user, items, ratings))
     plain.add_users((user, items, ratings - fitted.item_factors_[items] @ terms))
     np.testing.assert_allclose(fitted.user_factors_[-1], terms + plain.user_factors_[-1])
-    assert np.abs(terms).max() > 0.01
+    assert np.abs(terms).max() > 0.005
 
 
 def test_new_items_have_svdpp_factors_of_0(columns: Any) -> None:

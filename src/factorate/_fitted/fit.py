@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -37,8 +37,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from factorate._input.ratings import Ratings
     from factorate._training.epoch import Epoch
-    from factorate._training.settings import Callbacks, Parameters
+    from factorate._training.held_out import HeldOut
+    from factorate._training.settings import Callbacks, Parameters, Settings
+    from factorate._training.update_rule import UpdateRule
+    from factorate._utils.types import Floats
 
 
 class TrainingData(NamedTuple):
@@ -77,26 +81,76 @@ def fit(
     KeyboardInterrupt
         After the finished epochs have been stored, if there are any.
     """
-    dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
     settings = check_settings(parameters, 0)
     settings = replace(settings, seed=draw_seed(parameters["random_state"]))
     callbacks = check_callbacks(callbacks)
     if not parameters["warm_start"]:
         old = None
-    # A warm start holds out the same ratings again, because it was trained on all others.
-    seed = settings.seed if old is None else old.seed
+    training = read_training(parameters, data, settings.rule)
+    train(training, parameters, settings, callbacks=callbacks, old=old, store=store)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRatings:
+    """The ratings and weights that a user passed to ``fit``, checked.
+
+    Attributes
+    ----------
+    ratings : Ratings
+        All ratings; their users and items become known.
+    weighted : Ratings
+        The ratings whose weight is not 0, which are used.
+    weights : ndarray or None
+        The weights of these, with mean 1; None if all are equal.
+    eval_set : HeldOut or None
+        The validation ratings, if the user passed some.
+    bounds : tuple of float
+        Minimum and maximum of `weighted`.
+    """
+
+    ratings: Ratings
+    weighted: Ratings
+    weights: Floats | None
+    eval_set: HeldOut | None
+    bounds: tuple[float, float]
+
+
+def read_training(parameters: Parameters, data: TrainingData, rule: UpdateRule) -> TrainingRatings:
+    """Read the ratings that a user passed to ``fit``."""
+    dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
     ratings = read_ratings(data.X, data.y, dtype=dtype, names=names)
     weights = read_weights(data.sample_weight, len(ratings.values), dtype)
-    losses.check(replace_unweighted(ratings.values, weights), settings.rule)
+    losses.check(replace_unweighted(ratings.values, weights), rule)
     weighted, weights = drop_unweighted(ratings, weights)
-    weights = normalize_weights(weights)
     bounds = float(weighted.values.min()), float(weighted.values.max())
-    training, held_out = weighted, None
+    eval_set = None
     if data.eval_set is not None:
-        held_out = read_eval_set(data.eval_set, ratings, settings.rule, names, bounds)
-    elif settings.patience is not None:
+        eval_set = read_eval_set(data.eval_set, ratings, rule, names, bounds)
+    return TrainingRatings(
+        ratings=ratings,
+        weighted=weighted,
+        weights=normalize_weights(weights),
+        eval_set=eval_set,
+        bounds=bounds,
+    )
+
+
+def train(
+    data: TrainingRatings,
+    parameters: Parameters,
+    settings: Settings,
+    *,
+    callbacks: Callbacks = (),
+    old: FittedState | None = None,
+    store: Callable[[FittedState], None],
+) -> None:
+    """Train on ratings that were read before; see `fit`."""
+    # A warm start holds out the same ratings again, because it was trained on all others.
+    seed = settings.seed if old is None else old.seed
+    ratings, training, weights, held_out = data.ratings, data.weighted, data.weights, data.eval_set
+    if held_out is None and settings.patience is not None:
         fraction = parameters["validation_fraction"]
-        training, weights, held_out = split_ratings(weighted, weights, fraction, seed)
+        training, weights, held_out = split_ratings(training, weights, fraction, seed)
     warm_start = None if old is None else continue_from(old, ratings, settings)
 
     def store_result() -> None:
@@ -104,7 +158,7 @@ def fit(
         seen = None
         if parameters["keep_seen"]:
             n_rows = len(ratings.user_index.ids), len(ratings.item_index.ids)
-            seen = find_seen(weighted.user_rows, weighted.item_rows, *n_rows)
+            seen = find_seen(data.weighted.user_rows, data.weighted.item_rows, *n_rows)
         store(
             FittedState(
                 factors=trained.factors,
@@ -118,7 +172,7 @@ def fit(
                 seed=seed,
                 n_partial_fits=0,
                 best_epoch=trained.best,
-                bounds=bounds,
+                bounds=data.bounds,
                 rule=settings.rule,
                 column_names=ratings.column_names,
             )

@@ -1,21 +1,24 @@
 """Fold-in: compute factors of users and items added after training from their ratings.
 
-The other side does not change. With the squared loss and L2 regularization, the factors have a
-closed form (fold_in_exact); otherwise, they are trained (fold_in_training). With SVD++ terms, the
-factors of a user are the SVD++ terms of the rated items plus the user's own factors, which are
-computed from the ratings minus the contribution of the SVD++ terms.
+The other side does not change. A rating of an unknown item counts as in predictions, with factors
+and a bias of 0 for the item, so it contributes to the bias of the user only. With the squared loss
+and L2 regularization, the factors have a closed form (fold_in_exact); otherwise, they are trained
+(fold_in_training). With SVD++ terms, the factors of a user are the SVD++ terms of the rated items
+plus the user's own factors, which are computed from the ratings minus the contribution of the SVD++
+terms.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
-from factorate._fitted.fold_in_problem import FixedSide, RowRatings
+from factorate._fitted.fold_in_problem import FixedSide, RowRatings, replace_unknown
 from factorate._fitted.fold_in_training import solve_by_training
 from factorate._fitted.put_rows import extend, put_rows
 from factorate._fitted.seen import Seen, add_seen
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 
 CHUNK = 1 << 13  # ratings whose factors are read at a time
+MAX_TRAINED_PENALTY = 1e6  # a higher one gives nearly the same zeros
 
 
 def add_rows(
@@ -53,8 +57,8 @@ def add_rows(
     fitted : FittedState
         The old state.
     ratings : Ratings
-        Rows of users and items are those of `fitted`, followed by new ones. Ratings with an unknown
-        row (−1) of the other side are left out.
+        Rows of users and items are those of `fitted`, followed by new ones; −1 is an unknown row of
+        the other side.
     side : {"user", "item"}
         The side whose factors are computed. Rows that `fitted` already has are replaced.
     settings : Settings
@@ -80,9 +84,9 @@ def add_rows(
     known = others >= 0
     new_rows = np.unique(rows)
     row_ratings = RowRatings(
-        rows=np.searchsorted(new_rows, rows[known]).astype(np.int32),
-        others=others[known],
-        values=ratings.values[known],
+        rows=np.searchsorted(new_rows, rows).astype(np.int32),
+        others=others,
+        values=ratings.values,
         n_rows=len(new_rows),
     )
     computed = _compute(fitted.factors, row_ratings, side, settings, by_training=by_training)
@@ -115,7 +119,7 @@ def user_of_ratings(
     fitted : FittedState
         The state with the items.
     item_rows : ndarray
-        Rows of the rated items, int32, shape (n,); −1 is an unknown item, which is left out.
+        Rows of the rated items, int32, shape (n,); −1 is an unknown item.
     ratings : ndarray
         Shape (n,).
     settings : Settings
@@ -159,7 +163,7 @@ def svdpp_terms(user_rows: Rows, item_rows: Rows, n_rows: int, svdpp: Floats) ->
 def _compute(
     factors: Factors, ratings: RowRatings, side: str, settings: Settings, *, by_training: bool
 ) -> tuple[Floats, Floats]:
-    """Return the factors and bias of each row of `ratings`."""
+    """Return the factors and bias of each row of `ratings`, where other rows may be −1."""
     from_items = side == "user"
     rule = settings.rule
     fixed = FixedSide(
@@ -171,11 +175,15 @@ def _compute(
     )
     prior = np.zeros((1, 1))
     if from_items and factors.svdpp is not None:
-        prior = svdpp_terms(ratings.rows, ratings.others, ratings.n_rows, factors.svdpp)
-        predicted = _dot(prior, ratings.rows, fixed.factors, ratings.others)
+        known = ratings.others >= 0
+        pairs = ratings.rows[known], ratings.others[known]
+        prior = svdpp_terms(*pairs, ratings.n_rows, factors.svdpp)
+        values = ratings.values.astype(np.float64)
+        values[known] -= _dot(prior, pairs[0], fixed.factors, pairs[1])
         with np.errstate(over="ignore"):
-            values = (ratings.values - predicted).astype(ratings.values.dtype)
+            values = values.astype(ratings.values.dtype)
         ratings = dataclasses.replace(ratings, values=values)
+    fixed, ratings = replace_unknown(fixed, ratings)
     penalty, rates = _penalty_and_rates(settings, side)
     own: Floats
     bias: Floats
@@ -192,18 +200,22 @@ def _compute(
 def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, PerKind]:
     """Return the penalty of the new rows, and learning rates that are 0 on the fixed side.
 
-    The other side is already trained, so both use the higher of the two rates.
+    The other side is already trained, so both use the higher of the two rates, lowered where one
+    update with all of c would move a parameter beyond 0: training lowers c instead.
     """
-    rates, l2, shrinkage = settings.rates, settings.l2, settings.shrinkage
-    if side == "user":
-        rate = max(rates.user_factors, rates.user_bias)
-        penalty = Penalty(
-            l2.user_factors, l2.user_bias, shrinkage.user_factors, shrinkage.user_bias
-        )
-        return penalty, PerKind(rate, 0.0, rate, 0.0)
-    rate = max(rates.item_factors, rates.item_bias)
-    penalty = Penalty(l2.item_factors, l2.item_bias, shrinkage.item_factors, shrinkage.item_bias)
-    return penalty, PerKind(0.0, rate, 0.0, rate)
+    first = 0 if side == "user" else 1
+    kinds = first, first + 2
+    rate = max(settings.rates[kind] for kind in kinds)
+    root = math.sqrt(settings.n_factors) if settings.rule.adagrad else 1.0  # as in row_constants
+    rates = [0.0] * 4
+    for kind, growth in zip(kinds, (root, 1.0), strict=True):
+        penalty = min(settings.l2[kind] + settings.shrinkage[kind], MAX_TRAINED_PENALTY)
+        rates[kind] = rate / max(1.0, rate * growth * penalty)
+    l2, shrinkage = settings.l2, settings.shrinkage
+    return (
+        Penalty(*(each[kind] for each in (l2, shrinkage) for kind in kinds)),
+        PerKind(*rates),
+    )
 
 
 def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> Doubles:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from factorate._utils.types import Floats, Rows
@@ -37,7 +40,8 @@ class RowRatings:
     Attributes
     ----------
     rows, others : ndarray
-        New row and row of the fixed side of each rating, int32, shape (n,).
+        New row and row of the fixed side of each rating, int32, shape (n,); −1 is an unknown row of
+        the fixed side.
     values : ndarray
         On the user's scale, shape (n,).
     n_rows : int
@@ -48,3 +52,36 @@ class RowRatings:
     others: Rows
     values: Floats
     n_rows: int
+
+
+def replace_unknown(fixed: FixedSide, ratings: RowRatings) -> tuple[FixedSide, RowRatings]:
+    """Return the problem with a row of zeros in place of the unknown rows of the fixed side.
+
+    Only the biases depend on ratings of unknown rows; without biases, they are left out. The other
+    rows of the fixed side are then those that are rated.
+    """
+    known = ratings.others >= 0
+    if known.all():
+        return fixed, ratings
+    kept = np.flatnonzero(known)
+    used, columns = np.unique(ratings.others[kept], return_inverse=True)
+    if fixed.fit_bias:
+        unknown = np.flatnonzero(~known)
+        # A row may have several; sorted, they are summed in the same order whatever that of input.
+        unknown = unknown[np.lexsort((ratings.values[unknown], ratings.rows[unknown]))]
+        kept = np.append(kept, unknown)
+        columns = np.append(columns, np.full(len(unknown), len(used)))
+    zeros = np.zeros((1, fixed.factors.shape[1]), fixed.factors.dtype)
+    return (
+        dataclasses.replace(
+            fixed,
+            factors=np.concatenate([fixed.factors[used], zeros]),
+            bias=np.append(fixed.bias[used], zeros[0, :1]),
+        ),
+        dataclasses.replace(
+            ratings,
+            rows=ratings.rows[kept],
+            others=columns.astype(np.int32),
+            values=ratings.values[kept],
+        ),
+    )

@@ -74,7 +74,7 @@ def _train(
     new = (
         np.zeros((n_rows, n_factors), dtype),
         np.zeros(n_rows, dtype),
-        np.zeros(n_rows, np.bool),
+        np.ones(n_rows, np.bool),  # start from 0, so that nothing random remains in the result
         ratings.rows,
     )
     old = (

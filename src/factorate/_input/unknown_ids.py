@@ -23,7 +23,7 @@ MAX_SHOWN = 3  # ids in a message
 IN_PREDICTIONS = "their biases and factors count as 0 in predictions"
 IN_RECOMMENDATIONS = "unknown users get the best items by bias, unknown items are left out"
 IN_SIMILAR = "nothing is found for them"
-IN_RATINGS = "their ratings are left out"
+IN_RATINGS = "their ratings count in biases only"
 
 
 def warn_unknown(

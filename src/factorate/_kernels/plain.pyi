@@ -9,9 +9,9 @@ def train(
     ratings: Floats,
     P: Floats,
     Q: Floats,
-    user_bias: Floats,
-    item_bias: Floats,
-    user_constants: Floats,
-    item_constants: Floats,
+    user_columns: Floats,
+    item_columns: Floats,
+    user_ratio: float,
+    item_ratio: float,
     fit_bias: bool,
 ) -> float: ...

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
-from factorate._training.row_constants import make_row_constants, svdpp_decay
+from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
 from factorate._training.schedule import block_order
 from factorate._training.state import initial_state
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from factorate._training.continuation import Continuation
     from factorate._training.factors import WarmStart
@@ -86,15 +87,15 @@ class EpochRunner:
         scales = self.continuations[0].scales, self.continuations[1].scales
         constants = make_row_constants(schedule, settings, factor, scales)
         if self.svdpp_terms is None:
-            update = _block_updater(schedule, settings, state, constants)
             blocks = block_order(schedule.n_bands, settings.seed, number)
             bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
-            return sum(self.workers.run_tasks(blocks, bands, update))
+            with _block_updater(schedule, settings, state, constants) as update:
+                return sum(self.workers.run_tasks(blocks, bands, update))
         decay = svdpp_decay(constants, schedule, settings, factor * scales[1])
         constants.users[:, 1] = 0.0  # the phase distribute applies the penalty of user factors
-        update = _block_updater(schedule, settings, state, constants)
         tasks = epoch_tasks(schedule, settings.seed, number)
-        return self.svdpp_terms.run_epoch(state, tasks, decay, update)
+        with _block_updater(schedule, settings, state, constants) as update:
+            return self.svdpp_terms.run_epoch(state, tasks, decay, update)
 
     def complete(self, state: State) -> None:
         """Add the SVD++ terms to the user factors, as predictions require."""
@@ -121,31 +122,44 @@ def make_epoch_runner(
     )
 
 
+@contextmanager
 def _block_updater(
     schedule: Schedule, settings: Settings, state: State, constants: RowConstants
-) -> Callable[[int], float]:
-    """Return a function that runs the updates of one block and returns its squared error."""
-    starts, rule = schedule.block_starts.tolist(), _kernel_rule(settings)
+) -> Iterator[Callable[[int], float]]:
+    """Give a function that runs the updates of one block and returns its squared error."""
+    starts, ratings = schedule.block_starts.tolist(), schedule.ratings
     user_positions, item_positions = schedule.user_positions, schedule.item_positions
-    ratings = schedule.ratings
-    parameters = state.P, state.Q, state.user_bias, state.item_bias, *constants
-    accumulators = state.user_accumulators, state.item_accumulators
+    if _needs_general_kernel(schedule, settings):
+        rule = _kernel_rule(settings)
+        biases = state.user_bias, state.item_bias
+        accumulators = state.user_accumulators, state.item_accumulators
+        arrays = state.P, state.Q, *biases, *constants, *accumulators
+
+        def update_general(block: int) -> float:
+            span = slice(*starts[block : block + 2])
+            positions = user_positions[span], item_positions[span]
+            block_ratings = ratings[span], schedule.weights[span]
+            return dispatch.general.train(*positions, *block_ratings, *arrays, rule)
+
+        yield update_general
+        return
+    users = plain_columns(constants.users, state.user_bias)
+    items = plain_columns(constants.items, state.item_bias)
+    rates = settings.rates
+    user_ratio = rates.user_bias / (rates.user_factors or 1.0)  # fold-in has rates of 0
+    item_ratio = rates.item_bias / (rates.item_factors or 1.0)
 
     def update(block: int) -> float:
         begin, end = starts[block : block + 2]
         ahead = slice(begin, end + LOOKAHEAD)
         positions = user_positions[ahead], item_positions[ahead]
+        rows = state.P, state.Q, users, items
         return dispatch.plain.train(
-            *positions, ratings[begin:end], *parameters, settings.rule.fit_bias
+            *positions, ratings[begin:end], *rows, user_ratio, item_ratio, settings.rule.fit_bias
         )
 
-    def update_general(block: int) -> float:
-        span = slice(*starts[block : block + 2])
-        positions = user_positions[span], item_positions[span]
-        block_ratings = ratings[span], schedule.weights[span]
-        return dispatch.general.train(*positions, *block_ratings, *parameters, *accumulators, rule)
-
-    return update_general if _needs_general_kernel(schedule, settings) else update
+    yield update
+    state.user_bias[:], state.item_bias[:] = users[:, 0], items[:, 0]
 
 
 def _kernel_rule(settings: Settings) -> dict[str, object]:

@@ -13,6 +13,8 @@ from factorate._training import losses
 from factorate._training.sample_weights import select_ratings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from factorate._input.column_names import Names
     from factorate._input.ratings import Ratings
     from factorate._training.update_rule import UpdateRule
@@ -58,8 +60,7 @@ def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Fl
     """Choose the ratings to hold out, by a hash of user and item.
 
     The choice does not depend on the order of the ratings and is the same for all ratings of one
-    pair. The hash is the mixing function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable
-    Pseudorandom Number Generators", OOPSLA 2014, fig. 17).
+    pair.
 
     Parameters
     ----------
@@ -86,10 +87,7 @@ def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Fl
     >>> int(hold_out(users, items, 0.2, seed=0).sum())
     20
     """
-    salt = np.random.SeedSequence(seed, spawn_key=(4,)).generate_state(1, np.uint64)
-    keys = (user_rows.astype(np.uint64) << np.uint64(32)) + item_rows.astype(np.uint64) + salt
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+    keys = _hash_pairs(user_rows, item_rows, seed)
     n_held = max(1, round(fraction * len(keys)))
     held: Flags = keys <= np.partition(keys, n_held - 1)[n_held - 1]
     if held.all():
@@ -98,6 +96,51 @@ def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Fl
             f"to train on; give more ratings, or an eval_set"
         )
     return held
+
+
+def assign_folds(user_rows: Rows, item_rows: Rows, n_folds: int, seed: int) -> NDArray[np.intp]:
+    """Divide ratings into folds of equal size, by a hash of user and item.
+
+    As in `hold_out`, the order of the ratings does not matter, and all ratings of one pair are in
+    the same fold.
+
+    Parameters
+    ----------
+    user_rows, item_rows : ndarray of int32
+        Rows of each rating.
+    n_folds : int
+        Number of folds, at most the number of ratings.
+    seed : int
+        Seeds the hash.
+
+    Returns
+    -------
+    ndarray of intp
+        The fold of each rating, from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> users, items = np.indices((10, 10), np.int32).reshape(2, -1)
+    >>> np.bincount(assign_folds(users, items, 4, seed=0)).tolist()
+    [25, 25, 25, 25]
+    """
+    keys = _hash_pairs(user_rows, item_rows, seed)
+    lasts = np.arange(1, n_folds) * len(keys) // n_folds - 1
+    return np.searchsorted(np.partition(keys, lasts)[lasts], keys)
+
+
+def _hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint64]:
+    """Return a hash of each pair.
+
+    It is the mixing function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom
+    Number Generators", OOPSLA 2014, fig. 17).
+    """
+    salt = np.random.SeedSequence(seed, spawn_key=(4,)).generate_state(1, np.uint64)
+    keys = (user_rows.astype(np.uint64) << np.uint64(32)) + item_rows.astype(np.uint64) + salt
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+    return keys
 
 
 def read_eval_set(

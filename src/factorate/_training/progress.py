@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,10 +34,7 @@ def progress_bar(
     if not shown:
         yield ()
         return
-    # In a notebook without ipywidgets, tqdm.auto shows the same bar but warns.
-    module = "tqdm.auto" if importlib.util.find_spec("ipywidgets") else "tqdm"
-    tqdm = importlib.import_module(module).tqdm
-    with tqdm(total=n_epochs, unit="epoch", desc="training") as bar:
+    with open_bar(total=n_epochs, unit="epoch", desc="training") as bar:
         seconds = 0.0
 
         def report(epoch: Epoch) -> None:
@@ -48,3 +45,10 @@ def progress_bar(
             bar.update()
 
         yield (report,)
+
+
+def open_bar(**options: Any) -> Any:
+    """Open a bar of tqdm, a widget in notebooks."""
+    # In a notebook without ipywidgets, tqdm.auto shows the same bar but warns.
+    module = "tqdm.auto" if importlib.util.find_spec("ipywidgets") else "tqdm"
+    return importlib.import_module(module).tqdm(**options)

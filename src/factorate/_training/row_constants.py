@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RowConstants(NamedTuple):
-    """The constants of each position, as the kernels take them.
+    """The constants of each position, as the general kernel takes them.
 
     Columns are the learning rate and penalty of the factors, and those of the bias: the enum in
     _kernels/rule.pxd.
@@ -56,6 +56,18 @@ def make_row_constants(
         users=of_side(schedule.user_counts, factor * scales[0], 0, 2),
         items=of_side(schedule.item_counts, factor * scales[1], 1, 3),
     )
+
+
+def plain_columns(constants: Floats, bias: Floats) -> Floats:
+    """Return the columns of one side that the plain kernel takes: the enum in plain.pyx.
+
+    They are the bias, the learning rate and the decay, 1 − ηλ, of the factors, and the decay of the
+    bias.
+    """
+    rate, l2, bias_rate, bias_l2 = constants.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        out: Floats = np.stack((bias, rate, 1 - rate * l2, 1 - bias_rate * bias_l2), axis=1)
+    return out
 
 
 def svdpp_decay(

@@ -17,7 +17,7 @@ class Sizes:
         Maximum number of row bands, and of column bands.
     block_work : int, default=2**22
         Ratings times factors of a block: a millisecond of work.
-    tile_bytes : int, default=2**19
+    tile_bytes : int, default=2**18
         Bytes of the user and item factors of a tile, which should fit into the cache.
     tile_ratings : int, default=2048
         Tiles are made larger than `tile_bytes` where they would have fewer ratings than this on
@@ -35,7 +35,7 @@ class Sizes:
 
     max_bands: int = 64
     block_work: int = 1 << 22
-    tile_bytes: int = 1 << 19
+    tile_bytes: int = 1 << 18
     tile_ratings: int = 2048
     thread_ratings: int = 100_000
     n_groups: int = 32

@@ -31,6 +31,18 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 MAX_QUERIES, MAX_RESULTS = 1 << 13, 1 << 20  # of a batch
+FIT_NUMBERS = (  # parameters of the model that are options of `fit`
+    "n_factors",
+    "n_epochs",
+    "learning_rate",
+    "regularization",
+    "shrinkage",
+    "l1_regularization",
+    "validation_fraction",
+    "patience",
+    "random_state",
+    "n_threads",
+)
 EMPTY_DTYPES = {"str": "U1", "UUID": "U1", "bytes": "S1"}  # of no ids, by their kind
 
 
@@ -45,30 +57,7 @@ def fit(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         check_output(arguments.output, [arguments.ratings])
         check_model_path(arguments.output)
-    model = ft.MatrixFactorization(
-        n_factors=arguments.factors,
-        n_epochs=arguments.epochs,
-        learning_rate=arguments.learning_rate,
-        regularization=arguments.regularization,
-        shrinkage=arguments.shrinkage,
-        l1_regularization=arguments.l1,
-        learning_rate_schedule=arguments.schedule,
-        loss=arguments.loss,
-        nonnegative=arguments.nonnegative,
-        svdpp=arguments.svdpp,
-        early_stopping=arguments.early_stopping,
-        validation_fraction=arguments.validation_fraction,
-        patience=arguments.patience,
-        clip=arguments.clip,
-        keep_seen=not arguments.no_seen,
-        fit_bias=not arguments.no_bias,
-        fit_mean=not arguments.no_mean,
-        random_state=arguments.seed,
-        n_threads=arguments.threads,
-        dtype=arguments.dtype,
-        columns=arguments.columns,
-        verbose=not arguments.quiet and _on_terminal(),
-    )
+    model = _new_model(arguments)
     test, ratings = None, _input_file(arguments, arguments.ratings)
     if arguments.test_fraction is None:
         model.fit(ratings)
@@ -175,6 +164,30 @@ def info(arguments: argparse.Namespace) -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         print(f"{name:<{width}}  {value}")
+
+
+def _new_model(arguments: argparse.Namespace) -> ft.MatrixFactorization | ft.MatrixFactorizationCV:
+    """Return the model that the options of ``fit`` describe."""
+    given = vars(arguments)
+    parameters = {name: given[name] for name in FIT_NUMBERS if given[name] is not None}
+    parameters |= {
+        "learning_rate_schedule": arguments.schedule,
+        "loss": arguments.loss,
+        "nonnegative": arguments.nonnegative,
+        "svdpp": arguments.svdpp,
+        "clip": arguments.clip,
+        "keep_seen": not arguments.no_seen,
+        "fit_bias": not arguments.no_bias,
+        "fit_mean": not arguments.no_mean,
+        "dtype": arguments.dtype,
+        "columns": arguments.columns,
+        "verbose": not arguments.quiet and _on_terminal(),
+    }
+    if not arguments.tune:
+        return ft.MatrixFactorization(**parameters, early_stopping=arguments.early_stopping)
+    if arguments.trials is not None:
+        parameters["n_trials"] = arguments.trials
+    return ft.MatrixFactorizationCV(**parameters, seconds=arguments.seconds)
 
 
 def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:

@@ -44,13 +44,15 @@ class HeldOutErrors:
 
 
 def fit_and_test(
-    model: ft.MatrixFactorization, source: files.InputFile | str, fraction: float
+    model: ft.MatrixFactorization | ft.MatrixFactorizationCV,
+    source: files.InputFile | str,
+    fraction: float,
 ) -> HeldOutErrors:
     """Hold out ratings of a file at random, fit a model to the others, and test it.
 
     Parameters
     ----------
-    model : MatrixFactorization
+    model : MatrixFactorization or MatrixFactorizationCV
         The model to fit; its ``random_state`` also seeds the choice of the held-out ratings.
     source : InputFile or str
         A file of ratings.

@@ -18,7 +18,7 @@ from factorate._utils.atomic_files import replacing, status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import factorate as ft
+    from factorate.base import FactorModel
 
 STANDARD_OUTPUT = ("-", "/dev/stdout")
 # Suffixes by which other programs, or users, would take a model for something else.
@@ -55,7 +55,7 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def save_model(model: ft.MatrixFactorization, path: str) -> None:
+def save_model(model: FactorModel, path: str) -> None:
     """Save a model to a file, a device or standard output."""
     if path not in STANDARD_OUTPUT:
         model.save(path)

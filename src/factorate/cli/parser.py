@@ -28,6 +28,10 @@ TEST_FRACTION_HELP = (
     "random by --seed, beside the RMSE of their mean and that of damped user and item biases; -o "
     "saves the model that was tested, which has not seen the held-out ratings"
 )
+TUNE_HELP = (
+    "choose the numbers of factors and epochs, learning rates and penalties on held-out ratings, "
+    "then train on all; options such as --factors set some of them"
+)
 NUMBERS = (
     ("--factors", "n_factors", int, "number of factors; 0 for biases alone"),
     ("--epochs", "n_epochs", int, "number of passes over the ratings"),
@@ -50,6 +54,11 @@ CHOICES = (
     ),
     ("--dtype", "dtype", ("float32", "float64"), "type of the factors"),
 )
+NOT_TUNED = {
+    "--early-stopping": "early_stopping",
+    "--patience": "patience",
+    "--validation-fraction": "validation_fraction",
+}
 FLAGS = (
     ("--early-stopping", "hold out ratings and stop when their loss no longer decreases"),
     ("--nonnegative", "constrain factors and biases to be 0 or greater"),
@@ -145,12 +154,18 @@ def _add_fit(subparsers: Any) -> None:
     for flag, name, kind, text in NUMBERS:
         default = defaults[name]
         shown = text if default is None else f"{text} (default: {default})"
-        sub.add_argument(flag, type=kind, default=default, metavar="N", help=shown)
+        sub.add_argument(flag, dest=name, type=kind, metavar="N", help=shown)
     for flag, name, choices, text in CHOICES:
         shown = f"{text} (default: {defaults[name]})"
         sub.add_argument(flag, choices=choices, default=defaults[name], help=shown)
     for flag, text in FLAGS:
         sub.add_argument(flag, action="store_true", help=text)
+    sub.add_argument("--tune", action="store_true", help=TUNE_HELP)
+    default = ft.MatrixFactorizationCV().n_trials
+    text = f"number of settings that --tune tries (default: {default})"
+    sub.add_argument("--trials", type=int, metavar="N", help=text)
+    text = "seconds after which --tune ends the search"
+    sub.add_argument("--seconds", type=float, metavar="S", help=text)
     _add_quiet(sub, "no progress bar, no summary")
     _add_json(sub, "print the summary as JSON, also with --quiet")
 
@@ -219,6 +234,14 @@ def _check_together(sub: argparse.ArgumentParser, arguments: argparse.Namespace)
         sub.error("argument --id: not allowed with argument IDS")
     if given.get("output", "-") is None and given["test_fraction"] is None:
         sub.error("the following arguments are required: -o/--output (or --test-fraction)")
+    if given.get("tune"):
+        for flag, name in NOT_TUNED.items():
+            if given[name]:
+                sub.error(f"argument {flag}: not allowed with argument --tune")
+    else:
+        for name in ("trials", "seconds"):
+            if given.get(name) is not None:
+                sub.error(f"argument --{name}: only allowed with argument --tune")
     chosen = given.get("format")
     ending = FORMATS.get(Path(given["output"]).suffix.lower()) if chosen else None
     if ending not in {None, chosen}:

@@ -6,13 +6,15 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import factorate as ft
+
 if TYPE_CHECKING:
-    import factorate as ft
+    from factorate.base import FactorModel
     from factorate.cli.fit_and_test import HeldOutErrors
 
 
 def summarize_fit(
-    model: ft.MatrixFactorization, output: str | None, test: HeldOutErrors | None, as_json: bool
+    model: FactorModel, output: str | None, test: HeldOutErrors | None, as_json: bool
 ) -> str:
     """Describe a fit and its test.
 
@@ -32,13 +34,18 @@ def summarize_fit(
     str
     """
     if as_json:
-        return to_json({"model": output} | sizes(model) | {"test": test and asdict(test)})
+        values = {"model": output} | sizes(model) | {"test": test and asdict(test)}
+        if isinstance(model, ft.MatrixFactorizationCV):
+            values |= {"best_params": model.best_params_, "best_rmse": model.best_rmse_}
+        return to_json(values)
     name = "not saved" if output is None else output
     n_users, n_items = len(model.users_), len(model.items_)
-    text = f"{name}: {n_users:,} users, {n_items:,} items, K = {model.n_factors}"
+    text = f"{name}: {n_users:,} users, {n_items:,} items, K = {_n_factors(model)}"
     error = train_rmse(model)
     if error is not None:
         text += f", training RMSE {error:.4f}"
+    if isinstance(model, ft.MatrixFactorizationCV):
+        text += _describe_search(model)
     if test is not None:
         text += f"\nRMSE for {test.n_ratings:,} held-out ratings"
         if test.n_unknown:
@@ -54,18 +61,32 @@ def to_json(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
-def sizes(model: ft.MatrixFactorization) -> dict[str, Any]:
+def sizes(model: FactorModel) -> dict[str, Any]:
     """Return the numbers that describe a model in JSON."""
     return {
         "n_users": len(model.users_),
         "n_items": len(model.items_),
-        "n_factors": model.n_factors,
+        "n_factors": _n_factors(model),
         "n_epochs": model.n_epochs_,
         "train_rmse": train_rmse(model),
     }
 
 
-def train_rmse(model: ft.MatrixFactorization) -> float | None:
+def train_rmse(model: FactorModel) -> float | None:
     """Return the training RMSE of the last epoch, or None if the model is not trained."""
     errors = model.history_["train_rmse"]
     return float(errors[-1]) if len(errors) else None
+
+
+def _n_factors(model: FactorModel) -> int:
+    return int(model.item_factors_.shape[1])
+
+
+def _describe_search(model: ft.MatrixFactorizationCV) -> str:
+    """Return the validation RMSE of the chosen settings, and the settings as command-line text."""
+    results = model.cv_results_
+    text = (
+        f"\nbest of {len(results['params'])} settings, validation RMSE {model.best_rmse_:.4f}"
+        f" (defaults: {results['mean_test_rmse'][0]:.4f})"
+    )
+    return text + "".join(f"\n  {name:<15} {value}" for name, value in model.best_params_.items())

@@ -5,6 +5,7 @@ from factorate.plotting.item_map import ItemMapDisplay
 from factorate.plotting.learning_curve import LearningCurveDisplay
 from factorate.plotting.popularity import PopularityDisplay
 from factorate.plotting.residuals import ResidualsDisplay
+from factorate.plotting.tuning import TuningDisplay
 
 __all__ = [
     "CalibrationDisplay",
@@ -12,4 +13,5 @@ __all__ = [
     "LearningCurveDisplay",
     "PopularityDisplay",
     "ResidualsDisplay",
+    "TuningDisplay",
 ]

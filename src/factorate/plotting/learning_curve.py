@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
-    from factorate.model import MatrixFactorization
+    from factorate.base import FactorModel
 
 AXES = {"epoch": "epoch", "seconds": "seconds of training"}
 
@@ -75,7 +75,7 @@ class LearningCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: MatrixFactorization,
+        estimator: FactorModel,
         *,
         x: str = "epoch",
         name: str | None = None,

@@ -1,0 +1,1 @@
+"""Accuracy of the defaults, of chosen settings and of updates, on seven sets of real ratings."""

@@ -1,0 +1,1 @@
+"""Choose settings: the search space, validation on folds, and successive halving."""
