@@ -123,4 +123,6 @@ def _continue_side(
         return Continuation(scales, np.ones(len(new)), ended + (1 - ended) * new)
     new = np.maximum(new, 1 - np.sum(earlier) / np.sum(counts))
     scales = ended + (1 - ended) * np.sqrt(new)
-    return Continuation(scales, power(1 - new, np.full(len(new), settings.n_epochs)), scales)
+    n_epochs = settings.n_epochs
+    kept = power(1 - new, np.full(len(new), n_epochs)) if n_epochs else np.ones(len(new))
+    return Continuation(scales, kept, scales)

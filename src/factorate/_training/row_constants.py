@@ -35,11 +35,9 @@ class RowConstants(NamedTuple):
 def make_row_constants(
     schedule: Schedule, settings: Settings, factor: float, scales: tuple[Doubles, Doubles]
 ) -> RowConstants:
-    """Return the constants of an epoch whose learning rates are multiplied by `factor`.
+    """Return the constants of an epoch.
 
-    `scales` are further factors, of the users and the items.
-
-    AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
+    The learning rates are multiplied by `factor`, and by the `scales` of users and items. AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
     the sum, so the rate of factors is multiplied by √K.
     """
     root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
