@@ -106,7 +106,7 @@ def test_a_warm_start_agrees_with_the_reference_in_block_order(columns: Any) -> 
 @functools.cache
 def schedule_and_start() -> tuple[Schedule, WarmStart]:
     """Return a schedule of 60 users, and a warm start from nothing."""
-    ratings, settings = read(ft.datasets.synthetic(2000, 60, 30)), make_settings(n_epochs=0)
+    ratings, settings = read(ft.datasets.synthetic(2000, 60, 90)), make_settings(n_epochs=0)
     return make_schedule(ratings, settings), warm_start(Trainer(ratings, settings).train())
 
 

@@ -37,8 +37,9 @@ def make_row_constants(
 ) -> RowConstants:
     """Return the constants of an epoch.
 
-    The learning rates are multiplied by `factor`, and by the `scales` of users and items. AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
-    the sum, so the rate of factors is multiplied by √K.
+    The learning rates are multiplied by `factor`, and by the `scales` of users and items. AdaGrad
+    accumulates the squared gradients of all K factors of a row and divides by the root of the sum,
+    so the rate of factors is multiplied by √K.
     """
     root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     dtype = schedule.ratings.dtype
