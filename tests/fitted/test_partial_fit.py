@@ -94,7 +94,7 @@ def test_partial_fit_agrees_with_the_reference(columns: Any, weight: float | Non
     model = fitted(columns, dtype="float64", partial_learning_rate=0.02, regularization=0.1)
     factors = model._fitted.factors
     P, Q, b, c = expected = on_the_scale_of_training(model)
-    sample_weight = None if weight is None else [weight]
+    sample_weight = None if weight is None else np.array([weight])
     for rating in (5.0, 0.5):
         constants = rates_and_penalties(model, 4, 6, weight or 1.0, None)
         model.partial_fit(([4], [6], [rating]), sample_weight=sample_weight)

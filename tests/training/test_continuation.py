@@ -57,9 +57,12 @@ def test_a_warm_start_agrees_with_the_reference_in_block_order(columns: Any) -> 
 
     untrained = dataclasses.replace(settings, n_epochs=0)
     random = Trainer(ratings, untrained).train().factors
-    counts = np.bincount(ratings.user_rows), np.bincount(ratings.item_rows)
+    counts = (
+        np.bincount(ratings.user_rows).astype(np.float64),
+        np.bincount(ratings.item_rows).astype(np.float64),
+    )
     (user_rates, user_kept), (item_rates, item_kept) = (
-        reference.continue_fit(progress[:, 0], n.astype(np.float64), progress[:, 1], 2)
+        reference.continue_fit(progress[:, 0], n, progress[:, 1], 2)
         for progress, n in zip(first.progress, counts, strict=True)
     )
     root = np.sqrt(random.scale)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from factorate._input.id_index import IdIndex
     from factorate._training.factors import Factors
     from factorate._training.update_rule import UpdateRule
-    from factorate._utils.types import Doubles, Floats
+    from factorate._utils.types import Floats
 
 
 HISTORY = ("epoch", "learning_rate", "train_rmse", "valid_rmse", "valid_loss", "seconds")
@@ -65,7 +65,7 @@ class FittedState:
     history: dict[str, NDArray[Any]]
     library: str | None
     seen: Seen | None
-    progress: tuple[Doubles, Doubles]
+    progress: tuple[Floats, Floats]
     accumulators: tuple[Floats, Floats] | None
     seed: int
     n_partial_fits: int

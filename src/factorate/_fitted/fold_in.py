@@ -247,8 +247,8 @@ def _put(
 
 
 def _put_progress(
-    old: tuple[Doubles, Doubles], side: str, rows: NDArray[Any], counts: NDArray[Any], n_rows: int
-) -> tuple[Doubles, Doubles]:
+    old: tuple[Floats, Floats], side: str, rows: NDArray[Any], counts: NDArray[Any], n_rows: int
+) -> tuple[Floats, Floats]:
     """Return progress in which some rows of one side have new counts, and the full rate."""
     users, items = old
     new = np.column_stack([counts, np.ones(len(counts))])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from factorate._training.factors import WarmStart
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
-    from factorate._utils.types import Doubles, Rows
+    from factorate._utils.types import Doubles, Floats, Rows
 
 
 class Continuation(NamedTuple):
@@ -74,7 +74,7 @@ def continue_rows(
         counts = counts[0] + before[0][:, 0], counts[1] + before[1][:, 0]
         schedule = replace(schedule, user_counts=counts[0], item_counts=counts[1])
     users, items = (
-        _continue_side(n, *progress.T, settings, warm_start.further)
+        _continue_side(n, progress, settings, warm_start.further)
         for n, progress in zip(counts, before, strict=True)
     )
     return schedule, (users, items)
@@ -114,9 +114,10 @@ def to_progress(
 
 
 def _continue_side(
-    counts: Doubles, earlier: Doubles, ended: Doubles, settings: Settings, further: bool
+    counts: Doubles, progress: Floats, settings: Settings, further: bool
 ) -> Continuation:
-    """Return the continuation of rows whose training ended with the fraction `ended`."""
+    """Return the continuation of rows with `counts` ratings now."""
+    earlier, ended = progress.astype(np.float64, copy=False).T
     new = np.maximum(1 - earlier / counts, 0.0)
     if further:
         scales = np.ones(len(new)) if settings.rule.adagrad else np.sqrt(new)

@@ -16,7 +16,7 @@ from factorate.exceptions import DivergenceError
 if TYPE_CHECKING:
     from typing import Any
 
-    from factorate._utils.types import Doubles, Flags, Floats, Rows
+    from factorate._utils.types import Flags, Floats, Rows
 
 
 PAIRS_PER_CHUNK = 100_000  # a millisecond of work, enough to make another thread worthwhile
@@ -83,7 +83,7 @@ class WarmStart:
     factors: Factors
     known_users: Flags
     known_items: Flags
-    progress: tuple[Doubles, Doubles]
+    progress: tuple[Floats, Floats]
     accumulators: tuple[Floats, Floats] | None = None
     further: bool = False
 

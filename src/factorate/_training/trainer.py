@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from factorate._training.settings import Callbacks, Settings
     from factorate._training.state import State
     from factorate._training.validator import Validation
-    from factorate._utils.types import Doubles, Floats
+    from factorate._utils.types import Floats
 
 
 MAX_HALVINGS = 5
@@ -287,7 +287,7 @@ class Trained:
     """
 
     factors: Factors
-    progress: tuple[Doubles, Doubles]
+    progress: tuple[Floats, Floats]
     accumulators: tuple[Floats, Floats] | None
     history: tuple[Epoch, ...]
     best: int
