@@ -97,8 +97,8 @@ class MatrixFactorization(FactorModel):
         Whether to keep factors and biases ≥ 0. Ratings are not centred then: μ is 0.
     svdpp : bool, default=False
         Whether to add the SVD++ terms, which use the set N(u) of items that a user has rated [5]_:
-        p_u becomes ``p_u + |N(u)|^-½ Σ y_j``, summed over the items j in N(u). Predictions become
-        more accurate; training takes about twice as long.
+        p_u becomes ``p_u + |N(u)|^-½ Σ y_j``, summed over the items j in N(u). Training takes about
+        twice as long. Predictions become more accurate where users have many ratings.
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `patience` epochs, and to
         restore the best epoch. The validation ratings are the `eval_set` of `fit`, or else a random

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from training_cases import make_settings
 import factorate as ft
 from factorate._input.ratings import read_ratings
 from factorate._training.held_out import assign_folds
+from factorate._training.per_kind import PerKind
 from factorate._tuning.folds import Fold, make_folds, score_fold
 
 FLOAT = np.dtype(np.float32)
@@ -125,3 +127,15 @@ def test_training_that_diverges_has_an_infinite_error(columns: Any) -> None:
     score = score_fold(fold, make_settings(rates=rates))
     assert math.isinf(score.loss)
     assert math.isinf(score.rmse)
+
+
+def test_trials_that_lower_their_learning_rate_log_no_warning(
+    columns: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Regression: a search warned that training diverged, with settings the user did not choose."""
+    fold = make_folds(read(columns), None, 2, seed=0)[0]
+    fast = make_settings(rates=PerKind(3.0, 3.0, 3.0, 3.0))
+    with caplog.at_level(logging.DEBUG, logger="factorate"):
+        score_fold(fold, fast)
+    assert "training diverged in epoch" in caplog.text
+    assert all(record.levelno == logging.DEBUG for record in caplog.records)

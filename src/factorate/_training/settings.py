@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ class Settings:
         Epochs without a lower validation loss after which training stops; None to never stop.
     sizes : Sizes, default=DEFAULT_SIZES
         Sizes of blocks, tiles and groups.
+    log_level : int, default=logging.WARNING
+        Level of the log message that training diverged and goes on with a lower rate.
     """
 
     n_factors: int
@@ -86,6 +89,7 @@ class Settings:
     rates_name: str = "learning_rate"
     patience: int | None = None
     sizes: Sizes = DEFAULT_SIZES
+    log_level: int = logging.WARNING
 
 
 def check_settings(parameters: Parameters, seed: int) -> Settings:

@@ -188,7 +188,8 @@ class Trainer:
         if self._n_halvings > MAX_HALVINGS:
             raise self._divergence_error(number)
         if self._n_halvings == 1:
-            logger.warning(
+            logger.log(
+                self._settings.log_level,
                 "training diverged in epoch %d of %d; repeating it at half the learning rate",
                 number,
                 self._settings.n_epochs,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -119,7 +120,9 @@ def score_fold(fold: Fold, settings: Settings) -> FoldScore:
     began = time.perf_counter()
     held_out, rule = fold.held_out, settings.rule
     try:
-        trained = Trainer(fold.training, settings, weights=fold.weights).train()
+        # That one of many settings needs a lower learning rate is of no interest to the user.
+        quiet = replace(settings, log_level=logging.DEBUG)
+        trained = Trainer(fold.training, quiet, weights=fold.weights).train()
     except DivergenceError:
         return FoldScore(math.inf, math.inf, time.perf_counter() - began)
     factors = trained.factors
