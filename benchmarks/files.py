@@ -54,6 +54,7 @@ def model(text: bool) -> ft.MatrixFactorization:
         history=history,
         library=None,
         seen=None,
+        progress=(np.zeros((N_USERS, 2)), np.zeros((N_ITEMS, 2))),
         accumulators=None,
         seed=0,
         n_partial_fits=0,

@@ -6,6 +6,7 @@ the standard split, or, in the order "future", the last tenth by time.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.accuracy.tables import Options
 
 NIGHTS = range(1, 7)
+EPOCHS = (3, 10)  # of a night
 SMALLEST = 50  # test ratings of a group of users whose RMSE is printed
 
 
@@ -27,36 +29,41 @@ def repeat_nights(options: Options) -> None:
     """Print the RMSE of six nights of warm_start, on the same and on growing ratings."""
     print_head(
         "RMSE after each night of `fit` with `warm_start=True` on the same ratings",
-        *("set", "first fit", *(f"night {night}" for night in NIGHTS), "last / first"),
+        *("set", "epochs", "first fit", *(f"night {night}" for night in NIGHTS), "last / first"),
     )
     for name in options.sets:
-        means = means_over_seeds([same_ratings(name, seed) for seed in options.seeds(name)])
-        print_row(name, *means, percent(means[-1], means[0]))
+        for n_epochs in EPOCHS:
+            runs = [same_ratings(name, seed, n_epochs) for seed in options.seeds(name)]
+            means = means_over_seeds(runs)
+            print_row(name, n_epochs, *means, percent(means[-1], means[0]))
     print_head(
         "The same, from 40 % of the training ratings and with the next 10 % each night",
-        *("set", "order", "first fit", *(f"night {night}" for night in NIGHTS)),
+        *("set", "order", "epochs", "first fit", *(f"night {night}" for night in NIGHTS)),
         *("fit from nothing", "last / from nothing"),
     )
     for name in options.sets:
-        for order in orders(name):
-            runs = [growing_ratings(name, order, seed) for seed in options.seeds(name)]
+        for order, n_epochs in itertools.product(orders(name), EPOCHS):
+            runs = [growing_ratings(name, order, seed, n_epochs) for seed in options.seeds(name)]
             means = means_over_seeds(runs)
-            print_row(name, order, *means, percent(means[-2], means[-1]))
+            print_row(name, order, n_epochs, *means, percent(means[-2], means[-1]))
 
 
-def same_ratings(name: str, seed: int) -> list[float]:
+def same_ratings(name: str, seed: int, n_epochs: int) -> list[float]:
     """Return the RMSE after the first fit and after each night on the same ratings."""
     training, test = standard_split(read(name), seed)
     model = fit(training, seed, warm_start=True)
-    return [error(model, test), *(error(model.fit(training.columns), test) for _ in NIGHTS)]
+    first = error(model, test)
+    model.set_params(n_epochs=n_epochs)
+    return [first, *(error(model.fit(training.columns), test) for _ in NIGHTS)]
 
 
-def growing_ratings(name: str, order: str, seed: int) -> list[float]:
+def growing_ratings(name: str, order: str, seed: int, n_epochs: int) -> list[float]:
     """Return the RMSE after the first fit, each night on more ratings, and a fit from nothing."""
     training, test = ordered_split(name, order, seed)
     n = len(training)
     model = fit(training.take(slice(4 * n // 10)), seed, warm_start=True)
     errors = [error(model, test)]
+    model.set_params(n_epochs=n_epochs)
     for night in NIGHTS:
         model.fit(training.take(slice((4 + night) * n // 10)).columns)
         errors.append(error(model, test))

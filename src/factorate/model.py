@@ -108,10 +108,12 @@ class MatrixFactorization(FactorModel):
     patience : int, default=3
         Number of epochs without improvement before training stops early.
     warm_start : bool, default=False
-        Whether `fit` continues from the factors, biases and AdaGrad accumulators of the previous
-        fit. Users and items that are not in the new ratings are dropped.
+        Whether `fit` continues from the previous fit. Pass all ratings again: users and items that
+        are not among them are dropped. The learning rates and the factors at the start depend on
+        the fraction of new ratings; see Notes. AdaGrad accumulators continue.
     partial_learning_rate : float, dict or None, default=None
-        Learning rate of `partial_fit`, in the form of `learning_rate`. None is 0.03.
+        Learning rate of new users and items in `partial_fit`, in the form of `learning_rate`. None
+        is 0.05.
     clip : bool, default=False
         Whether to limit predictions to the range of the training ratings. Rankings are never
         clipped.
@@ -194,6 +196,15 @@ class MatrixFactorization(FactorModel):
     where η_u is η / √(1 + n_u / n₀). If η_u (λ + c) exceeds 1, c is lowered until it is 1. With
     sample weights, n_u is the sum of the weights of the user's ratings.
 
+    With ``warm_start=True``, the learning rates of a user with n ratings now and m in the last fit
+    are multiplied by f + (1 − f) √x. Here x is the fraction of new ratings, 1 − m / n, or that of
+    all users together if it is larger; f is the factor of the learning rate at which the training
+    of the user ended: 1 / `n_epochs` after a first fit with ``learning_rate_schedule="linear"``. So
+    repeated fits to the same ratings leave the model nearly as it is. The factors start from
+    (1 − x)^E of the old ones plus 1 − (1 − x)^E of random ones, where E is `n_epochs`: from the old
+    factors alone, a fit to more ratings would end with a higher error [7]_. The same holds for
+    items.
+
     `factorate.reference` defines the updates for all options in plain NumPy.
 
     With the same `random_state`, the results are equal bit for bit for any number of threads, any
@@ -213,6 +224,7 @@ class MatrixFactorization(FactorModel):
     .. [5] Y. Koren, "Factorization Meets the Neighborhood: A Multifaceted Collaborative Filtering
        Model", KDD 2008, eq. 15.
     .. [6] R. Salakhutdinov and A. Mnih, "Probabilistic Matrix Factorization", NIPS 2007, eq. 4.
+    .. [7] J. Ash and R. Adams, "On Warm-Starting Neural Network Training", NeurIPS 2020, section 4.
 
     Examples
     --------
@@ -403,6 +415,16 @@ class MatrixFactorization(FactorModel):
 
         Only the users and items of these ratings are updated; new ones are appended. The centre and
         scale of the ratings do not change. A model without a fit is fitted as by `fit`.
+
+        A user with m of these ratings and n together with all that it was trained with before has
+        the learning rate η √(m / n) / √(1 + n / n₀), where η is `partial_learning_rate` and n₀
+        `count_scale`, and the penalty λ + c / n. So a few ratings change a well-known user little.
+        AdaGrad accumulators take the place of both square roots. The same holds for items.
+
+        After the pass, the factors and biases of new users, and then those of new items, are
+        computed again from their ratings as by `add_users` and `add_items`, approximately, by
+        training with the others fixed. With a `sample_weight` other than 1, they remain those of
+        the pass.
 
         Parameters
         ----------

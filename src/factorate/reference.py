@@ -340,6 +340,96 @@ def row_penalties(
     )
 
 
+def continue_fit(
+    earlier: Floats, counts: Floats, ended: Floats, n_epochs: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how a warm start continues each row of one side.
+
+    With n ratings of a row now, n₀ before, and f the fraction of its learning rate at which the
+    training before ended::
+
+        x = max(1 − n₀ / n, 1 − Σ n₀ / Σ n)         the fraction of new ratings; 0 if negative
+        η ← (f + (1 − f) √x) η
+        p ← (1 − x)^E p_old + (1 − (1 − x)^E) p_random
+
+    where E is the number of epochs. The last line is the "shrink and perturb" of Ash and Adams ("On
+    Warm-Starting Neural Network Training", NeurIPS 2020, section 4).
+
+    Parameters
+    ----------
+    earlier : ndarray of shape (n_rows,)
+        Number of ratings n₀ of each row before; 0 for a new row.
+    counts : ndarray of shape (n_rows,)
+        Number of ratings n of each row now, > 0.
+    ended : ndarray of shape (n_rows,)
+        Fraction f of each row.
+    n_epochs : int
+        Number of epochs E.
+
+    Returns
+    -------
+    rate_fractions : ndarray of shape (n_rows,)
+        The fraction of its learning rate with which each row continues.
+    kept_fractions : ndarray of shape (n_rows,)
+        The fraction of its old factors in the initial ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> earlier, counts, ended = np.array([[9.0, 0.0], [9.0, 1.0], [0.1, 0.0]])
+    >>> rates, kept = continue_fit(earlier, counts, ended, n_epochs=3)
+    >>> rates.round(3), kept.round(3)
+    (array([0.385, 1.   ]), array([0.729, 0.   ]))
+    """
+    overall = 1 - np.sum(earlier) / np.sum(counts)
+    rates, kept = np.empty(len(counts)), np.empty(len(counts))
+    for row, (before, now, f) in enumerate(zip(earlier, counts, ended, strict=True)):
+        x = max(0.0, 1 - before / now, overall)
+        rates[row] = f + (1 - f) * np.sqrt(x)
+        kept[row] = (1 - x) ** n_epochs
+    return rates, kept
+
+
+def partial_rates(
+    rate: float, earlier: Floats, counts: Floats, count_scale: float
+) -> NDArray[np.float64]:
+    """Return the learning rate of each row in `partial_fit`, η √(m / n) / √(1 + n / n₀).
+
+    The row has m new ratings and n together with earlier ones. Its `row_penalties` are those for n
+    ratings.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate η of new rows with few ratings.
+    earlier : ndarray of shape (n_rows,)
+        Number of ratings n − m of each row before.
+    counts : ndarray of shape (n_rows,)
+        Number of ratings n of each row, > 0.
+    count_scale : float
+        The number n₀; infinity gives rows with equal m / n the same rate.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The learning rates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> partial_rates(0.1, np.array([0.0, 3.0]), np.array([4.0, 4.0]), count_scale=np.inf)
+    array([0.1 , 0.05])
+    """
+    rates = row_rates(rate, counts, count_scale)
+    return np.array(
+        [
+            np.sqrt(1 - before / n) * of_row
+            for before, n, of_row in zip(earlier, counts, rates, strict=True)
+        ],
+        np.float64,
+    )
+
+
 def add_svdpp_terms(users: Indices, items: Indices, own: Floats, Y: Floats) -> NDArray[np.float64]:
     """Return the user factors with SVD++ terms, ``p̃_u = p_u + |N(u)|^-½ Σ y_j`` over j in N(u).
 

@@ -31,6 +31,29 @@ def on_the_scale_of_training(model: ft.MatrixFactorization) -> list[Any]:
     return [array / unit for array, unit in zip(arrays, units, strict=True)]
 
 
+def rates_and_penalties(
+    model: ft.MatrixFactorization, user: int, item: int, weight: float, rates: Any
+) -> tuple[list[Any], list[Any]]:
+    """Return the constants of a pass over one rating, from the counts of its user and item.
+
+    `rates` are None for those of `partial_fit` with partial_learning_rate=0.02.
+    """
+    counts = [
+        progress[[row], 0]
+        for progress, row in zip(model._fitted.progress, (user, item), strict=True)
+    ] * 2
+    together = [n + weight for n in counts]
+    if rates is None:
+        pairs = zip(counts, together, strict=True)
+        rates = [reference.partial_rates(0.02, before, n, 150.0) for before, n in pairs]
+    shrinkage = 4.5, 4.5, 3.3, 2.2
+    penalties = [
+        reference.row_penalties(0.1, c, n, np.broadcast_to(rate, 1))
+        for c, n, rate in zip(shrinkage, together, rates, strict=True)
+    ]
+    return rates, penalties
+
+
 def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None:
     model = fitted(
         columns,
@@ -45,6 +68,7 @@ def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None
     expected_accumulators = accumulators[0].copy(), accumulators[1].copy()
     rates = [0.02 * np.sqrt(5)] * 2 + [0.02] * 2
     for rating in (5.0, 0.5, 4.0):
+        _, penalties = rates_and_penalties(model, 4, 6, 1.0, rates)
         model.partial_fit(([4], [6], [rating]))
         reference.train_epoch(
             np.array([4]),
@@ -55,7 +79,7 @@ def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None
             b,
             c,
             rates=rates,
-            l2=0.1,
+            l2=penalties,
             accumulators=expected_accumulators,
         )
     for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
@@ -65,41 +89,75 @@ def test_partial_fit_continues_the_accumulators_of_adagrad(columns: Any) -> None
         np.testing.assert_allclose(got, wanted, rtol=1e-9)
 
 
-def test_partial_fit_applies_weights_as_given(columns: Any) -> None:
+@pytest.mark.parametrize("weight", [None, 0.3, 1.0])
+def test_partial_fit_agrees_with_the_reference(columns: Any, weight: float | None) -> None:
     model = fitted(columns, dtype="float64", partial_learning_rate=0.02, regularization=0.1)
     factors = model._fitted.factors
     P, Q, b, c = expected = on_the_scale_of_training(model)
-    model.partial_fit(([4], [6], [5.0]), sample_weight=[0.3])
-    reference.train_epoch(
-        np.array([4]),
-        np.array([6]),
-        np.array([(5.0 - factors.mean) / factors.scale]),
-        P,
-        Q,
-        b,
-        c,
-        rates=0.02,
-        l2=0.1,
-        weights=np.array([0.3]),
-    )
+    sample_weight = None if weight is None else np.array([weight])
+    for rating in (5.0, 0.5):
+        constants = rates_and_penalties(model, 4, 6, weight or 1.0, None)
+        model.partial_fit(([4], [6], [rating]), sample_weight=sample_weight)
+        reference.train_epoch(
+            np.array([4]),
+            np.array([6]),
+            np.array([(rating - factors.mean) / factors.scale]),
+            P,
+            Q,
+            b,
+            c,
+            rates=constants[0],
+            l2=constants[1],
+            weights=sample_weight,
+        )
     for got, wanted in zip(on_the_scale_of_training(model), expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9)
 
 
-def test_new_users_of_two_calls_start_differently(columns: Any) -> None:
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_new_users_and_items_are_those_of_add_users_and_add_items(columns: Any, loss: str) -> None:
+    model = fitted(columns, dtype="float64", loss=loss, partial_learning_rate=1e-12)
+    again = fitted(columns, dtype="float64", loss=loss)
+    users, items = [900, 900, 3, 901, 3], [6, 7, 800, 800, 5]
+    model.partial_fit((users, items, [5.0, 4.0, 1.0, 2.0, 3.0]))
+    again.add_users(([900, 900], [6, 7], [5.0, 4.0]))
+    np.testing.assert_allclose(model.user_factors_[60], again.user_factors_[60], 0.02, 1e-3)
+    assert model.user_bias_[60] == pytest.approx(again.user_bias_[60], rel=0.02)
+    assert model.users_[60:].tolist() == [900, 901]
+    assert model.items_[80:].tolist() == [800]
+    expected = again.add_items(([3], [800], [1.0])).item_bias_[80]
+    assert np.sign(model.item_bias_[80]) == np.sign(expected)
+    np.testing.assert_array_equal(model._fitted.progress[0][60:], [[2, 1], [1, 1]])
+
+
+def test_weighted_new_users_of_two_calls_start_differently(columns: Any) -> None:
     model = fitted(columns, dtype="float64", partial_learning_rate=1e-12)
     for user in (900, 901):
-        model.partial_fit(([user], [6], [5.0]))
+        model.partial_fit(([user], [6], [5.0]), sample_weight=[0.5])
     first, second = model.user_factors_[60:]
     assert (first > 0).all()
     assert (second > 0).all()
     assert np.abs(first - second).max() > 1e-3
 
 
+def test_a_row_with_many_ratings_changes_less_than_one_with_few(columns: Any) -> None:
+    users, items, ratings = (np.asarray(column) for column in columns)
+    few = (users != 0) | (np.cumsum(users == 0) <= 2)
+    model = fitted((users[few], items[few], ratings[few]), dtype="float64")
+    before = model.predict(([0, 1], [6, 6]))
+    for user, error in zip((0, 1), before, strict=True):
+        model.partial_fit(([user], [6 + user], [error + 2]))
+    changes = np.abs(
+        model.user_bias_[:2]
+        - fitted((users[few], items[few], ratings[few]), dtype="float64").user_bias_[:2]
+    )
+    assert changes[0] > 2 * changes[1] > 0
+
+
 def test_further_ratings_extend_the_range_of_clipped_predictions(columns: Any) -> None:
     model = fitted(columns, clip=True)
     pairs = [4, 5], [6, 7]
-    model.partial_fit((*pairs, [60.0, -60.0]))
+    model.partial_fit((*pairs, [1000.0, -1000.0]))
     clipped = model.predict(pairs)
     assert clipped[0] > max(columns[2])
     assert clipped[1] < min(columns[2])
@@ -143,22 +201,6 @@ def test_partial_fit_changes_only_rated_users_and_items(columns: Any, schedule: 
         changed = (old != new[: len(old)]).reshape(len(old), -1).any(axis=1)
         assert np.flatnonzero(changed).tolist() == touched
     assert model.item_factors_[80].any()
-
-
-def test_partial_fit_applies_the_update_rule_once() -> None:
-    columns = ft.datasets.synthetic(200, 30, 20)
-    model = fitted(columns, dtype="float64", partial_learning_rate=0.02, regularization=0.1)
-    factors = vars(model)["_fitted"].factors
-    root, scale = np.sqrt(factors.scale), factors.scale
-    p, q = model.user_factors_[4] / root, model.item_factors_[6] / root
-    b, c = model.user_bias_[4] / scale, model.item_bias_[6] / scale
-    user, item = model.users_[4], model.items_[6]
-    model.partial_fit(([user], [item], [5.0]))
-    e = (5.0 - factors.mean) / scale - b - c - p @ q
-    np.testing.assert_allclose(model.user_factors_[4] / root, p + 0.02 * (e * q - 0.1 * p))
-    np.testing.assert_allclose(model.item_factors_[6] / root, q + 0.02 * (e * p - 0.1 * q))
-    assert model.user_bias_[4] / scale == pytest.approx(b + 0.02 * (e - 0.1 * b))
-    assert model.item_bias_[6] / scale == pytest.approx(c + 0.02 * (e - 0.1 * c))
 
 
 def test_partial_fit_of_an_unfitted_model_is_fit(columns: Any) -> None:

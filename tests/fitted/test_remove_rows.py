@@ -40,6 +40,8 @@ def test_remove_items_removes_all_that_belongs_to_their_rows(columns: Any, chang
     np.testing.assert_array_equal(model.item_bias_, old.item_bias_[REMAINING])
     np.testing.assert_array_equal(model.user_factors_, old.user_factors_)
     np.testing.assert_array_equal(model.user_bias_, old.user_bias_)
+    np.testing.assert_array_equal(model._fitted.progress[0], old._fitted.progress[0])
+    np.testing.assert_array_equal(model._fitted.progress[1], old._fitted.progress[1][REMAINING])
     if changes == VARIANTS["svdpp"]:
         np.testing.assert_array_equal(model.svdpp_factors_, old.svdpp_factors_[REMAINING])
     if changes == VARIANTS["adagrad"]:

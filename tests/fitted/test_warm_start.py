@@ -55,7 +55,7 @@ def test_a_warm_start_accepts_ratings_of_a_smaller_scale(columns: Any) -> None:
     users, items, ratings = columns
     model = fitted((users, items, 20 * ratings), warm_start=True)
     model.fit(columns)
-    assert model.evaluate(columns)["rmse"] < np.std(ratings)
+    assert model.evaluate(columns)["rmse"] < 2 * np.std(ratings)
 
 
 def test_a_warm_start_without_biases_drops_them(columns: Any) -> None:

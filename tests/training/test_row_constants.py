@@ -70,6 +70,10 @@ def test_no_penalty_is_nan_or_negative(
     assert (row_penalties(0.1, shrinkage, counts, rates) >= 0.1).all()
 
 
+def ones(schedule: Any) -> tuple[Any, Any]:
+    return np.ones(len(schedule.user_counts)), np.ones(len(schedule.item_counts))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("adagrad", [False, True])
 def test_columns_of_each_side_are_those_of_its_kinds(
@@ -80,7 +84,7 @@ def test_columns_of_each_side_are_those_of_its_kinds(
     settings = make_settings(n_factors=4)
     if adagrad:
         settings = dataclasses.replace(settings, rule=UpdateRule(adagrad=True), count_scale=np.inf)
-    got = make_row_constants(schedule, settings, 0.5)
+    got = make_row_constants(schedule, settings, 0.5, ones(schedule))
     counts = schedule.user_counts, schedule.item_counts
     assert counts[0].sum() == pytest.approx(len(columns[0]) if weights is None else weights.sum())
     rates, penalties = reference_rates_and_penalties(settings, counts, 0.5)
@@ -99,12 +103,14 @@ def test_columns_of_the_plain_kernel_are_the_bias_a_rate_and_decays() -> None:
 def test_svdpp_terms_decay_by_the_rates_of_users_and_the_counts_of_items(columns: Any) -> None:
     schedule = schedule_of(columns)
     settings = make_settings()
-    constants = make_row_constants(schedule, settings, 1.0)
-    of_users, of_items = svdpp_decay(constants, schedule, settings, 1.0)
+    constants = make_row_constants(schedule, settings, 1.0, ones(schedule))
+    of_users, of_items = svdpp_decay(constants, schedule, settings, ones(schedule)[1])
     np.testing.assert_allclose(of_users, 1 - constants.users[:, 0] * constants.users[:, 1])
     rates = row_rates(settings.rates.user_factors, schedule.item_counts, settings.count_scale)
     penalties = row_penalties(0.04, 0.5, schedule.item_counts, rates)
     np.testing.assert_allclose(of_items, 1 - rates * penalties)
     fast = dataclasses.replace(settings, l2=PerKind(1e9, 1e9, 1e9, 1e9))
-    for decay in svdpp_decay(make_row_constants(schedule, fast, 1.0), schedule, fast, 1.0):
+    for decay in svdpp_decay(
+        make_row_constants(schedule, fast, 1.0, ones(schedule)), schedule, fast, ones(schedule)[1]
+    ):
         assert (decay == 0).all()  # not negative

@@ -167,6 +167,7 @@ def train(
                 history=_history_columns(trained.history),
                 library=ratings.library,
                 seen=seen,
+                progress=trained.progress,
                 accumulators=trained.accumulators,
                 seed=seed,
                 n_partial_fits=0,

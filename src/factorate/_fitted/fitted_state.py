@@ -38,6 +38,9 @@ class FittedState:
         The DataFrame library of the ratings, if they were a DataFrame.
     seen : Seen or None
         The items each user has rated; None with ``keep_seen=False``.
+    progress : tuple of ndarray of shape (n, 2)
+        The progress of users and items: the number of ratings that a row was trained with, or the
+        sum of their weights, and the fraction of its learning rate at which training ended.
     accumulators : tuple of ndarray or None
         Squared-gradient accumulators of users and items, each of shape (n, 2): of a row's factors
         and of its bias, on the scale of training. None without AdaGrad.
@@ -62,6 +65,7 @@ class FittedState:
     history: dict[str, NDArray[Any]]
     library: str | None
     seen: Seen | None
+    progress: tuple[Floats, Floats]
     accumulators: tuple[Floats, Floats] | None
     seed: int
     n_partial_fits: int

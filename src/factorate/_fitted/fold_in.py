@@ -42,7 +42,14 @@ CHUNK = 1 << 13  # ratings whose factors are read at a time
 MAX_TRAINED_PENALTY = 1e6  # a higher one gives nearly the same zeros
 
 
-def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Settings) -> FittedState:
+def add_rows(
+    fitted: FittedState,
+    ratings: Ratings,
+    side: str,
+    settings: Settings,
+    *,
+    by_training: bool = False,
+) -> FittedState:
     """Return a fitted state with the users (or items) of more ratings; other rows do not change.
 
     Parameters
@@ -56,6 +63,9 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         The side whose factors are computed. Rows that `fitted` already has are replaced.
     settings : Settings
         Settings of the training.
+    by_training : bool, default=False
+        Whether to train the factors even if they have a closed form, whose rounding depends on the
+        BLAS.
 
     Raises
     ------
@@ -79,12 +89,13 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         values=ratings.values,
         n_rows=len(new_rows),
     )
-    computed = _compute(fitted.factors, row_ratings, side, settings)
+    computed = _compute(fitted.factors, row_ratings, side, settings, by_training=by_training)
     n_users, n_items = len(ratings.user_index.ids), len(ratings.item_index.ids)
     seen = fitted.seen
     if seen is not None:
         seen = add_seen(seen, ratings.user_rows[known], ratings.item_rows[known], n_users, n_items)
     n_factors = fitted.factors.user_factors.shape[1]
+    counts = np.bincount(row_ratings.rows, minlength=len(new_rows))
     factors = _put(fitted.factors, side, new_rows, computed, len(index.ids))
     check_predictions(factors)
     return dataclasses.replace(
@@ -92,6 +103,7 @@ def add_rows(fitted: FittedState, ratings: Ratings, side: str, settings: Setting
         factors=factors,
         user_index=ratings.user_index,
         item_index=ratings.item_index,
+        progress=_put_progress(fitted.progress, side, new_rows, counts, len(index.ids)),
         accumulators=extend_accumulators(fitted.accumulators, (n_users, n_items), n_factors),
         seen=seen,
     )
@@ -120,6 +132,7 @@ def user_of_ratings(
             old, user_factors=old.user_factors[:0], user_bias=old.user_bias[:0]
         ),
         seen=Seen(np.zeros(1, np.int64), np.empty(0, np.int32)),
+        progress=(fitted.progress[0][:0], fitted.progress[1]),
         accumulators=None,
     )
     given = Ratings(
@@ -148,7 +161,7 @@ def svdpp_terms(user_rows: Rows, item_rows: Rows, n_rows: int, svdpp: Floats) ->
 
 
 def _compute(
-    factors: Factors, ratings: RowRatings, side: str, settings: Settings
+    factors: Factors, ratings: RowRatings, side: str, settings: Settings, *, by_training: bool
 ) -> tuple[Floats, Floats]:
     """Return the factors and bias of each row of `ratings`, where other rows may be −1."""
     from_items = side == "user"
@@ -174,7 +187,8 @@ def _compute(
     penalty, rates = _penalty_and_rates(settings, side)
     own: Floats
     bias: Floats
-    if rule.loss == "squared" and not rule.nonnegative and not any(settings.l1):
+    has_closed_form = rule.loss == "squared" and not rule.nonnegative and not any(settings.l1)
+    if has_closed_form and not by_training:
         own, bias = solve_exactly(fixed, ratings, penalty)
     else:
         own, bias = solve_by_training(
@@ -230,6 +244,17 @@ def _put(
         item_bias=_put_checked(old.item_bias, rows, bias, n_rows, "item bias"),
         svdpp=None if old.svdpp is None else extend(old.svdpp, n_rows),
     )
+
+
+def _put_progress(
+    old: tuple[Floats, Floats], side: str, rows: NDArray[Any], counts: NDArray[Any], n_rows: int
+) -> tuple[Floats, Floats]:
+    """Return progress in which some rows of one side have new counts, and the full rate."""
+    users, items = old
+    new = np.column_stack([counts, np.ones(len(counts))])
+    if side == "user":
+        return put_rows(users, rows, new, n_rows), items
+    return users, put_rows(items, rows, new, n_rows)
 
 
 def _put_checked(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:

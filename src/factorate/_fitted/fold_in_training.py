@@ -11,6 +11,7 @@ import numpy as np
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._training.factors import Factors, WarmStart
+from factorate._training.per_kind import PerKind
 from factorate._training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def _train(
         mean=fixed.mean,
         scale=fixed.scale,
     )
+    with np.errstate(over="ignore"):
+        norms = np.sum(np.square(old[0], dtype=np.float64), axis=1) / fixed.scale
     trained = Trainer(
         Ratings(
             user_rows=user_rows,
@@ -107,16 +110,32 @@ def _train(
         dataclasses.replace(
             settings,
             n_factors=n_factors,
+            rates=_limit_rates(settings, float(norms.max())),
             learning_rate_schedule="adagrad" if settings.rule.adagrad else "linear",
             patience=None,
             svdpp=False,
             log_level=logging.DEBUG,
         ),
         warm_start=WarmStart(
-            factors=factors, known_users=known_users, known_items=known_items, keep_scale=True
+            factors=factors,
+            known_users=known_users,
+            known_items=known_items,
+            progress=(np.zeros((len(P), 2)), np.zeros((len(Q), 2))),
+            further=True,
         ),
     ).train()
     found = trained.factors
     if side == "user":
         return found.user_factors, found.user_bias
     return found.item_factors, found.item_bias
+
+
+def _limit_rates(settings: Settings, max_norm: float) -> PerKind:
+    """Return learning rates that take no prediction beyond the rating.
+
+    An update with the rate η changes an error e by −η (|q|² + 1) e. AdaGrad divides by the
+    gradients instead.
+    """
+    if settings.rule.adagrad:
+        return settings.rates
+    return PerKind(*(min(rate, 1 / (1 + max_norm)) for rate in settings.rates))

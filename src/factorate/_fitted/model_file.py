@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._fitted.model_metadata import ModelMetadata
-    from factorate._utils.types import Arrays, Floats
+    from factorate._utils.types import Arrays, Doubles, Floats
 
 FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
 SVDPP = "svdpp_factors"
+PROGRESS = ("user_progress", "item_progress")
 ACCUMULATORS = ("user_accumulators", "item_accumulators")
 SEEN = ("seen_starts", "seen_items")
 _CHUNK = 1 << 16  # numbers checked at a time, few enough for the cache
@@ -41,6 +42,7 @@ EXPECTED = {
     "user_bias": _BIAS,
     "item_bias": _BIAS,
     SVDPP: _FACTORS,
+    **dict.fromkeys(PROGRESS, Expected("f8", ndim=2)),
     **dict.fromkeys(ACCUMULATORS, Expected("f4 f8", ndim=2)),
     "history_epoch": Expected("i8", ndim=1),
     **{f"history_{name}": Expected("f8", ndim=1) for name in HISTORY[1:]},
@@ -51,7 +53,7 @@ EXPECTED = {
     "seen_starts": Expected("i8", ndim=1),
     "seen_items": Expected("i4", ndim=1, mappable="i4"),
 }
-REQUIRED = (*FACTORS, *(f"history_{name}" for name in HISTORY), "user_ids", "item_ids")
+REQUIRED = (*FACTORS, *PROGRESS, *(f"history_{name}" for name in HISTORY), "user_ids", "item_ids")
 
 
 def save(
@@ -93,6 +95,7 @@ def save(
         arrays = {name: _narrow(array, dtype, name) for name, array in arrays.items()}
         parameters = {**parameters, "dtype": "float32"}
     arrays |= {f"history_{name}": fitted.history[name] for name in HISTORY}
+    arrays |= dict(zip(PROGRESS, fitted.progress, strict=True))
     if fitted.accumulators is not None:
         arrays |= dict(zip(ACCUMULATORS, fitted.accumulators, strict=True))
     if fitted.seen is not None:
@@ -185,6 +188,7 @@ def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> Fi
         history=history,
         library=metadata.library,
         seen=_restore_seen(arrays, n_users, n_items),
+        progress=_restore_progress(arrays, n_users, n_items),
         accumulators=_restore_accumulators(arrays, factors),
         seed=metadata.seed,
         n_partial_fits=metadata.n_partial_fits,
@@ -223,6 +227,18 @@ def _restore_factors(metadata: ModelMetadata, arrays: Arrays) -> Factors:
         scale=metadata.scale,
         svdpp=arrays.get(SVDPP),
     )
+
+
+def _restore_progress(arrays: Arrays, n_users: int, n_items: int) -> tuple[Doubles, Doubles]:
+    users, items = (arrays[name] for name in PROGRESS)
+    for name, array, n in zip(PROGRESS, (users, items), (n_users, n_items), strict=True):
+        if array.shape != (n, 2) or not (
+            np.isfinite(array).all() and (array >= 0).all() and (array[:, 1] <= 1).all()
+        ):
+            raise ValueError(
+                f"{name} is not {n} rows of a number of ratings and a fraction from 0 to 1"
+            )
+    return users, items
 
 
 def _restore_accumulators(arrays: Arrays, factors: Factors) -> tuple[Floats, Floats] | None:

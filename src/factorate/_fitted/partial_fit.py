@@ -1,4 +1,4 @@
-"""partial_fit: one pass over more ratings."""
+"""partial_fit: one pass over more ratings, after which new users and items are folded in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._fitted.fitted_state import extend_accumulators
+from factorate._fitted.fold_in import add_rows
 from factorate._fitted.put_rows import put_rows
 from factorate._fitted.seen import add_seen
 from factorate._fitted.warm_start import gather_rows
@@ -19,6 +20,7 @@ from factorate._training.sample_weights import (
     drop_unweighted,
     read_weights,
     replace_unweighted,
+    select_ratings,
 )
 from factorate._training.settings import check_columns, check_partial_rates, check_settings
 from factorate._training.trainer import Trainer
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from factorate._fitted.fitted_state import FittedState
+    from factorate._training.per_kind import PerKind
     from factorate._training.settings import Parameters, Settings
     from factorate._utils.types import Rows
 
@@ -56,7 +59,7 @@ def partial_fit(
     FittedState
     """
     n_partial_fits = old.n_partial_fits + 1
-    settings = _partial_settings(parameters, old, n_partial_fits)
+    settings = _check_settings(parameters, old, n_partial_fits)
     factors, dtype = old.factors, old.factors.user_factors.dtype
     ratings, _ = read_further(
         X,
@@ -87,19 +90,19 @@ def partial_fit(
             item_index=IdIndex(item_index.ids[changed_items], item_index.kind),
             library=None,
         ),
-        settings,
+        _one_pass(settings, check_partial_rates(parameters)),
         weights=weights,
         warm_start=gather_rows(
             old,
             np.where(changed_users < n_old[0], changed_users, -1),
             np.where(changed_items < n_old[1], changed_items, -1),
-            keep_scale=True,
+            further=True,
         ),
     ).train()
     accumulators = extend_accumulators(old.accumulators, n_rows, settings.n_factors)
     if accumulators is not None and trained.accumulators is not None:
         accumulators[0][changed_users], accumulators[1][changed_items] = trained.accumulators
-    new = trained.factors
+    new, (user_progress, item_progress) = trained.factors, trained.progress
     n_users, n_items = n_rows
     updated = replace(
         factors,
@@ -112,20 +115,38 @@ def partial_fit(
     seen = old.seen
     if seen is not None:
         seen = add_seen(seen, weighted.user_rows, weighted.item_rows, *n_rows)
-    return replace(
+    state = replace(
         old,
         factors=updated,
         user_index=user_index,
         item_index=item_index,
         seen=seen,
+        progress=(
+            put_rows(old.progress[0], changed_users, user_progress, n_users),
+            put_rows(old.progress[1], changed_items, item_progress, n_items),
+        ),
         accumulators=accumulators,
         n_partial_fits=n_partial_fits,
         bounds=(float(values.min()), float(values.max())),
     )
+    if weights is None or (weights == 1).all():
+        state = _fold_in_new(state, weighted, "user", n_old[0], settings)
+        state = _fold_in_new(state, weighted, "item", n_old[1], settings)
+    return state
 
 
-def _partial_settings(parameters: Parameters, old: FittedState, n_partial_fits: int) -> Settings:
-    """Return the settings of one pass, with a seed of its own for each call."""
+def _fold_in_new(
+    state: FittedState, ratings: Ratings, side: str, n_old: int, settings: Settings
+) -> FittedState:
+    """Return a state in which rows from `n_old` on are computed from their ratings."""
+    is_new = (ratings.user_rows if side == "user" else ratings.item_rows) >= n_old
+    if not is_new.any():
+        return state
+    return add_rows(state, select_ratings(ratings, is_new), side, settings, by_training=True)
+
+
+def _check_settings(parameters: Parameters, old: FittedState, n_partial_fits: int) -> Settings:
+    """Return the settings of the model, with a seed of its own for each call."""
     sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_partial_fits))
     seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")
     settings = check_settings(parameters, seed)
@@ -136,11 +157,15 @@ def _partial_settings(parameters: Parameters, old: FittedState, n_partial_fits: 
             "add_items"
         )
     settings.rule.check_same(old.rule)
+    return replace(settings, n_factors=old.factors.user_factors.shape[1])
+
+
+def _one_pass(settings: Settings, rates: PerKind) -> Settings:
+    """Return the settings of one pass."""
     return replace(
         settings,
         n_epochs=1,
-        n_factors=old.factors.user_factors.shape[1],
-        rates=check_partial_rates(parameters),
+        rates=rates,
         rates_name="partial_learning_rate",
         learning_rate_schedule="adagrad" if settings.rule.adagrad else "constant",
         patience=None,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def remove_rows(fitted: FittedState, side: Literal["user", "item"], rows: Rows) -> FittedState:
     """Return a fitted state without some users (or items); the rows after theirs move up.
 
-    Their ids, factors, biases, SVD++ terms, accumulators and seen items are removed; the other side
-    does not change.
+    Their ids, factors, biases, SVD++ terms, progress, accumulators and seen items are removed; the
+    other side does not change.
     """
     return _remove_users(fitted, rows) if side == "user" else _remove_items(fitted, rows)
 
@@ -37,6 +37,7 @@ def _remove_users(fitted: FittedState, rows: Rows) -> FittedState:
             user_bias=old.user_bias.take(remaining),
         ),
         user_index=without(fitted.user_index, rows),
+        progress=(fitted.progress[0].take(remaining, axis=0), fitted.progress[1]),
         accumulators=accumulators,
         seen=None if seen is None else remove_seen_users(seen, rows),
     )
@@ -56,6 +57,7 @@ def _remove_items(fitted: FittedState, rows: Rows) -> FittedState:
             svdpp=None if old.svdpp is None else old.svdpp.take(remaining, axis=0),
         ),
         item_index=without(fitted.item_index, rows),
+        progress=(fitted.progress[0], fitted.progress[1].take(remaining, axis=0)),
         accumulators=accumulators,
         seen=None if seen is None else remove_seen_items(seen, rows, len(old.item_factors)),
     )

@@ -46,7 +46,7 @@ def continue_from(old: FittedState, ratings: Ratings, settings: Settings) -> War
 
 
 def gather_rows(
-    old: FittedState, user_rows: Rows, item_rows: Rows, *, keep_scale: bool = False
+    old: FittedState, user_rows: Rows, item_rows: Rows, *, further: bool = False
 ) -> WarmStart:
     """Return some rows of a fitted state; −1 means a new user or item."""
     factors, accumulators = old.factors, old.accumulators
@@ -56,6 +56,8 @@ def gather_rows(
             _gather(user_accumulators, user_rows),
             _gather(item_accumulators, item_rows),
         )
+    known_users, known_items = user_rows >= 0, item_rows >= 0
+    user_progress, item_progress = old.progress
     return WarmStart(
         factors=replace(
             factors,
@@ -65,10 +67,14 @@ def gather_rows(
             item_bias=_gather(factors.item_bias, item_rows),
             svdpp=None if factors.svdpp is None else _gather(factors.svdpp, item_rows),
         ),
-        known_users=user_rows >= 0,
-        known_items=item_rows >= 0,
+        known_users=known_users,
+        known_items=known_items,
+        progress=(
+            _gather(user_progress, user_rows) * known_users[:, None],
+            _gather(item_progress, item_rows) * known_items[:, None],
+        ),
         accumulators=accumulators,
-        keep_scale=keep_scale,
+        further=further,
     )
 
 

@@ -17,6 +17,7 @@ from factorate._utils.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from factorate._training.continuation import Continuation
     from factorate._training.factors import WarmStart
     from factorate._training.row_constants import RowConstants
     from factorate._training.scale import Scale
@@ -44,18 +45,26 @@ class EpochRunner:
         The threads.
     svdpp_terms : SvdppTerms or None
         The SVD++ terms, if the model has them.
+    continuations : tuple of Continuation
+        How the rows of users and items continue earlier training.
     """
 
     schedule: Schedule
     settings: Settings
     workers: Workers
     svdpp_terms: SvdppTerms | None
+    continuations: tuple[Continuation, Continuation]
 
     def begin(self, scale: Scale, warm_start: WarmStart | None) -> State:
         """Return the state before the first epoch."""
         general = _needs_general_kernel(self.schedule, self.settings)
         state = initial_state(
-            self.schedule, self.settings, scale, warm_start, with_accumulators=general
+            self.schedule,
+            self.settings,
+            scale,
+            self.continuations,
+            warm_start,
+            with_accumulators=general,
         )
         if self.svdpp_terms is None:
             return state
@@ -79,13 +88,14 @@ class EpochRunner:
             Sum of the squared errors, each before its update.
         """
         schedule, settings = self.schedule, self.settings
-        constants = make_row_constants(schedule, settings, factor)
+        scales = self.continuations[0].scales, self.continuations[1].scales
+        constants = make_row_constants(schedule, settings, factor, scales)
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
             bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
             with _block_updater(schedule, settings, state, constants) as update:
                 return sum(self.workers.run_tasks(blocks, bands, update))
-        decay = svdpp_decay(constants, schedule, settings, factor)
+        decay = svdpp_decay(constants, schedule, settings, factor * scales[1])
         constants.users[:, 1] = 0.0  # the phase distribute applies the penalty of user factors
         tasks = epoch_tasks(schedule, settings.seed, number)
         with _block_updater(schedule, settings, state, constants) as update:
@@ -97,12 +107,23 @@ class EpochRunner:
             self.svdpp_terms.combine(state)
 
 
-def make_epoch_runner(schedule: Schedule, settings: Settings, workers: Workers) -> EpochRunner:
+def make_epoch_runner(
+    schedule: Schedule,
+    settings: Settings,
+    workers: Workers,
+    continuations: tuple[Continuation, Continuation],
+) -> EpochRunner:
     """Prepare epochs over a schedule of standardized ratings."""
     if min(schedule.n_bands) == 1:
         workers = Workers()  # no two blocks can be updated at the same time
     terms = make_svdpp_terms(schedule, settings, workers) if settings.svdpp else None
-    return EpochRunner(schedule=schedule, settings=settings, workers=workers, svdpp_terms=terms)
+    return EpochRunner(
+        schedule=schedule,
+        settings=settings,
+        workers=workers,
+        svdpp_terms=terms,
+        continuations=continuations,
+    )
 
 
 @contextmanager

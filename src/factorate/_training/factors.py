@@ -71,17 +71,21 @@ class WarmStart:
         On the scale of the ratings, with a row for each row of the ratings.
     known_users, known_items : ndarray of bool
         Whether each row was trained before; the others start as in a first fit.
+    progress : tuple of ndarray of shape (n, 2)
+        The progress of users and items, as in `Trained`; zeros for rows that were not trained.
     accumulators : tuple of ndarray or None
         Squared-gradient accumulators of users and items, each of shape (n, 2).
-    keep_scale : bool
-        Whether to standardize ratings with the mean and scale of the factors.
+    further : bool
+        Whether the ratings are further ones, in addition to those of the earlier training, and on
+        its centre and scale. If not, they include those of the earlier training.
     """
 
     factors: Factors
     known_users: Flags
     known_items: Flags
+    progress: tuple[Floats, Floats]
     accumulators: tuple[Floats, Floats] | None = None
-    keep_scale: bool = False
+    further: bool = False
 
 
 def predict(

@@ -32,22 +32,26 @@ class RowConstants(NamedTuple):
     items: Floats
 
 
-def make_row_constants(schedule: Schedule, settings: Settings, factor: float) -> RowConstants:
-    """Return the constants of an epoch whose learning rates are multiplied by `factor`.
+def make_row_constants(
+    schedule: Schedule, settings: Settings, factor: float, scales: tuple[Doubles, Doubles]
+) -> RowConstants:
+    """Return the constants of an epoch.
 
-    AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
-    the sum, which begins with K, so the rate of factors is multiplied by √K.
+    The learning rates are multiplied by `factor`, and by the `scales` of users and items. AdaGrad
+    accumulates the squared gradients of all K factors of a row and divides by the root of the sum,
+    which begins with K, so the rate of factors is multiplied by √K.
     """
     root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     dtype = schedule.ratings.dtype
 
-    def of_side(counts: Doubles, factors: int, bias: int) -> Floats:
+    def of_side(counts: Doubles, factor: Doubles, factors: int, bias: int) -> Floats:
         rates, l2 = _rates_and_penalties(settings, counts, kind=factors, factor=factor)
         of_bias = _rates_and_penalties(settings, counts, kind=bias, factor=factor)
         return _cast(np.column_stack((rates * root, l2, *of_bias)), dtype)
 
     return RowConstants(
-        users=of_side(schedule.user_counts, 0, 2), items=of_side(schedule.item_counts, 1, 3)
+        users=of_side(schedule.user_counts, factor * scales[0], 0, 2),
+        items=of_side(schedule.item_counts, factor * scales[1], 1, 3),
     )
 
 
@@ -64,11 +68,12 @@ def plain_columns(constants: Floats, bias: Floats) -> Floats:
 
 
 def svdpp_decay(
-    constants: RowConstants, schedule: Schedule, settings: Settings, factor: float
+    constants: RowConstants, schedule: Schedule, settings: Settings, factor: Doubles
 ) -> tuple[Doubles, Doubles]:
     """Return the factors, from 0 to 1, by which each rating multiplies p_u and y_j.
 
-    The rates and penalties of y are those of user factors, with the counts of the items.
+    The rates and penalties of y are those of user factors, with the counts of the items, whose
+    learning rates are multiplied by `factor`.
     """
     pair = _rates_and_penalties(settings, schedule.item_counts, kind=0, factor=factor)
     item_rates, item_l2 = (_cast(column, schedule.ratings.dtype) for column in pair)
@@ -107,11 +112,11 @@ def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) 
 
 
 def _rates_and_penalties(
-    settings: Settings, counts: Doubles, *, kind: int, factor: float
+    settings: Settings, counts: Doubles, *, kind: int, factor: Doubles
 ) -> tuple[Doubles, Doubles]:
     """Return the learning rates and penalties of one kind of parameter."""
     with np.errstate(over="ignore"):
-        rates = row_rates(settings.rates[kind] * factor, counts, settings.count_scale)
+        rates = factor * row_rates(settings.rates[kind], counts, settings.count_scale)
     return rates, row_penalties(settings.l2[kind], settings.shrinkage[kind], counts, rates)
 
 

@@ -48,7 +48,7 @@ def standardize(
     """
     n = schedule.n_ratings
     values = schedule.ratings[:n]
-    if warm_start is not None and warm_start.keep_scale:
+    if warm_start is not None and warm_start.further:
         centre, scale = warm_start.factors.mean, warm_start.factors.scale
     else:
         weights = schedule.weights if len(schedule.weights) else None

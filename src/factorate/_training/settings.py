@@ -32,7 +32,7 @@ DEFAULT_REGULARIZATION = {"factors": 0.025, "biases": 0.004}
 NO_PENALTY = {"factors": 0.0, "biases": 0.0}
 # For ratings centred at their mean or median, towards which rows with few ratings are drawn.
 DEFAULT_SHRINKAGE = {"factors": 4.5, "user_bias": 3.3, "item_bias": 2.2}
-DEFAULT_PARTIAL_RATES = {"factors": 0.03, "biases": 0.03}
+DEFAULT_PARTIAL_RATES = {"factors": 0.05, "biases": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True)

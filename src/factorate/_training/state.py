@@ -16,6 +16,7 @@ from factorate._utils.random_streams import stream, uniform
 if TYPE_CHECKING:
     from typing import Any
 
+    from factorate._training.continuation import Continuation
     from factorate._training.factors import WarmStart
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
@@ -61,6 +62,7 @@ def initial_state(
     schedule: Schedule,
     settings: Settings,
     scale: Scale,
+    continuations: tuple[Continuation, Continuation],
     warm_start: WarmStart | None = None,
     *,
     with_accumulators: bool = False,
@@ -75,6 +77,8 @@ def initial_state(
         The number of factors, the seed and the update rule.
     scale : Scale
         The scale of training.
+    continuations : tuple of Continuation
+        How much of the old factors of users and items to keep.
     warm_start : WarmStart, default=None
         Parameters to continue from; None to start from random factors and biases of 0.
     with_accumulators : bool, default=False
@@ -98,7 +102,9 @@ def initial_state(
             known = (warm_start.known_users, warm_start.known_items)[side].take(order)
             old = order[known].astype(np.intp)
             old_factors = (factors.user_factors, factors.item_factors)[side][old]
-            rows[known, :n_factors] = old_factors / dtype.type(math.sqrt(scale.scale))
+            kept = continuations[side].kept[known, None].astype(dtype)
+            rows[known, :n_factors] *= 1 - kept
+            rows[known, :n_factors] += kept * (old_factors / dtype.type(math.sqrt(scale.scale)))
             old_bias = (factors.user_bias, factors.item_bias)[side][old]
             bias[known] = old_bias / dtype.type(scale.scale)
             if warm_start.accumulators is not None and with_accumulators:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._training import losses
+from factorate._training.continuation import continue_rows, to_progress
 from factorate._training.epoch import Epoch
 from factorate._training.epoch_runner import make_epoch_runner
 from factorate._training.factors import predict
@@ -81,13 +82,15 @@ class Trainer:
         warm_start: WarmStart | None = None,
     ) -> None:
         self.history: list[Epoch] = []
+        self._factors: list[float] = []  # of the learning rates in the finished epochs
         self._began = time.perf_counter()
         self._settings = settings
         self._warm_start = warm_start
         workers = Workers(settings.n_threads)
         unscaled = make_schedule(ratings, settings, weights, workers)
-        self._schedule, self._scale = standardize(unscaled, settings, warm_start)
-        self._runner = make_epoch_runner(self._schedule, settings, workers)
+        standardized, self._scale = standardize(unscaled, settings, warm_start)
+        self._schedule, continuations = continue_rows(standardized, settings, warm_start)
+        self._runner = make_epoch_runner(self._schedule, settings, workers, continuations)
         self._state = self._runner.begin(self._scale, warm_start)
         self._validator = None
         if held_out is not None:
@@ -146,11 +149,13 @@ class Trainer:
         if not is_finite(state):
             raise self._divergence_error(epoch)
         n_factors = self._settings.n_factors
+        factor = self._factors[epoch - 1] if epoch else 1.0
         accumulators = None
         if self._settings.rule.adagrad:
             accumulators = to_accumulators(state, self._schedule, n_factors)
         return Trained(
             factors=to_factors(state, self._schedule, self._scale, n_factors),
+            progress=to_progress(self._schedule, self._runner.continuations, factor),
             accumulators=accumulators,
             history=tuple(self.history),
             best=epoch,
@@ -165,7 +170,7 @@ class Trainer:
         if self._validator is not None:
             self._runner.complete(self._state)
             validation = self._validator.validate(self._state)
-        return _Outcome(settings.rates.user_factors * factor, squared, validation)
+        return _Outcome(factor, squared, validation)
 
     def _has_diverged(self, outcome: _Outcome) -> bool:
         if not outcome.squared <= self._max_squared:  # NaN too
@@ -191,6 +196,7 @@ class Trainer:
             )
         if number == self._failed:
             self.history.clear()
+            self._factors.clear()
             self._best.discard()
             copy_state(self._runner.begin(self._scale, self._warm_start), self._state)
         else:
@@ -203,13 +209,14 @@ class Trainer:
         validation = outcome.validation
         epoch = Epoch(
             number=len(self.history) + 1,
-            learning_rate=outcome.learning_rate,
+            learning_rate=self._settings.rates.user_factors * outcome.factor,
             train_rmse=self._scale.scale * math.sqrt(mean_square),
             valid_rmse=math.nan if validation is None else validation.rmse,
             valid_loss=math.nan if validation is None else validation.loss,
             seconds=time.perf_counter() - self._began,
         )
         self.history.append(epoch)
+        self._factors.append(outcome.factor)
         if self._settings.patience is not None and validation is not None:
             best = self._best.epoch
             if best is None or epoch.valid_loss < self.history[best - 1].valid_loss:
@@ -268,6 +275,9 @@ class Trained:
     ----------
     factors : Factors
         Factors and biases after epoch `best`.
+    progress : tuple of ndarray of shape (n, 2)
+        For users and items, the number of ratings that each row was trained with, or the sum of
+        their weights, and the fraction of its learning rate at which training ended.
     accumulators : tuple of ndarray or None
         Squared-gradient accumulators of users and items; None without AdaGrad.
     history : tuple of Epoch
@@ -278,15 +288,16 @@ class Trained:
     """
 
     factors: Factors
+    progress: tuple[Floats, Floats]
     accumulators: tuple[Floats, Floats] | None
     history: tuple[Epoch, ...]
     best: int
 
 
 class _Outcome(NamedTuple):
-    """The learning rate of an epoch, its squared error, and its validation if there is one."""
+    """The factor of the learning rates in an epoch, its squared error, and any validation."""
 
-    learning_rate: float
+    factor: float
     squared: float
     validation: Validation | None
 

@@ -37,6 +37,7 @@ FIT_NUMBERS = (  # parameters of the model that are options of `fit`
     "learning_rate",
     "regularization",
     "shrinkage",
+    "count_scale",
     "l1_regularization",
     "validation_fraction",
     "patience",

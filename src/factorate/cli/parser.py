@@ -38,6 +38,7 @@ NUMBERS = (
     ("--learning-rate", "learning_rate", float, "step size of an update"),
     ("--regularization", "regularization", float, "L2 penalty of each rating"),
     ("--shrinkage", "shrinkage", float, "L2 penalty of each user and item"),
+    ("--count-scale", "count_scale", float, "ratings of a row beyond which its rate falls"),
     ("--l1", "l1_regularization", float, "L1 penalty of factors, which makes some exactly 0"),
     ("--validation-fraction", "validation_fraction", float, "fraction of ratings to hold out"),
     ("--patience", "patience", int, "epochs without improvement before early stopping"),
