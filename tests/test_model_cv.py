@@ -97,7 +97,7 @@ def test_threads_and_the_order_of_the_ratings_do_not_matter(
 
 def test_parameters_that_are_set_are_not_searched(ratings: Any) -> None:
     model = ft.MatrixFactorizationCV(
-        6, n_factors=5, n_epochs=3, learning_rate=0.1, regularization=None, random_state=0
+        12, n_factors=5, n_epochs=3, learning_rate=0.1, regularization=None, random_state=0
     ).fit(ratings)
     for parameters in model.cv_results_["params"]:
         assert parameters["n_factors"] == 5
@@ -343,3 +343,17 @@ def test_progress_is_shown_if_verbose(ratings: Any, capsys: pytest.CaptureFixtur
     assert "training" in shown
     ft.MatrixFactorizationCV(**SMALL).fit(ratings)
     assert capsys.readouterr().err == ""
+
+
+def test_dense_ratings_with_little_noise_are_hardly_shrunk() -> None:
+    """Regression: a search around the default shrinkage had twice the error of no shrinkage."""
+    generator = np.random.default_rng(0)
+    exact = generator.normal(size=(60, 2)) @ generator.normal(size=(2, 40))
+    users, items = np.nonzero(generator.random(exact.shape) < 0.6)
+    values = exact[users, items] + 0.1 * generator.normal(size=len(users))
+    columns = users, items, values
+    order = generator.permutation(len(users))
+    test, training = (tuple(column[rows] for column in columns) for rows in np.split(order, [300]))
+    tuned = ft.MatrixFactorizationCV(random_state=0).fit(training)
+    plain = ft.MatrixFactorization(random_state=0, shrinkage=0).fit(training)
+    assert tuned.evaluate(test)["rmse"] < plain.evaluate(test)["rmse"]

@@ -22,6 +22,7 @@ LAST_SPREAD = 0.3
 MAX_SHARE = 0.2  # of the work, for a trial on one fold
 MIN_GAIN = 0.0004  # relative decrease of the loss that is worth twice the factors or epochs
 N_ELITE = 4
+LOW_SHRINKAGE = -3.0  # the coordinate of an eighth of the default
 
 
 @dataclass(eq=False, kw_only=True)
@@ -99,11 +100,11 @@ class Problem:
 def search(problem: Problem) -> list[Trial]:
     """Try the default settings and others, and return all trials, the best first.
 
-    SVD++ terms are tried first, if they are searched. Successive halving [1]_ trains every trial of
-    a round on the first fold, the better half of them also on the second, and so on. The next round
-    draws settings around the mean of the best few. Then the numbers of factors and epochs are
-    doubled or halved as long as that helps, doubled only if it helps more than a little, and the
-    last trials are drawn close to the best.
+    SVD++ terms and low shrinkage are tried first, if they are searched. Successive halving [1]_
+    trains every trial of a round on the first fold, the better half of them also on the second, and
+    so on. The next round draws settings around the mean of the best few. Then the numbers of
+    factors and epochs are doubled or halved as long as that helps, doubled only if it helps more
+    than a little, and the last trials are drawn close to the best.
 
     References
     ----------
@@ -115,7 +116,7 @@ def search(problem: Problem) -> list[Trial]:
         state.try_default()
         if not problem.space.dimensions:
             return state.ranked()
-        state.try_svdpp()
+        state.try_starts()
         for share, spread in ROUNDS:
             state.halve(max(2, round(share * problem.n_trials)), spread)
         state.resize()
@@ -147,13 +148,19 @@ class _Search:
             self._best = trial
             self._problem.report(1, trial)
 
-    def try_svdpp(self) -> None:
-        """Try the default settings with SVD++ terms, and continue from them if they are better."""
-        for axis, dimension in enumerate(self._problem.space.dimensions):
-            if dimension.parameter == "svdpp":
-                point = self._best.point.copy()
-                point[axis] = 1.0
-                self._challenge(point)
+    def try_starts(self) -> None:
+        """Try SVD++ terms and far less shrinkage, and continue from what is better.
+
+        Shrinkage is for sparse or noisy ratings. With many ratings and little noise, the best is
+        far below the default, where random trials around the default do not lead.
+        """
+        for parameter, coordinate in (("svdpp", 1.0), ("shrinkage", LOW_SHRINKAGE)):
+            point = self._best.point.copy()
+            for axis, dimension in enumerate(self._problem.space.dimensions):
+                if dimension.parameter == parameter:
+                    point[axis] = coordinate
+            if self._is_new(point):
+                self._challenge(point, MIN_GAIN)
         self._centre = self._best.point
 
     def halve(self, n: int, spread: float) -> None:

@@ -132,7 +132,7 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
             for name, values, low, high in (
                 ("learning_rate", settings.rates, -2.0, 2.0),
                 ("regularization", settings.l2, -2.0, 2.0),
-                ("shrinkage", settings.shrinkage, -3.0, 3.0),
+                ("shrinkage", settings.shrinkage, -6.0, 3.0),
             )
             for group in groups
             # With the shrinkage of biases, their regularization makes little difference.
