@@ -258,6 +258,7 @@ def test_scikit_learn_compares_numbers_of_factors(columns: Any) -> None:
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     path, model = tmp_path / "r.csv", tmp_path / "m.npz"
     rows = [f"{u},{i},{1 + (u + i) % 5}" for u in range(9) for i in range(7)]
     path.write_text("user,item,rating\n" + "\n".join(rows) + "\n")
