@@ -191,7 +191,8 @@ class MatrixFactorization(FactorModel):
 
         p ← p + η_u (e q − (λ + c / n_u) p)
         q ← q + η_i (e p_old − (λ + c / n_i) q)
-        b ← b + η_u (e − (λ + c / n_u) b)        for b_u, and likewise for b_i
+        b_u ← b_u + η_u (e − (λ + c / n_u) b_u)
+        b_i ← b_i + η_i (e − (λ + c / n_i) b_i)
 
     where η_u is η / √(1 + n_u / n₀). If η_u (λ + c) exceeds 1, c is lowered until it is 1. With
     sample weights, n_u is the sum of the weights of the user's ratings.

@@ -11,7 +11,6 @@ terms.
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -206,11 +205,10 @@ def _penalty_and_rates(settings: Settings, side: str) -> tuple[Penalty, PerKind]
     first = 0 if side == "user" else 1
     kinds = first, first + 2
     rate = max(settings.rates[kind] for kind in kinds)
-    root = math.sqrt(settings.n_factors) if settings.rule.adagrad else 1.0  # as in row_constants
     rates = [0.0] * 4
-    for kind, growth in zip(kinds, (root, 1.0), strict=True):
+    for kind in kinds:
         penalty = min(settings.l2[kind] + settings.shrinkage[kind], MAX_TRAINED_PENALTY)
-        rates[kind] = rate / max(1.0, rate * growth * penalty)
+        rates[kind] = rate / max(1.0, rate * penalty)
     l2, shrinkage = settings.l2, settings.shrinkage
     return (
         Penalty(*(each[kind] for each in (l2, shrinkage) for kind in kinds)),

@@ -83,7 +83,7 @@ def _n_factors(model: FactorModel) -> int:
 
 
 def _describe_search(model: ft.MatrixFactorizationCV) -> str:
-    """Return the validation RMSE of the chosen settings, and the settings as command-line text."""
+    """Return the validation RMSE of the chosen settings, and a line for each of them."""
     results = model.cv_results_
     text = (
         f"\nbest of {len(results['params'])} settings, validation RMSE {model.best_rmse_:.4f}"
