@@ -5,82 +5,80 @@ Compiled once for each instruction set.
 """
 
 from cython cimport floating
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
-from factorate._kernels.rows cimport LANE, LINE, prefetch_rows
+from factorate._kernels.rows cimport LANE
 
 cdef extern from "inner_loops.h" nogil:
-    double dot "ft_dot"(const void *p, const void *q, Py_ssize_t n, double start)
-    void update "ft_update"(void *p, void *q, Py_ssize_t n,
-                            double p_decay, double q_decay, double p_step, double q_step)
+    ctypedef struct Ratings "ft_ratings":
+        const uint16_t *pairs
+        const uint8_t *codes8
+        const uint16_t *codes16
+        const void *levels
+        const void *values
+        double centre
+        double scale
 
-cdef enum:
-    BYTES_AHEAD = 8192  # bytes of rows between a prefetch and its use
-    MAX_AHEAD = 32  # maximum number of updates between them
+    ctypedef struct TileRows "ft_tile_rows":
+        void *P
+        void *Q
+        void *users
+        void *items
 
-cdef enum:  # columns of user_columns and item_columns
-    BIAS
-    RATE  # learning rate of the factors
-    DECAY  # 1 − ηλ of the factors
-    BIAS_DECAY
-    N_COLUMNS
+    enum:
+        FT_MAX_AHEAD
+    double train_tile "ft_train_tile"(void *P, const Ratings *ratings, int64_t begin, int64_t end,
+                                      const TileRows *tile, const TileRows *next,
+                                      Py_ssize_t n_factors, double user_ratio, double item_ratio)
 
-LOOKAHEAD = MAX_AHEAD
+LOOKAHEAD = FT_MAX_AHEAD
 PADDING = LANE
 
 
-def train(const int32_t[::1] user_positions, const int32_t[::1] item_positions,
-          const floating[::1] ratings, floating[:, ::1] P, floating[:, ::1] Q,
-          floating[:, ::1] user_columns, floating[:, ::1] item_columns,
-          double user_ratio, double item_ratio, bint fit_bias):
-    """Update once for each rating, in order; return the sum of squared errors before each update.
+cdef inline void find_rows(TileRows *out, int32_t u, int32_t i, floating[:, ::1] P,
+                           floating[:, ::1] Q, floating[:, ::1] users,
+                           floating[:, ::1] items) noexcept nogil:
+    out.P = &P[u, 0] if P.shape[1] else NULL
+    out.Q = &Q[i, 0] if Q.shape[1] else NULL
+    out.users = &users[u, 0]
+    out.items = &items[i, 0]
 
-    Rows of P and Q hold a multiple of PADDING factors. `user_columns` and `item_columns` hold the
-    other numbers of a row side by side, because each cache line that an update touches costs time;
-    the learning rate of a bias is the ratio times that of the factors. `user_positions` and
-    `item_positions` go on for LOOKAHEAD entries after the last rating, with any valid positions,
-    whose rows are prefetched but not updated.
+
+def train(ratings, Py_ssize_t first_tile, Py_ssize_t end_tile, floating[:, ::1] P,
+          floating[:, ::1] Q, floating[:, ::1] user_columns, floating[:, ::1] item_columns,
+          double user_ratio, double item_ratio):
+    """Update once for each rating of some tiles, in order; return the sum of the squared errors.
+
+    Each error is that before its update. `ratings` has the attributes of `PackedRatings`. Rows of P
+    and Q begin on a cache line and hold a multiple of PADDING factors. `user_columns` and
+    `item_columns` hold the other numbers of a row side by side, because each cache line that an
+    update touches costs time: its bias, the learning rate and the decay (1 − ηλ) of its factors,
+    and the decay of its bias. The learning rate of a bias is the ratio times that of the factors.
     """
-    # Shows the compiler that this is a multiple of LANE, so it emits no loop for a remainder.
-    cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
-    cdef Py_ssize_t n_lines = n_factors * <Py_ssize_t>sizeof(floating) // LINE
-    cdef Py_ssize_t ahead = min(<Py_ssize_t>MAX_AHEAD,
-                                max(2, BYTES_AHEAD // (2 * LINE * max(1, n_lines))))
-    cdef Py_ssize_t t, n = ratings.shape[0]
-    cdef floating user_bias_ratio = <floating>user_ratio, item_bias_ratio = <floating>item_ratio
-    cdef floating error, user_step, item_step, bias = 0
+    cdef const uint16_t[:, ::1] pairs = ratings.pairs
+    cdef const uint8_t[::1] codes8 = ratings.codes8
+    cdef const uint16_t[::1] codes16 = ratings.codes16
+    cdef const floating[::1] levels = ratings.levels
+    cdef const floating[::1] values = ratings.values
+    cdef const int64_t[::1] starts = ratings.tile_starts
+    cdef const int32_t[::1] users = ratings.first_user_positions
+    cdef const int32_t[::1] items = ratings.first_item_positions
+    cdef Ratings packed
+    cdef TileRows rows, next_rows
+    cdef Py_ssize_t tile
     cdef double squared = 0
-    if n == 0:
-        return 0.0
-    # The compiler would read the fields of a memoryview again after each write to a row.
-    cdef const int32_t *users = &user_positions[0]
-    cdef const int32_t *items = &item_positions[0]
-    cdef const floating *values = &ratings[0]
-    cdef floating *user_rows = &P[0, 0] if n_factors else NULL
-    cdef floating *item_rows = &Q[0, 0] if n_factors else NULL
-    cdef floating *of_users = &user_columns[0, 0]
-    cdef floating *of_items = &item_columns[0, 0]
-    cdef floating *p
-    cdef floating *q
-    cdef floating *user
-    cdef floating *item
+    packed.pairs = &pairs[0, 0]
+    packed.codes8 = &codes8[0] if codes8.shape[0] else NULL
+    packed.codes16 = &codes16[0] if codes16.shape[0] else NULL
+    packed.levels = &levels[0] if levels.shape[0] else NULL
+    packed.values = &values[0] if values.shape[0] else NULL
+    packed.centre = ratings.centre
+    packed.scale = ratings.scale
     with nogil:
-        for t in range(n):
-            prefetch_rows(user_rows + n_factors * users[t + ahead],
-                          item_rows + n_factors * items[t + ahead], n_lines)
-            p = user_rows + n_factors * users[t]
-            q = item_rows + n_factors * items[t]
-            user = of_users + <Py_ssize_t>N_COLUMNS * users[t]
-            item = of_items + <Py_ssize_t>N_COLUMNS * items[t]
-            if fit_bias:
-                bias = user[BIAS] + item[BIAS]
-            error = values[t] - bias
-            error -= <floating>dot(p, q, n_factors, 0)
-            user_step = user[RATE] * error
-            item_step = item[RATE] * error
-            update(p, q, n_factors, user[DECAY], item[DECAY], user_step, item_step)
-            squared += <double>error * error
-            if fit_bias:
-                user[BIAS] = user[BIAS_DECAY] * user[BIAS] + user_bias_ratio * user_step
-                item[BIAS] = item[BIAS_DECAY] * item[BIAS] + item_bias_ratio * item_step
+        for tile in range(first_tile, end_tile):
+            find_rows(&rows, users[tile], items[tile], P, Q, user_columns, item_columns)
+            find_rows(&next_rows, users[tile + 1], items[tile + 1], P, Q, user_columns,
+                      item_columns)
+            squared += train_tile(<floating *>rows.users, &packed, starts[tile], starts[tile + 1],
+                                  &rows, &next_rows, P.shape[1], user_ratio, item_ratio)
     return squared

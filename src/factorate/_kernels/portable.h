@@ -23,10 +23,16 @@
 #define FT_PREFETCH(address) __builtin_prefetch((address), 1, 3)
 #endif
 
+#if defined(_MSC_VER)
+#define FT_INLINE __forceinline
+#else
+#define FT_INLINE inline __attribute__((always_inline))
+#endif
+
 #if defined(__clang__)
 #define FT_UNROLL _Pragma("unroll")
 #elif defined(__GNUC__)
-#define FT_UNROLL _Pragma("GCC unroll 8")
+#define FT_UNROLL _Pragma("GCC unroll 16")
 #else
 #define FT_UNROLL
 #endif
