@@ -4,9 +4,9 @@
    below includes this file twice. A kernel calls ft_dot(p, …), which stands for ft_dot_float or
    ft_dot_double by the type of its first argument.
 
-   No loop is left to the compiler's vectorizer, which differs between compilers. Rows of factors in
-   training begin on a cache line and hold a multiple of 16 numbers, so they consist of whole
-   vectors; only ft_dot takes rows of any length. */
+   No loop is left to the vectorizers of the compilers, which differ. Rows of factors in training
+   hold a multiple of 16 numbers, so they consist of whole vectors; only ft_dot takes rows of any
+   length. */
 #ifndef FACTORATE_INNER_LOOPS_H
 #define FACTORATE_INNER_LOOPS_H
 
@@ -100,8 +100,8 @@ static FT_INLINE double ft_sum_64_double(__m512d x)
 #endif
 #endif
 
-/* The ratings of a schedule, by tile: the pair of each rating, from the first user and the first item of
-   its tile on, and either a code, the index of its value in levels, or the value before it is
+/* The ratings of a schedule: of each, the positions of its user and its item after the first of its
+   tile, and either a code, which is the index of its value in levels, or a value that is still to be
    standardized. The other pointers are null. */
 typedef struct {
     const uint16_t *pairs;
@@ -153,7 +153,7 @@ enum {
 
 enum { FT(LANES) = sizeof(FT(vector)) / sizeof(real) };
 
-/* Return start + p·q, for rows of any length and alignment. */
+/* Return start + p·q, for rows of any length. */
 static inline real FT(dot)(const real *p, const real *q, ptrdiff_t n, real start)
 {
     const ptrdiff_t lanes = FT(LANES), stride = FT_SUMS * lanes;
@@ -162,10 +162,10 @@ static inline real FT(dot)(const real *p, const real *q, ptrdiff_t n, real start
     FT_UNROLL for (int s = 0; s < FT_SUMS; s++) sum[s] = FT(fill)(0);
     for (; k + stride <= n; k += stride)
         FT_UNROLL for (int s = 0; s < FT_SUMS; s++)
-            sum[s] = FT(multiply_add)(FT(load_unaligned)(p + k + s * lanes),
-                                      FT(load_unaligned)(q + k + s * lanes), sum[s]);
+            sum[s] = FT(multiply_add)(FT(load)(p + k + s * lanes),
+                                      FT(load)(q + k + s * lanes), sum[s]);
     for (; k + lanes <= n; k += lanes)
-        sum[0] = FT(multiply_add)(FT(load_unaligned)(p + k), FT(load_unaligned)(q + k), sum[0]);
+        sum[0] = FT(multiply_add)(FT(load)(p + k), FT(load)(q + k), sum[0]);
     for (; k < n; k++) start += p[k] * q[k];
     return start + FT(sum)(FT(add)(FT(add)(sum[0], sum[1]), FT(add)(sum[2], sum[3])));
 }
@@ -175,7 +175,8 @@ static inline real FT(dot)(const real *p, const real *q, ptrdiff_t n, real start
        e = rating - b_u - b_i - p·q
        p ← decay p + rate e q;   q ← decay q + rate e p_old;   b ← bias_decay b + ratio rate e
 
-   Return e. If n is constant and the rows fit, they stay in registers from the product to the update. */
+   Return e. If n is a constant and the rows fit, they stay in registers from the product to the
+   update. The loops up to FT_HELD have constant bounds, so every compiler unrolls them. */
 static FT_INLINE real FT(update)(real *p, real *q, const ptrdiff_t n, const int is_constant,
                                  real rating, real *user, real *item, real user_ratio,
                                  real item_ratio)
@@ -237,8 +238,8 @@ static FT_INLINE double FT(update_tile)(const ft_ratings *ratings, ptrdiff_t t, 
                                         real user_ratio, real item_ratio)
 {
     const ptrdiff_t n_bytes = n * (ptrdiff_t)sizeof(real);
-    const ptrdiff_t ahead = n_bytes * 2 * FT_MAX_AHEAD <= FT_BYTES_AHEAD ? FT_MAX_AHEAD
-                            : n_bytes * 4 >= FT_BYTES_AHEAD             ? 2
+    const ptrdiff_t ahead = 2 * n_bytes * FT_MAX_AHEAD <= FT_BYTES_AHEAD ? FT_MAX_AHEAD
+                            : 4 * n_bytes >= FT_BYTES_AHEAD             ? 2
                                                             : FT_BYTES_AHEAD / (2 * n_bytes);
     const uint16_t *pairs = ratings->pairs;
     const uint8_t *codes8 = ratings->codes8;
@@ -248,7 +249,7 @@ static FT_INLINE double FT(update_tile)(const ft_ratings *ratings, ptrdiff_t t, 
     real *P = (real *)tile->P, *Q = (real *)tile->Q;
     real *users = (real *)tile->users, *items = (real *)tile->items;
     double squared = 0;
-    for (int is_end = 0; is_end < 2; is_end++) { /* the last ratings prefetch rows of the next tile */
+    for (int is_end = 0; is_end < 2; is_end++) { /* the last ones prefetch rows of the next tile */
         const char *P_ahead = (const char *)(is_end ? next->P : tile->P);
         const char *Q_ahead = (const char *)(is_end ? next->Q : tile->Q);
         for (ptrdiff_t end = is_end ? stop : stop - ahead; t < end; t++) {
@@ -277,9 +278,12 @@ static FT_INLINE double FT(update_tile)(const ft_ratings *ratings, ptrdiff_t t, 
     return squared;
 }
 
-static inline double FT(train_tile)(const real *type, const ft_ratings *ratings, ptrdiff_t t, ptrdiff_t stop,
-                                    const ft_tile_rows *tile, const ft_tile_rows *next,
-                                    ptrdiff_t n, real user_ratio, real item_ratio)
+/* The same, with copies of the loops for common numbers of factors, which are a quarter to a half
+   faster. The first argument chooses the type. */
+static inline double FT(train_tile)(const real *type, const ft_ratings *ratings, ptrdiff_t t,
+                                    ptrdiff_t stop, const ft_tile_rows *tile,
+                                    const ft_tile_rows *next, ptrdiff_t n, real user_ratio,
+                                    real item_ratio)
 {
     (void)type;
 #define FT_CASE(N)                                                                                \
@@ -301,6 +305,7 @@ static inline double FT(train_tile)(const real *type, const ft_ratings *ratings,
     }
 #undef FT_CASE
 }
+
 /* Return x moved towards 0 by at most cut, and not below minimum. NaN fails every comparison and
    stays NaN. */
 static inline real FT(shrink)(real x, real cut, real minimum)
@@ -381,7 +386,7 @@ static inline void FT(distribute)(const real *p, real *own, real *work, ptrdiff_
 /* Multiply a group of users by a panel of items.
 
    users: [factor][FT_GROUP]; panel: the initial value of each sum, then [factor][panel width];
-   out: [FT_GROUP][panel width]; all begin on a cache line. */
+   out: [FT_GROUP][panel width]. */
 static inline void FT(product)(const real *users, const real *panel, ptrdiff_t n_factors, real *out)
 {
     enum { WIDTH = FT_PANEL_BYTES / sizeof(real), N = WIDTH / FT(LANES) };

@@ -3,9 +3,10 @@
 cdef extern from "portable.h" nogil:
     void prefetch "FT_PREFETCH"(const void *address)
 
-cdef enum:
-    LANE = 16  # rows are padded to a multiple of this many factors
-    LINE = 64  # bytes of a cache line
+cdef extern from "inner_loops.h" nogil:
+    enum:
+        LANE "FT_LANE"  # rows are padded to a multiple of this many factors
+        LINE "FT_LINE"  # bytes of a cache line
 
 
 cdef inline void prefetch_rows(const void *p, const void *q, Py_ssize_t n_lines) noexcept nogil:
