@@ -5,7 +5,7 @@ Compiled once for each instruction set.
 """
 
 from cython cimport floating
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from factorate._kernels.rows cimport LANE, LINE, prefetch_rows
 
@@ -16,20 +16,32 @@ cdef enum:
     AHEAD = 8  # additions between a prefetch and its use
 
 
-def add_rows(const int32_t[::1] targets, const int32_t[::1] sources, Py_ssize_t n,
+def add_rows(ratings, Py_ssize_t first_tile, Py_ssize_t end_tile, bint to_items,
              floating[:, ::1] T, const floating[:, ::1] S):
-    """Add row sources[t] of S to row targets[t] of T, for the first n entries t.
+    """Add the row of the item in S to that of the user in T, for each rating of some tiles.
 
-    Rows hold a multiple of plain.PADDING factors. `targets` and `sources` go on for plain.LOOKAHEAD
-    entries after the first n.
+    With `to_items`, add the row of the user in S to that of the item in T. `ratings` has the
+    attributes of `PackedRatings`. Rows hold a multiple of plain.PADDING factors.
     """
     cdef Py_ssize_t n_factors = T.shape[1] // LANE * LANE
     cdef Py_ssize_t n_lines = n_factors * <Py_ssize_t>sizeof(floating) // LINE
-    cdef Py_ssize_t t
+    cdef const uint16_t[:, ::1] pairs = ratings.pairs
+    cdef const int64_t[::1] tile_starts = ratings.tile_starts
+    cdef const int32_t[::1] first_users = ratings.first_user_positions
+    cdef const int32_t[::1] first_items = ratings.first_item_positions
+    cdef const int32_t[::1] targets = first_items if to_items else first_users
+    cdef const int32_t[::1] sources = first_users if to_items else first_items
+    cdef Py_ssize_t tile, following, t, stop
+    cdef int target = 1 if to_items else 0
     with nogil:
-        for t in range(n):
-            prefetch_rows(&T[targets[t + AHEAD], 0], &S[sources[t + AHEAD], 0], n_lines)
-            add(&T[targets[t], 0], &S[sources[t], 0], n_factors)
+        for tile in range(first_tile, end_tile):
+            stop = tile_starts[tile + 1]
+            for t in range(tile_starts[tile], stop):
+                following = tile + (t + AHEAD >= stop)
+                prefetch_rows(&T[targets[following] + pairs[t + AHEAD, target], 0],
+                              &S[sources[following] + pairs[t + AHEAD, 1 - target], 0], n_lines)
+                add(&T[targets[tile] + pairs[t, target], 0],
+                    &S[sources[tile] + pairs[t, 1 - target], 0], n_factors)
 
 
 def combine(floating[:, ::1] P, const floating[:, ::1] own, floating[:, ::1] work,

@@ -4,65 +4,71 @@ Loops only: the caller has checked every length, range and dtype, and wrong argu
 """
 
 from cython cimport floating
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from factorate._kernels.rows cimport prefetch
-
-cdef enum:
-    AHEAD = 16  # ratings of a tile between a prefetch and the store: a cache line
-    DIGIT_BITS = 11
-    N_DIGITS = 2048
+from factorate._kernels.hash_table cimport find_slot, key_of
+from factorate._kernels.rows cimport LINE, prefetch
 
 
 def count(const int32_t[::1] user_rows, const int32_t[::1] item_rows, layout, int64_t[::1] counts):
-    """Add the number of ratings in each tile to `counts`.
+    """Add the number of ratings in each tile to `counts`; tiles are numbered in row-major order.
 
-    The layout holds the tile range of each user and item, and the number of the tile where two
-    ranges cross: `user_ranges`, `item_ranges` and `numbers`.
+    The layout holds `user_cells` and `item_cells`. The sum of those of a user and an item is the
+    number of their tile, times 2**32, plus the pair of their positions in it: the user's times
+    2**16, plus the item's.
     """
-    cdef const int32_t[::1] user_ranges = layout.user_ranges
-    cdef const int32_t[::1] item_ranges = layout.item_ranges
-    cdef const int32_t[:, ::1] numbers = layout.numbers
+    cdef const int64_t[::1] user_cells = layout.user_cells
+    cdef const int64_t[::1] item_cells = layout.item_cells
     cdef Py_ssize_t t
     with nogil:
         for t in range(user_rows.shape[0]):
-            counts[numbers[user_ranges[user_rows[t]], item_ranges[item_rows[t]]]] += 1
+            counts[(user_cells[user_rows[t]] + item_cells[item_rows[t]]) >> 32] += 1
 
 
 def scatter(const int32_t[::1] user_rows, const int32_t[::1] item_rows, const floating[::1] values,
-            const floating[::1] weights, layout, int64_t[::1] cursor, out):
-    """Write each rating to its tile, with positions instead of rows.
+            const floating[::1] weights, layout, table, int64_t[::1] cursor, out):
+    """Write each rating to its tile, with positions in the tile instead of rows.
 
-    The layout is that of `count`, with the position of each user and item: `user_positions` and
-    `item_positions`. The cursor, which is changed, has the index of the next rating of each tile.
-    `weights` may be empty. The output arrays are `user_positions`, `item_positions`, `ratings` and
-    `weights` of `out`; all but the last have AHEAD further entries, which are prefetched but not
-    written. Processors do not prefetch as many streams as there are tiles.
+    The layout is that of `count`. The cursor, which is changed, has the index of the next rating of
+    each tile. The table of codes has `keys`, `codes` and `shift`. The output arrays are `pairs`,
+    one of `codes8`, `codes16` and `values`, and `weights` of `out`; the others are empty.
     """
-    cdef const int32_t[::1] user_ranges = layout.user_ranges
-    cdef const int32_t[::1] item_ranges = layout.item_ranges
-    cdef const int32_t[::1] user_positions = layout.user_positions
-    cdef const int32_t[::1] item_positions = layout.item_positions
-    cdef const int32_t[:, ::1] numbers = layout.numbers
-    cdef int32_t[::1] out_user_positions = out.user_positions
-    cdef int32_t[::1] out_item_positions = out.item_positions
-    cdef floating[::1] out_values = out.ratings
+    cdef const int64_t[::1] user_cells = layout.user_cells
+    cdef const int64_t[::1] item_cells = layout.item_cells
+    cdef const uint64_t[::1] keys = table.keys
+    cdef const uint16_t[::1] codes = table.codes
+    cdef int shift = table.shift
+    cdef uint16_t[:, ::1] pairs = out.pairs
+    cdef uint8_t[::1] codes8 = out.codes8
+    cdef uint16_t[::1] codes16 = out.codes16
+    cdef floating[::1] out_values = out.values
     cdef floating[::1] out_weights = out.weights
+    cdef bint is_raw = out_values.shape[0] > 0, is_short = codes8.shape[0] > 0
+    cdef bint is_weighted = weights.shape[0] > 0
     cdef Py_ssize_t t
-    cdef int32_t tile
-    cdef int64_t to
+    cdef int64_t cell, to
+    cdef uint16_t code
     with nogil:
         for t in range(user_rows.shape[0]):
-            tile = numbers[user_ranges[user_rows[t]], item_ranges[item_rows[t]]]
-            to = cursor[tile]
-            cursor[tile] = to + 1
-            prefetch(&out_user_positions[to] + AHEAD)
-            prefetch(&out_item_positions[to] + AHEAD)
-            prefetch(&out_values[to] + AHEAD)
-            out_user_positions[to] = user_positions[user_rows[t]]
-            out_item_positions[to] = item_positions[item_rows[t]]
-            out_values[to] = values[t]
-            if weights.shape[0]:
+            cell = user_cells[user_rows[t]] + item_cells[item_rows[t]]
+            to = cursor[cell >> 32]
+            cursor[cell >> 32] = to + 1
+            # Processors do not prefetch as many streams as there are tiles.
+            prefetch(<const char *>&pairs[to, 0] + LINE)
+            pairs[to, 0] = <uint16_t>(cell >> 16)
+            pairs[to, 1] = <uint16_t>cell
+            if is_raw:
+                prefetch(<const char *>&out_values[to] + LINE)
+                out_values[to] = values[t]
+            else:
+                code = codes[find_slot(&keys[0], keys.shape[0], shift, key_of(values[t]))]
+                if is_short:
+                    prefetch(<const char *>&codes8[to] + LINE)
+                    codes8[to] = <uint8_t>code
+                else:
+                    prefetch(<const char *>&codes16[to] + LINE)
+                    codes16[to] = code
+            if is_weighted:
                 out_weights[to] = weights[t]
 
 
@@ -75,75 +81,91 @@ cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:
     return x ^ (x >> (n_bits // 2))
 
 
-cdef inline Py_ssize_t sort_keys(uint64_t[:, ::1] keys, int32_t[:, ::1] origins, Py_ssize_t size,
-                                 int n_bits) noexcept nogil:
-    """Sort keys[0], and origins[0] with them; return which row, 0 or 1, has the result.
-
-    A stable least-significant-digit radix sort.
-    """
-    cdef Py_ssize_t t, source = 0, turn, shift, digit
-    cdef int64_t total, here
-    cdef int64_t[N_DIGITS] bucket
-    for turn in range((n_bits + DIGIT_BITS - 1) // DIGIT_BITS):
-        shift = turn * DIGIT_BITS
-        for digit in range(N_DIGITS):
-            bucket[digit] = 0
-        for t in range(size):
-            bucket[(keys[source, t] >> shift) & (N_DIGITS - 1)] += 1
-        total = 0
-        for digit in range(N_DIGITS):
-            here = bucket[digit]
-            bucket[digit] = total
-            total += here
-        for t in range(size):
-            digit = (keys[source, t] >> shift) & (N_DIGITS - 1)
-            keys[1 - source, bucket[digit]] = keys[source, t]
-            origins[1 - source, bucket[digit]] = origins[source, t]
-            bucket[digit] += 1
-        source = 1 - source
-    return source
+cdef inline void sort_records(uint64_t *records, uint64_t *out, int32_t *buckets, Py_ssize_t size,
+                              Py_ssize_t n_buckets, int shift) noexcept nogil:
+    """Sort records into `out`, by the bits from `shift` on into buckets, then by insertion."""
+    cdef Py_ssize_t t, k, bucket
+    cdef int32_t total = 0, here
+    cdef uint64_t record
+    for bucket in range(n_buckets):
+        buckets[bucket] = 0
+    for t in range(size):
+        buckets[records[t] >> shift] += 1
+    for bucket in range(n_buckets):
+        here = buckets[bucket]
+        buckets[bucket] = total
+        total += here
+    for t in range(size):
+        bucket = records[t] >> shift
+        out[buckets[bucket]] = records[t]
+        buckets[bucket] += 1
+    for t in range(1, size):
+        record = out[t]
+        k = t
+        while k > 0 and out[k - 1] > record:
+            out[k] = out[k - 1]
+            k -= 1
+        out[k] = record
 
 
-def shuffle(int32_t[::1] user_positions, int32_t[::1] item_positions, floating[::1] values,
-            floating[::1] weights, tiles, Py_ssize_t begin, Py_ssize_t end, scratch):
+def shuffle(floating[::1] values, floating[::1] weights, out, tiles, Py_ssize_t begin,
+            Py_ssize_t end, scratch):
     """Order the ratings of the tiles from begin to end by a hash of their positions, in place.
 
     The hash has no collisions, so only ratings of the same pair have equal keys; these stay in
-    order. `weights` may be empty. The tiles have the start of each, its first positions, its number
-    of items, and the number of bits of the hash: `starts`, `first_user_positions`,
-    `first_item_positions`, `n_items` and `n_bits`. Scratch has `keys`, `origins`, `rows` and
-    `values`, two rows each, as long as the largest tile.
+    order. The arrays are those of `scatter`. The tiles have the start of each, its number of items,
+    and the number of bits of the hash, at most 32: `starts`, `n_items` and `n_bits`. Scratch has
+    `records`, two rows, `pairs`, `codes`, `values` and `weights`, as long as the largest tile, and
+    `buckets`, as long as the next power of two above that.
     """
     cdef const int64_t[::1] starts = tiles.starts
-    cdef const int32_t[::1] first_user_positions = tiles.first_user_positions
-    cdef const int32_t[::1] first_item_positions = tiles.first_item_positions
     cdef const int32_t[::1] n_items = tiles.n_items
     cdef int n_bits = tiles.n_bits
-    cdef uint64_t[:, ::1] keys = scratch.keys
-    cdef int32_t[:, ::1] origins = scratch.origins
-    cdef int32_t[:, ::1] old_rows = scratch.rows
-    cdef floating[:, ::1] old_values = scratch.values
-    cdef Py_ssize_t k, t, size, start, sorted_row
+    cdef uint16_t[:, ::1] pairs = out.pairs
+    cdef uint8_t[::1] codes8 = out.codes8
+    cdef uint16_t[::1] codes16 = out.codes16
+    cdef uint64_t[:, ::1] records = scratch.records
+    cdef int32_t[::1] buckets = scratch.buckets
+    cdef uint16_t[:, ::1] old_pairs = scratch.pairs
+    cdef uint16_t[::1] old_codes = scratch.codes
+    cdef floating[::1] old_values = scratch.values
+    cdef floating[::1] old_weights = scratch.weights
+    cdef bint is_raw = values.shape[0] > 0, is_short = codes8.shape[0] > 0
+    cdef bint is_weighted = weights.shape[0] > 0
+    cdef Py_ssize_t k, t, start, size
+    cdef int bucket_bits
     cdef uint64_t cell
+    cdef uint32_t origin
     with nogil:
         for k in range(begin, end):
             start = starts[k]
             size = starts[k + 1] - start
+            bucket_bits = 0
+            while bucket_bits < n_bits and size >> bucket_bits:
+                bucket_bits += 1
             for t in range(size):
-                old_rows[0, t] = user_positions[start + t]
-                old_rows[1, t] = item_positions[start + t]
-                old_values[0, t] = values[start + t]
-                if weights.shape[0]:
-                    old_values[1, t] = weights[start + t]
-                cell = <uint64_t>(user_positions[start + t] - first_user_positions[k])
-                cell *= <uint64_t>n_items[k]
-                cell += <uint64_t>(item_positions[start + t] - first_item_positions[k])
-                keys[0, t] = mix(cell, n_bits)
-                origins[0, t] = <int32_t>t
-            sorted_row = sort_keys(keys, origins, size, n_bits)
+                cell = <uint64_t>pairs[start + t, 0] * <uint64_t>n_items[k]
+                cell += pairs[start + t, 1]
+                records[0, t] = mix(cell, n_bits) << 32 | <uint64_t>t
+                old_pairs[t, 0] = pairs[start + t, 0]
+                old_pairs[t, 1] = pairs[start + t, 1]
+                if is_raw:
+                    old_values[t] = values[start + t]
+                else:
+                    old_codes[t] = codes8[start + t] if is_short else codes16[start + t]
+                if is_weighted:
+                    old_weights[t] = weights[start + t]
+            sort_records(&records[0, 0], &records[1, 0], &buckets[0], size,
+                         <Py_ssize_t>1 << bucket_bits, 32 + n_bits - bucket_bits)
             for t in range(size):
-                user_positions[start + t] = old_rows[0, origins[sorted_row, t]]
-                item_positions[start + t] = old_rows[1, origins[sorted_row, t]]
-                values[start + t] = old_values[0, origins[sorted_row, t]]
-                if weights.shape[0]:
-                    weights[start + t] = old_values[1, origins[sorted_row, t]]
+                origin = <uint32_t>records[1, t]
+                pairs[start + t, 0] = old_pairs[origin, 0]
+                pairs[start + t, 1] = old_pairs[origin, 1]
+                if is_raw:
+                    values[start + t] = old_values[origin]
+                elif is_short:
+                    codes8[start + t] = <uint8_t>old_codes[origin]
+                else:
+                    codes16[start + t] = old_codes[origin]
+                if is_weighted:
+                    weights[start + t] = old_weights[origin]
