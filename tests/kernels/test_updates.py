@@ -179,7 +179,7 @@ def test_ratings_are_the_same_in_tiles_and_as_codes(dtype: str, packing: Any) ->
         levels = np.random.default_rng(0).standard_normal(n_levels).astype(dtype)
         columns[2] = np.resize(levels, 600)
     given = {name: each for name, each in packing.items() if name != "n_levels"}
-    packed = pack(*columns, **given)
+    packed: PackedRatings = pack(*columns, **given)
     assert (len(packed.codes8) > 0, len(packed.codes16) > 0) == (n_levels == 5, n_levels == 300)
     training = Training(**rates_of_rows(13, 23, 31))
     for train in (train_both, train_general_both):
@@ -232,7 +232,8 @@ def train_general_both(
     accumulators = [np.tile([float(n_factors), 1.0], (len(rows), 1)) for rows in state[:2]]
     compiled: Any = [array.astype(dtype) for array in (*state, *accumulators)]
     specified: Any = [array.astype(np.float64) for array in (*state, *accumulators)]
-    packed = pack(*columns, weights, **packing)
+    users, items, ratings = columns
+    packed = pack(users, items, ratings, weights, **packing)
     tiles = 0, len(packed.tile_starts) - 1
     for _ in range(n_epochs):
         constants = training.constants(compiled)

@@ -138,7 +138,8 @@ def _block_updater(
         arrays = state.P, state.Q, *biases, *constants, *accumulators
 
         def update_general(block: int) -> float:
-            return dispatch.general.train(ratings, *tiles[block : block + 2], *arrays, rule)
+            first, end = tiles[block : block + 2]
+            return dispatch.general.train(ratings, first, end, *arrays, rule)
 
         yield update_general
         return
@@ -150,9 +151,10 @@ def _block_updater(
 
     def update(block: int) -> float:
         rows = state.P, state.Q, users, items
-        ratios = user_ratio, item_ratio
-        block_tiles = tiles[block : block + 2]
-        return dispatch.plain.train(ratings, *block_tiles, *rows, *ratios, settings.rule.fit_bias)
+        first, end = tiles[block : block + 2]
+        return dispatch.plain.train(
+            ratings, first, end, *rows, user_ratio, item_ratio, settings.rule.fit_bias
+        )
 
     yield update
     state.user_bias[:], state.item_bias[:] = users[:, 0], items[:, 0]

@@ -80,7 +80,7 @@ def _merge(tables: list[tuple[NDArray[np.uint64], Doubles]]) -> tuple[Doubles, D
     """Return the levels of some tables, ascending, and their counts."""
     keys, counts = (np.concatenate(arrays) for arrays in zip(*tables, strict=True))
     levels, index = np.unique(keys.view(np.float64), return_inverse=True)
-    return levels, np.bincount(index, counts)
+    return levels, np.bincount(index, counts).astype(np.float64, copy=False)
 
 
 def _count(values: Floats, max_levels: int) -> tuple[NDArray[np.uint64], Doubles] | None:

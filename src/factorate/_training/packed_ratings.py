@@ -110,13 +110,19 @@ def unpack(ratings: PackedRatings, begin: int, end: int) -> Unpacked:
     starts = ratings.tile_starts
     first, stop = (int(np.searchsorted(starts[1:-1], at, "right")) for at in (begin, end))
     tiles = slice(first, stop + 1)
-    sizes = np.diff(np.clip(starts[first : stop + 2], begin, end))
-    sides = []
-    for side, positions in enumerate((ratings.first_user_positions, ratings.first_item_positions)):
-        unpacked = np.repeat(positions[tiles], sizes)
-        unpacked += ratings.pairs[begin:end, side].astype(np.int32)
-        sides.append(unpacked)
-    return Unpacked(*sides, _decode(ratings, begin, end))
+    edges = np.clip(starts[first : stop + 2], begin, end)
+    sizes = edges[1:] - edges[:-1]
+
+    def positions(firsts: Rows, side: int) -> Rows:
+        out = np.repeat(firsts[tiles], sizes)
+        out += ratings.pairs[begin:end, side].astype(np.int32)
+        return out
+
+    return Unpacked(
+        user_positions=positions(ratings.first_user_positions, 0),
+        item_positions=positions(ratings.first_item_positions, 1),
+        values=_decode(ratings, begin, end),
+    )
 
 
 def chunks(ratings: PackedRatings, begin: int = 0, end: int | None = None) -> Iterator[slice]:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
 MAX_TILE_ROWS = 1 << 16  # positions in a tile have 16 bits
+TASKS_PER_CHUNK = 4  # so that threads end at about the same time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,6 @@ def make_schedule(
     )
     tiles = _make_tiles(user_side, item_side)
     packed = _group_by_tile(ratings, weights, levels, tiles, workers=workers, n_chunks=n_chunks)
-    _shuffle_tiles(packed, tiles, workers=workers, n_chunks=n_chunks)
     user_counts, item_counts = (
         of_side[side.order].astype(np.float64)
         for of_side, side in zip(counts, (user_side, item_side), strict=True)
@@ -236,31 +236,41 @@ class _Tiles:
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """Numbers whose sum tells the tile and the positions of a rating: see the kernel."""
+    """Numbers whose sum tells the group and the positions of a rating: see the kernel."""
 
     user_cells: Offsets
     item_cells: Offsets
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Groups:
+    """Ratings are sorted into groups of tiles first, and each group into its tiles: see the kernel.
+
+    There are far fewer groups than tiles, so fewer cache lines are written to at the same time.
+    """
+
+    starts: Offsets
+    first_tiles: Offsets
+    first_user_positions: Rows
+    first_item_positions: Rows
+    n_item_ranges: Rows
+    user_positions: NDArray[np.uint32]
+    item_positions: NDArray[np.uint32]
+    n_items: Rows
+    n_bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Scratch:
-    """Working memory to shuffle the ratings of a tile."""
+    """Working memory to sort the ratings of a group into tiles."""
 
     records: NDArray[np.uint64]
     buckets: NDArray[np.int32]
+    cursor: Offsets
     pairs: NDArray[np.uint16]
     codes: NDArray[np.uint16]
     values: Floats
     weights: Floats
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TileBounds:
-    """First rating of each tile, its number of items, and the number of bits of its hash."""
-
-    starts: Offsets
-    n_items: Rows
-    n_bits: int
 
 
 def _count_rows(
@@ -313,13 +323,6 @@ def _count_tile_rows(n_ratings: int, n_rated: tuple[int, int], row_bytes: int, s
     in_cache = sizes.tile_bytes // 2 // row_bytes
     dense_enough = (sizes.tile_ratings * n_rated[0] * n_rated[1] / n_ratings) ** 0.5
     return max(1, min(MAX_TILE_ROWS, max(in_cache, int(dense_enough))))
-
-
-def _cut(counts: Offsets, n_bands: int) -> Offsets:
-    """Return the edges of at most `n_bands` non-empty ranges with nearly equal counts."""
-    total = np.cumsum(counts)
-    inner = np.searchsorted(total, total[-1] * np.arange(1, n_bands) / n_bands) + 1
-    return np.unique(np.concatenate([[0], inner, [len(counts)]])).astype(np.int64)
 
 
 def _cut(counts: Offsets, n_bands: int) -> Offsets:
@@ -389,15 +392,33 @@ def _make_tiles(user_side: _Side, item_side: _Side) -> _Tiles:
     )
 
 
-def _make_cells(side: _Side, stride: int, shift: int) -> Offsets:
-    """Return the cell of each row: see the kernel. Ranges count `stride` tiles each."""
-    ranges, firsts = np.arange(side.n_ranges), side.edges[:-1]
-    base = (ranges * stride << 32) - (firsts << shift)
-    of_positions = np.repeat(base, np.diff(side.edges))
+def _group_blocks(user_side: _Side, item_side: _Side) -> bool:
+    """Return whether groups can be blocks, whose positions must have 16 bits, or are tiles."""
+    bands = user_side.bands, item_side.bands
+    return all(int(np.diff(edges).max()) <= MAX_TILE_ROWS for edges in bands)
+
+
+def _group_edges(side: _Side, by_block: bool) -> Offsets:
+    return side.bands if by_block else side.edges
+
+
+def _make_cells(side: _Side, edges: Offsets, stride: int, shift: int) -> Offsets:
+    """Return the cell of each row: see the kernel. Groups have these edges and a stride."""
+    base = (np.arange(len(edges) - 1) * stride << 32) - (edges[:-1] << shift)
+    of_positions = np.repeat(base, np.diff(edges))
     of_positions += np.arange(len(side.order)) << shift
     cells = np.zeros(side.n_rows, np.int64)
     cells[side.order.astype(np.intp)] = of_positions
     return cells
+
+
+def _local_positions(side: _Side, by_block: bool) -> NDArray[np.uint32]:
+    """Return the positions in tiles, plus 2**16 times the number of the tile range in its group."""
+    numbers = np.arange(side.n_ranges)
+    numbers -= np.repeat(side.band_ranges[:-1], np.diff(side.band_ranges)) if by_block else numbers
+    local = np.repeat((numbers << 16) - side.edges[:-1], np.diff(side.edges))
+    local += np.arange(len(local))
+    return local.astype(np.uint32)
 
 
 def _group_by_tile(
@@ -409,32 +430,36 @@ def _group_by_tile(
     workers: Workers,
     n_chunks: int,
 ) -> PackedRatings:
-    """Write the ratings tile by tile, in the order of the input within each.
+    """Write the ratings tile by tile, each in random order.
 
     Each chunk of the input has its own counts, from which it computes where its ratings go in each
-    tile. The number of chunks therefore does not affect the result.
+    group. The number of chunks therefore does not affect the result.
     """
     n, dtype = len(ratings.values), ratings.values.dtype
     user_side, item_side = tiles.user_side, tiles.item_side
+    by_block = _group_blocks(user_side, item_side)
+    user_edges, item_edges = (_group_edges(side, by_block) for side in (user_side, item_side))
+    n_groups = len(user_edges) - 1, len(item_edges) - 1
     layout = _Layout(
-        user_cells=_make_cells(user_side, item_side.n_ranges, 16),
-        item_cells=_make_cells(item_side, 1, 0),
+        user_cells=_make_cells(user_side, user_edges, n_groups[1], 16),
+        item_cells=_make_cells(item_side, item_edges, 1, 0),
     )
+    order = np.arange(n_groups[0] * n_groups[1]) if by_block else tiles.crossing
     spans = [slice(*ends) for ends in itertools.pairwise(_chunk_edges(n, n_chunks))]
-    counts = np.zeros((n_chunks, len(tiles.crossing)), np.int64)
+    counts = np.zeros((n_chunks, len(order)), np.int64)
 
     def count_chunk(chunk: int) -> None:
         span = spans[chunk]
         tile_kernel.count(ratings.user_rows[span], ratings.item_rows[span], layout, counts[chunk])
 
     workers.map(count_chunk, range(n_chunks))
-    tile_starts = np.zeros(len(tiles.crossing) + 1, np.int64)
-    np.cumsum(counts.sum(axis=0)[tiles.crossing], out=tile_starts[1:])
-    cursors, cursor = np.empty_like(counts), tile_starts[:-1].copy()
+    starts = np.zeros(len(order) + 1, np.int64)
+    np.cumsum(counts.sum(axis=0)[order], out=starts[1:])
+    cursors, cursor = np.empty_like(counts), starts[:-1].copy()
     for chunk in range(n_chunks):
-        cursors[chunk][tiles.crossing] = cursor
-        cursor += counts[chunk][tiles.crossing]
-    n_levels = len(levels.levels)
+        cursors[chunk][order] = cursor
+        cursor += counts[chunk][order]
+    n_levels, n_tiles = len(levels.levels), len(tiles.crossing)
     given_weights = np.empty(0, dtype) if weights is None else weights
     packed = PackedRatings(
         pairs=np.zeros((n + LOOKAHEAD, 2), np.uint16),
@@ -443,7 +468,7 @@ def _group_by_tile(
         levels=levels.levels,
         values=np.empty(0 if n_levels else n, dtype),
         weights=np.empty_like(given_weights),
-        tile_starts=tile_starts,
+        tile_starts=np.full(n_tiles + 1, n),
         first_user_positions=_first_positions(user_side, tiles.user_range),
         first_item_positions=_first_positions(item_side, tiles.item_range),
     )
@@ -455,6 +480,21 @@ def _group_by_tile(
         tile_kernel.scatter(*rows, *given, layout, levels, cursors[chunk], packed)
 
     workers.map(write_chunk, range(n_chunks))
+    first_tiles = tiles.first_of_block if by_block else np.arange(n_tiles + 1)
+    n_ranges = np.diff(item_side.band_ranges) if by_block else np.ones(n_groups[1], np.int64)
+    n_users, n_items = np.diff(user_side.edges), np.diff(item_side.edges)
+    groups = _Groups(
+        starts=starts,
+        first_tiles=first_tiles,
+        first_user_positions=packed.first_user_positions[first_tiles],
+        first_item_positions=packed.first_item_positions[first_tiles],
+        n_item_ranges=np.tile(n_ranges, n_groups[0]).astype(np.int32),
+        user_positions=_local_positions(user_side, by_block),
+        item_positions=_local_positions(item_side, by_block),
+        n_items=n_items[tiles.item_range].astype(np.int32),
+        n_bits=max(2, (int(n_users.max()) * int(n_items.max()) - 1).bit_length()),
+    )
+    _arrange_groups(packed, groups, workers=workers, n_chunks=n_chunks)
     return packed
 
 
@@ -463,34 +503,32 @@ def _first_positions(side: _Side, ranges: NDArray[np.intp]) -> Rows:
     return np.append(side.edges[ranges], 0).astype(np.int32)
 
 
-def _shuffle_tiles(
-    packed: PackedRatings, tiles: _Tiles, *, workers: Workers, n_chunks: int
+def _arrange_groups(
+    packed: PackedRatings, groups: _Groups, *, workers: Workers, n_chunks: int
 ) -> None:
-    """Shuffle the ratings of each tile, by a hash of their positions."""
-    starts, dtype = packed.tile_starts, packed.dtype
-    n_users, n_items = np.diff(tiles.user_side.edges), np.diff(tiles.item_side.edges)
-    bounds = _TileBounds(
-        starts=starts,
-        n_items=n_items[tiles.item_range].astype(np.int32),
-        n_bits=max(2, (int(n_users.max()) * int(n_items.max()) - 1).bit_length()),
-    )
+    """Sort the ratings of each group into its tiles, and shuffle each tile."""
+    starts, dtype = groups.starts, packed.dtype
+    n_tasks = 1 if n_chunks == 1 else TASKS_PER_CHUNK * n_chunks
+    ends = np.searchsorted(starts, _chunk_edges(packed.n_ratings, n_tasks))
+    ends[-1] = len(starts) - 1
 
-    def shuffle(chunk: tuple[int, int]) -> None:
-        begin, end = chunk
-        largest = int(np.diff(starts[begin : end + 1]).max(initial=0))
+    def arrange(ends: tuple[int, int]) -> None:
+        begin, end = ends
+        if begin == end:
+            return
+        largest = int(np.diff(starts[begin : end + 1]).max())
         scratch = _Scratch(
             records=np.empty((2, largest), np.uint64),
-            buckets=np.empty(1 << largest.bit_length(), np.int32),
+            buckets=np.empty(1 << tile_kernel.MAX_DIGIT_BITS, np.int32),
+            cursor=np.empty(int(np.diff(groups.first_tiles[begin : end + 1]).max()), np.int64),
             pairs=np.empty((largest, 2), np.uint16),
             codes=np.empty(0 if len(packed.values) else largest, np.uint16),
             values=np.empty(largest if len(packed.values) else 0, dtype),
             weights=np.empty(largest if len(packed.weights) else 0, dtype),
         )
-        tile_kernel.shuffle(packed.values, packed.weights, packed, bounds, begin, end, scratch)
+        tile_kernel.arrange(packed.values, packed.weights, packed, groups, begin, end, scratch)
 
-    ends = np.searchsorted(starts, _chunk_edges(packed.n_ratings, n_chunks))
-    ends[-1] = len(starts) - 1
-    workers.map(shuffle, itertools.pairwise(ends.tolist()))
+    workers.map(arrange, itertools.pairwise(ends.tolist()))
 
 
 def _sum_weights(packed: PackedRatings, n_users: int, n_items: int) -> tuple[Doubles, Doubles]:

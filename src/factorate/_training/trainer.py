@@ -256,8 +256,8 @@ class Trainer:
         """Return the squared error of the current state."""
         factors, ratings, squared = view_factors(self._state), self._schedule.ratings, 0.0
         for chunk in chunks(ratings):
-            *positions, values = unpack(ratings, chunk.start, chunk.stop)
-            error = predict(factors, *positions, self._settings.n_threads).astype(np.float64)
+            users, items, values = unpack(ratings, chunk.start, chunk.stop)
+            error = predict(factors, users, items, self._settings.n_threads).astype(np.float64)
             error -= values.astype(np.float64)
             with np.errstate(over="ignore"):
                 squared += dot(error, error)
