@@ -17,6 +17,7 @@ import numpy as np
 
 from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
+from factorate._fitted.fold_in_fixed_order import can_solve, solve_in_fixed_order
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings, replace_unknown
 from factorate._fitted.fold_in_training import solve_by_training
 from factorate._fitted.put_rows import extend, put_rows
@@ -47,7 +48,7 @@ def add_rows(
     side: str,
     settings: Settings,
     *,
-    by_training: bool = False,
+    without_blas: bool = False,
 ) -> FittedState:
     """Return a fitted state with the users (or items) of more ratings; other rows do not change.
 
@@ -62,9 +63,9 @@ def add_rows(
         The side whose factors are computed. Rows that `fitted` already has are replaced.
     settings : Settings
         Settings of the training.
-    by_training : bool, default=False
-        Whether to train the factors even if they have a closed form, whose rounding depends on the
-        BLAS.
+    without_blas : bool, default=False
+        Whether the rounding must not depend on the BLAS. Factors with a closed form are then
+        trained if the ratings are many.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def add_rows(
         values=ratings.values,
         n_rows=len(new_rows),
     )
-    computed = _compute(fitted.factors, row_ratings, side, settings, by_training=by_training)
+    computed = _compute(fitted.factors, row_ratings, side, settings, without_blas=without_blas)
     n_users, n_items = len(ratings.user_index.ids), len(ratings.item_index.ids)
     seen = fitted.seen
     if seen is not None:
@@ -160,7 +161,7 @@ def svdpp_terms(user_rows: Rows, item_rows: Rows, n_rows: int, svdpp: Floats) ->
 
 
 def _compute(
-    factors: Factors, ratings: RowRatings, side: str, settings: Settings, *, by_training: bool
+    factors: Factors, ratings: RowRatings, side: str, settings: Settings, *, without_blas: bool
 ) -> tuple[Floats, Floats]:
     """Return the factors and bias of each row of `ratings`, where other rows may be −1."""
     from_items = side == "user"
@@ -187,8 +188,10 @@ def _compute(
     own: Floats
     bias: Floats
     has_closed_form = rule.loss == "squared" and not rule.nonnegative and not any(settings.l1)
-    if has_closed_form and not by_training:
+    if has_closed_form and not without_blas:
         own, bias = solve_exactly(fixed, ratings, penalty)
+    elif has_closed_form and can_solve(fixed, ratings, penalty):
+        own, bias = solve_in_fixed_order(fixed, ratings, penalty)
     else:
         own, bias = solve_by_training(
             fixed, ratings, side, dataclasses.replace(settings, rates=rates)

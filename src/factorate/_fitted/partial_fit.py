@@ -142,7 +142,7 @@ def _fold_in_new(
     is_new = (ratings.user_rows if side == "user" else ratings.item_rows) >= n_old
     if not is_new.any():
         return state
-    return add_rows(state, select_ratings(ratings, is_new), side, settings, by_training=True)
+    return add_rows(state, select_ratings(ratings, is_new), side, settings, without_blas=True)
 
 
 def _check_settings(parameters: Parameters, old: FittedState, n_partial_fits: int) -> Settings:
