@@ -30,6 +30,7 @@ from factorate.metrics.baselines import baseline_errors
 if TYPE_CHECKING:
     import inspect
     import os
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -227,7 +228,7 @@ class FactorModel(sklearn_protocol.Estimator):
         return "_fitted" in vars(self)
 
     @classmethod
-    def _parameters(cls) -> dict[str, inspect.Parameter]:
+    def _parameters(cls) -> Mapping[str, inspect.Parameter]:
         return sklearn_protocol.constructor_parameters(cls)
 
     def _training_parameters(self) -> dict[str, Any]:

@@ -131,15 +131,18 @@ def add_seen(
 
 def _insert(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     """Insert a few pairs; only these are sorted."""
-    more = find_seen(users, items, n_users, n_items)
-    users, items = _users(more), more.items
     n_before = len(seen.starts) - 1
+    keys = np.unique(users.astype(np.int64) * n_items + items)
+    users, items = (rows.astype(np.int32) for rows in np.divmod(keys, n_items))
     old = users < n_before
     where, found = np.full(len(users), len(seen.items)), np.zeros(len(users), np.bool)
     where[old], found[old] = _find(seen, users[old], items[old])
-    counts = np.bincount(users[~found], minlength=n_users)
-    counts[:n_before] += np.diff(seen.starts)
-    return Seen(_starts(counts), np.insert(seen.items, where[~found], items[~found]))
+    if n_users == n_before and found.all():
+        return seen
+    starts = np.full(n_users + 1, len(seen.items))
+    starts[: n_before + 1] = seen.starts
+    starts[1:] += np.cumsum(np.bincount(users[~found], minlength=n_users))
+    return Seen(starts, np.insert(seen.items, where[~found], items[~found]))
 
 
 def _users(seen: Seen) -> Rows:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from factorate._utils.types import Flags, Floats, Rows
 
@@ -59,6 +63,20 @@ class Factors:
         """Restore a pickled object, with read-only arrays."""
         vars(self).update(state)
         self.__post_init__()
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The sizes of the largest parameters of each kind, or upper bounds of them."""
+        return _sizes_of(self)
+
+
+class Sizes(NamedTuple):
+    """The absolute value of the largest parameter of each kind."""
+
+    user_factors: float
+    item_factors: float
+    user_bias: float
+    item_bias: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,25 +167,45 @@ def require_factors(rows: Floats, what: str) -> Floats:
     return rows
 
 
+def replace_rows(
+    old: Factors, arrays: Mapping[str, Floats], users: NDArray[Any], items: NDArray[Any]
+) -> Factors:
+    """Return factors with new arrays, in which only some rows differ from the old or are added.
+
+    Parameters
+    ----------
+    old : Factors
+        The old parameters.
+    arrays : mapping of str to ndarray
+        The four arrays of factors and biases by name.
+    users, items : ndarray
+        The rows that differ, from which `Factors.sizes` is computed.
+    """
+    new = replace(old, **arrays)
+    changed = replace(
+        new,
+        user_factors=new.user_factors.take(users, axis=0),
+        item_factors=new.item_factors.take(items, axis=0),
+        user_bias=new.user_bias.take(users),
+        item_bias=new.item_bias.take(items),
+    )
+    vars(new)["sizes"] = Sizes(*np.maximum(old.sizes, _sizes_of(changed)).tolist())
+    return new
+
+
 def check_predictions(factors: Factors) -> None:
     """Raise DivergenceError if the prediction of some pair may be too large for the dtype.
 
     A dot product is at most the product of the norms, and K times that of the largest factors.
     """
     largest = float(np.finfo(factors.user_factors.dtype).max)
-    user, item, user_bias, item_bias = (
-        max(float(array.max(initial=0)), -float(array.min(initial=0)))
-        for array in (
-            factors.user_factors,
-            factors.item_factors,
-            factors.user_bias,
-            factors.item_bias,
-        )
-    )
+    user, item, user_bias, item_bias = factors.sizes
     n_factors = factors.user_factors.shape[1]
     biases = abs(factors.mean) + user_bias + item_bias
     if biases + n_factors * user * item <= largest:
         return
+    user, item, user_bias, item_bias = _sizes_of(factors)  # those above may be larger
+    biases = abs(factors.mean) + user_bias + item_bias
     bound = biases + _largest_norm(factors.user_factors) * _largest_norm(factors.item_factors)
     if not bound <= largest:
         raise DivergenceError(
@@ -176,6 +214,13 @@ def check_predictions(factors: Factors) -> None:
             f"for {factors.user_factors.dtype}; divide the ratings by a number, lower the learning "
             f"rate, or use dtype='float64'"
         )
+
+
+def _sizes_of(factors: Factors) -> Sizes:
+    arrays = factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias
+    return Sizes(
+        *(max(float(array.max(initial=0)), -float(array.min(initial=0))) for array in arrays)
+    )
 
 
 def _largest_norm(rows: Floats) -> float:
