@@ -77,13 +77,18 @@ def check_count(name: str, value: object, minimum: int, maximum: int | None = No
     ValueError
         If it is out of bounds.
     """
-    bound = f"≥ {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
+        bound = _integer_bound(minimum, maximum)
         raise TypeError(f"{name} is {value!r}; expected an integer {bound}")
     number = int(value)
     if number < minimum or (maximum is not None and number > maximum):
+        bound = _integer_bound(minimum, maximum)
         raise ValueError(f"{name} is {value}; expected an integer {bound}")
     return number
+
+
+def _integer_bound(minimum: int, maximum: int | None) -> str:
+    return f"≥ {minimum}" if maximum is None else f"from {minimum} to {maximum}"
 
 
 def check_number(
@@ -116,18 +121,26 @@ def check_number(
     ValueError
         If it is not finite or out of bounds.
     """
-    bound = f" > {above}" if above is not None else "" if minimum is None else f" ≥ {minimum}"
-    bound += "" if below == math.inf else f" and < {below}"
-    if isinstance(value, bool) or not isinstance(value, Real):
+    is_number = type(value) in (float, int) or (
+        isinstance(value, Real) and not isinstance(value, bool)
+    )
+    if not is_number:
+        bound = _number_bound(minimum, above, below)
         raise TypeError(f"{name} is {value!r}; expected a finite number{bound}")
     try:
-        number = float(value)
+        number = float(value)  # type: ignore[arg-type]
     except OverflowError:
         number = math.inf
     too_low = number <= above if above is not None else minimum is not None and number < minimum
     if not math.isfinite(number) or too_low or number >= below:
+        bound = _number_bound(minimum, above, below)
         raise ValueError(f"{name} is {value}; expected a finite number{bound}")
     return number
+
+
+def _number_bound(minimum: float | None, above: float | None, below: float) -> str:
+    bound = f" > {above}" if above is not None else "" if minimum is None else f" ≥ {minimum}"
+    return bound + ("" if below == math.inf else f" and < {below}")
 
 
 def check_flag(name: str, value: object) -> bool:
