@@ -16,7 +16,6 @@ from factorate._input.ratings import read_further
 from factorate._input.unknown_ids import IN_RATINGS, Policy, warn_unknown
 from factorate._input.wide import as_wide
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
-from factorate._serving.html_repr import html_repr
 from factorate._serving.probabilities import check_logistic, probabilities
 from factorate._training.losses import TWO_VALUED
 from factorate._training.settings import check_columns, check_settings, draw_seed
@@ -121,6 +120,8 @@ class FactorModel(sklearn_protocol.Estimator):
         """Show the model in a notebook, unless scikit-learn is set to show text."""
         if not sklearn_protocol.shows_html():
             return None
+        from factorate._serving.html_repr import html_repr  # only notebooks need it
+
         changed = sklearn_protocol.changed_parameters(self)
         fitted: FittedState | None = vars(self).get("_fitted")
         return html_repr(type(self).__name__, self.get_params(), changed, fitted)

@@ -74,7 +74,8 @@ def fit(
     old : FittedState or None
         The state to continue from if ``warm_start`` is True.
     store : callable
-        Called once with the new state; not called if training is interrupted in the first epoch.
+        Called with the new state, twice if it is interrupted; not called if training is interrupted
+        in the first epoch.
 
     Raises
     ------
@@ -182,12 +183,12 @@ def train(
     try:
         with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
             trainer.run_epochs((*callbacks, *bar))
-    except KeyboardInterrupt:
+        store_result()
+    except KeyboardInterrupt:  # also one that ends `store_result`, which can be called again
         if trainer.history:
             with suppress(DivergenceError):
                 run_to_the_end(store_result)
         raise
-    run_to_the_end(store_result)
 
 
 def _history_columns(epochs: Sequence[Epoch]) -> dict[str, NDArray[Any]]:

@@ -25,7 +25,7 @@ from factorate._fitted.seen import Seen, add_seen
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._training import losses
-from factorate._training.factors import check_predictions
+from factorate._training.factors import check_predictions, replace_rows
 from factorate._training.per_kind import PerKind
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def user_of_ratings(
     old = fitted.factors
     without_users = dataclasses.replace(
         fitted,
-        factors=dataclasses.replace(
-            old, user_factors=old.user_factors[:0], user_bias=old.user_bias[:0]
+        factors=replace_rows(
+            old, {"user_factors": old.user_factors[:0], "user_bias": old.user_bias[:0]}
         ),
         seen=Seen(np.zeros(1, np.int64), np.empty(0, np.int32)),
         progress=(fitted.progress[0][:0], fitted.progress[1]),
@@ -276,14 +276,15 @@ def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> Doubles:
 
 def _put(old: Factors, side: str, found: FoldedIn, n_rows: int) -> Factors:
     """Return factors with `n_rows` rows on one side, some of them new."""
-    if side == "user":
-        factors, bias = extend(old.user_factors, n_rows), extend(old.user_bias, n_rows)
-        found.put(factors, bias, side)
-        return dataclasses.replace(old, user_factors=factors, user_bias=bias)
-    factors, bias = extend(old.item_factors, n_rows), extend(old.item_bias, n_rows)
+    names = f"{side}_factors", f"{side}_bias"
+    factors, bias = (extend(getattr(old, name), n_rows) for name in names)
     found.put(factors, bias, side)
-    svdpp = None if old.svdpp is None else extend(old.svdpp, n_rows)
-    return dataclasses.replace(old, item_factors=factors, item_bias=bias, svdpp=svdpp)
+    arrays = dict(zip(names, (factors, bias), strict=True))
+    if side == "user":
+        return replace_rows(old, arrays, users=found.rows)
+    if old.svdpp is not None:
+        arrays["svdpp"] = extend(old.svdpp, n_rows)
+    return replace_rows(old, arrays, items=found.rows)
 
 
 def _put_progress(

@@ -119,7 +119,7 @@ def partial_fit(
         for side, first, of_side in zip(("user", "item"), n_old, progress, strict=True):
             _fold_in_new(factors, arrays, weighted, side, first, settings)
             of_side[first:, 1] = 1.0
-    updated = replace_rows(factors, arrays, changed_users, changed_items)
+    updated = replace_rows(factors, arrays, users=changed_users, items=changed_items)
     check_predictions(updated)
     seen = old.seen
     if seen is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Flags, Offsets, Rows
 
 
+FEW = 8  # pairs
 INSERT_RATIO = 32  # with at least this many old pairs per new one, inserting is faster than sorting
 
 
@@ -225,6 +226,8 @@ def pairs_of(seen: Seen, rows: Rows) -> tuple[Rows, Rows]:
 
 def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
     """Return where each pair is in ``seen.items``, or would be inserted, and if it is there."""
+    if len(users) <= FEW:
+        return _find_few(seen, users, items)
     known = users >= 0
     low = np.where(known, seen.starts.take(users), 0)
     end = np.where(known, seen.starts.take(users + 1), 0)
@@ -238,6 +241,18 @@ def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
     found = low < end
     found[found] = seen.items[low[found]] == items[found]
     return low, found
+
+
+def _find_few(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
+    """Do the same pair by pair, which is faster for a few."""
+    where, found = np.zeros(len(users), np.int64), np.zeros(len(users), np.bool)
+    for pair, (user, item) in enumerate(zip(users.tolist(), items.tolist(), strict=True)):
+        if user >= 0:
+            begin, end = seen.starts[user : user + 2].tolist()
+            entry = begin + int(seen.items[begin:end].searchsorted(np.int32(item)))
+            where[pair] = entry
+            found[pair] = entry < end and seen.items[entry] == item
+    return where, found
 
 
 def _starts(counts: Offsets) -> Offsets:

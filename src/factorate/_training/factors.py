@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Flags, Floats, Rows
 
 
+NO_ROWS: Rows = np.empty(0, np.int32)
 PAIRS_PER_CHUNK = 100_000  # a millisecond of work, enough to make another thread worthwhile
 
 
@@ -67,7 +68,7 @@ class Factors:
     @cached_property
     def sizes(self) -> Sizes:
         """The sizes of the largest parameters of each kind, or upper bounds of them."""
-        return _sizes_of(self)
+        return _sizes_of(self.user_factors, self.item_factors, self.user_bias, self.item_bias)
 
 
 class Sizes(NamedTuple):
@@ -168,28 +169,33 @@ def require_factors(rows: Floats, what: str) -> Floats:
 
 
 def replace_rows(
-    old: Factors, arrays: Mapping[str, Floats], users: NDArray[Any], items: NDArray[Any]
+    old: Factors,
+    arrays: Mapping[str, Floats],
+    *,
+    users: NDArray[Any] = NO_ROWS,
+    items: NDArray[Any] = NO_ROWS,
 ) -> Factors:
-    """Return factors with new arrays, in which only some rows differ from the old or are added.
+    """Return factors with other arrays, of which only some rows are not among the old ones.
+
+    The sizes of the result are computed from these rows and the sizes of `old`.
 
     Parameters
     ----------
     old : Factors
         The old parameters.
     arrays : mapping of str to ndarray
-        The four arrays of factors and biases by name.
+        New arrays by name.
     users, items : ndarray
-        The rows that differ, from which `Factors.sizes` is computed.
+        The rows that are new or differ.
     """
     new = replace(old, **arrays)
-    changed = replace(
-        new,
-        user_factors=new.user_factors.take(users, axis=0),
-        item_factors=new.item_factors.take(items, axis=0),
-        user_bias=new.user_bias.take(users),
-        item_bias=new.item_bias.take(items),
+    changed = (
+        new.user_factors.take(users, axis=0),
+        new.item_factors.take(items, axis=0),
+        new.user_bias.take(users),
+        new.item_bias.take(items),
     )
-    vars(new)["sizes"] = Sizes(*np.maximum(old.sizes, _sizes_of(changed)).tolist())
+    vars(new)["sizes"] = Sizes(*np.maximum(old.sizes, _sizes_of(*changed)).tolist())
     return new
 
 
@@ -204,7 +210,9 @@ def check_predictions(factors: Factors) -> None:
     biases = abs(factors.mean) + user_bias + item_bias
     if biases + n_factors * user * item <= largest:
         return
-    user, item, user_bias, item_bias = _sizes_of(factors)  # those above may be larger
+    user, item, user_bias, item_bias = _sizes_of(  # those above may be larger
+        factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias
+    )
     biases = abs(factors.mean) + user_bias + item_bias
     bound = biases + _largest_norm(factors.user_factors) * _largest_norm(factors.item_factors)
     if not bound <= largest:
@@ -216,8 +224,7 @@ def check_predictions(factors: Factors) -> None:
         )
 
 
-def _sizes_of(factors: Factors) -> Sizes:
-    arrays = factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias
+def _sizes_of(*arrays: Floats) -> Sizes:
     return Sizes(
         *(max(float(array.max(initial=0)), -float(array.min(initial=0))) for array in arrays)
     )
