@@ -200,8 +200,10 @@ def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:
 
 def find_bounds(seen: Seen, rows: Rows) -> tuple[Offsets, Offsets]:
     """Return where the items of each row begin and end in ``seen.items``; nothing for −1."""
-    known = rows >= 0
-    begin, end = (np.where(known, seen.starts.take(rows + offset), 0) for offset in (0, 1))
+    begin, end = seen.starts.take(rows), seen.starts.take(rows + 1)
+    unknown = rows < 0
+    if unknown.any():
+        begin[unknown] = end[unknown] = 0
     return begin, end
 
 

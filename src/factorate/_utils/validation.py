@@ -145,7 +145,7 @@ def _number_bound(minimum: float | None, above: float | None, below: float) -> s
 
 def check_flag(name: str, value: object) -> bool:
     """Return a parameter as a bool; raise TypeError unless it is True or False."""
-    if not isinstance(value, bool | np.bool):
+    if value is not True and value is not False and not isinstance(value, np.bool):
         raise TypeError(f"{name} is {value!r}; expected True or False")
     return bool(value)
 
@@ -165,6 +165,8 @@ def as_sized(values: Any) -> Any:
 
 def check_column(values: object, what: str) -> None:
     """Raise TypeError for objects that are not columns, such as scalars, sets and iterators."""
+    if type(values) in (list, tuple):
+        return  # most columns of few entries
     if isinstance(values, Iterator | Mapping | Set | ValuesView):
         raise TypeError(f"{what} is a {type(values).__name__}; pass a list or an array")
     scalar = isinstance(values, str | bytes) or not hasattr(values, "__len__")
@@ -254,4 +256,6 @@ def check_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
 
 def is_sparse(data: object) -> bool:
     """Return whether an object is a sparse matrix or array of SciPy, without importing SciPy."""
+    if isinstance(data, tuple | list | np.ndarray):
+        return False
     return any(base.__module__.startswith("scipy.sparse") for base in type(data).__mro__)
