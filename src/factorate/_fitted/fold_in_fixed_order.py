@@ -12,7 +12,7 @@ from factorate._kernels import dispatch
 if TYPE_CHECKING:
     from factorate._fitted.fold_in_exact import Penalty
     from factorate._fitted.fold_in_problem import FixedSide, RowRatings
-    from factorate._utils.types import Doubles, Offsets, Rows
+    from factorate._utils.types import Doubles, Offsets
 
 
 MAX_CELLS = 1 << 18  # ratings times parameters, beyond which training takes less time
@@ -70,7 +70,7 @@ def solve_in_fixed_order(
         X[~given] = 0.0
         residuals = np.where(given, regressions.residuals.take(entries), 0.0)
         diagonals = np.stack([regressions.diagonal(penalty, n) for n in counts[rows].tolist()])
-        if size < width:
+        if 2 * size < width:
             solutions[rows, :width] = _solve_dual(X, residuals, diagonals)
         else:
             normal.append((rows, _normal_equations(X, residuals, diagonals)))
@@ -102,20 +102,23 @@ def solve_positive_definite(equations: Doubles) -> Doubles:
     m, n_rows, s = equations.shape
     # Row by row L, whose last row is L⁻¹ y. Entries that are not computed yet are 0.
     lower = np.zeros((m, n_rows, s))
+    vectors, zeros = lower.reshape(-1, s), np.zeros(m * n_rows)
     numbers = np.arange(m * n_rows, dtype=np.int32).reshape(m, n_rows)
     for k in range(s):
+        n_below = n_rows - k
         column = equations[:, k:, k].copy()
         if k:
-            pivots = np.repeat(numbers[:, k], n_rows - k)
-            products = _dot_pairs(lower.reshape(-1, s), pivots, numbers[:, k:].ravel())
-            column -= products.reshape(column.shape)
-        roots = np.repeat(np.sqrt(column[:, 0]), n_rows - k).reshape(column.shape)
-        lower[:, k:, k] = column / roots
+            pairs = numbers[:, k].repeat(n_below), numbers[:, k:].ravel()
+            products = np.empty(m * n_below)
+            dispatch.predict.predict(*pairs, vectors, vectors, zeros, zeros, 0.0, products)
+            column -= products.reshape(m, n_below)
+        column /= np.sqrt(column[:, 0]).repeat(n_below).reshape(m, n_below)
+        lower[:, k:, k] = column
     solution = lower[:, s].copy()
     for k in range(s - 1, -1, -1):
         solution[:, k] /= lower[:, k, k]
         if k:
-            solution[:, :k] -= lower[:, k, :k] * np.repeat(solution[:, k], k).reshape(m, k)
+            solution[:, :k] -= lower[:, k, :k] * solution[:, k].repeat(k).reshape(m, k)
     return solution
 
 
@@ -151,12 +154,6 @@ def _put_products(vectors: Doubles, out: Doubles) -> None:
     i, j = np.tril_indices(s)
     first = np.repeat(np.arange(m, dtype=np.int32) * np.int32(s), len(i))
     pairs = (np.tile(index.astype(np.int32), m) + first for index in (i, j))
-    out[:, i, j] = _dot_pairs(vectors.reshape(-1, n), *pairs).reshape(m, -1)
-
-
-def _dot_pairs(vectors: Doubles, first: Rows, second: Rows) -> Doubles:
-    """Return the dot products of pairs of rows."""
-    out = np.empty(len(first))
-    zeros = np.zeros(len(vectors))
-    dispatch.predict.predict(first, second, vectors, vectors, zeros, zeros, 0.0, out)
-    return out
+    products, zeros, rows = np.empty(len(first)), np.zeros(m * s), vectors.reshape(-1, n)
+    dispatch.predict.predict(*pairs, rows, rows, zeros, zeros, 0.0, products)
+    out[:, i, j] = products.reshape(m, -1)
