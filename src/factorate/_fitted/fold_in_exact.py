@@ -106,9 +106,9 @@ def solve_exactly(
         for first in range(begin, end, n_batch):
             batch = slice(first, min(first + n_batch, end))
             n_same = batch.stop - batch.start
-            entries = np.repeat(starts.take(by_count[batch]), n)
-            entries += np.tile(np.arange(n), n_same)
-            entries = entries.reshape(n_same, n)
+            flat = np.repeat(starts.take(by_count[batch]), n)
+            flat += np.tile(np.arange(n), n_same)
+            entries = flat.reshape(n_same, n)
             others = regressions.others.take(entries)
             residuals = regressions.residuals.take(entries)
             equations = _Equations(factors, others, residuals, diagonal)

@@ -133,7 +133,8 @@ def _solve_dual(X: Doubles, residuals: Doubles, diagonals: Doubles) -> Doubles:
         equations[:, t, t] += 1.0
     equations[:, n] = residuals
     a = solve_positive_definite(equations)
-    return (Z * np.repeat(a, width).reshape(Z.shape)).sum(axis=1) / roots
+    w: Doubles = (Z * np.repeat(a, width).reshape(Z.shape)).sum(axis=1) / roots
+    return w
 
 
 def _normal_equations(X: Doubles, residuals: Doubles, diagonals: Doubles) -> Doubles:
@@ -153,7 +154,7 @@ def _put_products(vectors: Doubles, out: Doubles) -> None:
     m, s, n = vectors.shape
     i, j = np.tril_indices(s)
     first = np.repeat(np.arange(m, dtype=np.int32) * np.int32(s), len(i))
-    pairs = (np.tile(index.astype(np.int32), m) + first for index in (i, j))
+    left, right = (np.tile(index.astype(np.int32), m) + first for index in (i, j))
     products, zeros, rows = np.empty(len(first)), np.zeros(m * s), vectors.reshape(-1, n)
-    dispatch.predict.predict(*pairs, rows, rows, zeros, zeros, 0.0, products)
+    dispatch.predict.predict(left, right, rows, rows, zeros, zeros, 0.0, products)
     out[:, i, j] = products.reshape(m, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -149,7 +149,7 @@ def _fold_in_new(
     is_new = (ratings.user_rows if side == "user" else ratings.item_rows) >= n_old
     if not is_new.any():
         return
-    views = {name: array.view() for name, array in arrays.items()}
+    views: dict[str, Any] = {name: array.view() for name, array in arrays.items()}
     current, chosen = replace(old, **views), select_ratings(ratings, is_new)
     found = fold_in(current, chosen, side, settings, without_blas=True)
     found.put(arrays[f"{side}_factors"], arrays[f"{side}_bias"], side)

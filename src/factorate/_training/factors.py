@@ -170,7 +170,7 @@ def require_factors(rows: Floats, what: str) -> Floats:
 
 def replace_rows(
     old: Factors,
-    arrays: Mapping[str, Floats],
+    arrays: Mapping[str, Any],
     *,
     users: NDArray[Any] = NO_ROWS,
     items: NDArray[Any] = NO_ROWS,
