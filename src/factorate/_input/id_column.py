@@ -270,13 +270,14 @@ def _datetimes(listed: list[Any], what: str) -> IdColumn:
 
 
 def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
-    """Return int32 as it is, and other integers as int64 if they fit."""
-    if array.dtype == np.int32 and array.dtype.isnative:
-        return array
-    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and len(array):
-        beyond = int(array.max()) > np.iinfo(np.int64).max
-        return array.astype(np.uint64 if beyond else np.int64, copy=False)
-    return array.astype(np.int64, copy=False)
+    """Return integers as int32, int64 or uint64; not a copy unless their size is another."""
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.itemsize < 4:
+        return array.astype(np.int32)
+    signed = np.dtype(f"i{array.dtype.itemsize}")
+    if array.dtype.kind == "i" or int(array.max()) <= np.iinfo(signed).max:
+        return array.view(signed)
+    return array.astype(np.int64 if signed.itemsize == 4 else np.uint64, copy=False)
 
 
 def _to_array(values: ArrayLike) -> NDArray[Any]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._input.id_column import IdColumn, integers
-from factorate._input.id_index import IdIndex, differences, is_compact, keys
+from factorate._input.id_index import IdIndex, keys
 from factorate._input.id_to_row import cast_datetimes, look_up
+from factorate._input.index_integers import index_integers
 from factorate._utils.validation import MAX_ROWS, show
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._utils.types import Rows
-
-CHUNK = 1 << 16  # ids that are indexed at a time, to stay in the cache
 
 
 def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
@@ -64,17 +63,13 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
         index = IdIndex(np.fromiter(distinct, object, len(distinct)), kind)
         return index, look_up(index, column, what)
     if kind == "integer":
-        if values.dtype == np.int32:
-            # The ids may become the rows. Kernels do not check rows, so another thread must not be
-            # able to change them later.
-            values = values.copy()
-        first, last = int(values.min()), int(values.max())
-        if is_compact(first, last, len(values)):
-            return _index_integers(values, first, last)
-    ids, inverse = np.unique(values, return_inverse=True)
-    if len(ids) > MAX_ROWS:
-        raise ValueError(f"{len(ids)} different {what}; there can be at most {MAX_ROWS}")
-    return IdIndex(_widen(ids), kind), inverse.astype(np.int32)
+        return index_integers(values, what)
+    # Booleans and datetimes are sorted as integers are.
+    dtype = values.dtype.newbyteorder("=")
+    bits = values.astype(np.int32) if kind == "bool" else values.astype(dtype).view(np.int64)
+    index, rows = index_integers(bits, what)
+    ids = index.ids.astype(np.bool) if kind == "bool" else index.ids.view(dtype)
+    return IdIndex(ids, kind), rows
 
 
 def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
@@ -162,27 +157,6 @@ def remaining_rows(removed: Rows, n: int) -> NDArray[np.intp]:
     remains = np.ones(n, np.bool)
     remains[removed.astype(np.intp)] = False
     return np.flatnonzero(remains)
-
-
-def _index_integers(values: NDArray[Any], first: int, last: int) -> tuple[IdIndex, Rows]:
-    """Make the index of integers in a small range, without sorting them."""
-    seen = np.zeros(last - first + 1, np.bool)
-    chunks = [slice(begin, begin + CHUNK) for begin in range(0, len(values), CHUNK)]
-    for chunk in chunks:
-        # When memory is short, NumPy may crash when it indexes with other integers.
-        seen[differences(values[chunk], first).astype(np.intp, copy=False)] = True
-    ids = np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(first)
-    if first == 0 and len(ids) == last + 1:
-        rows: Rows = values.astype(np.int32, copy=False)
-    else:
-        ranks, rows = np.cumsum(seen, dtype=np.int32) - np.int32(1), np.empty(len(values), np.int32)
-        for chunk in chunks:
-            rows[chunk] = ranks[differences(values[chunk], first).astype(np.intp, copy=False)]
-    return IdIndex(_widen(ids), "integer"), rows
-
-
-def _widen(ids: NDArray[Any]) -> NDArray[Any]:
-    return ids.astype(np.int64) if ids.dtype == np.int32 else ids
 
 
 def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:
