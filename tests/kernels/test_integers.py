@@ -40,21 +40,22 @@ def test_numbers_in_order_of_first_entries(drawn: list[int], data: st.DataObject
     """The first values are numbered in one call, the others in another."""
     numbers = {value: number for number, value in enumerate(dict.fromkeys(drawn))}
     values, out = np.array(drawn, np.int64), np.empty(len(drawn), np.int32)
-    distinct = np.empty(len(drawn), np.int64)
+    distinct, entries = np.empty((2, len(drawn)), np.int64)
     table = np.full(2 << len(drawn).bit_length(), -1, np.int32)
     begin = data.draw(st.integers(0, len(drawn) - 1))
     n_distinct = 0
     if begin:
-        done, n_distinct = integers.number(values[:begin].copy(), 0, distinct, 0, table, out)
+        done, n_distinct = integers.number(values[:begin].copy(), 0, distinct, entries, 0, table, out)
         assert (done, n_distinct) == (begin, len(set(drawn[:begin])))
-    done, n_distinct = integers.number(values, begin, distinct, n_distinct, table, out)
+    done, n_distinct = integers.number(values, begin, distinct, entries, n_distinct, table, out)
     assert (done, n_distinct) == (len(drawn), len(numbers))
     assert distinct[:n_distinct].tolist() == list(numbers)
+    assert entries[:n_distinct].tolist() == [drawn.index(value) for value in numbers]
     assert out.tolist() == [numbers[value] for value in drawn]
 
 
 def test_numbering_stops_when_distinct_values_are_full() -> None:
     values, out = np.array([5, 6, 5, 7, 5]), np.empty(5, np.int32)
     table = np.full(8, -1, np.int32)
-    assert integers.number(values, 0, np.empty(2, np.int64), 0, table, out) == (3, 2)
+    assert integers.number(values, 0, *np.empty((2, 2), np.int64), 0, table, out) == (3, 2)
     assert out[:3].tolist() == [0, 1, 0]

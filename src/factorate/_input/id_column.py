@@ -47,7 +47,7 @@ class IdColumn:
     kind : str
         Kind of the ids, such as "integer" or "str".
     indices : ndarray of int32, optional
-        If given, `values` are distinct and the ids are ``values[indices]``.
+        If given, the ids are ``values[indices]``. No other thread changes this array.
     """
 
     values: NDArray[Any]
@@ -57,7 +57,11 @@ class IdColumn:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A column as its distinct values and, for each entry, the index of its value among them."""
+    """A column as its distinct values and, for each entry, the index of its value among them.
+
+    Indices are in range, because kernels do not check them; no other thread changes their array.
+    Text among the distinct values may be equal.
+    """
 
     distinct: NDArray[Any]
     indices: Rows
@@ -212,6 +216,8 @@ def _kind_of(value: object) -> str | None:
 def _objects(values: NDArray[Any], what: str) -> IdColumn:
     """Read an object array, whose entries must be of one kind."""
     listed = values.tolist()
+    if set(map(type, listed)) == {str}:
+        return IdColumn(values, "str")
     first_of_kind: dict[str, int] = {}
     kind_of_type: dict[type, str] = {}
     for entry, value in enumerate(listed):

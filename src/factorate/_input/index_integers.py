@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from factorate._utils.types import Rows
 
-FIRST_CAPACITY = 1 << 12  # distinct ids in the first hash table
+FIRST_CAPACITY = 1 << 12  # distinct integers in the first hash table
+MAX_DISTINCT = 1 << 29  # of an array that is numbered
 
 
 def index_integers(values: NDArray[Any], what: str) -> tuple[IdIndex, Rows]:
@@ -55,6 +56,58 @@ def index_integers(values: NDArray[Any], what: str) -> tuple[IdIndex, Rows]:
     return IdIndex(ids, "integer"), rows
 
 
+class Numbered(NamedTuple):
+    """Integers, numbered in the order of their first entries.
+
+    Parameters
+    ----------
+    distinct, entries : ndarray of int64, shape (n_distinct,)
+        The distinct integers, and the index of the first entry of each.
+    numbers : ndarray of int32, shape (n,)
+        The number of each entry.
+    """
+
+    distinct: NDArray[np.int64]
+    entries: NDArray[np.int64]
+    numbers: Rows
+
+
+def number_distinct(values: NDArray[np.int64], out: Rows | None = None) -> Numbered | None:
+    """Number integers in a hash table.
+
+    Parameters
+    ----------
+    values : ndarray of int64, shape (n,)
+        The integers.
+    out : ndarray of int32, shape (n,), optional
+        The array to write the numbers to.
+
+    Returns
+    -------
+    Numbered or None
+        None if too many of their hashes are equal, or there are too many of them.
+    """
+    numbers = np.empty(len(values), np.int32) if out is None else out
+    distinct, entries = np.empty(0, np.int64), np.empty(0, np.int64)
+    n_distinct, n_done = 0, 0
+    while n_done < len(values):
+        if n_distinct < len(distinct) or n_distinct > MAX_DISTINCT:
+            return None
+        known, first = distinct, entries
+        capacity = max(FIRST_CAPACITY, 2 * n_distinct)
+        distinct, entries = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+        table = np.full(2 << capacity.bit_length(), -1, np.int32)
+        if n_distinct:
+            scratch = np.empty(n_distinct, np.int32)
+            if kernel.number(known, 0, distinct, entries, 0, table, scratch)[0] < n_distinct:
+                return None
+            entries[:n_distinct] = first
+        n_done, n_distinct = kernel.number(
+            values, n_done, distinct, entries, n_distinct, table, numbers
+        )
+    return Numbered(distinct[:n_distinct], entries[:n_distinct], numbers)
+
+
 def _index_near(values: NDArray[Any], rows: Rows) -> NDArray[Any] | None:
     """Write the rows of integers in a small range, without sorting; None if the range is large."""
     first, bits = values.min(), np.dtype(f"u{values.itemsize}")
@@ -74,27 +127,16 @@ def _index_near(values: NDArray[Any], rows: Rows) -> NDArray[Any] | None:
 
 def _index_far(values: NDArray[Any], rows: Rows, what: str) -> NDArray[Any]:
     """Write the rows of any integers: number them in a hash table, and sort the distinct ones."""
-    bits = values.view(np.int64)
-    distinct, n_distinct, n_done = np.empty(0, np.int64), 0, 0
-    while n_done < len(bits):
-        if n_distinct < len(distinct):  # too many hashes are equal
-            ids, rows[:] = np.unique(values, return_inverse=True)
-            return ids
-        if n_distinct == MAX_ROWS:
-            raise ValueError(f"more than {MAX_ROWS} different {what}; there can be at most so many")
-        known, distinct = distinct, np.empty(_next_capacity(n_distinct), np.int64)
-        table = np.full(2 << (len(distinct) - 1).bit_length(), -1, np.int32)
-        if n_distinct:
-            kernel.number(known, 0, distinct, 0, table, np.empty(n_distinct, np.int32))
-        n_done, n_distinct = kernel.number(bits, n_done, distinct, n_distinct, table, rows)
-    ids = distinct[:n_distinct].view(values.dtype)
+    numbered = number_distinct(values.view(np.int64), rows)
+    if numbered is None:
+        ids, inverse = np.unique(values, return_inverse=True)
+        if len(ids) > MAX_ROWS:
+            raise ValueError(f"{len(ids)} different {what}; there can be at most {MAX_ROWS}")
+        rows[:] = inverse
+        return ids
+    ids = numbered.distinct.view(values.dtype)
     order = np.argsort(ids)
-    ranks = np.empty(n_distinct, np.int32)
-    ranks[order] = np.arange(n_distinct, dtype=np.int32)
+    ranks = np.empty(len(ids), np.int32)
+    ranks[order] = np.arange(len(ids), dtype=np.int32)
     kernel.replace(rows, ranks)
     return ids[order]
-
-
-def _next_capacity(n_distinct: int) -> int:
-    """Return the length of the next array of distinct ids."""
-    return min(max(FIRST_CAPACITY, 2 * n_distinct), MAX_ROWS)

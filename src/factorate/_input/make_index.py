@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,7 @@ from factorate._input.id_column import IdColumn, integers
 from factorate._input.id_index import IdIndex, keys
 from factorate._input.id_to_row import cast_datetimes, look_up
 from factorate._input.index_integers import index_integers
+from factorate._kernels import integers as kernel
 from factorate._utils.validation import MAX_ROWS, show
 
 if TYPE_CHECKING:
@@ -54,8 +57,14 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     values, kind = column.values, column.kind
     if column.indices is not None:
         index, ranks = make_index(IdColumn(values, kind), what)
-        return index, ranks[column.indices]
+        rows = column.indices
+        if not np.array_equal(ranks, np.arange(len(ranks))):
+            rows = rows.copy()
+            kernel.replace(rows, ranks)
+        return index, rows
     if values.dtype == object:
+        if kind == "str" and _ascend(values.tolist()):
+            return IdIndex(values.copy(), kind), np.arange(len(values), dtype=np.int32)
         try:
             distinct = sorted(dict(zip(keys(values, kind), values.tolist(), strict=True)).values())
         except TypeError as error:
@@ -157,6 +166,11 @@ def remaining_rows(removed: Rows, n: int) -> NDArray[np.intp]:
     remains = np.ones(n, np.bool)
     remains[removed.astype(np.intp)] = False
     return np.flatnonzero(remains)
+
+
+def _ascend(texts: list[str]) -> bool:
+    """Return whether each text is greater than the one before."""
+    return all(map(operator.lt, texts, itertools.islice(texts, 1, None)))
 
 
 def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from factorate._input.column_names import ROLES
 from factorate._input.columns import check_lengths, read_columns
+from factorate._input.encode import encode_array
 from factorate._input.frame_columns import read_series
 from factorate._input.id_column import read_ids
 from factorate._input.id_index import IdIndex, range_index
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from factorate._input.column_names import Names
     from factorate._input.columns import Columns
+    from factorate._input.id_column import IdColumn
     from factorate._utils.types import Floats, Rows
 
 THREAD_IDS = 1 << 16  # minimum ids for which threads are started
@@ -220,11 +223,21 @@ def _make_indexes(columns: Columns, workers: Workers) -> list[tuple[IdIndex, Row
     users comes first.
     """
     ids = [(columns.user_ids, "users"), (columns.item_ids, "items")]
-    sides = [(read_ids(column, what), what) for column, what in ids]
+    sides = [(_read_ids(column, what), what) for column, what in ids]
     in_order = len(columns.user_ids) < THREAD_IDS or any(
         column.values.dtype == object for column, _ in sides
     )
     return (Workers() if in_order else workers).map(lambda side: make_index(*side), sides)
+
+
+def _read_ids(ids: Any, what: str) -> IdColumn:
+    """Read a column of ids, encoded if it is a large array of objects or text."""
+    if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "OUT":
+        encoded = encode_array(ids)
+        if encoded is not None:
+            with contextlib.suppress(TypeError, ValueError):  # the error of all ids names the entry
+                return read_ids(encoded, what)
+    return read_ids(ids, what)
 
 
 def _values(columns: Columns, dtype: np.dtype[Any]) -> Floats:

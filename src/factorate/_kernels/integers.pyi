@@ -11,6 +11,7 @@ def number(
     values: Offsets,
     begin: int,
     distinct: Offsets,
+    entries: Offsets,
     n_distinct: int,
     table: Rows,
     out: Rows,

@@ -63,11 +63,11 @@ def replace(int32_t[::1] rows, const int32_t[::1] replacements):
 
 
 def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
-           Py_ssize_t n_distinct, int32_t[::1] table, int32_t[::1] out):
+           int64_t[::1] entries, Py_ssize_t n_distinct, int32_t[::1] table, int32_t[::1] out):
     """Number distinct values in the order of their first entries, from entry `begin` on.
 
-    Write the number of each value to `out`, and new values to `distinct`, whose first `n_distinct`
-    entries are in the hash table already. The table has a power of two of entries, -1 where they
+    Write the number of each value to `out`, and new values and the indexes of their first entries
+    to `distinct` and `entries`. The first `n_distinct` are in the hash table already. The table has a power of two of entries, -1 where they
     are empty, and more than `distinct`.
 
     Return the index of the first entry that was not numbered, because `distinct` is full or too
@@ -79,6 +79,7 @@ def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
     cdef int32_t found
     cdef const int64_t* source = &values[0]
     cdef int64_t* known = &distinct[0]
+    cdef int64_t* first = &entries[0]
     cdef int32_t* numbers = &table[0]
     cdef int32_t* to = &out[0]
     with nogil:
@@ -95,6 +96,7 @@ def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
                     break
                 found = <int32_t>n_distinct
                 known[n_distinct] = value
+                first[n_distinct] = t
                 numbers[at] = found
                 n_distinct += 1
             to[t] = found
