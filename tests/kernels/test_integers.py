@@ -25,9 +25,7 @@ def test_offsets_wrap_around(dtype: type[np.unsignedinteger], first: int, drawn:
 @pytest.mark.parametrize("dtype", [np.uint32, np.uint64])
 @pytest.mark.parametrize("entry", [0, 5000, 9999])
 @pytest.mark.parametrize("wrong", [4, 23])
-def test_offsets_outside_are_found(
-    dtype: type[np.unsignedinteger], entry: int, wrong: int
-) -> None:
+def test_offsets_outside_are_found(dtype: type[np.unsignedinteger], entry: int, wrong: int) -> None:
     """Values below the first, or so large that their offset is no index, are not written."""
     values, seen = np.full(10_000, 7, dtype), np.zeros(16, np.uint8)
     values[entry] = wrong
@@ -45,7 +43,9 @@ def test_numbers_in_order_of_first_entries(drawn: list[int], data: st.DataObject
     begin = data.draw(st.integers(0, len(drawn) - 1))
     n_distinct = 0
     if begin:
-        done, n_distinct = integers.number(values[:begin].copy(), 0, distinct, entries, 0, table, out)
+        done, n_distinct = integers.number(
+            values[:begin].copy(), 0, distinct, entries, 0, table, out
+        )
         assert (done, n_distinct) == (begin, len(set(drawn[:begin])))
     done, n_distinct = integers.number(values, begin, distinct, entries, n_distinct, table, out)
     assert (done, n_distinct) == (len(drawn), len(numbers))

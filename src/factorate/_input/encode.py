@@ -1,4 +1,4 @@
-"""Encode columns of text and other objects: distinct values, and the index of each entry's value."""
+"""Encode columns of text and other objects as distinct values and an index for each entry."""
 
 from __future__ import annotations
 
@@ -102,6 +102,25 @@ def encode_arrow(column: Any) -> Encoded | None:
     kernel.replace(indices, ranks)
     distinct = dictionary.take(pyarrow.array(order)).to_pylist()
     return Encoded(np.fromiter(distinct, object, len(distinct)), indices)
+
+
+def merge_equal(encoded: Encoded) -> Encoded:
+    """Return a column of text without equal texts among the distinct values.
+
+    Examples
+    --------
+    >>> column = Encoded(np.array(["b", "a", "b"], object), np.array([2, 1, 0], np.int32))
+    >>> merged = merge_equal(column)
+    >>> merged.distinct.tolist(), merged.indices.tolist()
+    (['b', 'a'], [0, 1, 0])
+    """
+    texts = encoded.distinct.tolist()
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    if len(numbers) == len(texts):
+        return encoded
+    indices = encoded.indices.copy()
+    kernel.replace(indices, np.fromiter(map(numbers.__getitem__, texts), np.int32, len(texts)))
+    return Encoded(np.fromiter(numbers, object, len(numbers)), indices)
 
 
 def _encode_objects(values: NDArray[Any]) -> Encoded | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._input.column_names import ROLES, find_columns
-from factorate._input.encode import encode_array, encode_arrow
+from factorate._input.encode import encode_array, encode_arrow, merge_equal
 from factorate._utils.validation import escape, show
 
 if TYPE_CHECKING:
@@ -216,4 +216,4 @@ def _encode_objects(series: nw.Series[Any]) -> Encoded | None:
     encoded = encode_array(native.to_numpy(object))
     if encoded is None or set(map(type, encoded.distinct.tolist())) != {str}:
         return None
-    return encoded
+    return merge_equal(encoded)

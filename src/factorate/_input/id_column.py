@@ -60,7 +60,7 @@ class Encoded:
     """A column as its distinct values and, for each entry, the index of its value among them.
 
     Indices are in range, because kernels do not check them; no other thread changes their array.
-    Text among the distinct values may be equal.
+    Values are distinct objects; those of `encode_array` may be equal.
     """
 
     distinct: NDArray[Any]

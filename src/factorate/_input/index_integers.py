@@ -52,7 +52,9 @@ def index_integers(values: NDArray[Any], what: str) -> tuple[IdIndex, Rows]:
     rows = np.empty(len(values), np.int32)
     ids = _index_near(values, rows)
     if ids is None:
-        ids = _index_far(values.astype(np.int64) if values.dtype == np.int32 else values, rows, what)
+        ids = _index_far(
+            values.astype(np.int64) if values.dtype == np.int32 else values, rows, what
+        )
     return IdIndex(ids, "integer"), rows
 
 
@@ -73,7 +75,7 @@ class Numbered(NamedTuple):
 
 
 def number_distinct(values: NDArray[np.int64], out: Rows | None = None) -> Numbered | None:
-    """Number integers in a hash table.
+    """Assign numbers to distinct integers with a hash table.
 
     Parameters
     ----------
