@@ -56,6 +56,7 @@ def test_numbers_in_order_of_first_entries(drawn: list[int], data: st.DataObject
 
 def test_numbering_stops_when_distinct_values_are_full() -> None:
     values, out = np.array([5, 6, 5, 7, 5]), np.empty(5, np.int32)
+    distinct, entries = np.empty((2, 2), np.int64)
     table = np.full(8, -1, np.int32)
-    assert integers.number(values, 0, *np.empty((2, 2), np.int64), 0, table, out) == (3, 2)
+    assert integers.number(values, 0, distinct, entries, 0, table, out) == (3, 2)
     assert out[:3].tolist() == [0, 1, 0]
