@@ -6,6 +6,7 @@ Run: python -m benchmarks.preparation
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ def main() -> None:
         frame = {"user": users, **others}
         times: list[tuple[float, float]] = []
         for _ in range(RUNS):
-            own = seconds(lambda users=users, factorize=factorize: factorize(users))
-            times.append((own, seconds(lambda frame=frame: read_ratings(frame, dtype=FLOAT))))
+            own = seconds(partial(factorize, users))
+            times.append((own, seconds(partial(read_ratings, frame, dtype=FLOAT))))
         show(f"{name}, factorize", [own for own, _ in times])
         show(f"{name}, read with items and ratings", [reading for _, reading in times])
 
