@@ -29,7 +29,8 @@ from factorate._training.settings import (
     draw_seed,
 )
 from factorate._training.trainer import Trainer
-from factorate._utils.workers import run_to_the_end
+from factorate._utils.cores import count_threads
+from factorate._utils.workers import Workers, run_to_the_end
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ class TrainingRatings:
 def read_training(parameters: Parameters, data: TrainingData, rule: UpdateRule) -> TrainingRatings:
     """Read the ratings that a user passed to ``fit``."""
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
-    ratings = read_ratings(data.X, data.y, dtype=dtype, names=names)
+    workers = Workers(count_threads(parameters["n_threads"]))
+    ratings = read_ratings(data.X, data.y, dtype=dtype, names=names, workers=workers)
     weights = read_weights(data.sample_weight, len(ratings.values), dtype)
     losses.check(replace_unweighted(ratings.values, weights), rule)
     weighted, weights = drop_unweighted(ratings, weights)
