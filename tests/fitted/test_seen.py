@@ -88,7 +88,8 @@ def test_a_fit_collects_seen_items_unless_keep_seen_is_false(columns: Any) -> No
 
 
 def test_adding_seen_pairs_again_gives_the_same_object() -> None:
-    seen = find_seen(*np.array([[0, 0, 1, 1], [0, 2, 1, 2]], np.int32), n_users=2, n_items=3)
+    users, items = np.array([[0, 0, 1, 1], [0, 2, 1, 2]], np.int32)
+    seen = find_seen(users, items, n_users=2, n_items=3)
     users, items = np.array([[1, 0, 1], [2, 0, 2]], np.int32)
     assert add_seen(seen, users, items, 2, 3, insert_ratio=0) is seen
     longer = add_seen(seen, users, items, 4, 3, insert_ratio=0)
