@@ -68,8 +68,8 @@ def main() -> None:
     parser.add_argument("--millions", type=int, nargs="+", default=[1, 3, 10, 30, 100])
     arguments = parser.parse_args()
     print(
-        "ratings    users    items     values    K threads   s/epoch  M ratings/s  set-up s  peak MB  "
-        " bytes"
+        "ratings    users    items     values    K threads   s/epoch  M ratings/s  set-up s"
+        "  peak MB   bytes"
     )
     for millions in arguments.millions:
         n, fraction = millions * 1_000_000, (millions / LARGEST) ** 0.5
@@ -94,8 +94,8 @@ def main() -> None:
                 extra = (answer["added"] - 2 * answer["factors"]) / n
                 print(
                     f"{millions:>5} M {n_users:>9,} {n_items:>8,} {kind:>10} {n_factors:>4} "
-                    f"{n_threads:>7} {epoch:>9.3f} {n / epoch / 1e6:>12.1f} {answer['first'] - epoch:>9.2f} "
-                    f"{answer['peak'] / 1e6:>8.0f} {extra:>7.1f}",
+                    f"{n_threads:>7} {epoch:>9.3f} {n / epoch / 1e6:>12.1f} "
+                    f"{answer['first'] - epoch:>9.2f} {answer['peak'] / 1e6:>8.0f} {extra:>7.1f}",
                     flush=True,
                 )
     print("bytes: peak memory per rating, without the input, the factors and one copy of them")
