@@ -36,6 +36,11 @@ def show(name: str, values: list[float]) -> None:
     print(f"{name:<44} {middle:7.3f} s ({min(values):.3f} to {max(values):.3f})", flush=True)
 
 
+def half_stars(ratings: Any) -> Any:
+    """Round ratings to 0.5, 1, …, 5."""
+    return np.clip(np.round(2 * ratings) / 2, 0.5, 5).astype(FLOAT)
+
+
 def from_arrays(columns: Any, n_threads: int) -> tuple[float, float]:
     """Return the seconds before the first epoch, ids included, and those of an epoch."""
     model = ft.MatrixFactorization(K, 5, random_state=0, n_threads=n_threads)
@@ -49,13 +54,15 @@ def main() -> None:
     """Print the table."""
     columns = datasets.synthetic(N, N_USERS, N_ITEMS)
     print(f"{N:,} ratings of {N_USERS:,} users and {N_ITEMS:,} items, K = {K}")
-    runs = [(from_arrays(columns, 1), from_arrays(columns, 2)) for _ in range(RUNS)]
-    epochs = [2 * one[1] for one, _ in runs]
-    show("two epochs, one thread", epochs)
-    for index, n_threads in enumerate((1, 2)):
-        show(f"integer arrays to blocks, {n_threads} thread(s)", [run[index][0] for run in runs])
-        ratios = [run[index][0] / two for run, two in zip(runs, epochs, strict=True)]
-        print(f"{'  of two epochs':<44} {statistics.median(ratios):7.2f}")
+    for kind, ratings in ("half-stars", half_stars(columns[2])), ("continuous", columns[2]):
+        given = *columns[:2], ratings
+        runs = [[from_arrays(given, n_threads) for n_threads in (1, 2)] for _ in range(RUNS)]
+        for index, n_threads in enumerate((1, 2)):
+            show(f"{kind}, an epoch, {n_threads} thread(s)", [run[index][1] for run in runs])
+            name = f"{kind}, arrays to blocks, {n_threads} thread(s)"
+            show(name, [run[index][0] for run in runs])
+            ratios = [run[index][0] / run[index][1] for run in runs]
+            print(f"{'  of an epoch':<44} {statistics.median(ratios):7.2f}")
 
     text = np.array([f"user-{u:06}" for u in range(N_USERS)], object)[columns[0]]
     others = {"item": columns[1], "rating": columns[2]}
