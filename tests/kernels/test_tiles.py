@@ -71,8 +71,9 @@ SHAPES = [(1, 1), (3, 5), (40, 50), (3000, 2000), (65536, 65536)]
 @pytest.mark.parametrize("coding", ["codes8", "codes16", "values"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("n_ranges", [(1, 1), (1, 3), (2, 3)])
-def test_groups_are_sorted_into_tiles_and_ratings_of_a_pair_keep_their_order(
-    n_ranges: tuple[int, int], shape: tuple[int, int], coding: str
+@pytest.mark.parametrize("strip_bits", [3, 16])
+def test_groups_are_sorted_into_tiles_and_strips_and_ratings_of_a_pair_keep_their_order(
+    strip_bits: int, n_ranges: tuple[int, int], shape: tuple[int, int], coding: str
 ) -> None:
     n, first = 250, 7  # the group has ratings before it
     generator = np.random.default_rng(1)
@@ -92,6 +93,8 @@ def test_groups_are_sorted_into_tiles_and_ratings_of_a_pair_keep_their_order(
         ranges.append(np.repeat(np.arange(len(side) - 1), np.diff(side)))
         local.append(np.arange(side[-1]) - side[ranges[-1]])
     sizes = [np.diff(side) for side in edges]
+    strip_users = min(1 << strip_bits, int(sizes[0].max()))
+    n_bits = max(2, (strip_users * int(sizes[1].max()) - 1).bit_length())
     groups = SimpleNamespace(
         starts=np.array([first, first + n]),
         first_tiles=np.array([0, n_tiles]),
@@ -101,7 +104,9 @@ def test_groups_are_sorted_into_tiles_and_ratings_of_a_pair_keep_their_order(
         user_positions=(ranges[0] << 16 | local[0]).astype(np.uint32),
         item_positions=(ranges[1] << 16 | local[1]).astype(np.uint32),
         n_items=np.tile(sizes[1], len(sizes[0])).astype(np.int32),
-        n_bits=max(2, (int(sizes[0].max()) * int(sizes[1].max()) - 1).bit_length()),
+        strip_bits=strip_bits,
+        n_bits=n_bits,
+        n_key_bits=n_bits + (int(sizes[0].max()) - 1 >> strip_bits).bit_length(),
     )
     scratch = SimpleNamespace(
         records=np.empty((2, n), np.uint64),
@@ -121,6 +126,8 @@ def test_groups_are_sorted_into_tiles_and_ratings_of_a_pair_keep_their_order(
     assert (np.diff(tile) >= 0).all()
     bounds = np.searchsorted(tile, np.arange(n_tiles + 1))
     assert (out.tile_starts - first).tolist() == bounds.tolist()
+    strip = (local[0][users] >> strip_bits)[origins]
+    assert (np.diff(tile * (1 << 16) + strip) >= 0).all()
     expected = np.column_stack([local[0][users], local[1][items]])[origins]
     assert out.pairs[first : first + n].tolist() == expected.tolist()
     pairs = (users.astype(np.int64) * shape[1] + items)[origins]

@@ -150,16 +150,18 @@ cdef inline void sort_records(uint64_t *records, uint64_t *other, int32_t *bucke
 
 def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t begin,
             Py_ssize_t end, scratch):
-    """Sort the ratings of the groups from begin to end into tiles, and shuffle each tile, in place.
+    """Sort the ratings of the groups from begin to end into tiles and strips, and shuffle each strip.
 
-    The ratings of a tile are ordered by a hash of their positions without collisions, so only
+    The ratings of a strip are ordered by a hash of their positions without collisions, so only
     ratings of the same pair have equal keys; these stay in order. The arrays are those of
-    `scatter`, and `tile_starts`, of which those of the groups are written.
+    `scatter`, which are changed in place, and `tile_starts`, of which those of the groups are
+    written.
 
     Each group has `starts`, `first_tiles`, `first_user_positions`, `first_item_positions` and
     `n_item_ranges`, the number of tiles side by side. `user_positions` and `item_positions` have,
     for each position, that in its tile, plus 2**16 times the number of its tile range in the group.
-    `n_items` is that of each tile; `n_bits`, at most 32, that of the hash. Scratch has `records`,
+    `n_items` is that of each tile. A strip has 2**strip_bits users; `n_bits` is the number of bits of
+    the hash, and `n_key_bits`, at most 32, that with the number of the strip. Scratch has `records`,
     two rows, `pairs`, `codes`, `values` and `weights`, as long as the largest group, `cursor`, one
     longer than the most tiles of a group, and `buckets`, as long as 2**MAX_DIGIT_BITS.
     """
@@ -171,9 +173,11 @@ def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t
     cdef const uint32_t[::1] user_positions = groups.user_positions
     cdef const uint32_t[::1] item_positions = groups.item_positions
     cdef const int32_t[::1] n_items = groups.n_items
-    cdef int n_bits = groups.n_bits
-    cdef int n_passes = (n_bits + DIGIT_BITS - 1) // DIGIT_BITS
-    cdef int digit_bits = (n_bits + n_passes - 1) // n_passes
+    cdef int n_bits = groups.n_bits, n_key_bits = groups.n_key_bits
+    cdef int strip_bits = groups.strip_bits
+    cdef uint32_t in_strip = (<uint32_t>1 << strip_bits) - 1
+    cdef int n_passes = (n_key_bits + DIGIT_BITS - 1) // DIGIT_BITS
+    cdef int digit_bits = (n_key_bits + n_passes - 1) // n_passes
     cdef uint16_t[:, ::1] all_pairs = out.pairs
     cdef uint8_t[::1] all_codes8 = out.codes8
     cdef uint16_t[::1] all_codes16 = out.codes16
@@ -243,7 +247,8 @@ def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t
                 item &= 0xFFFF
                 old_pairs[2 * t] = <uint16_t>user
                 old_pairs[2 * t + 1] = <uint16_t>item
-                key = mix(<uint64_t>user * <uint64_t>sizes[tile] + item, n_bits)
+                key = mix(<uint64_t>(user & in_strip) * <uint64_t>sizes[tile] + item, n_bits)
+                key |= <uint64_t>(user >> strip_bits) << n_bits
                 records[cursor[tile]] = key << 32 | <uint64_t>t
                 cursor[tile] += 1
             for t in range(size):

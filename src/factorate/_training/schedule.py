@@ -12,7 +12,10 @@ block
     without a common band change different parameters.
 tile
     Bands are cut into ranges of positions whose factors fit into the cache together; the ratings
-    where two ranges cross are a tile. A block is stored tile by tile, each in random order.
+    where two ranges cross are a tile. A block is stored tile by tile.
+strip
+    Ratings of a tile whose users follow each other, with factors that fit into a part of the L1
+    cache. A tile is stored strip by strip, each in random order.
 stratum
     A set of blocks without a common band, which may all be updated at the same time.
 
@@ -136,7 +139,8 @@ def make_schedule(
     n_rated = int(np.count_nonzero(counts[0])), int(np.count_nonzero(counts[1]))
     length = max(PADDING, padded(settings.n_factors))  # biases alone take time and memory, too
     n_bands, group_bands = _count_bands(n, length, settings)
-    tile_rows = _count_tile_rows(n, n_rated, length * ratings.values.itemsize, settings.sizes)
+    row_bytes = length * ratings.values.itemsize
+    tile_rows = _count_tile_rows(n, n_rated, row_bytes, settings.sizes)
     user_side, item_side = workers.map(
         lambda side: _make_side(
             counts[side], n_bands[side], tile_rows, stream(settings.seed, side)
@@ -144,7 +148,16 @@ def make_schedule(
         range(2),
     )
     tiles = _make_tiles(user_side, item_side)
-    packed = _group_by_tile(ratings, weights, levels, tiles, workers=workers, n_chunks=n_chunks)
+    tile_ratings, tile_users = n / len(tiles.crossing), np.diff(user_side.edges)
+    packed = _group_by_tile(
+        ratings,
+        weights,
+        levels,
+        tiles,
+        strip_bits=_count_strip_bits(tile_ratings, tile_users, row_bytes, settings.sizes),
+        workers=workers,
+        n_chunks=n_chunks,
+    )
     user_counts, item_counts = (
         of_side[side.order].astype(np.float64)
         for of_side, side in zip(counts, (user_side, item_side), strict=True)
@@ -259,7 +272,9 @@ class _Groups:
     user_positions: NDArray[np.uint32]
     item_positions: NDArray[np.uint32]
     n_items: Rows
+    strip_bits: int
     n_bits: int
+    n_key_bits: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,6 +340,27 @@ def _count_tile_rows(n_ratings: int, n_rated: tuple[int, int], row_bytes: int, s
     in_cache = sizes.tile_bytes // 2 // row_bytes
     dense_enough = (sizes.tile_ratings * n_rated[0] * n_rated[1] / n_ratings) ** 0.5
     return max(1, min(MAX_TILE_ROWS, max(in_cache, int(dense_enough))))
+
+
+def _count_strip_bits(
+    tile_ratings: float, n_users: NDArray[np.int64], row_bytes: int, sizes: Sizes
+) -> int:
+    """Return the logarithm of the number of users of a strip.
+
+    Parameters
+    ----------
+    tile_ratings : float
+        Mean number of ratings of a tile.
+    n_users : ndarray
+        Number of users of each tile range.
+    row_bytes : int
+        Bytes of the factors of a user.
+    sizes : Sizes
+        The sizes of strips.
+    """
+    dense_enough = math.ceil(sizes.strip_ratings * float(np.mean(n_users)) / tile_ratings)
+    rows = min(max(1, sizes.strip_bytes // row_bytes, dense_enough), int(n_users.max()))
+    return (rows - 1).bit_length()
 
 
 def _cut(counts: Offsets, n_bands: int) -> Offsets:
@@ -429,10 +465,11 @@ def _group_by_tile(
     levels: Levels,
     tiles: _Tiles,
     *,
+    strip_bits: int,
     workers: Workers,
     n_chunks: int,
 ) -> PackedRatings:
-    """Write the ratings tile by tile, each in random order.
+    """Write the ratings tile by tile and strip by strip, each strip in random order.
 
     Each chunk of the input has its own counts, from which it computes where its ratings go in each
     group. The number of chunks therefore does not affect the result.
@@ -485,6 +522,8 @@ def _group_by_tile(
     first_tiles = tiles.first_of_block if by_block else np.arange(n_tiles + 1)
     n_ranges = np.diff(item_side.band_ranges) if by_block else np.ones(n_groups[1], np.int64)
     n_users, n_items = np.diff(user_side.edges), np.diff(item_side.edges)
+    strip_users = min(1 << strip_bits, int(n_users.max()))
+    n_bits = max(2, (strip_users * int(n_items.max()) - 1).bit_length())
     groups = _Groups(
         starts=starts,
         first_tiles=first_tiles,
@@ -494,7 +533,9 @@ def _group_by_tile(
         user_positions=_local_positions(user_side, by_block),
         item_positions=_local_positions(item_side, by_block),
         n_items=n_items[tiles.item_range].astype(np.int32),
-        n_bits=max(2, (int(n_users.max()) * int(n_items.max()) - 1).bit_length()),
+        strip_bits=strip_bits,
+        n_bits=n_bits,
+        n_key_bits=n_bits + (int(n_users.max()) - 1 >> strip_bits).bit_length(),
     )
     _arrange_groups(packed, groups, workers=workers, n_chunks=n_chunks)
     return packed

@@ -22,6 +22,11 @@ class Sizes:
     tile_ratings : int, default=2048
         Tiles are made larger than `tile_bytes` where they would have fewer ratings than this on
         average.
+    strip_bytes : int, default=2**13
+        Bytes of the user factors of a strip: a quarter of an L1 cache of 32 KB.
+    strip_ratings : int, default=64
+        Strips are made larger than `strip_bytes` where they would have fewer ratings than this on
+        average.
     thread_ratings : int, default=100_000
         Ratings per thread that make another thread worthwhile while the schedule is made.
     n_groups : int, default=32
@@ -37,6 +42,8 @@ class Sizes:
     block_work: int = 1 << 22
     tile_bytes: int = 1 << 18
     tile_ratings: int = 2048
+    strip_bytes: int = 1 << 13
+    strip_ratings: int = 64
     thread_ratings: int = 100_000
     n_groups: int = 32
     group_block_work: int = 1 << 19
