@@ -7,6 +7,7 @@ Compiled once for each instruction set.
 from cython cimport floating
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
+from factorate._kernels.packed cimport CHUNK, decode, unpack_positions
 from factorate._kernels.rows cimport LANE, LINE, prefetch_rows
 
 cdef extern from "inner_loops.h" nogil:
@@ -53,64 +54,52 @@ def train(ratings, Py_ssize_t first_tile, Py_ssize_t end_tile, floating[:, ::1] 
     cdef const int32_t[::1] first_users = ratings.first_user_positions
     cdef const int32_t[::1] first_items = ratings.first_item_positions
     cdef double centre = ratings.centre, scale = ratings.scale
+    cdef Py_ssize_t n_tiles = tile_starts.shape[0] - 1
+    cdef Py_ssize_t begin = tile_starts[first_tile], end = tile_starts[end_tile]
+    cdef Py_ssize_t t, n, u, i, tile = first_tile
     cdef floating user_bias_ratio = <floating>user_ratio, item_bias_ratio = <floating>item_ratio
-    cdef floating value, error, user_step, item_step, bias = 0
+    cdef floating error, user_step, item_step, bias = 0
     cdef double squared = 0
+    cdef int32_t[2 * (CHUNK + MAX_AHEAD)] positions
+    cdef floating[CHUNK] values
     # The compiler would read the fields of a memoryview again after each write to a row.
-    cdef const uint16_t *pairs = &all_pairs[0, 0]
     cdef const uint8_t *codes8 = &all_codes8[0] if all_codes8.shape[0] else NULL
     cdef const uint16_t *codes16 = &all_codes16[0] if all_codes16.shape[0] else NULL
     cdef const floating *levels = &all_levels[0] if all_levels.shape[0] else NULL
-    cdef const floating *values = &all_values[0] if all_values.shape[0] else NULL
+    cdef const floating *raw = &all_values[0] if all_values.shape[0] else NULL
     cdef floating *user_rows = &P[0, 0] if n_factors else NULL
     cdef floating *item_rows = &Q[0, 0] if n_factors else NULL
-    cdef floating *of_users
-    cdef floating *of_items
-    cdef floating *tile_users
-    cdef floating *tile_items
-    cdef floating *next_users
-    cdef floating *next_items
+    cdef floating *of_users = &user_columns[0, 0]
+    cdef floating *of_items = &item_columns[0, 0]
     cdef floating *p
     cdef floating *q
     cdef floating *user
     cdef floating *item
-    cdef Py_ssize_t tile, is_end, t, stop, u, i
     with nogil:
-        for tile in range(first_tile, end_tile):
-            tile_users = user_rows + n_factors * first_users[tile]
-            tile_items = item_rows + n_factors * first_items[tile]
-            of_users = &user_columns[first_users[tile], 0]
-            of_items = &item_columns[first_items[tile], 0]
-            t = tile_starts[tile]
-            for is_end in range(2):  # the last ratings of a tile prefetch rows of the next
-                stop = tile_starts[tile + 1] - (0 if is_end else ahead)
-                next_users = user_rows + n_factors * first_users[tile + is_end]
-                next_items = item_rows + n_factors * first_items[tile + is_end]
-                while t < stop:
-                    prefetch_rows(next_users + n_factors * pairs[2 * (t + ahead)],
-                                  next_items + n_factors * pairs[2 * (t + ahead) + 1], n_lines)
-                    u = pairs[2 * t]
-                    i = pairs[2 * t + 1]
-                    if codes8 != NULL:
-                        value = levels[codes8[t]]
-                    elif codes16 != NULL:
-                        value = levels[codes16[t]]
-                    else:
-                        value = <floating>((values[t] - centre) / scale)
-                    p = tile_users + n_factors * u
-                    q = tile_items + n_factors * i
-                    user = of_users + <Py_ssize_t>N_COLUMNS * u
-                    item = of_items + <Py_ssize_t>N_COLUMNS * i
-                    if fit_bias:
-                        bias = user[BIAS] + item[BIAS]
-                    error = value - bias
-                    error -= <floating>dot(p, q, n_factors, 0)
-                    user_step = user[RATE] * error
-                    item_step = item[RATE] * error
-                    update(p, q, n_factors, user[DECAY], item[DECAY], user_step, item_step)
-                    squared += <double>error * error
-                    if fit_bias:
-                        user[BIAS] = user[BIAS_DECAY] * user[BIAS] + user_bias_ratio * user_step
-                        item[BIAS] = item[BIAS_DECAY] * item[BIAS] + item_bias_ratio * item_step
-                    t += 1
+        while begin < end:
+            n = min(<Py_ssize_t>CHUNK, end - begin)
+            tile = unpack_positions(&all_pairs[0, 0], &tile_starts[0], n_tiles, &first_users[0],
+                                    &first_items[0], tile, begin, begin + n + ahead, positions)
+            decode(codes8, codes16, levels, raw, centre, scale, begin, begin + n, values)
+            for t in range(n):
+                prefetch_rows(user_rows + n_factors * positions[2 * (t + ahead)],
+                              item_rows + n_factors * positions[2 * (t + ahead) + 1], n_lines)
+                u = positions[2 * t]
+                i = positions[2 * t + 1]
+                p = user_rows + n_factors * u
+                q = item_rows + n_factors * i
+                user = of_users + <Py_ssize_t>N_COLUMNS * u
+                item = of_items + <Py_ssize_t>N_COLUMNS * i
+                if fit_bias:
+                    bias = user[BIAS] + item[BIAS]
+                error = values[t] - bias
+                error -= <floating>dot(p, q, n_factors, 0)
+                user_step = user[RATE] * error
+                item_step = item[RATE] * error
+                update(p, q, n_factors, user[DECAY], item[DECAY], user_step, item_step)
+                squared += <double>error * error
+                if fit_bias:
+                    user[BIAS] = user[BIAS_DECAY] * user[BIAS] + user_bias_ratio * user_step
+                    item[BIAS] = item[BIAS_DECAY] * item[BIAS] + item_bias_ratio * item_step
+            begin += n
     return squared
