@@ -4,7 +4,7 @@ from cython cimport floating
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 cdef enum:
-    CHUNK = 256  # ratings unpacked at a time; they stay in the cache
+    CHUNK = 512  # ratings unpacked at a time; they stay in the cache
 
 
 cdef inline Py_ssize_t unpack_positions(
@@ -16,6 +16,7 @@ cdef inline Py_ssize_t unpack_positions(
     That of the user and that of the item of each rating alternate. `tile` is that of an earlier rating. Entries after the last tile have the positions 0.
     """
     cdef Py_ssize_t t = begin, stop, first
+    cdef int32_t user, item
     while tile < n_tiles and tile_starts[tile + 1] <= begin:
         tile += 1
     first = tile
@@ -23,10 +24,12 @@ cdef inline Py_ssize_t unpack_positions(
         stop = end
         if tile < n_tiles and tile_starts[tile + 1] < end:
             stop = tile_starts[tile + 1]
-        while t < stop:
-            positions[2 * (t - begin)] = first_users[tile] + pairs[2 * t]
-            positions[2 * (t - begin) + 1] = first_items[tile] + pairs[2 * t + 1]
-            t += 1
+        user = first_users[tile]
+        item = first_items[tile]
+        for t in range(t, stop):
+            positions[2 * (t - begin)] = user + pairs[2 * t]
+            positions[2 * (t - begin) + 1] = item + pairs[2 * t + 1]
+        t = stop
         tile += 1
     return first
 
