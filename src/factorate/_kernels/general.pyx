@@ -61,10 +61,10 @@ def train(ratings, Py_ssize_t first_tile, Py_ssize_t end_tile,
     """Update once for each rating of some tiles, in order; return the sum of the squared errors.
 
     Each error is that before its update. `ratings` has the attributes of `PackedRatings`. Rows of P
-    and Q hold a multiple of plain.PADDING factors. The constants
-    of a row are its learning rates and penalties, in the columns that rule.pxd numbers. The
-    accumulators of a row are the sums of the squared gradients of its factors and of its bias;
-    AdaGrad divides the learning rates by their square roots.
+    and Q hold a multiple of plain.PADDING factors. The constants of a row are its learning rates
+    and penalties, in the columns that rule.pxd numbers. The accumulators of a row are the sums of
+    the squared gradients of its factors and of its bias; AdaGrad divides the learning rates by
+    their square roots.
     """
     cdef Py_ssize_t n_factors = P.shape[1] // LANE * LANE
     cdef const uint16_t[:, ::1] pairs = ratings.pairs
