@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate import reference
+from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.factors import Factors
 from factorate._training.held_out import HeldOut
+from factorate._training.levels import MAX_SHORT
+from factorate._training.packed_ratings import PackedRatings, unpack
 from factorate._training.per_kind import PerKind
 from factorate._training.settings import Settings
 from factorate._training.sizes import Sizes
@@ -18,6 +22,8 @@ from factorate._training.update_rule import UpdateRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from factorate._training.schedule import Schedule
 
 # Small data has many blocks and tiles, and with SVD++ terms five groups of several row bands.
 SMALL = Sizes(block_work=500, tile_bytes=1024, tile_ratings=4, n_groups=5, group_block_work=600)
@@ -40,6 +46,47 @@ def make_settings(**changes: Any) -> Settings:
         "n_threads": 1,
     }
     return Settings(**(values | changes))
+
+
+def scheduled_ratings(schedule: Schedule, block: int | None = None) -> tuple[Any, Any, Any]:
+    """Return the users, items and values of all ratings in order, or of those of a block."""
+    span = (0, schedule.n_ratings)
+    if block is not None:
+        span = tuple(schedule.block_starts[block : block + 2].tolist())
+    users, items, values = unpack(schedule.ratings, *span)
+    return schedule.user_order[users], schedule.item_order[items], values
+
+
+def pack(
+    users: Any,
+    items: Any,
+    values: Any,
+    weights: Any = None,
+    *,
+    coded: bool = False,
+    cuts: tuple[int, ...] = (),
+) -> PackedRatings:
+    """Pack ratings, whose rows are their positions, in tiles that end at the cuts."""
+    starts = [0, *cuts, len(values)]
+    pairs = np.zeros((len(values) + LOOKAHEAD, 2), np.uint16)
+    firsts = np.zeros((2, len(starts)), np.int32)
+    for tile, (begin, end) in enumerate(itertools.pairwise(starts)):
+        for side, rows in enumerate((users, items)):
+            firsts[side, tile] = rows[begin:end].min(initial=9)
+            pairs[begin:end, side] = rows[begin:end] - firsts[side, tile]
+    levels, codes = np.unique(values if coded else values[:0], return_inverse=True)
+    is_short = len(levels) <= MAX_SHORT
+    return PackedRatings(
+        pairs=pairs,
+        codes8=codes[: len(codes) * is_short].astype(np.uint8),
+        codes16=codes[len(codes) * is_short :].astype(np.uint16),
+        levels=levels,
+        values=values[len(codes) :],
+        weights=np.empty(0, values.dtype) if weights is None else weights,
+        tile_starts=np.array(starts),
+        first_user_positions=firsts[0],
+        first_item_positions=firsts[1],
+    )
 
 
 def times(rates: PerKind, factor: float) -> PerKind:

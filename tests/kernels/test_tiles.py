@@ -1,4 +1,4 @@
-"""Tile kernels: each rating goes to its tile, and the ratings of a tile are shuffled."""
+"""Tile kernels: each rating goes to its group, then to its tile, in which ratings are shuffled."""
 
 from __future__ import annotations
 
@@ -9,78 +9,123 @@ import numpy as np
 import pytest
 
 from factorate._kernels import tiles
+from factorate._training.levels import find_levels
+from factorate._utils.workers import Workers
 
-AHEAD = 16  # entries that `scatter` prefetches beyond the last
+LOOKAHEAD = 16
 
 
 def layout() -> Any:
-    """Return two ranges of three users, two of two items, and positions in reverse order."""
+    """Return four groups of three users and two items, with positions in reverse order."""
+    user_ranges, user_positions = np.array([0, 0, 0, 1, 1, 1]), np.array([2, 1, 0, 2, 1, 0])
+    item_ranges, item_positions = np.array([0, 0, 1, 1]), np.array([1, 0, 1, 0])
     return SimpleNamespace(
-        user_ranges=np.array([0, 0, 0, 1, 1, 1], np.int32),
-        item_ranges=np.array([0, 0, 1, 1], np.int32),
-        numbers=np.array([[2, 0], [1, 3]], np.int32),
-        user_positions=np.arange(6, dtype=np.int32)[::-1].copy(),
-        item_positions=np.arange(4, dtype=np.int32)[::-1].copy(),
+        user_cells=(2 * user_ranges << 32) + (user_positions << 16),
+        item_cells=(item_ranges << 32) + item_positions,
+    )
+
+
+def packed_arrays(n: int, dtype: Any, coding: str, *, weighted: bool) -> Any:
+    """Return empty columns of packed ratings."""
+    return SimpleNamespace(
+        pairs=np.zeros((n + LOOKAHEAD, 2), np.uint16),
+        codes8=np.zeros(n if coding == "codes8" else 0, np.uint8),
+        codes16=np.zeros(n if coding == "codes16" else 0, np.uint16),
+        values=np.zeros(n if coding == "values" else 0, dtype),
+        weights=np.zeros(n if weighted else 0, dtype),
     )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("coding", ["codes8", "codes16", "values"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ratings_are_sorted_by_tile_and_keep_their_order(dtype: Any, weighted: bool) -> None:
+def test_ratings_are_sorted_by_group_and_keep_their_order(
+    dtype: Any, coding: str, weighted: bool
+) -> None:
     generator = np.random.default_rng(0)
     users = generator.integers(0, 6, 50, dtype=np.int32)
     items = generator.integers(0, 4, 50, dtype=np.int32)
-    values, given = np.arange(50, dtype=dtype), layout()
+    values, given = np.arange(50, dtype=dtype) / 2, layout()
     weights = np.sqrt(values) if weighted else np.empty(0, dtype)
     counts = np.zeros(4, np.int64)
     tiles.count(users, items, given, counts)
-    tile = given.numbers[given.user_ranges[users], given.item_ranges[items]]
-    assert counts.tolist() == np.bincount(tile, minlength=4).tolist()
+    group = users // 3 * 2 + items // 2
+    assert counts.tolist() == np.bincount(group, minlength=4).tolist()
 
-    out = SimpleNamespace(
-        user_positions=np.zeros(50 + AHEAD, np.int32),
-        item_positions=np.zeros(50 + AHEAD, np.int32),
-        ratings=np.zeros(50 + AHEAD, dtype),
-        weights=np.empty_like(weights),
-    )
-    tiles.scatter(users, items, values, weights, given, np.cumsum(counts) - counts, out)
-    expected = np.argsort(tile, kind="stable")
-    assert out.ratings[:50].tolist() == values[expected].tolist()
-    assert out.user_positions[:50].tolist() == (5 - users[expected]).tolist()
-    assert out.item_positions[:50].tolist() == (3 - items[expected]).tolist()
+    out = packed_arrays(50, dtype, coding, weighted=weighted)
+    table = find_levels(values, Workers(), 1)
+    tiles.scatter(users, items, values, weights, given, table, np.cumsum(counts) - counts, out)
+    expected = np.argsort(group, kind="stable")
+    column = getattr(out, coding)
+    decoded = column if coding == "values" else table.levels[column.astype(int)]
+    assert decoded.tolist() == values[expected].tolist()
+    assert out.pairs[:50, 0].tolist() == (2 - users[expected] % 3).tolist()
+    assert out.pairs[:50, 1].tolist() == (1 - items[expected] % 2).tolist()
+    assert not out.pairs[50:].any()
     assert out.weights.tolist() == (weights[expected].tolist() if weighted else [])
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (40, 50), (3000, 2000)])
-def test_shuffling_a_tile_moves_whole_ratings_and_keeps_those_of_a_pair_in_order(
-    shape: tuple[int, int],
+SHAPES = [(1, 1), (3, 5), (40, 50), (3000, 2000), (65536, 65536)]
+
+
+@pytest.mark.parametrize("coding", ["codes8", "codes16", "values"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n_ranges", [(1, 1), (1, 3), (2, 3)])
+def test_groups_are_sorted_into_tiles_and_ratings_of_a_pair_keep_their_order(
+    n_ranges: tuple[int, int], shape: tuple[int, int], coding: str
 ) -> None:
-    n = 400
+    n, first = 250, 7  # the group has ratings before it
     generator = np.random.default_rng(1)
+    edges = [
+        np.arange(count + 1) * rows // count if rows >= count else np.arange(rows + 1)
+        for rows, count in zip(shape, n_ranges, strict=True)
+    ]
     users, items = (generator.integers(0, rows, n, dtype=np.int32) for rows in shape)
-    values = np.arange(n, dtype=np.float64)
-    before = users.copy(), items.copy()
-    bounds = SimpleNamespace(
-        starts=np.array([0, n]),
+    users[:9], items[:9] = shape[0] - 1, shape[1] - 1
+    out = packed_arrays(first + n, np.float64, coding, weighted=True)
+    out.pairs[first : first + n] = np.column_stack([users, items])
+    getattr(out, coding)[first:] = out.weights[first:] = np.arange(n)
+    n_tiles = (len(edges[0]) - 1) * (len(edges[1]) - 1)
+    out.tile_starts = np.full(n_tiles + 1, first + n)
+    ranges, local = [], []
+    for side in edges:
+        ranges.append(np.repeat(np.arange(len(side) - 1), np.diff(side)))
+        local.append(np.arange(side[-1]) - side[ranges[-1]])
+    sizes = [np.diff(side) for side in edges]
+    groups = SimpleNamespace(
+        starts=np.array([first, first + n]),
+        first_tiles=np.array([0, n_tiles]),
         first_user_positions=np.zeros(1, np.int32),
         first_item_positions=np.zeros(1, np.int32),
-        n_items=np.array([shape[1]], np.int32),
-        n_bits=max(2, (shape[0] * shape[1] - 1).bit_length()),
+        n_item_ranges=np.array([len(sizes[1])], np.int32),
+        user_positions=(ranges[0] << 16 | local[0]).astype(np.uint32),
+        item_positions=(ranges[1] << 16 | local[1]).astype(np.uint32),
+        n_items=np.tile(sizes[1], len(sizes[0])).astype(np.int32),
+        n_bits=max(2, (int(sizes[0].max()) * int(sizes[1].max()) - 1).bit_length()),
     )
     scratch = SimpleNamespace(
-        keys=np.empty((2, n), np.uint64),
-        origins=np.empty((2, n), np.int32),
-        rows=np.empty((2, n), np.int32),
-        values=np.empty((2, n), np.float64),
+        records=np.empty((2, n), np.uint64),
+        buckets=np.empty(1 << tiles.MAX_DIGIT_BITS, np.int32),
+        cursor=np.empty(n_tiles, np.int64),
+        pairs=np.empty((n, 2), np.uint16),
+        codes=np.empty(0 if coding == "values" else n, np.uint16),
+        values=np.empty(n if coding == "values" else 0),
+        weights=np.empty(n),
     )
-    tiles.shuffle(users, items, values, np.empty(0), bounds, 0, 1, scratch)
-    origins = values.astype(int)
+    tiles.arrange(out.values, out.weights, out, groups, 0, 1, scratch)
+
+    origins = out.weights[first:].astype(int)
     assert sorted(origins.tolist()) == list(range(n))
-    assert users.tolist() == before[0][origins].tolist()
-    assert items.tolist() == before[1][origins].tolist()
-    pairs = users.astype(np.int64) * shape[1] + items
-    groups = np.flatnonzero(np.diff(pairs)) + 1
-    assert len(groups) + 1 == len(np.unique(pairs))  # the ratings of a pair are neighbours
-    assert all((np.diff(group) > 0).all() for group in np.split(origins, groups))
+    assert getattr(out, coding)[first:].tolist() == origins.tolist()
+    tile = (ranges[0][users] * len(sizes[1]) + ranges[1][items])[origins]
+    assert (np.diff(tile) >= 0).all()
+    bounds = np.searchsorted(tile, np.arange(n_tiles + 1))
+    assert (out.tile_starts - first).tolist() == bounds.tolist()
+    expected = np.column_stack([local[0][users], local[1][items]])[origins]
+    assert out.pairs[first : first + n].tolist() == expected.tolist()
+    pairs = (users.astype(np.int64) * shape[1] + items)[origins]
+    together = np.flatnonzero(np.diff(pairs)) + 1
+    assert len(together) + 1 == len(np.unique(pairs))  # the ratings of a pair are neighbours
+    assert all((np.diff(few) > 0).all() for few in np.split(origins, together))
     if shape != (1, 1):
-        assert origins.tolist() != sorted(origins.tolist())
+        assert origins.tolist() != np.argsort(tile[np.argsort(origins)], kind="stable").tolist()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from training_cases import pack
 
 from factorate import reference
 from factorate._kernels import dispatch
-from factorate._kernels.plain import LOOKAHEAD
 from factorate._training import losses
 from factorate._training.row_constants import plain_columns
 from factorate._training.schedule import padded
 from factorate._training.update_rule import LOSSES, UpdateRule
 from factorate._utils.aligned import aligned_zeros
+
+if TYPE_CHECKING:
+    from factorate._training.packed_ratings import PackedRatings
 
 # Relative to the largest number of the state. float32: an epsilon of 6e-8, grown by the updates.
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
@@ -44,10 +47,6 @@ def assert_close(got: Any, expected: Any, dtype: str) -> None:
     tolerance = TOLERANCE[dtype] * max(np.abs(array).max(initial=0) for array in expected)
     for array, reference_array in zip(got, expected, strict=True):
         np.testing.assert_allclose(array, reference_array, rtol=0, atol=tolerance)
-
-
-def pad(column: Any) -> Any:
-    return np.concatenate([column, np.zeros(LOOKAHEAD, column.dtype)])
 
 
 PLAIN = UpdateRule()
@@ -93,35 +92,41 @@ class Training:
         }
 
 
-def train_plain(columns: Any, state: Any, training: Training) -> float:
-    users, items, ratings = columns
-    return train_plain_padded(pad(users), pad(items), ratings, state, training)
+def train_plain(columns: Any, state: Any, training: Training, **packing: Any) -> float:
+    packed = pack(*columns, **packing)
+    return train_tiles(packed, (0, len(packed.tile_starts) - 1), state, training)
 
 
-def train_plain_padded(
-    users: Any, items: Any, ratings: Any, state: Any, training: Training
+def train_tiles(
+    packed: PackedRatings, tiles: tuple[int, int], state: Any, training: Training
 ) -> float:
     P, Q, *biases = state
     columns = [
         plain_columns(constants, bias)
         for constants, bias in zip(training.constants(state), biases, strict=True)
     ]
-    arguments: Any = P, Q, *columns, *training.bias_ratios(), training.rule.fit_bias
-    squared = dispatch.plain.train(users, items, ratings, *arguments)
+    ratios = training.bias_ratios()
+    if not training.rule.fit_bias:
+        ratios = [0.0, 0.0]
+        for column in columns:
+            column[:, 0] = 0
+    squared = dispatch.plain.train(packed, *tiles, P, Q, *columns, *ratios)
+    if not training.rule.fit_bias:
+        return float(squared)
     for bias, column in zip(biases, columns, strict=True):
         bias[:] = column[:, 0]
     return float(squared)
 
 
 def train_both(
-    columns: Any, state: Any, training: Training, n_epochs: int
+    columns: Any, state: Any, training: Training, n_epochs: int, **packing: Any
 ) -> tuple[Any, list[float], Any, list[float]]:
     """Train copies of a state by the plain kernel and by the reference."""
     compiled: Any = [array.copy() for array in state]
     specified: Any = [array.astype(np.float64) for array in state]
     errors, expected_errors = [], []
     for _ in range(n_epochs):
-        errors.append(train_plain(columns, compiled, training))
+        errors.append(train_plain(columns, compiled, training, **packing))
         arguments: Any = *columns, *specified
         squared = reference.train_epoch(
             *arguments, rates=training.rates, l2=training.l2, fit_bias=training.rule.fit_bias
@@ -164,6 +169,44 @@ def test_every_row_has_its_own_rates_and_penalties(dtype: str) -> None:
     assert_close(got, expected, dtype)
 
 
+PACKINGS: dict[str, Any] = {
+    "tiles": {"cuts": (1, 1, 40, 250, 260)},
+    "codes of 8 bits": {"coded": True, "n_levels": 5, "cuts": (33, 90)},
+    "codes of 16 bits": {"coded": True, "n_levels": 300, "cuts": (33, 90)},
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS.values(), ids=PACKINGS)
+@pytest.mark.usefixtures("isa")
+def test_ratings_are_the_same_in_tiles_and_as_codes(dtype: str, packing: Any) -> None:
+    columns, state = problem(12, 600, 23, 31, 20, dtype)
+    n_levels = packing.get("n_levels", 0)
+    if n_levels:
+        levels = np.random.default_rng(0).standard_normal(n_levels).astype(dtype)
+        columns[2] = np.resize(levels, 600)
+    given = {name: each for name, each in packing.items() if name != "n_levels"}
+    packed: PackedRatings = pack(*columns, **given)
+    assert (len(packed.codes8) > 0, len(packed.codes16) > 0) == (n_levels == 5, n_levels == 300)
+    training = Training(**rates_of_rows(13, 23, 31))
+    for train in (train_both, train_general_both):
+        expected, got = (train(columns, state, training, 2, **each)[0] for each in ({}, given))
+        for left, right in zip(expected, got, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.usefixtures("isa")
+def test_values_are_standardized(dtype: str) -> None:
+    columns, state = problem(14, 200, 23, 31, 20, dtype)
+    given = [*columns[:2], 0.5 * columns[2] + 3]
+    standardized = [*columns[:2], ((given[2].astype(float) - 3) / 0.5).astype(dtype)]
+    training = Training(**RATES_AND_L2)
+    expected, got = ([array.copy() for array in state] for _ in range(2))
+    train_plain(standardized, expected, training)
+    train_tiles(replace(pack(*given), centre=3.0, scale=0.5), (0, 1), got, training)
+    for left, right in zip(expected, got, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
     sizes=st.tuples(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9), st.integers(0, 40)),
@@ -187,7 +230,7 @@ def test_any_shape_agrees_with_the_reference(
 
 
 def train_general_both(
-    columns: Any, state: Any, training: Training, n_epochs: int
+    columns: Any, state: Any, training: Training, n_epochs: int, **packing: Any
 ) -> tuple[Any, Any]:
     """Train copies of a state by the general kernel and by the reference."""
     dtype, n_factors = state[0].dtype.name, state[0].shape[1]
@@ -195,11 +238,13 @@ def train_general_both(
     accumulators = [np.tile([float(n_factors), 1.0], (len(rows), 1)) for rows in state[:2]]
     compiled: Any = [array.astype(dtype) for array in (*state, *accumulators)]
     specified: Any = [array.astype(np.float64) for array in (*state, *accumulators)]
-    kernel_weights = np.empty(0, dtype) if weights is None else weights
+    users, items, ratings = columns
+    packed = pack(users, items, ratings, weights, **packing)
+    tiles = 0, len(packed.tile_starts) - 1
     for _ in range(n_epochs):
         constants = training.constants(compiled)
         arrays = *compiled[:4], *constants, *compiled[4:]
-        given: Any = *columns, kernel_weights, *arrays, training.for_kernel()
+        given: Any = packed, *tiles, *arrays, training.for_kernel()
         squared = dispatch.general.train(*given)
         arguments: Any = *columns, *specified[:4]
         expected = reference.train_epoch(
@@ -308,15 +353,13 @@ def test_the_negative_gradient_is_minus_the_slope_of_the_mean_loss(
 
 
 @pytest.mark.usefixtures("isa")
-def test_ratings_beyond_the_last_are_not_used(dtype: str) -> None:
-    columns, state = problem(1, 50 + LOOKAHEAD, 8, 8, 5, dtype)
-    users, items, ratings = columns
-    first = [column[:50] for column in columns]
-    followed, padded_state = [array.copy() for array in state], [array.copy() for array in state]
+def test_ratings_of_other_tiles_are_not_used(dtype: str) -> None:
+    columns, state = problem(1, 90, 8, 8, 5, dtype)
+    some, alone = ([array.copy() for array in state] for _ in range(2))
     training = Training(rates=0.01, l2=0.02)
-    got = train_plain_padded(users, items, ratings[:50], followed, training)
-    assert got == train_plain(first, padded_state, training)
-    for left, right in zip(followed, padded_state, strict=True):
+    got = train_tiles(pack(*columns, cuts=(20, 70)), (1, 2), some, training)
+    assert got == train_plain([column[20:70] for column in columns], alone, training)
+    for left, right in zip(some, alone, strict=True):
         np.testing.assert_array_equal(left, right)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_cases import make_settings
+from training_cases import make_settings, scheduled_ratings
 
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
+from factorate._training.packed_ratings import unpack
 from factorate._training.schedule import Schedule, block_order, make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._utils.workers import Workers
@@ -44,10 +45,7 @@ def scheduled(
 
 def triples(schedule: Schedule) -> list[tuple[int, int, float]]:
     """Return users, items and ratings in the order of a schedule."""
-    n = schedule.n_ratings
-    users = schedule.user_order[schedule.user_positions[:n]]
-    items = schedule.item_order[schedule.item_positions[:n]]
-    return list(zip(users.tolist(), items.tolist(), schedule.ratings[:n].tolist(), strict=True))
+    return list(zip(*(column.tolist() for column in scheduled_ratings(schedule)), strict=True))
 
 
 @st.composite
@@ -66,14 +64,14 @@ def assert_valid(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: S
     schedule = scheduled(columns, shape, seed=1, sizes=sizes)
     given_triples = list(zip(users.tolist(), items.tolist(), values.tolist(), strict=True))
     assert sorted(triples(schedule)) == sorted(given_triples)
-    assert len(schedule.user_positions) == len(values) + LOOKAHEAD
+    assert len(schedule.ratings.pairs) == len(values) + LOOKAHEAD
     starts = schedule.block_starts
     assert starts[0] == 0
     assert (np.diff(starts) >= 0).all()
     n_blocks = schedule.n_bands[0] * schedule.n_bands[1]
     assert len(starts) == n_blocks + 1
     # Blocks have common users only in a row band, and common items only in a column band.
-    for side, positions in enumerate((schedule.user_positions, schedule.item_positions)):
+    for side, positions in enumerate(unpack(schedule.ratings, 0, len(values))[:2]):
         band_of: dict[int, int] = {}
         for block in range(n_blocks):
             band = divmod(block, schedule.n_bands[1])[side]
@@ -116,7 +114,7 @@ def test_ratings_of_one_pair_keep_their_order() -> None:
 
 def test_ratings_of_a_tile_are_shuffled(columns: Any) -> None:
     schedule = scheduled(columns, (60, 80))
-    positions = schedule.user_positions[: schedule.n_ratings]
+    positions = unpack(schedule.ratings, 0, schedule.n_ratings).user_positions
     assert np.mean(positions[1:] == positions[:-1]) < 0.05  # sorted by user it would be 0.98
 
 

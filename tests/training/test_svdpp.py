@@ -8,14 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_cases import SMALL, assert_same, reference_rates_and_penalties
+from training_cases import (
+    SMALL,
+    assert_same,
+    pack,
+    reference_rates_and_penalties,
+    scheduled_ratings,
+)
 
 import factorate as ft
 from factorate import reference
 from factorate._input.ratings import read_ratings
 from factorate._kernels import dispatch
-from factorate._kernels.plain import LOOKAHEAD
 from factorate._training import svdpp
+from factorate._training.packed_ratings import unpack
 from factorate._training.schedule import Schedule, make_schedule
 from factorate._training.settings import Settings, check_settings
 from factorate._training.svdpp import Phase, SvdppTerms, epoch_tasks, make_svdpp_terms
@@ -104,10 +110,11 @@ def train_by_reference(settings: Settings, columns: Any, weights: Any = None) ->
             groups.append(slice(len(order), len(order) + sum(map(len, numbers))))
             fractions.append(terms.item_fractions[group])
             order += np.concatenate(numbers).tolist()
+        users, items, values = (column[order] for column in scheduled_ratings(schedule))
         reference.train_svdpp_epoch(
-            schedule.user_order[schedule.user_positions[order]],
-            schedule.item_order[schedule.item_positions[order]],
-            (schedule.ratings[order] - factors.mean) / factors.scale,
+            users,
+            items,
+            (values - factors.mean) / factors.scale,
             own,
             Q,
             Y,
@@ -122,7 +129,7 @@ def train_by_reference(settings: Settings, columns: Any, weights: Any = None) ->
             ),
             fit_bias=settings.rule.fit_bias,
             l1=settings.l1,
-            weights=None if weights is None else schedule.weights[order],
+            weights=None if weights is None else schedule.ratings.weights[order],
             loss=settings.rule.loss,
             loss_parameter=settings.rule.loss_parameter,
         )
@@ -163,15 +170,18 @@ def rows(n: int, dtype: str, seed: int) -> Any:
     return out
 
 
+@pytest.mark.parametrize("to_items", [False, True])
 @pytest.mark.usefixtures("isa")
-def test_the_first_n_rows_are_added_in_order(dtype: str) -> None:
+def test_the_rows_of_some_tiles_are_added_in_order(dtype: str, to_items: bool) -> None:
     generator = np.random.default_rng(0)
-    targets, sources = (generator.integers(0, n, 90 + LOOKAHEAD, np.int32) for n in (5, 7))
-    T, S = rows(5, dtype, 1), rows(7, dtype, 2)
+    users, items = (generator.integers(0, n, 130, np.int32) for n in (5, 7))
+    packed = pack(users, items, np.ones(130, dtype), cuts=(20, 25, 25, 110))
+    targets, sources = (items, users) if to_items else (users, items)
+    T, S = rows(1 + targets.max(), dtype, 1), rows(1 + sources.max(), dtype, 2)
     expected = T.copy()
-    for target, source in zip(targets[:90], sources[:90], strict=True):
+    for target, source in zip(targets[20:110], sources[20:110], strict=True):
         expected[target] += S[source]
-    dispatch.svdpp.add_rows(targets, sources, 90, T, S)
+    dispatch.svdpp.add_rows(packed, 1, 4, to_items, T, S)
     np.testing.assert_array_equal(T, expected)
 
 
@@ -202,7 +212,8 @@ def test_the_item_fraction_falls_if_users_of_a_group_have_common_items(
     sizes = replace(SMALL, n_groups=n_groups)
     schedule, terms = prepare(columns, replace(settings_of(model()), sizes=sizes))
     vectors = np.zeros((60, 80))
-    vectors[schedule.user_positions[:3000], schedule.item_positions[:3000]] = 1
+    users, items, _ = unpack(schedule.ratings, 0, 3000)
+    vectors[users, items] = 1
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     edges = np.unique([*schedule.user_edges[:: schedule.group_bands], 60])
     for fraction, (first, end) in zip(terms.item_fractions, itertools.pairwise(edges), strict=True):

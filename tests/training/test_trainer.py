@@ -22,6 +22,7 @@ from training_cases import (
     first_ratings,
     make_settings,
     reference_rates_and_penalties,
+    scheduled_ratings,
     times,
 )
 
@@ -83,11 +84,12 @@ def train_by_reference(ratings: Ratings, settings: Settings, weights: Any) -> di
         if rule.adagrad:
             rates = [rate * np.sqrt(K) if kind < 2 else rate for kind, rate in enumerate(rates)]
         for block in block_order(schedule.n_bands, settings.seed, epoch):
+            users, items, values = scheduled_ratings(schedule, block)
             span = slice(*schedule.block_starts[block : block + 2])
             reference.train_epoch(
-                schedule.user_order[schedule.user_positions[span]],
-                schedule.item_order[schedule.item_positions[span]],
-                (schedule.ratings[span] - factors.mean) / factors.scale,
+                users,
+                items,
+                (values - factors.mean) / factors.scale,
                 P,
                 Q,
                 *biases,
@@ -95,7 +97,7 @@ def train_by_reference(ratings: Ratings, settings: Settings, weights: Any) -> di
                 l2=penalties,
                 fit_bias=rule.fit_bias,
                 l1=settings.l1,
-                weights=None if weights is None else schedule.weights[span],
+                weights=None if weights is None else schedule.ratings.weights[span],
                 loss=rule.loss,
                 loss_parameter=rule.loss_parameter,
                 nonnegative=rule.nonnegative,

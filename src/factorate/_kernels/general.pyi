@@ -2,7 +2,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
-from factorate._utils.types import Floats, Rows
+from factorate._kernels.plain import PackedRatings
+from factorate._utils.types import Floats
 
 class Loss(IntEnum):
     SQUARED = ...
@@ -14,10 +15,9 @@ class Loss(IntEnum):
     KULLBACK_LEIBLER = ...
 
 def train(
-    user_positions: Rows,
-    item_positions: Rows,
-    ratings: Floats,
-    weights: Floats,
+    ratings: PackedRatings,
+    first_tile: int,
+    end_tile: int,
     P: Floats,
     Q: Floats,
     user_bias: Floats,

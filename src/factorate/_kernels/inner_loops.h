@@ -101,8 +101,8 @@ static FT_INLINE double ft_sum_64_double(__m512d x)
 #endif
 
 /* The ratings of a schedule: of each, the positions of its user and its item after the first of its
-   tile, and either a code, which is the index of its value in levels, or a value that is still to be
-   standardized. The other pointers are null. */
+   tile, and either a code, which is the index of its value in levels, or a value that is still to
+   be standardized. The other pointers are null. */
 typedef struct {
     const uint16_t *pairs;
     const uint8_t *codes8;
@@ -164,10 +164,17 @@ static inline real FT(dot)(const real *p, const real *q, ptrdiff_t n, real start
         FT_UNROLL for (int s = 0; s < FT_SUMS; s++)
             sum[s] = FT(multiply_add)(FT(load)(p + k + s * lanes),
                                       FT(load)(q + k + s * lanes), sum[s]);
+    if (k > 0) sum[0] = FT(add)(FT(add)(sum[0], sum[1]), FT(add)(sum[2], sum[3]));
     for (; k + lanes <= n; k += lanes)
         sum[0] = FT(multiply_add)(FT(load)(p + k), FT(load)(q + k), sum[0]);
+#if FT_X86_64 && FT_VECTOR_BYTES > 16
+    if (k < n)
+        sum[0] = FT(multiply_add)(FT(load_first)(p + k, n - k), FT(load_first)(q + k, n - k),
+                                  sum[0]);
+#else
     for (; k < n; k++) start += p[k] * q[k];
-    return start + FT(sum)(FT(add)(FT(add)(sum[0], sum[1]), FT(add)(sum[2], sum[3])));
+#endif
+    return start + FT(sum)(sum[0]);
 }
 
 /* Update the rows of a user and an item, p and q, and their biases for one rating:

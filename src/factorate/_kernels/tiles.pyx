@@ -1,69 +1,99 @@
-"""Kernel of the rating schedule: sort ratings into tiles, and shuffle each tile.
+"""Kernel of the rating schedule: sort ratings into groups of tiles, and each group into tiles.
 
 Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
 """
 
 from cython cimport floating
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from factorate._kernels.rows cimport prefetch
+from factorate._kernels.hash_table cimport find_slot, key_of
+from factorate._kernels.rows cimport LINE, prefetch
 
 cdef enum:
-    AHEAD = 16  # ratings of a tile between a prefetch and the store: a cache line
     DIGIT_BITS = 11
-    N_DIGITS = 2048
+    FEW = 32  # records that are sorted by insertion
+
+MAX_DIGIT_BITS = DIGIT_BITS
 
 
 def count(const int32_t[::1] user_rows, const int32_t[::1] item_rows, layout, int64_t[::1] counts):
-    """Add the number of ratings in each tile to `counts`.
+    """Add the number of ratings in each group to `counts`; groups are numbered in row-major order.
 
-    The layout holds the tile range of each user and item, and the number of the tile where two
-    ranges cross: `user_ranges`, `item_ranges` and `numbers`.
+    The layout holds `user_cells` and `item_cells`. The sum of those of a user and an item is the
+    number of their group, times 2**32, plus the pair of their positions in it: the user's times
+    2**16, plus the item's.
     """
-    cdef const int32_t[::1] user_ranges = layout.user_ranges
-    cdef const int32_t[::1] item_ranges = layout.item_ranges
-    cdef const int32_t[:, ::1] numbers = layout.numbers
+    cdef const int64_t[::1] all_user_cells = layout.user_cells
+    cdef const int64_t[::1] all_item_cells = layout.item_cells
+    cdef const int64_t *user_cells = &all_user_cells[0]
+    cdef const int64_t *item_cells = &all_item_cells[0]
+    cdef const int32_t *users = &user_rows[0]
+    cdef const int32_t *items = &item_rows[0]
+    cdef int64_t *out = &counts[0]
     cdef Py_ssize_t t
     with nogil:
         for t in range(user_rows.shape[0]):
-            counts[numbers[user_ranges[user_rows[t]], item_ranges[item_rows[t]]]] += 1
+            out[(user_cells[users[t]] + item_cells[items[t]]) >> 32] += 1
 
 
 def scatter(const int32_t[::1] user_rows, const int32_t[::1] item_rows, const floating[::1] values,
-            const floating[::1] weights, layout, int64_t[::1] cursor, out):
-    """Write each rating to its tile, with positions instead of rows.
+            const floating[::1] weights, layout, table, int64_t[::1] cursor, out):
+    """Write each rating to its group, with positions in the group instead of rows.
 
-    The layout is that of `count`, with the position of each user and item: `user_positions` and
-    `item_positions`. The cursor, which is changed, has the index of the next rating of each tile.
-    `weights` may be empty. The output arrays are `user_positions`, `item_positions`, `ratings` and
-    `weights` of `out`; all but the last have AHEAD further entries, which are prefetched but not
-    written. Processors do not prefetch as many streams as there are tiles.
+    The layout is that of `count`. The cursor, which is changed, has the index of the next rating of
+    each group. The table of codes has `keys`, `codes` and `shift`. The output arrays are `pairs`,
+    one of `codes8`, `codes16` and `values`, and `weights` of `out`; the others are empty.
     """
-    cdef const int32_t[::1] user_ranges = layout.user_ranges
-    cdef const int32_t[::1] item_ranges = layout.item_ranges
-    cdef const int32_t[::1] user_positions = layout.user_positions
-    cdef const int32_t[::1] item_positions = layout.item_positions
-    cdef const int32_t[:, ::1] numbers = layout.numbers
-    cdef int32_t[::1] out_user_positions = out.user_positions
-    cdef int32_t[::1] out_item_positions = out.item_positions
-    cdef floating[::1] out_values = out.ratings
-    cdef floating[::1] out_weights = out.weights
-    cdef Py_ssize_t t
-    cdef int32_t tile
-    cdef int64_t to
+    cdef const int64_t[::1] all_user_cells = layout.user_cells
+    cdef const int64_t[::1] all_item_cells = layout.item_cells
+    cdef const uint64_t[::1] all_keys = table.keys
+    cdef const uint16_t[::1] all_codes = table.codes
+    cdef int shift = table.shift
+    cdef uint16_t[:, ::1] all_pairs = out.pairs
+    cdef uint8_t[::1] all_codes8 = out.codes8
+    cdef uint16_t[::1] all_codes16 = out.codes16
+    cdef floating[::1] all_values = out.values
+    cdef floating[::1] all_weights = out.weights
+    # The compiler would read the fields of a memoryview again after each write.
+    cdef const int64_t *user_cells = &all_user_cells[0]
+    cdef const int64_t *item_cells = &all_item_cells[0]
+    cdef const uint64_t *keys = &all_keys[0]
+    cdef const uint16_t *codes = &all_codes[0]
+    cdef const int32_t *users = &user_rows[0]
+    cdef const int32_t *items = &item_rows[0]
+    cdef const floating *given_values = &values[0]
+    cdef const floating *given_weights = &weights[0] if weights.shape[0] else NULL
+    cdef int64_t *next_rating = &cursor[0]
+    cdef uint16_t *pairs = &all_pairs[0, 0]
+    cdef uint8_t *codes8 = &all_codes8[0] if all_codes8.shape[0] else NULL
+    cdef uint16_t *codes16 = &all_codes16[0] if all_codes16.shape[0] else NULL
+    cdef floating *out_values = &all_values[0] if all_values.shape[0] else NULL
+    cdef floating *out_weights = &all_weights[0] if weights.shape[0] else NULL
+    cdef Py_ssize_t t, n = user_rows.shape[0], n_slots = all_keys.shape[0]
+    cdef int64_t cell, to
+    cdef uint16_t code
     with nogil:
-        for t in range(user_rows.shape[0]):
-            tile = numbers[user_ranges[user_rows[t]], item_ranges[item_rows[t]]]
-            to = cursor[tile]
-            cursor[tile] = to + 1
-            prefetch(&out_user_positions[to] + AHEAD)
-            prefetch(&out_item_positions[to] + AHEAD)
-            prefetch(&out_values[to] + AHEAD)
-            out_user_positions[to] = user_positions[user_rows[t]]
-            out_item_positions[to] = item_positions[item_rows[t]]
-            out_values[to] = values[t]
-            if weights.shape[0]:
-                out_weights[to] = weights[t]
+        for t in range(n):
+            cell = user_cells[users[t]] + item_cells[items[t]]
+            to = next_rating[cell >> 32]
+            next_rating[cell >> 32] = to + 1
+            # Processors do not prefetch as many streams as there are groups.
+            prefetch(<const char *>(pairs + 2 * to) + LINE)
+            pairs[2 * to] = <uint16_t>(cell >> 16)
+            pairs[2 * to + 1] = <uint16_t>cell
+            if out_values != NULL:
+                prefetch(<const char *>(out_values + to) + LINE)
+                out_values[to] = given_values[t]
+            else:
+                code = codes[find_slot(keys, n_slots, shift, key_of(given_values[t]))]
+                if codes8 != NULL:
+                    prefetch(<const char *>(codes8 + to) + LINE)
+                    codes8[to] = <uint8_t>code
+                else:
+                    prefetch(<const char *>(codes16 + to) + LINE)
+                    codes16[to] = code
+            if given_weights != NULL:
+                out_weights[to] = given_weights[t]
 
 
 cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:
@@ -75,75 +105,168 @@ cdef inline uint64_t mix(uint64_t x, int n_bits) noexcept nogil:
     return x ^ (x >> (n_bits // 2))
 
 
-cdef inline Py_ssize_t sort_keys(uint64_t[:, ::1] keys, int32_t[:, ::1] origins, Py_ssize_t size,
-                                 int n_bits) noexcept nogil:
-    """Sort keys[0], and origins[0] with them; return which row, 0 or 1, has the result.
+cdef inline void sort_records(uint64_t *records, uint64_t *other, int32_t *buckets,
+                              Py_ssize_t size, int n_passes, int digit_bits) noexcept nogil:
+    """Sort records by their upper halves; the result is in `other` if `n_passes` is odd.
 
-    A stable least-significant-digit radix sort.
+    A stable radix sort, least significant digit first; by insertion if there are few records.
     """
-    cdef Py_ssize_t t, source = 0, turn, shift, digit
-    cdef int64_t total, here
-    cdef int64_t[N_DIGITS] bucket
-    for turn in range((n_bits + DIGIT_BITS - 1) // DIGIT_BITS):
-        shift = turn * DIGIT_BITS
-        for digit in range(N_DIGITS):
-            bucket[digit] = 0
+    cdef Py_ssize_t t, k, digit, n_digits = <Py_ssize_t>1 << digit_bits
+    cdef int turn, shift
+    cdef int32_t total, here
+    cdef uint64_t record
+    cdef uint64_t *swap
+    if size <= FEW:
+        for t in range(1, size):
+            record = records[t]
+            k = t
+            while k > 0 and records[k - 1] > record:
+                records[k] = records[k - 1]
+                k -= 1
+            records[k] = record
+        if n_passes % 2:
+            for t in range(size):
+                other[t] = records[t]
+        return
+    for turn in range(n_passes):
+        shift = 32 + turn * digit_bits
+        for digit in range(n_digits):
+            buckets[digit] = 0
         for t in range(size):
-            bucket[(keys[source, t] >> shift) & (N_DIGITS - 1)] += 1
+            buckets[(records[t] >> shift) & (n_digits - 1)] += 1
         total = 0
-        for digit in range(N_DIGITS):
-            here = bucket[digit]
-            bucket[digit] = total
+        for digit in range(n_digits):
+            here = buckets[digit]
+            buckets[digit] = total
             total += here
         for t in range(size):
-            digit = (keys[source, t] >> shift) & (N_DIGITS - 1)
-            keys[1 - source, bucket[digit]] = keys[source, t]
-            origins[1 - source, bucket[digit]] = origins[source, t]
-            bucket[digit] += 1
-        source = 1 - source
-    return source
+            digit = (records[t] >> shift) & (n_digits - 1)
+            other[buckets[digit]] = records[t]
+            buckets[digit] += 1
+        swap = records
+        records = other
+        other = swap
 
 
-def shuffle(int32_t[::1] user_positions, int32_t[::1] item_positions, floating[::1] values,
-            floating[::1] weights, tiles, Py_ssize_t begin, Py_ssize_t end, scratch):
-    """Order the ratings of the tiles from begin to end by a hash of their positions, in place.
+def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t begin,
+            Py_ssize_t end, scratch):
+    """Sort the ratings of the groups from begin to end into tiles, and shuffle each tile, in place.
 
-    The hash has no collisions, so only ratings of the same pair have equal keys; these stay in
-    order. `weights` may be empty. The tiles have the start of each, its first positions, its number
-    of items, and the number of bits of the hash: `starts`, `first_user_positions`,
-    `first_item_positions`, `n_items` and `n_bits`. Scratch has `keys`, `origins`, `rows` and
-    `values`, two rows each, as long as the largest tile.
+    The ratings of a tile are ordered by a hash of their positions without collisions, so only
+    ratings of the same pair have equal keys; these stay in order. The arrays are those of
+    `scatter`, and `tile_starts`, of which those of the groups are written.
+
+    Each group has `starts`, `first_tiles`, `first_user_positions`, `first_item_positions` and
+    `n_item_ranges`, the number of tiles side by side. `user_positions` and `item_positions` have,
+    for each position, that in its tile, plus 2**16 times the number of its tile range in the group.
+    `n_items` is that of each tile; `n_bits`, at most 32, that of the hash. Scratch has `records`,
+    two rows, `pairs`, `codes`, `values` and `weights`, as long as the largest group, `cursor`, one
+    longer than the most tiles of a group, and `buckets`, as long as 2**MAX_DIGIT_BITS.
     """
-    cdef const int64_t[::1] starts = tiles.starts
-    cdef const int32_t[::1] first_user_positions = tiles.first_user_positions
-    cdef const int32_t[::1] first_item_positions = tiles.first_item_positions
-    cdef const int32_t[::1] n_items = tiles.n_items
-    cdef int n_bits = tiles.n_bits
-    cdef uint64_t[:, ::1] keys = scratch.keys
-    cdef int32_t[:, ::1] origins = scratch.origins
-    cdef int32_t[:, ::1] old_rows = scratch.rows
-    cdef floating[:, ::1] old_values = scratch.values
-    cdef Py_ssize_t k, t, size, start, sorted_row
-    cdef uint64_t cell
+    cdef const int64_t[::1] starts = groups.starts
+    cdef const int64_t[::1] first_tiles = groups.first_tiles
+    cdef const int32_t[::1] first_users = groups.first_user_positions
+    cdef const int32_t[::1] first_items = groups.first_item_positions
+    cdef const int32_t[::1] n_item_ranges = groups.n_item_ranges
+    cdef const uint32_t[::1] user_positions = groups.user_positions
+    cdef const uint32_t[::1] item_positions = groups.item_positions
+    cdef const int32_t[::1] n_items = groups.n_items
+    cdef int n_bits = groups.n_bits
+    cdef int n_passes = (n_bits + DIGIT_BITS - 1) // DIGIT_BITS
+    cdef int digit_bits = (n_bits + n_passes - 1) // n_passes
+    cdef uint16_t[:, ::1] all_pairs = out.pairs
+    cdef uint8_t[::1] all_codes8 = out.codes8
+    cdef uint16_t[::1] all_codes16 = out.codes16
+    cdef int64_t[::1] tile_starts = out.tile_starts
+    cdef uint64_t[:, ::1] all_records = scratch.records
+    cdef int32_t[::1] buckets = scratch.buckets
+    cdef int64_t[::1] all_cursors = scratch.cursor
+    cdef uint16_t[:, ::1] all_old_pairs = scratch.pairs
+    cdef uint16_t[::1] all_old_codes = scratch.codes
+    cdef floating[::1] all_old_values = scratch.values
+    cdef floating[::1] all_old_weights = scratch.weights
+    cdef int64_t *cursor = &all_cursors[0]
+    cdef uint64_t *records = &all_records[0, 0]
+    cdef uint64_t *other = &all_records[1, 0]
+    cdef const uint64_t *ordered = other if n_passes % 2 else records
+    cdef uint16_t *old_pairs = &all_old_pairs[0, 0]
+    cdef uint16_t *old_codes = &all_old_codes[0] if all_old_codes.shape[0] else NULL
+    cdef floating *old_values = &all_old_values[0] if all_old_values.shape[0] else NULL
+    cdef floating *old_weights = &all_old_weights[0] if all_old_weights.shape[0] else NULL
+    cdef uint16_t *pairs
+    cdef uint8_t *codes8 = NULL
+    cdef uint16_t *codes16 = NULL
+    cdef floating *new_values = NULL
+    cdef floating *new_weights = NULL
+    cdef const uint32_t *users
+    cdef const uint32_t *items
+    cdef const int32_t *sizes
+    cdef Py_ssize_t group, tile, n_tiles, side_by_side, t, start, size, done
+    cdef int64_t total, here
+    cdef uint64_t key
+    cdef uint32_t user, item, origin
     with nogil:
-        for k in range(begin, end):
-            start = starts[k]
-            size = starts[k + 1] - start
+        for group in range(begin, end):
+            start = starts[group]
+            size = starts[group + 1] - start
+            n_tiles = first_tiles[group + 1] - first_tiles[group]
+            side_by_side = n_item_ranges[group]
+            users = &user_positions[first_users[group]]
+            items = &item_positions[first_items[group]]
+            sizes = &n_items[first_tiles[group]]
+            pairs = &all_pairs[start, 0]
+            if old_values != NULL:
+                new_values = &values[start]
+            elif all_codes8.shape[0]:
+                codes8 = &all_codes8[start]
+            else:
+                codes16 = &all_codes16[start]
+            if old_weights != NULL:
+                new_weights = &weights[start]
+            for tile in range(n_tiles):
+                cursor[tile] = 0
             for t in range(size):
-                old_rows[0, t] = user_positions[start + t]
-                old_rows[1, t] = item_positions[start + t]
-                old_values[0, t] = values[start + t]
-                if weights.shape[0]:
-                    old_values[1, t] = weights[start + t]
-                cell = <uint64_t>(user_positions[start + t] - first_user_positions[k])
-                cell *= <uint64_t>n_items[k]
-                cell += <uint64_t>(item_positions[start + t] - first_item_positions[k])
-                keys[0, t] = mix(cell, n_bits)
-                origins[0, t] = <int32_t>t
-            sorted_row = sort_keys(keys, origins, size, n_bits)
+                user = users[pairs[2 * t]]
+                item = items[pairs[2 * t + 1]]
+                cursor[(user >> 16) * side_by_side + (item >> 16)] += 1
+            total = 0
+            for tile in range(n_tiles):
+                here = cursor[tile]
+                cursor[tile] = total
+                tile_starts[first_tiles[group] + tile] = start + total
+                total += here
             for t in range(size):
-                user_positions[start + t] = old_rows[0, origins[sorted_row, t]]
-                item_positions[start + t] = old_rows[1, origins[sorted_row, t]]
-                values[start + t] = old_values[0, origins[sorted_row, t]]
-                if weights.shape[0]:
-                    weights[start + t] = old_values[1, origins[sorted_row, t]]
+                user = users[pairs[2 * t]]
+                item = items[pairs[2 * t + 1]]
+                tile = (user >> 16) * side_by_side + (item >> 16)
+                user &= 0xFFFF
+                item &= 0xFFFF
+                old_pairs[2 * t] = <uint16_t>user
+                old_pairs[2 * t + 1] = <uint16_t>item
+                key = mix(<uint64_t>user * <uint64_t>sizes[tile] + item, n_bits)
+                records[cursor[tile]] = key << 32 | <uint64_t>t
+                cursor[tile] += 1
+            for t in range(size):
+                if new_values != NULL:
+                    old_values[t] = new_values[t]
+                else:
+                    old_codes[t] = codes8[t] if codes8 != NULL else codes16[t]
+                if new_weights != NULL:
+                    old_weights[t] = new_weights[t]
+            done = 0
+            for tile in range(n_tiles):
+                sort_records(records + done, other + done, &buckets[0], cursor[tile] - done,
+                             n_passes, digit_bits)
+                done = cursor[tile]
+            for t in range(size):
+                origin = <uint32_t>ordered[t]
+                pairs[2 * t] = old_pairs[2 * <Py_ssize_t>origin]
+                pairs[2 * t + 1] = old_pairs[2 * <Py_ssize_t>origin + 1]
+                if new_values != NULL:
+                    new_values[t] = old_values[origin]
+                elif codes8 != NULL:
+                    codes8[t] = <uint8_t>old_codes[origin]
+                else:
+                    codes16[t] = old_codes[origin]
+                if new_weights != NULL:
+                    new_weights[t] = old_weights[origin]

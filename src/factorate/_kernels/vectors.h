@@ -2,7 +2,7 @@
 
    inner_loops.h includes this file twice, with `real` defined as float and as double. On x86-64 all
    compilers get the same intrinsics. For other processors gcc and clang have vector types, and any
-   other compiler gets vectors of one number. Addresses need no alignment, but are faster with it. */
+   other compiler gets vectors of one number. Addresses need not be aligned. */
 
 #if FT_X86_64
 
@@ -27,6 +27,21 @@ static FT_INLINE FT(vector) FT(multiply_add)(FT(vector) x, FT(vector) y, FT(vect
    operand. */
 static FT_INLINE FT(vector) FT(maximum)(FT(vector) x, FT(vector) y) { return FT_X86(max)(y, x); }
 static FT_INLINE FT(vector) FT(minimum)(FT(vector) x, FT(vector) y) { return FT_X86(min)(y, x); }
+
+/* Load n numbers, fewer than a vector has, and zeros. */
+#if FT_VECTOR_BYTES == 64
+static FT_INLINE FT(vector) FT(load_first)(const real *p, ptrdiff_t n)
+{
+    return FT_X86(maskz_loadu)((1u << n) - 1, p);
+}
+#elif FT_VECTOR_BYTES == 32
+static FT_INLINE FT(vector) FT(load_first)(const real *p, ptrdiff_t n)
+{
+    static const int32_t ones_and_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    const int32_t *mask = ones_and_zeros + 8 - n * (ptrdiff_t)(sizeof(real) / sizeof(int32_t));
+    return FT_X86(maskload)(p, _mm256_loadu_si256((const __m256i *)mask));
+}
+#endif
 
 static FT_INLINE real FT(sum)(FT(vector) x)
 {

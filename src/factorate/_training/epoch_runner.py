@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from factorate._kernels import dispatch
-from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
 from factorate._training.schedule import block_order
 from factorate._training.state import initial_state
@@ -131,8 +130,7 @@ def _block_updater(
     schedule: Schedule, settings: Settings, state: State, constants: RowConstants
 ) -> Iterator[Callable[[int], float]]:
     """Give a function that runs the updates of one block and returns its squared error."""
-    starts, ratings = schedule.block_starts.tolist(), schedule.ratings
-    user_positions, item_positions = schedule.user_positions, schedule.item_positions
+    tiles, ratings = schedule.block_tiles.tolist(), schedule.ratings
     if _needs_general_kernel(schedule, settings):
         rule = _kernel_rule(settings)
         biases = state.user_bias, state.item_bias
@@ -140,27 +138,23 @@ def _block_updater(
         arrays = state.P, state.Q, *biases, *constants, *accumulators
 
         def update_general(block: int) -> float:
-            span = slice(*starts[block : block + 2])
-            positions = user_positions[span], item_positions[span]
-            block_ratings = ratings[span], schedule.weights[span]
-            return dispatch.general.train(*positions, *block_ratings, *arrays, rule)
+            first, end = tiles[block : block + 2]
+            return dispatch.general.train(ratings, first, end, *arrays, rule)
 
         yield update_general
         return
     users = plain_columns(constants.users, state.user_bias)
     items = plain_columns(constants.items, state.item_bias)
     rates = settings.rates
-    user_ratio = rates.user_bias / rates.user_factors
-    item_ratio = rates.item_bias / rates.item_factors
+    user_ratio = item_ratio = 0.0  # without biases, they stay 0
+    if settings.rule.fit_bias:
+        user_ratio = rates.user_bias / rates.user_factors
+        item_ratio = rates.item_bias / rates.item_factors
 
     def update(block: int) -> float:
-        begin, end = starts[block : block + 2]
-        ahead = slice(begin, end + LOOKAHEAD)
-        positions = user_positions[ahead], item_positions[ahead]
         rows = state.P, state.Q, users, items
-        return dispatch.plain.train(
-            *positions, ratings[begin:end], *rows, user_ratio, item_ratio, settings.rule.fit_bias
-        )
+        first, end = tiles[block : block + 2]
+        return dispatch.plain.train(ratings, first, end, *rows, user_ratio, item_ratio)
 
     yield update
     state.user_bias[:], state.item_bias[:] = users[:, 0], items[:, 0]
@@ -185,4 +179,4 @@ def _needs_general_kernel(schedule: Schedule, settings: Settings) -> bool:
     rule, rates = settings.rule, settings.rates
     is_special = rule.loss != "squared" or rule.adagrad or rule.nonnegative
     is_far = any(rates[kind + 2] >= MAX_BIAS_RATIO * rates[kind] for kind in range(2))
-    return is_special or is_far or any(settings.l1) or len(schedule.weights) > 0
+    return is_special or is_far or any(settings.l1) or len(schedule.ratings.weights) > 0

@@ -86,7 +86,7 @@ def moments(values: Floats, weights: Floats | None = None) -> tuple[float, float
 
 
 def median(values: Floats, weights: Floats | None = None) -> float:
-    """Return the (weighted) median.
+    """Return the (weighted) median; of the numbers in the middle, the mean.
 
     Examples
     --------
@@ -100,7 +100,8 @@ def median(values: Floats, weights: Floats | None = None) -> float:
         return _midpoint(float(ordered[low]), float(ordered[high]))
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weights[order], dtype=np.float64)
-    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
+    low, high = (np.searchsorted(total, total[-1] / 2, side) for side in ("left", "right"))
+    return _midpoint(float(values[order[low]]), float(values[order[high]]))
 
 
 def centre_and_scale(

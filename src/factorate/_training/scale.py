@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._training import losses
+from factorate._training.packed_ratings import chunks
 from factorate._utils.fixed_order import CHUNK, dot
 
 if TYPE_CHECKING:
@@ -30,12 +31,15 @@ class Scale:
         Number subtracted from the ratings.
     scale : float
         Divisor of the centred ratings.
+    mean : float
+        Mean of the standardized ratings.
     spread : float
         Root mean square of the standardized ratings.
     """
 
     centre: float
     scale: float
+    mean: float
     spread: float
 
 
@@ -44,36 +48,57 @@ def standardize(
 ) -> tuple[Schedule, Scale]:
     """Return a schedule with standardized ratings, and their scale.
 
-    Sums run in the order of the schedule, so the order of the input does not affect their rounding.
+    Sums run over the levels or in the order of the schedule, so the order of the input does not
+    affect their rounding.
     """
-    n = schedule.n_ratings
-    values = schedule.ratings[:n]
+    ratings, is_coded = schedule.ratings, len(schedule.ratings.levels) > 0
     if warm_start is not None and warm_start.further:
         centre, scale = warm_start.factors.mean, warm_start.factors.scale
     else:
-        weights = schedule.weights if len(schedule.weights) else None
+        values, weights = _values_and_weights(schedule)
         centre, scale = losses.centre_and_scale(
             values, settings.rule, settings.fit_mean, weights, log_level=settings.log_level
         )
-    standardized = np.zeros_like(schedule.ratings)
-    squares = 0.0
-    for first in range(0, n, CHUNK):
-        chunk = slice(first, min(first + CHUNK, n))
+    values = ratings.levels if is_coded else ratings.values
+    levels = np.empty_like(ratings.levels)
+    total, squares = 0.0, 0.0
+    for first in range(0, len(values), CHUNK):
+        chunk = slice(first, first + CHUNK)
         numbers = values[chunk].astype(np.float64)
         with np.errstate(over="ignore"):
             numbers -= centre
             numbers /= scale
-            squares += dot(numbers, numbers)
-            standardized[chunk] = numbers
-    # Below this sum, no rating can be too large.
-    largest = min(MAX_STANDARDIZED, float(np.finfo(standardized.dtype).max))
-    if not squares < largest**2:
-        check_standardized(standardized[:n], values, centre, scale)
-    spread = math.sqrt(squares / n)
+            counted = numbers * schedule.level_counts[chunk] if is_coded else numbers
+            total += float(np.sum(counted))
+            squares += dot(numbers, counted)
+            standardized = numbers.astype(ratings.dtype)
+        if not squares < MAX_STANDARDIZED:  # below, no rating can be too large
+            check_standardized(standardized, values[chunk], centre, scale)
+        if is_coded:
+            levels[chunk] = standardized
+    n = schedule.n_ratings
     return (
-        replace(schedule, ratings=standardized),
-        Scale(centre=centre, scale=scale, spread=spread),
+        replace(schedule, ratings=replace(ratings, levels=levels, centre=centre, scale=scale)),
+        Scale(centre=centre, scale=scale, mean=total / n, spread=math.sqrt(squares / n)),
     )
+
+
+def _values_and_weights(schedule: Schedule) -> tuple[Floats, Floats | None]:
+    """Return the levels with their total weights; without levels, the ratings and their weights."""
+    ratings = schedule.ratings
+    if not len(ratings.weights):
+        return (
+            (ratings.levels, schedule.level_counts)
+            if len(ratings.levels)
+            else (ratings.values, None)
+        )
+    if not len(ratings.levels):
+        return ratings.values, ratings.weights
+    totals = np.zeros(len(ratings.levels))
+    for chunk in chunks(ratings):
+        codes = ratings.codes[chunk].astype(np.intp)
+        np.add.at(totals, codes, ratings.weights[chunk].astype(np.float64))
+    return ratings.levels, totals
 
 
 def check_standardized(

@@ -28,9 +28,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._input.row_counts import count_rows
+from factorate._kernels import counting
 from factorate._kernels import tiles as tile_kernel
 from factorate._kernels.plain import LOOKAHEAD, PADDING
+from factorate._training.levels import MAX_SHORT, find_levels
+from factorate._training.packed_ratings import PackedRatings, chunks, unpack
 from factorate._utils.random_streams import permutation, stream
 from factorate._utils.workers import Workers
 
@@ -38,9 +40,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._input.ratings import Ratings
+    from factorate._training.levels import Levels
     from factorate._training.settings import Settings
     from factorate._training.sizes import Sizes
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
+
+MAX_TILE_ROWS = 1 << 16  # positions in a tile have 16 bits
+TASKS_PER_CHUNK = 4  # so that threads end at about the same time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +57,12 @@ class Schedule:
     ----------
     user_order, item_order : ndarray of int32
         The row at each position. Rows without ratings have no position.
-    user_positions, item_positions : ndarray of int32, shape (n_ratings + LOOKAHEAD,)
-        Positions of each rating, block by block in row-major order, followed by zeros.
-    ratings : ndarray, shape (n_ratings + LOOKAHEAD,)
-        Values in the same order, followed by zeros.
-    weights : ndarray, shape (n_ratings,) or (0,)
-        Weights in the same order; empty if all are equal.
-    block_starts : ndarray of int64, shape (n_blocks + 1,)
-        First rating of each block, in row-major order, and the end.
+    ratings : PackedRatings
+        The ratings tile by tile, block by block in row-major order.
+    level_counts : ndarray of float64, shape (n_levels,)
+        Number of ratings of each level.
+    block_tiles : ndarray of int64, shape (n_blocks + 1,)
+        First tile of each block, in row-major order, and the end.
     user_counts, item_counts : ndarray of float64
         Number of ratings at each position, or the sum of their weights.
     user_edges : ndarray of int64, shape (n_bands[0] + 1,)
@@ -73,11 +77,9 @@ class Schedule:
 
     user_order: Rows
     item_order: Rows
-    user_positions: Rows
-    item_positions: Rows
-    ratings: Floats
-    weights: Floats
-    block_starts: Offsets
+    ratings: PackedRatings
+    level_counts: Doubles
+    block_tiles: Offsets
     user_counts: Doubles
     item_counts: Doubles
     user_edges: Offsets
@@ -87,8 +89,13 @@ class Schedule:
 
     @property
     def n_ratings(self) -> int:
-        """Number of ratings, without the zeros after them."""
-        return int(self.block_starts[-1])
+        """Number of ratings."""
+        return self.ratings.n_ratings
+
+    @property
+    def block_starts(self) -> Offsets:
+        """First rating of each block, in row-major order, and the end."""
+        return self.ratings.tile_starts[self.block_tiles]
 
 
 def make_schedule(
@@ -124,33 +131,34 @@ def make_schedule(
     workers = workers or Workers()
     n_chunks = min(workers.n_threads, 1 + n // settings.sizes.thread_ratings)
     shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
-    user_counts = count_rows(ratings.user_rows, shape[0], "user")
-    item_counts = count_rows(ratings.item_rows, shape[1], "item")
-    n_rated = int(np.count_nonzero(user_counts)), int(np.count_nonzero(item_counts))
+    counts = _count_rows(ratings, shape, workers=workers, n_chunks=n_chunks)
+    levels = find_levels(ratings.values, workers, n_chunks)
+    n_rated = int(np.count_nonzero(counts[0])), int(np.count_nonzero(counts[1]))
     length = max(PADDING, padded(settings.n_factors))  # biases alone take time and memory, too
     n_bands, group_bands = _count_bands(n, length, settings)
     tile_rows = _count_tile_rows(n, n_rated, length * ratings.values.itemsize, settings.sizes)
-    user_side = _make_side(user_counts, n_bands[0], tile_rows, stream(settings.seed, 0))
-    item_side = _make_side(item_counts, n_bands[1], tile_rows, stream(settings.seed, 1))
-    tiles = _make_tiles(user_side, item_side)
-    tile_starts, columns = _group_by_tile(
-        ratings, weights, tiles, workers=workers, n_chunks=n_chunks
+    user_side, item_side = workers.map(
+        lambda side: _make_side(
+            counts[side], n_bands[side], tile_rows, stream(settings.seed, side)
+        ),
+        range(2),
     )
-    _shuffle_tiles(tile_starts, columns, tiles, workers=workers, n_chunks=n_chunks)
-    user_sums, item_sums = user_counts[user_side.order], item_counts[item_side.order]
+    tiles = _make_tiles(user_side, item_side)
+    packed = _group_by_tile(ratings, weights, levels, tiles, workers=workers, n_chunks=n_chunks)
+    user_counts, item_counts = (
+        of_side[side.order].astype(np.float64)
+        for of_side, side in zip(counts, (user_side, item_side), strict=True)
+    )
     if weights is not None:
-        user_sums = np.bincount(columns.user_positions[:n], columns.weights)
-        item_sums = np.bincount(columns.item_positions[:n], columns.weights)
+        user_counts, item_counts = _sum_weights(packed, len(user_counts), len(item_counts))
     return Schedule(
         user_order=user_side.order,
         item_order=item_side.order,
-        user_positions=columns.user_positions,
-        item_positions=columns.item_positions,
-        ratings=columns.ratings,
-        weights=columns.weights,
-        block_starts=tile_starts[tiles.first_of_block],
-        user_counts=user_sums.astype(np.float64),
-        item_counts=item_sums.astype(np.float64),
+        ratings=packed,
+        level_counts=levels.counts,
+        block_tiles=tiles.first_of_block,
+        user_counts=user_counts,
+        item_counts=item_counts,
         user_edges=user_side.bands,
         n_bands=(user_side.n_bands, item_side.n_bands),
         group_bands=group_bands,
@@ -200,69 +208,103 @@ class _Side:
     """Positions, tile ranges and bands of users, or of items."""
 
     order: Rows  # row at each position
-    position: Rows  # position of each row, 0 for those without ratings
-    tile_range: Rows  # tile range of each row
+    n_rows: int  # number of rows, including those without ratings
     edges: Offsets  # first position of each tile range, and the end
-    band: Offsets  # band of each tile range
     bands: Offsets  # first position of each band, and the end
+    band_ranges: Offsets  # first tile range of each band, and the end
 
     @property
     def n_bands(self) -> int:
         return len(self.bands) - 1
 
+    @property
+    def n_ranges(self) -> int:
+        return len(self.edges) - 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Tiles:
-    """The tiles, numbered in the order in which they are stored."""
+    """The tiles, in the order in which they are stored."""
 
     user_side: _Side
     item_side: _Side
-    number: Rows  # number of each crossing of tile ranges, shape (user ranges, item ranges)
     user_range: NDArray[np.intp]  # tile range of the users of each tile
     item_range: NDArray[np.intp]  # tile range of the items of each tile
-    first_of_block: NDArray[np.intp]  # first tile of each block, and the end
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Columns:
-    """Positions, values and weights of the ratings, written in the order of their tiles."""
-
-    user_positions: Rows
-    item_positions: Rows
-    ratings: Floats
-    weights: Floats
+    crossing: NDArray[np.intp]  # row-major number of the crossing of ranges that each tile is
+    first_of_block: Offsets  # first tile of each block, and the end
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """Tile range and position of each row, and the tile where two ranges cross."""
+    """Numbers whose sum tells the group and the positions of a rating: see the kernel."""
 
-    user_ranges: Rows
-    item_ranges: Rows
-    numbers: Rows
-    user_positions: Rows
-    item_positions: Rows
+    user_cells: Offsets
+    item_cells: Offsets
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TileBounds:
-    """First rating and positions of each tile, and the number of bits of its hash."""
+class _Groups:
+    """Ratings are sorted into groups of tiles first, and each group into its tiles: see the kernel.
+
+    There are far fewer groups than tiles, so fewer cache lines are written to at the same time.
+    """
 
     starts: Offsets
+    first_tiles: Offsets
     first_user_positions: Rows
     first_item_positions: Rows
+    n_item_ranges: Rows
+    user_positions: NDArray[np.uint32]
+    item_positions: NDArray[np.uint32]
     n_items: Rows
     n_bits: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Scratch:
-    """Working memory to shuffle the ratings of a tile."""
+    """Working memory to sort the ratings of a group into tiles."""
 
-    keys: NDArray[np.uint64]
-    origins: Rows
-    rows: Rows
+    records: NDArray[np.uint64]
+    buckets: NDArray[np.int32]
+    cursor: Offsets
+    pairs: NDArray[np.uint16]
+    codes: NDArray[np.uint16]
     values: Floats
+    weights: Floats
+
+
+def _count_rows(
+    ratings: Ratings, shape: tuple[int, int], *, workers: Workers, n_chunks: int
+) -> tuple[Offsets, Offsets]:
+    """Count the ratings of each user and item, and check that every row is in range."""
+    sides = (ratings.user_rows, ratings.item_rows)
+    edges = _chunk_edges(len(ratings.values), n_chunks)
+    # Counts for every chunk would take too much memory if there are many rows.
+    edges_of_sides = [edges if n * n_chunks <= edges[-1] else [0, edges[-1]] for n in shape]
+    tasks = [(side, *ends) for side in (0, 1) for ends in itertools.pairwise(edges_of_sides[side])]
+
+    def count(task: tuple[int, int, int]) -> tuple[Offsets, int]:
+        side, begin, end = task
+        counts = np.zeros(shape[side], np.int64)
+        return counts, counting.count(sides[side][begin:end], counts)
+
+    totals: list[Offsets] = []
+    for (side, begin, _), (counts, bad) in zip(tasks, workers.map(count, tasks), strict=True):
+        if bad >= 0:
+            raise ValueError(
+                f"{('user', 'item')[side]} row {sides[side][begin + bad]} of rating {begin + bad} "
+                f"is outside 0…{shape[side] - 1}"
+            )
+        if begin:
+            totals[side] += counts
+        else:
+            totals.append(counts)
+    return totals[0], totals[1]
+
+
+def _chunk_edges(n: int, n_chunks: int) -> list[int]:
+    """Return the edges of chunks of `n` entries."""
+    return [n * chunk // n_chunks for chunk in range(n_chunks + 1)]
 
 
 def _count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[int, int], int]:
@@ -280,11 +322,13 @@ def _count_tile_rows(n_ratings: int, n_rated: tuple[int, int], row_bytes: int, s
     """Return the maximum number of users, and of items, of a tile."""
     in_cache = sizes.tile_bytes // 2 // row_bytes
     dense_enough = (sizes.tile_ratings * n_rated[0] * n_rated[1] / n_ratings) ** 0.5
-    return max(1, in_cache, int(dense_enough))
+    return max(1, min(MAX_TILE_ROWS, max(in_cache, int(dense_enough))))
 
 
 def _cut(counts: Offsets, n_bands: int) -> Offsets:
     """Return the edges of at most `n_bands` non-empty ranges with nearly equal counts."""
+    if n_bands == 1:
+        return np.array([0, len(counts)])
     total = np.cumsum(counts)
     inner = np.searchsorted(total, total[-1] * np.arange(1, n_bands) / n_bands) + 1
     return np.unique(np.concatenate([[0], inner, [len(counts)]])).astype(np.int64)
@@ -292,120 +336,207 @@ def _cut(counts: Offsets, n_bands: int) -> Offsets:
 
 def _make_side(counts: Offsets, n_bands: int, tile_rows: int, bits: np.random.PCG64) -> _Side:
     rated = np.flatnonzero(counts)
-    order = rated[permutation(len(rated), bits)].astype(np.int32)
+    order = rated[permutation(len(rated), bits)]
     bands = _cut(counts[order], n_bands)
-    edges, band = [], []
-    for number, (low, high) in enumerate(itertools.pairwise(bands)):
-        n_ranges = -(-int(high - low) // tile_rows)
-        edges.append(low + np.arange(n_ranges) * (high - low) // n_ranges)
-        band.append(np.full(n_ranges, number))
-    all_edges = np.concatenate([*edges, bands[-1:]])
-    position = np.zeros(len(counts), np.int32)
-    position[order] = np.arange(len(order), dtype=np.int32)
-    tile_range = np.zeros(len(counts), np.int32)
-    tile_range[order] = np.repeat(np.arange(len(all_edges) - 1), np.diff(all_edges))
+    edges = []
+    for low, high in itertools.pairwise(bands.tolist()):
+        n_ranges = -(-(high - low) // tile_rows)
+        edges.append([low + number * (high - low) // n_ranges for number in range(n_ranges)])
     return _Side(
-        order=order,
-        position=position,
-        tile_range=tile_range,
-        edges=all_edges,
-        band=np.concatenate(band),
+        order=order.astype(np.int32),
+        n_rows=len(counts),
+        edges=np.array([*itertools.chain.from_iterable(edges), len(order)]),
         bands=bands,
+        band_ranges=np.cumsum([0, *map(len, edges)]),
     )
 
 
 def _make_tiles(user_side: _Side, item_side: _Side) -> _Tiles:
-    """Return the tiles, numbered block by block and in row-major order within their block."""
-    shape = len(user_side.band), len(item_side.band)
-    user_range, item_range = (index.ravel() for index in np.indices(shape))
-    block = user_side.band[user_range] * item_side.n_bands + item_side.band[item_range]
-    by_block = np.argsort(block, kind="stable")
-    number = np.empty(len(block), np.int32)
-    number[by_block] = np.arange(len(block), dtype=np.int32)
-    n_blocks = user_side.n_bands * item_side.n_bands
+    """Return the tiles, block by block and in row-major order within their block."""
+    n_users, n_items = user_side.n_ranges, item_side.n_ranges
+    user_sizes, item_sizes = np.diff(user_side.band_ranges), np.diff(item_side.band_ranges)
+    # For each crossing, in row-major order: the range, the first of its band, and their number.
+    user_range, first_user, user_size = (
+        np.repeat(numbers, n_items)
+        for numbers in (
+            np.arange(n_users),
+            np.repeat(user_side.band_ranges[:-1], user_sizes),
+            np.repeat(user_sizes, user_sizes),
+        )
+    )
+    item_range, first_item, item_size = (
+        np.tile(numbers, n_users)
+        for numbers in (
+            np.arange(n_items),
+            np.repeat(item_side.band_ranges[:-1], item_sizes),
+            np.repeat(item_sizes, item_sizes),
+        )
+    )
+    number = first_user * n_items + user_size * first_item
+    number += (user_range - first_user) * item_size + item_range - first_item
+    crossing = np.empty_like(number)
+    crossing[number] = np.arange(len(number))
+    row_firsts, row_sizes = (
+        np.repeat(numbers, item_side.n_bands)
+        for numbers in (user_side.band_ranges[:-1], user_sizes)
+    )
+    column_firsts = np.tile(item_side.band_ranges[:-1], user_side.n_bands)
+    first_of_block = row_firsts * n_items + row_sizes * column_firsts
     return _Tiles(
         user_side=user_side,
         item_side=item_side,
-        number=number.reshape(shape),
-        user_range=user_range[by_block],
-        item_range=item_range[by_block],
-        first_of_block=np.searchsorted(block[by_block], np.arange(n_blocks + 1)),
+        crossing=crossing,
+        user_range=user_range[crossing],
+        item_range=item_range[crossing],
+        first_of_block=np.append(first_of_block, len(number)),
     )
+
+
+def _group_blocks(user_side: _Side, item_side: _Side) -> bool:
+    """Return whether groups can be blocks, whose positions must have 16 bits, or are tiles."""
+    bands = user_side.bands, item_side.bands
+    return all(int(np.diff(edges).max()) <= MAX_TILE_ROWS for edges in bands)
+
+
+def _group_edges(side: _Side, by_block: bool) -> Offsets:
+    return side.bands if by_block else side.edges
+
+
+def _make_cells(side: _Side, edges: Offsets, stride: int, shift: int) -> Offsets:
+    """Return the cell of each row: see the kernel. Groups have these edges and a stride."""
+    base = (np.arange(len(edges) - 1) * stride << 32) - (edges[:-1] << shift)
+    of_positions = np.repeat(base, np.diff(edges))
+    of_positions += np.arange(len(side.order)) << shift
+    cells = np.zeros(side.n_rows, np.int64)
+    cells[side.order.astype(np.intp)] = of_positions
+    return cells
+
+
+def _local_positions(side: _Side, by_block: bool) -> NDArray[np.uint32]:
+    """Return the positions in tiles, plus 2**16 times the number of the tile range in its group."""
+    numbers = np.arange(side.n_ranges)
+    numbers -= np.repeat(side.band_ranges[:-1], np.diff(side.band_ranges)) if by_block else numbers
+    local = np.repeat((numbers << 16) - side.edges[:-1], np.diff(side.edges))
+    local += np.arange(len(local))
+    return local.astype(np.uint32)
 
 
 def _group_by_tile(
-    ratings: Ratings, weights: Floats | None, tiles: _Tiles, *, workers: Workers, n_chunks: int
-) -> tuple[Offsets, _Columns]:
-    """Write the ratings tile by tile, in the order of the input within each.
+    ratings: Ratings,
+    weights: Floats | None,
+    levels: Levels,
+    tiles: _Tiles,
+    *,
+    workers: Workers,
+    n_chunks: int,
+) -> PackedRatings:
+    """Write the ratings tile by tile, each in random order.
 
     Each chunk of the input has its own counts, from which it computes where its ratings go in each
-    tile. The number of chunks therefore does not affect the result.
+    group. The number of chunks therefore does not affect the result.
     """
-    n = len(ratings.values)
-    user_rows, item_rows, values = ratings.user_rows, ratings.item_rows, ratings.values
-    chunks = list(itertools.pairwise(np.linspace(0, n, n_chunks + 1).astype(int).tolist()))
-    counts = np.zeros((n_chunks, len(tiles.user_range)), np.int64)
+    n, dtype = len(ratings.values), ratings.values.dtype
     user_side, item_side = tiles.user_side, tiles.item_side
+    by_block = _group_blocks(user_side, item_side)
+    user_edges, item_edges = (_group_edges(side, by_block) for side in (user_side, item_side))
+    n_groups = len(user_edges) - 1, len(item_edges) - 1
     layout = _Layout(
-        user_ranges=user_side.tile_range,
-        item_ranges=item_side.tile_range,
-        numbers=tiles.number,
-        user_positions=user_side.position,
-        item_positions=item_side.position,
+        user_cells=_make_cells(user_side, user_edges, n_groups[1], 16),
+        item_cells=_make_cells(item_side, item_edges, 1, 0),
     )
+    order = np.arange(n_groups[0] * n_groups[1]) if by_block else tiles.crossing
+    spans = [slice(*ends) for ends in itertools.pairwise(_chunk_edges(n, n_chunks))]
+    counts = np.zeros((n_chunks, len(order)), np.int64)
 
     def count_chunk(chunk: int) -> None:
-        span = slice(*chunks[chunk])
-        tile_kernel.count(user_rows[span], item_rows[span], layout, counts[chunk])
+        span = spans[chunk]
+        tile_kernel.count(ratings.user_rows[span], ratings.item_rows[span], layout, counts[chunk])
 
     workers.map(count_chunk, range(n_chunks))
-    tile_starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
-    cursors = tile_starts[:-1] + np.cumsum(counts, axis=0) - counts
-    given_weights = np.empty(0, values.dtype) if weights is None else weights
-    columns = _Columns(
-        user_positions=np.zeros(n + LOOKAHEAD, np.int32),
-        item_positions=np.zeros(n + LOOKAHEAD, np.int32),
-        ratings=np.zeros(n + LOOKAHEAD, values.dtype),
+    starts = np.zeros(len(order) + 1, np.int64)
+    np.cumsum(counts.sum(axis=0)[order], out=starts[1:])
+    cursors, cursor = np.empty_like(counts), starts[:-1].copy()
+    for chunk in range(n_chunks):
+        cursors[chunk][order] = cursor
+        cursor += counts[chunk][order]
+    n_levels, n_tiles = len(levels.levels), len(tiles.crossing)
+    given_weights = np.empty(0, dtype) if weights is None else weights
+    packed = PackedRatings(
+        pairs=np.zeros((n + LOOKAHEAD, 2), np.uint16),
+        codes8=np.empty(n if 0 < n_levels <= MAX_SHORT else 0, np.uint8),
+        codes16=np.empty(n if n_levels > MAX_SHORT else 0, np.uint16),
+        levels=levels.levels,
+        values=np.empty(0 if n_levels else n, dtype),
         weights=np.empty_like(given_weights),
+        tile_starts=np.full(n_tiles + 1, n),
+        first_user_positions=_first_positions(user_side, tiles.user_range),
+        first_item_positions=_first_positions(item_side, tiles.item_range),
     )
 
     def write_chunk(chunk: int) -> None:
-        span = slice(*chunks[chunk])
-        chunk_ratings = user_rows[span], item_rows[span], values[span], given_weights[span]
-        tile_kernel.scatter(*chunk_ratings, layout, cursors[chunk], columns)
+        span = spans[chunk]
+        rows = ratings.user_rows[span], ratings.item_rows[span]
+        given = ratings.values[span], given_weights[span]
+        tile_kernel.scatter(*rows, *given, layout, levels, cursors[chunk], packed)
 
     workers.map(write_chunk, range(n_chunks))
-    return tile_starts, columns
-
-
-def _shuffle_tiles(
-    tile_starts: Offsets, columns: _Columns, tiles: _Tiles, *, workers: Workers, n_chunks: int
-) -> None:
-    """Shuffle the ratings of each tile, by a hash of their positions."""
-    user_edges, item_edges = tiles.user_side.edges, tiles.item_side.edges
-    largest_tile = int(np.diff(user_edges).max()) * int(np.diff(item_edges).max())
-    n_bits = max(2, (largest_tile - 1).bit_length())
-    bounds = _TileBounds(
-        starts=tile_starts,
-        first_user_positions=user_edges[tiles.user_range].astype(np.int32),
-        first_item_positions=item_edges[tiles.item_range].astype(np.int32),
-        n_items=np.diff(item_edges)[tiles.item_range].astype(np.int32),
-        n_bits=n_bits,
+    first_tiles = tiles.first_of_block if by_block else np.arange(n_tiles + 1)
+    n_ranges = np.diff(item_side.band_ranges) if by_block else np.ones(n_groups[1], np.int64)
+    n_users, n_items = np.diff(user_side.edges), np.diff(item_side.edges)
+    groups = _Groups(
+        starts=starts,
+        first_tiles=first_tiles,
+        first_user_positions=packed.first_user_positions[first_tiles],
+        first_item_positions=packed.first_item_positions[first_tiles],
+        n_item_ranges=np.tile(n_ranges, n_groups[0]).astype(np.int32),
+        user_positions=_local_positions(user_side, by_block),
+        item_positions=_local_positions(item_side, by_block),
+        n_items=n_items[tiles.item_range].astype(np.int32),
+        n_bits=max(2, (int(n_users.max()) * int(n_items.max()) - 1).bit_length()),
     )
-    shuffled = columns.user_positions, columns.item_positions, columns.ratings, columns.weights
+    _arrange_groups(packed, groups, workers=workers, n_chunks=n_chunks)
+    return packed
 
-    def shuffle(chunk: tuple[int, int]) -> None:
-        begin, end = chunk
-        largest = int(np.diff(tile_starts[begin : end + 1]).max(initial=0))
+
+def _first_positions(side: _Side, ranges: NDArray[np.intp]) -> Rows:
+    """Return the first position of each tile, and a zero."""
+    return np.append(side.edges[ranges], 0).astype(np.int32)
+
+
+def _arrange_groups(
+    packed: PackedRatings, groups: _Groups, *, workers: Workers, n_chunks: int
+) -> None:
+    """Sort the ratings of each group into its tiles, and shuffle each tile."""
+    starts, dtype = groups.starts, packed.dtype
+    n_tasks = 1 if n_chunks == 1 else TASKS_PER_CHUNK * n_chunks
+    ends = np.searchsorted(starts, _chunk_edges(packed.n_ratings, n_tasks))
+    ends[-1] = len(starts) - 1
+
+    def arrange(ends: tuple[int, int]) -> None:
+        begin, end = ends
+        if begin == end:
+            return
+        largest = int(np.diff(starts[begin : end + 1]).max())
         scratch = _Scratch(
-            keys=np.empty((2, largest), np.uint64),
-            origins=np.empty((2, largest), np.int32),
-            rows=np.empty((2, largest), np.int32),
-            values=np.empty((2, largest), columns.ratings.dtype),
+            records=np.empty((2, largest), np.uint64),
+            buckets=np.empty(1 << tile_kernel.MAX_DIGIT_BITS, np.int32),
+            cursor=np.empty(int(np.diff(groups.first_tiles[begin : end + 1]).max()), np.int64),
+            pairs=np.empty((largest, 2), np.uint16),
+            codes=np.empty(0 if len(packed.values) else largest, np.uint16),
+            values=np.empty(largest if len(packed.values) else 0, dtype),
+            weights=np.empty(largest if len(packed.weights) else 0, dtype),
         )
-        tile_kernel.shuffle(*shuffled, bounds, begin, end, scratch)
+        tile_kernel.arrange(packed.values, packed.weights, packed, groups, begin, end, scratch)
 
-    n = int(tile_starts[-1])
-    ends = np.searchsorted(tile_starts, np.linspace(0, n, n_chunks + 1))
-    ends[-1] = len(tiles.user_range)
-    workers.map(shuffle, itertools.pairwise(ends.tolist()))
+    workers.map(arrange, itertools.pairwise(ends.tolist()))
+
+
+def _sum_weights(packed: PackedRatings, n_users: int, n_items: int) -> tuple[Doubles, Doubles]:
+    """Return the sum of the weights at each position, in the order of the schedule."""
+    users, items = np.zeros(n_users), np.zeros(n_items)
+    for chunk in chunks(packed):
+        user_positions, item_positions, _ = unpack(packed, chunk.start, chunk.stop)
+        weights = packed.weights[chunk].astype(np.float64)
+        np.add.at(users, user_positions.astype(np.intp), weights)
+        np.add.at(items, item_positions.astype(np.intp), weights)
+    return users, items

@@ -89,7 +89,7 @@ def initial_state(
     State
     """
     dtype, n_factors = schedule.ratings.dtype, settings.n_factors
-    width = _start_width(schedule, settings.rule)
+    width = _start_width(scale, settings.rule)
     sides = []
     for side, order in enumerate((schedule.user_order, schedule.item_order)):
         bits = stream(settings.seed, 3, side)
@@ -219,7 +219,7 @@ def to_accumulators(state: State, schedule: Schedule, n_factors: int) -> tuple[F
     )
 
 
-def _start_width(schedule: Schedule, rule: UpdateRule) -> float:
+def _start_width(scale: Scale, rule: UpdateRule) -> float:
     """Return the width of the initial factors, times √K.
 
     Nonnegative factors fit ratings that are not centred. Their initial predictions are as large as
@@ -227,8 +227,7 @@ def _start_width(schedule: Schedule, rule: UpdateRule) -> float:
     """
     if not rule.nonnegative:
         return START_WIDTH
-    mean = float(np.mean(schedule.ratings[: schedule.n_ratings], dtype=np.float64))
-    return 2 * math.sqrt(mean) if mean > 0 else START_WIDTH
+    return 2 * math.sqrt(scale.mean) if scale.mean > 0 else START_WIDTH
 
 
 def _random_factors(

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._kernels import dispatch
-from factorate._kernels.plain import LOOKAHEAD
+from factorate._training.packed_ratings import chunks, unpack
 from factorate._training.schedule import padded, strata
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.fixed_order import dot, power
@@ -41,11 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from factorate._training.factors import WarmStart
+    from factorate._training.packed_ratings import PackedRatings
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.state import State
-    from factorate._utils.types import Doubles, Floats, Rows
+    from factorate._utils.types import Doubles, Floats, Offsets
     from factorate._utils.workers import Workers
 
 ITEM_FRACTION = 0.12  # fraction of the change of a user's factors that is added to the items
@@ -153,8 +154,8 @@ class SvdppTerms:
             rows = state.P, state.own_factors, self.work, self.norm
             dispatch.svdpp.distribute(*rows, user_decay, fraction, *self._positions(task))
         elif task.phase == Phase.SPREAD:
-            user_positions, item_positions, n = self._ratings(task)
-            dispatch.svdpp.add_rows(item_positions, user_positions, n, state.svdpp, self.work)
+            tiles = self._tiles(task)
+            dispatch.svdpp.add_rows(schedule.ratings, *tiles, True, state.svdpp, self.work)
         else:
             self._gather_or_combine(state, task)
         return 0.0
@@ -164,8 +165,8 @@ class SvdppTerms:
             rows = state.P, state.own_factors, self.work, self.norm
             dispatch.svdpp.combine(*rows, *self._positions(task))
         else:
-            user_positions, item_positions, n = self._ratings(task)
-            dispatch.svdpp.add_rows(user_positions, item_positions, n, self.work, state.svdpp)
+            ratings, tiles = self.schedule.ratings, self._tiles(task)
+            dispatch.svdpp.add_rows(ratings, *tiles, False, self.work, state.svdpp)
         return 0.0
 
     def _positions(self, task: Task) -> tuple[int, int]:
@@ -173,14 +174,11 @@ class SvdppTerms:
         edges = self.schedule.user_edges
         return int(edges[task.row]), int(edges[task.row + 1])
 
-    def _ratings(self, task: Task) -> tuple[Rows, Rows, int]:
-        """Return the user and item positions of a block, with LOOKAHEAD more, and its size."""
+    def _tiles(self, task: Task) -> tuple[int, int]:
+        """Return the first tile of a block, and the end."""
         block = task.row * self.schedule.n_bands[1] + (task.column or 0)
-        starts = self.schedule.block_starts
-        begin, end = starts[block : block + 2].tolist()
-        ahead = slice(begin, end + LOOKAHEAD)
-        schedule = self.schedule
-        return schedule.user_positions[ahead], schedule.item_positions[ahead], end - begin
+        first, end = self.schedule.block_tiles[block : block + 2].tolist()
+        return first, end
 
 
 class Phase(IntEnum):
@@ -217,15 +215,16 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
     -------
     SvdppTerms
     """
-    n, dtype = schedule.n_ratings, schedule.ratings.dtype
-    user_positions, item_positions = schedule.user_positions[:n], schedule.item_positions[:n]
-    norm = 1 / np.sqrt(np.bincount(user_positions))
+    ratings, dtype = schedule.ratings, schedule.ratings.dtype
+    norm = 1 / np.sqrt(_count_users(ratings, len(schedule.user_order)))
     starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
     edges = schedule.user_edges.tolist()
     fractions = []
     for bands in _groups(schedule):
-        ratings = slice(starts[bands.start], starts[bands.stop])
-        together = np.bincount(item_positions[ratings], norm[user_positions[ratings]])
+        together = np.zeros(len(schedule.item_order))
+        for chunk in chunks(ratings, starts[bands.start], starts[bands.stop]):
+            users, items, _ = unpack(ratings, chunk.start, chunk.stop)
+            np.add.at(together, items.astype(np.intp), norm[users.astype(np.intp)])
         n_users = edges[bands.stop] - edges[bands.start]
         fractions.append(min(ITEM_FRACTION, MAX_STEP * n_users / dot(together, together)))
     return SvdppTerms(
@@ -235,6 +234,17 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
         norm=norm.astype(dtype),
         item_fractions=fractions,
     )
+
+
+def _count_users(ratings: PackedRatings, n_users: int) -> Offsets:
+    """Return the number of ratings at each user position."""
+    counts = np.zeros(n_users, np.int64)
+    for chunk in chunks(ratings):
+        users, _, _ = unpack(ratings, chunk.start, chunk.stop)
+        first = users.min()  # the users of a chunk are in few row bands
+        counted = np.bincount(users - first)
+        counts[first : first + len(counted)] += counted
+    return counts
 
 
 def epoch_tasks(schedule: Schedule, seed: int, epoch: int) -> list[Task]:

@@ -17,6 +17,7 @@ from factorate._training.epoch import Epoch
 from factorate._training.epoch_runner import make_epoch_runner
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
+from factorate._training.packed_ratings import chunks, unpack
 from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.state import (
@@ -248,12 +249,19 @@ class Trainer:
         n = self._schedule.n_ratings
         squared = n * max(1.0, self._scale.spread) ** 2
         if self._warm_start is not None:
-            pairs = self._schedule.user_positions[:n], self._schedule.item_positions[:n]
-            predicted = predict(view_factors(self._state), *pairs, self._settings.n_threads)
-            error = np.subtract(predicted, self._schedule.ratings[:n], dtype=np.float64)
-            with np.errstate(over="ignore"):
-                squared = max(squared, dot(error, error))
+            squared = max(squared, self._squared_error())
         return squared * MAX_GROWTH**2
+
+    def _squared_error(self) -> float:
+        """Return the squared error of the current state."""
+        factors, ratings, squared = view_factors(self._state), self._schedule.ratings, 0.0
+        for chunk in chunks(ratings):
+            users, items, values = unpack(ratings, chunk.start, chunk.stop)
+            error = predict(factors, users, items, self._settings.n_threads).astype(np.float64)
+            error -= values.astype(np.float64)
+            with np.errstate(over="ignore"):
+                squared += dot(error, error)
+        return squared
 
     def _divergence_error(self, number: int) -> DivergenceError:
         settings = self._settings
