@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import setup
 
 import factorate as ft
-import setup
 from factorate import datasets
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
@@ -97,8 +97,8 @@ def main() -> None:
     arguments = parser.parse_args()
     data = datasets.synthetic(arguments.ratings, N_USERS, N_ITEMS)
     with tempfile.TemporaryDirectory() as folder:
-        loops = {}
-        for isa in set(arguments.isa) & set(dispatch.available()):
+        loops: dict[str, dict[str, Loop]] = {}
+        for isa in sorted(set(arguments.isa) & set(dispatch.available())):
             loops[isa] = compile_loops(arguments.compilers, isa, Path(folder))
             if arguments.installed:
                 loops[isa]["installed kernel"] = partial(train_installed, isa)
@@ -111,7 +111,7 @@ def main() -> None:
 
 def compile_loops(compilers: list[str], isa: str, folder: Path) -> dict[str, Loop]:
     """Compile both loops with each compiler; return the functions."""
-    loops = {}
+    loops: dict[str, Loop] = {}
     for source, compiler in itertools.product(("intrinsics", "tile_loop"), compilers):
         label = f"{'by hand' if source == 'intrinsics' else 'kernel'}, {compiler}"
         library = folder / f"{source}_{len(loops)}_{isa}.so"
