@@ -33,6 +33,9 @@ static inline float sum(__m256 y)
 #define UNROLL _Pragma("GCC unroll 64")
 #endif
 
+#ifndef CODED
+#define CODED 1 /* whether ratings have codes */
+#endif
 #ifndef SUMS
 #define SUMS 0 /* partial sums of a dot product; 0 to choose by the number of vectors */
 #endif
@@ -77,7 +80,8 @@ train_tile(const tiles *all, ptrdiff_t tile, const int K)
                                               : OF(fmadd)(x_k, y_k, sums[k % n_sums]);
             }
             UNROLL for (int k = 1; k < n_sums; k++) sums[0] = OF(add)(sums[0], sums[k]);
-            float e = all->levels[all->codes[t]] - (a[BIAS] + b[BIAS]) - sum(sums[0]);
+            float rating = CODED ? all->levels[all->codes[t]] : all->values[t];
+            float e = rating - (a[BIAS] + b[BIAS]) - sum(sums[0]);
             float p_step = a[RATE] * e, q_step = b[RATE] * e;
             vector ps = OF(set1)(p_step), pd = OF(set1)(a[DECAY]);
             vector qs = OF(set1)(q_step), qd = OF(set1)(b[DECAY]);

@@ -6,10 +6,12 @@
 The header of the kernels and `intrinsics.c` are compiled with each compiler; the installed kernel
 is measured as well. The candidates take turns: in (b), each trains a stratum, then each the next
 one. A percentage is the speed relative to the fastest loop written by hand, in the same turn.
+Ratings are half-stars, which are stored as codes of 8 bits; with --continuous, they are stored as
+values.
 
 Run in the folder of the clone, on x86-64:
 
-    python -m benchmarks.kernel [--compilers gcc clang] [--factors 16 64] [--ratings N] [--turns N]
+    python -m benchmarks.kernel [--compilers gcc clang] [--factors 16 64] [--continuous]
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
+from factorate._training.levels import MAX_SHORT
 from factorate._training.packed_ratings import PackedRatings
 from factorate._training.schedule import block_order, make_schedule
 from factorate._training.settings import check_settings
@@ -79,7 +82,7 @@ class Tiles(ctypes.Structure):
     _fields_ = tuple(
         (name, ctypes.c_void_p)
         for name in (
-            *("pairs", "codes", "levels", "starts", "first_users", "first_items"),
+            *("pairs", "codes", "levels", "values", "starts", "first_users", "first_items"),
             *("P", "Q", "users", "items"),
         )
     )
@@ -93,30 +96,41 @@ def main() -> None:
     parser.add_argument("--isa", nargs="+", choices=["avx2", "avx512"], default=["avx512", "avx2"])
     parser.add_argument("--ratings", type=int, default=10_000_000)
     parser.add_argument("--turns", type=int, default=15, help="of each candidate in (a)")
+    parser.add_argument("--continuous", action="store_true", help="ratings without codes")
     parser.add_argument("--installed", action="store_true", help="measure the installed kernel too")
     arguments = parser.parse_args()
-    data = datasets.synthetic(arguments.ratings, N_USERS, N_ITEMS)
+    users, items, values = datasets.synthetic(arguments.ratings, N_USERS, N_ITEMS)
+    values = (values - values.mean()) / values.std()
+    if not arguments.continuous:
+        values = np.round(2 * values) / 2
     with tempfile.TemporaryDirectory() as folder:
         loops: dict[str, dict[str, Loop]] = {}
         for isa in sorted(set(arguments.isa) & set(dispatch.available())):
-            loops[isa] = compile_loops(arguments.compilers, isa, Path(folder))
+            loops[isa] = compile_loops(
+                arguments.compilers, isa, Path(folder), is_coded=not arguments.continuous
+            )
             if arguments.installed:
                 loops[isa]["installed kernel"] = partial(train_installed, isa)
         for K in arguments.factors:
-            cases = {"(a)": cached_case(K, arguments.turns), "(b)": scheduled_case(*data, K)}
+            cases = {
+                "(a)": cached_case(values, K, arguments.turns),
+                "(b)": scheduled_case(users, items, values, K),
+            }
             for isa, (name, case) in itertools.product(loops, cases.items()):
                 print(f"\n{name} K = {K}, {isa}: million ratings/s, % of the loop by hand")
                 report(measure(case, loops[isa]))
 
 
-def compile_loops(compilers: list[str], isa: str, folder: Path) -> dict[str, Loop]:
+def compile_loops(
+    compilers: list[str], isa: str, folder: Path, *, is_coded: bool
+) -> dict[str, Loop]:
     """Compile both loops with each compiler; return the functions."""
     loops: dict[str, Loop] = {}
     for source, compiler in itertools.product(("intrinsics", "tile_loop"), compilers):
         label = f"{'by hand' if source == 'intrinsics' else 'kernel'}, {compiler}"
         library = folder / f"{source}_{len(loops)}_{isa}.so"
         flags = setup.compile_flags(f"plain_{isa}", "gcc")
-        flags += ["-shared", "-fPIC", f"-I{HERE.parent / setup.KERNELS}"]
+        flags += ["-shared", "-fPIC", f"-I{HERE.parent / setup.KERNELS}", f"-DCODED={is_coded:d}"]
         command = [*shlex.split(compiler), *flags, str(HERE / f"{source}.c"), "-o", str(library)]
         subprocess.run(command, check=True)
         function = ctypes.CDLL(str(library)).train
@@ -130,11 +144,11 @@ def train_compiled(function: Any, case: Case, first_tile: int, end_tile: int) ->
     """Train some tiles with one of the C loops."""
     ratings = case.ratings
     arrays = (
-        *(ratings.pairs, ratings.codes8, ratings.levels, ratings.tile_starts),
-        *(ratings.first_user_positions, ratings.first_item_positions),
+        *(ratings.pairs, ratings.codes8, ratings.levels, ratings.values),
+        *(ratings.tile_starts, ratings.first_user_positions, ratings.first_item_positions),
         *(case.P, case.Q, case.user_columns, case.item_columns),
     )
-    tiles = Tiles(*(array.ctypes.data for array in arrays))
+    tiles = Tiles(*(array.ctypes.data if len(array) else None for array in arrays))
     squared: float = function(ctypes.byref(tiles), first_tile, end_tile, case.P.shape[1])
     return squared
 
@@ -159,18 +173,19 @@ def make_case(
     )
 
 
-def cached_case(K: int, n_turns: int) -> Case:
+def cached_case(values: Any, K: int, n_turns: int) -> Case:
     """Return one tile of few rows."""
+    levels, codes = np.unique(values[:CACHED_RATINGS], return_inverse=True)
+    is_coded = len(levels) <= MAX_SHORT
     generator = np.random.default_rng(0)
-    pairs = generator.integers(0, N_CACHED, (CACHED_RATINGS + LOOKAHEAD, 2), np.uint16)
     ratings = PackedRatings(
-        pairs=pairs,
-        codes8=generator.integers(0, 10, CACHED_RATINGS, np.uint8),
+        pairs=generator.integers(0, N_CACHED, (CACHED_RATINGS + LOOKAHEAD, 2), np.uint16),
+        codes8=(codes if is_coded else codes[:0]).astype(np.uint8),
         codes16=np.empty(0, np.uint16),
-        levels=np.linspace(-2, 2, 10, dtype=FLOAT),
-        values=np.empty(0, FLOAT),
+        levels=levels if is_coded else levels[:0],
+        values=values[: 0 if is_coded else CACHED_RATINGS],
         weights=np.empty(0, FLOAT),
-        tile_starts=np.array([0, CACHED_RATINGS]),
+        tile_starts=np.array([0, len(codes)]),
         first_user_positions=np.zeros(2, np.int32),
         first_item_positions=np.zeros(2, np.int32),
     )
@@ -179,11 +194,10 @@ def cached_case(K: int, n_turns: int) -> Case:
 
 def scheduled_case(users: Any, items: Any, values: Any, K: int) -> Case:
     """Return the ratings in the order of their schedule; each turn is a stratum."""
-    halves = np.round(2 * (values - values.mean()) / values.std()) / 2
     given = Ratings(
         user_rows=users,
         item_rows=items,
-        values=halves,
+        values=values,
         user_index=range_index(N_USERS),
         item_index=range_index(N_ITEMS),
         library=None,

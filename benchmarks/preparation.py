@@ -5,12 +5,14 @@ Run: python -m benchmarks.preparation
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 
 import factorate as ft
 from factorate import datasets
@@ -34,6 +36,11 @@ def show(name: str, values: list[float]) -> None:
     print(f"{name:<44} {middle:7.3f} s ({min(values):.3f} to {max(values):.3f})", flush=True)
 
 
+def half_stars(ratings: Any) -> Any:
+    """Round ratings to 0.5, 1, …, 5."""
+    return np.clip(np.round(2 * ratings) / 2, 0.5, 5).astype(FLOAT)
+
+
 def from_arrays(columns: Any, n_threads: int) -> tuple[float, float]:
     """Return the seconds before the first epoch, ids included, and those of an epoch."""
     model = ft.MatrixFactorization(K, 5, random_state=0, n_threads=n_threads)
@@ -47,24 +54,43 @@ def main() -> None:
     """Print the table."""
     columns = datasets.synthetic(N, N_USERS, N_ITEMS)
     print(f"{N:,} ratings of {N_USERS:,} users and {N_ITEMS:,} items, K = {K}")
-    runs = [(from_arrays(columns, 1), from_arrays(columns, 2)) for _ in range(RUNS)]
-    epochs = [2 * one[1] for one, _ in runs]
-    show("two epochs, one thread", epochs)
-    for index, n_threads in enumerate((1, 2)):
-        show(f"integer arrays to blocks, {n_threads} thread(s)", [run[index][0] for run in runs])
-        ratios = [run[index][0] / two for run, two in zip(runs, epochs, strict=True)]
-        print(f"{'  of two epochs':<44} {statistics.median(ratios):7.2f}")
+    for kind, ratings in ("half-stars", half_stars(columns[2])), ("continuous", columns[2]):
+        given = *columns[:2], ratings
+        runs = [[from_arrays(given, n_threads) for n_threads in (1, 2)] for _ in range(RUNS)]
+        for index, n_threads in enumerate((1, 2)):
+            show(f"{kind}, an epoch, {n_threads} thread(s)", [run[index][1] for run in runs])
+            name = f"{kind}, arrays to blocks, {n_threads} thread(s)"
+            show(name, [run[index][0] for run in runs])
+            ratios = [run[index][0] / run[index][1] for run in runs]
+            print(f"{'  of an epoch':<44} {statistics.median(ratios):7.2f}")
 
-    names = np.array([f"user-{u:06}" for u in range(N_USERS)], object)
-    text = names[columns[0]]
-    frame = pd.DataFrame({"user": text, "item": columns[1], "rating": columns[2]})
-    other = pl.DataFrame({"user": text.tolist(), "item": columns[1], "rating": columns[2]})
-    for name, function in {
-        "pandas.factorize of the text column": lambda: pd.factorize(frame["user"], sort=True),
-        "pandas DataFrame with text ids, read": lambda: read_ratings(frame, dtype=FLOAT),
-        "polars DataFrame with text ids, read": lambda: read_ratings(other, dtype=FLOAT),
-    }.items():
-        show(name, [seconds(function) for _ in range(RUNS)])
+    text = np.array([f"user-{u:06}" for u in range(N_USERS)], object)[columns[0]]
+    others = {"item": columns[1], "rating": columns[2]}
+    for name, users, factorize in text_columns(text):
+        frame = {"user": users, **others}
+        times: list[tuple[float, float]] = []
+        for _ in range(RUNS):
+            own = seconds(partial(factorize, users))
+            times.append((own, seconds(partial(read_ratings, frame, dtype=FLOAT))))
+        show(f"{name}, factorize", [own for own, _ in times])
+        show(f"{name}, read with items and ratings", [reading for _, reading in times])
+
+
+def text_columns(text: Any) -> Iterator[tuple[str, Any, Callable[[Any], Any]]]:
+    """Yield columns of the same text, with the way of each library to number its values."""
+
+    def factorize(column: Any) -> Any:
+        return pd.factorize(column, sort=True)
+
+    def encode(column: Any) -> Any:
+        return column.cast(pl.Categorical).to_physical()
+
+    yield "NumPy objects", text, factorize
+    yield "pandas, object", pd.Series(text, dtype=object), factorize
+    yield "pandas, str", pd.Series(text, dtype="str"), factorize
+    yield "pandas, category", pd.Series(text, dtype="category"), factorize
+    yield "polars, String", pl.Series(text.tolist()), encode
+    yield "pyarrow, string", pa.array(text), lambda column: column.dictionary_encode()
 
 
 if __name__ == "__main__":

@@ -17,16 +17,22 @@ REPOSITORY = Path(__file__).parents[1]
 RUNS = 11
 MEASURED = """
 import json, time
+from types import SimpleNamespace
 import numpy as np
 from factorate._kernels import counting
 from factorate._kernels.dispatch import plain
 
 N, ROWS, K, CALLS = 500_000, 64, 32, 20_000
 generator = np.random.default_rng(0)
-users, items = generator.integers(0, ROWS, (2, N + plain.LOOKAHEAD), np.int32)
-ratings = generator.standard_normal(len(users), np.float32)
+ratings = SimpleNamespace(
+    pairs=generator.integers(0, ROWS, (N + plain.LOOKAHEAD, 2), np.uint16),
+    codes8=generator.integers(0, 10, N, np.uint8), codes16=np.empty(0, np.uint16),
+    levels=np.linspace(-2, 2, 10, dtype=np.float32), values=np.empty(0, np.float32),
+    centre=0.0, scale=1.0, tile_starts=np.array([0, 8, N]),
+    first_user_positions=np.zeros(3, np.int32), first_item_positions=np.zeros(3, np.int32),
+)
 P, Q = generator.standard_normal((2, ROWS, K), np.float32) / 10
-few, counts, empty = users[:8], np.zeros(ROWS, np.int64), users[:0]
+counts, empty = np.zeros(ROWS, np.int64), np.empty(0, np.int32)
 
 def timed(call, n):
     start = time.perf_counter()
@@ -36,15 +42,15 @@ def timed(call, n):
 
 columns = np.full((2, ROWS, 4), 1e-4, np.float32)
 
-def epoch(n):
-    plain.train(users, items, ratings[:n], P, Q, *columns, 1.0, 1.0, True)
+def epoch(n_tiles):
+    plain.train(ratings, 0, n_tiles, P, Q, *columns, 1.0, 1.0, True)
 
-for call in (lambda: epoch(8), lambda: epoch(N)):
-    call()
+for n_tiles in (1, 2):
+    epoch(n_tiles)
 print(json.dumps({
     "µs, a call of count, two arrays": 1e6 * timed(lambda: counting.count(empty, counts), CALLS),
-    "µs, a call of train, seven arrays of either dtype": 1e6 * timed(lambda: epoch(0), CALLS),
-    "million ratings/s": N / timed(lambda: epoch(N), 40) / 1e6,
+    "µs, a call of train, twelve arrays of either dtype": 1e6 * timed(lambda: epoch(0), CALLS),
+    "million ratings/s": N / timed(lambda: epoch(2), 40) / 1e6,
 }))
 """
 

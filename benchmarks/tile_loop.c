@@ -12,7 +12,7 @@ static ft_tile_rows first_rows(const tiles *all, ptrdiff_t tile, ptrdiff_t n_fac
 double train(const tiles *all, ptrdiff_t tile, ptrdiff_t end, ptrdiff_t n_factors)
 {
     ft_ratings ratings = {.pairs = all->pairs, .codes8 = all->codes, .levels = all->levels,
-                          .scale = 1};
+                          .values = all->values, .scale = 1};
     double squared = 0;
     for (; tile < end; tile++) {
         ft_tile_rows rows = first_rows(all, tile, n_factors);

@@ -1,4 +1,5 @@
-/* The ratings of a schedule with at most 256 levels, and the rows that their updates change. */
+/* The ratings of a schedule, with codes of 8 bits or with values, and the rows that their updates
+   change. */
 #ifndef TILES_H
 #define TILES_H
 
@@ -8,7 +9,7 @@
 typedef struct {
     const uint16_t *pairs;
     const uint8_t *codes;
-    const float *levels;
+    const float *levels, *values;
     const int64_t *starts;
     const int32_t *first_users, *first_items;
     float *P, *Q, *users, *items;
