@@ -33,7 +33,7 @@ PLATFORMS = (
 MODULE = re.compile(r"(factorate/.*?)\.(\S+\.)?(so|pyd)$")
 NOT_IN_A_WHEEL = re.compile(r"\.(c|h|pyx|pxd|html|py[co])$|(^|/)(tests|benchmarks|build)/")
 NOT_IN_AN_SDIST = re.compile(r"\.(c|so|pyd|html|py[co])$|/(build|shared)/")
-ONLY_IN_A_CLONE = re.compile(r"\.(git|pre-commit)|\.ci/\w+$")
+ONLY_IN_A_CLONE = re.compile(r"\.(git|pre-commit)|\.ci/\w+$|benchmarks/\w+\.c$")
 
 
 def faults_of_sdist(path: Path) -> list[str]:
