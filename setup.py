@@ -43,7 +43,7 @@ MACROS = [("Py_LIMITED_API", "0x030B0000")] if ABI3 else []  # 3.11: memoryviews
 
 SANITIZERS = {"address": ["-fsanitize=address,undefined"], "thread": ["-fsanitize=thread"]}
 OPTIMIZED = {"gcc": ["-O3"], "msvc": ["/O2", "/std:c11"]}
-# Never on a link line, where such flags would change floating-point arithmetic in the whole process.
+# Never on a link line, where such flags would change the arithmetic of the whole process.
 FUSED = ["-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
 # What the vectorizer needs for a dot product, but not -ffast-math: NaN must stay NaN.
 REASSOCIATED = [*FUSED, "-fassociative-math", "-fno-signed-zeros"]

@@ -177,6 +177,14 @@ static inline real FT(dot)(const real *p, const real *q, ptrdiff_t n, real start
     return start + FT(sum)(sum[0]);
 }
 
+/* Return the sum of 1, 2 or 4 vectors. */
+static FT_INLINE real FT(total)(const FT(vector) *x, int n)
+{
+    if (n == 1) return FT(sum)(x[0]);
+    if (n == 2) return FT(sum)(FT(add)(x[0], x[1]));
+    return FT(sum)(FT(add)(FT(add)(x[0], x[2]), FT(add)(x[1], x[3])));
+}
+
 /* Update the rows of a user and an item, p and q, and their biases for one rating:
 
        e = rating - b_u - b_i - p·q
@@ -190,8 +198,8 @@ static FT_INLINE real FT(update)(real *p, real *q, const ptrdiff_t n, const int 
 {
     const ptrdiff_t lanes = FT(LANES), n_vectors = n / lanes;
     const int held = is_constant && n_vectors <= FT_HELD;
-    const int n_sums = n_vectors < 4 ? 1 : n_vectors < 8 ? 2 : 4;
-    FT(vector) x[FT_HELD], y[FT_HELD], sum[4];
+    const int n_sums = n_vectors < 4 ? 1 : n_vectors < 8 || n_vectors % 4 ? 2 : 4;
+    FT(vector) x[FT_HELD], y[FT_HELD], sum[FT_SUMS];
     ptrdiff_t k;
     real error = rating - (user[FT_BIAS] + item[FT_BIAS]);
     if (held) {
@@ -205,12 +213,17 @@ static FT_INLINE real FT(update)(real *p, real *q, const ptrdiff_t n, const int 
         FT_UNROLL for (k = 1; k < FT_HELD; k++)
             if (k >= n_sums && k < n_vectors)
                 sum[k % n_sums] = FT(multiply_add)(x[k], y[k], sum[k % n_sums]);
-        if (n_sums > 2) {
-            sum[0] = FT(add)(sum[0], sum[2]);
-            sum[1] = FT(add)(sum[1], sum[3]);
-        }
-        if (n_sums > 1) sum[0] = FT(add)(sum[0], sum[1]);
-        error -= FT(sum)(sum[0]);
+        error -= FT(total)(sum, n_sums);
+    } else if (is_constant) {
+        FT_UNROLL for (k = 0; k < FT_SUMS; k++)
+            if (k < n_sums)
+                sum[k] = FT(multiply)(FT(load)(p + k * lanes), FT(load)(q + k * lanes));
+        for (k = n_sums; k < n_vectors; k += n_sums)
+            FT_UNROLL for (int s = 0; s < FT_SUMS; s++)
+                if (s < n_sums)
+                    sum[s] = FT(multiply_add)(FT(load)(p + (k + s) * lanes),
+                                              FT(load)(q + (k + s) * lanes), sum[s]);
+        error -= FT(total)(sum, n_sums);
     } else {
         error -= FT(dot)(p, q, n, 0);
     }
@@ -262,16 +275,10 @@ static FT_INLINE double FT(update_tile)(const ft_ratings *ratings, ptrdiff_t t, 
         for (ptrdiff_t end = is_end ? stop : stop - ahead; t < end; t++) {
             const char *p_ahead = P_ahead + n_bytes * pairs[2 * (t + ahead)];
             const char *q_ahead = Q_ahead + n_bytes * pairs[2 * (t + ahead) + 1];
-            if (is_constant)
-                FT_UNROLL for (ptrdiff_t k = 0; k < n_bytes; k += FT_LINE) {
-                    FT_PREFETCH(p_ahead + k);
-                    FT_PREFETCH(q_ahead + k);
-                }
-            else
-                for (ptrdiff_t k = 0; k < n_bytes; k += FT_LINE) {
-                    FT_PREFETCH(p_ahead + k);
-                    FT_PREFETCH(q_ahead + k);
-                }
+            for (ptrdiff_t k = 0; k < n_bytes; k += FT_LINE) {
+                FT_PREFETCH(p_ahead + k);
+                FT_PREFETCH(q_ahead + k);
+            }
             ptrdiff_t u = pairs[2 * t], i = pairs[2 * t + 1];
             real rating = codes8    ? levels[codes8[t]]
                           : codes16 ? levels[codes16[t]]
