@@ -40,6 +40,8 @@ def install_system(root: Path, architecture: str) -> None:
     command: list[str | Path] = ["mmdebstrap", "--quiet", "--variant=extract"]
     command += [f"--architectures={architecture}", f"--include={PACKAGES}", SUITE, root]
     subprocess.run(command, check=True)
+    if not (root / "lib").exists():  # the path of the dynamic linker
+        (root / "lib").symlink_to("usr/lib")
 
 
 def install_package(folder: Path, site: Path, target: str) -> None:
