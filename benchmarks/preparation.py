@@ -5,12 +5,14 @@ Run: python -m benchmarks.preparation
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 
 import factorate as ft
 from factorate import datasets
@@ -55,16 +57,33 @@ def main() -> None:
         ratios = [run[index][0] / two for run, two in zip(runs, epochs, strict=True)]
         print(f"{'  of two epochs':<44} {statistics.median(ratios):7.2f}")
 
-    names = np.array([f"user-{u:06}" for u in range(N_USERS)], object)
-    text = names[columns[0]]
-    frame = pd.DataFrame({"user": text, "item": columns[1], "rating": columns[2]})
-    other = pl.DataFrame({"user": text.tolist(), "item": columns[1], "rating": columns[2]})
-    for name, function in {
-        "pandas.factorize of the text column": lambda: pd.factorize(frame["user"], sort=True),
-        "pandas DataFrame with text ids, read": lambda: read_ratings(frame, dtype=FLOAT),
-        "polars DataFrame with text ids, read": lambda: read_ratings(other, dtype=FLOAT),
-    }.items():
-        show(name, [seconds(function) for _ in range(RUNS)])
+    text = np.array([f"user-{u:06}" for u in range(N_USERS)], object)[columns[0]]
+    others = {"item": columns[1], "rating": columns[2]}
+    for name, users, factorize in text_columns(text):
+        frame = {"user": users, **others}
+        times: list[tuple[float, float]] = []
+        for _ in range(RUNS):
+            own = seconds(partial(factorize, users))
+            times.append((own, seconds(partial(read_ratings, frame, dtype=FLOAT))))
+        show(f"{name}, factorize", [own for own, _ in times])
+        show(f"{name}, read with items and ratings", [reading for _, reading in times])
+
+
+def text_columns(text: Any) -> Iterator[tuple[str, Any, Callable[[Any], Any]]]:
+    """Yield columns of the same text, with the way of each library to number its values."""
+
+    def factorize(column: Any) -> Any:
+        return pd.factorize(column, sort=True)
+
+    def encode(column: Any) -> Any:
+        return column.cast(pl.Categorical).to_physical()
+
+    yield "NumPy objects", text, factorize
+    yield "pandas, object", pd.Series(text, dtype=object), factorize
+    yield "pandas, str", pd.Series(text, dtype="str"), factorize
+    yield "pandas, category", pd.Series(text, dtype="category"), factorize
+    yield "polars, String", pl.Series(text.tolist()), encode
+    yield "pyarrow, string", pa.array(text), lambda column: column.dictionary_encode()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,14 @@ def test_fit_on_arrays_loads_no_optional_library() -> None:
     assert run(FIT + IMPORTED) == "[]"
 
 
+def test_import_loads_no_slow_module_that_few_calls_need() -> None:
+    slow = "importlib.metadata", "email", "html", "secrets", "socket", "tempfile"
+    code = f"import sys, numpy; before = set(sys.modules); import factorate; slow = {slow}; "
+    assert run(code + "print([name for name in slow if name in sys.modules.keys() - before])") == (
+        "[]"
+    )
+
+
 @pytest.mark.skipif(
     not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has a GIL"
 )

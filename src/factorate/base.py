@@ -16,7 +16,6 @@ from factorate._input.ratings import read_further
 from factorate._input.unknown_ids import IN_RATINGS, Policy, warn_unknown
 from factorate._input.wide import as_wide
 from factorate._serving import complete, groups, predictions, recommend, similar, vectors
-from factorate._serving.html_repr import html_repr
 from factorate._serving.probabilities import check_logistic, probabilities
 from factorate._training.losses import TWO_VALUED
 from factorate._training.settings import check_columns, check_settings, draw_seed
@@ -30,6 +29,7 @@ from factorate.metrics.baselines import baseline_errors
 if TYPE_CHECKING:
     import inspect
     import os
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -120,6 +120,8 @@ class FactorModel(sklearn_protocol.Estimator):
         """Show the model in a notebook, unless scikit-learn is set to show text."""
         if not sklearn_protocol.shows_html():
             return None
+        from factorate._serving.html_repr import html_repr  # only notebooks need it
+
         changed = sklearn_protocol.changed_parameters(self)
         fitted: FittedState | None = vars(self).get("_fitted")
         return html_repr(type(self).__name__, self.get_params(), changed, fitted)
@@ -227,7 +229,7 @@ class FactorModel(sklearn_protocol.Estimator):
         return "_fitted" in vars(self)
 
     @classmethod
-    def _parameters(cls) -> dict[str, inspect.Parameter]:
+    def _parameters(cls) -> Mapping[str, inspect.Parameter]:
         return sklearn_protocol.constructor_parameters(cls)
 
     def _training_parameters(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import sys
 
@@ -31,8 +30,10 @@ def show_config() -> None:
     instruction set  ...
     available        ...baseline
     """
+    from importlib.metadata import version  # a slow import, which nothing else needs
+
     rows = {
-        "factorate": importlib.metadata.version("factorate"),
+        "factorate": version("factorate"),
         "python": f"{platform.python_version()} ({sys.implementation.name})",
         "numpy": np.__version__,
         "platform": f"{platform.system()} {platform.machine()}",

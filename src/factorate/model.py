@@ -423,9 +423,10 @@ class MatrixFactorization(FactorModel):
         AdaGrad accumulators take the place of both square roots. The same holds for items.
 
         After the pass, the factors and biases of new users, and then those of new items, are
-        computed again from their ratings as by `add_users` and `add_items`, approximately, by
-        training with the others fixed. With a `sample_weight` other than 1, they remain those of
-        the pass.
+        computed again from their ratings as by `add_users` and `add_items`, with the others fixed:
+        exactly for the squared loss with up to about 2**18 / (`n_factors` + 1) ratings of new users
+        or items, without L1 regularization or ``nonnegative=True``; else approximately, by
+        training. With a `sample_weight` other than 1, they remain those of the pass.
 
         Parameters
         ----------

@@ -14,6 +14,12 @@ from optional import scipy
 import factorate as ft
 from factorate import reference
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
+from factorate._fitted.fold_in_fixed_order import (
+    MAX_CELLS,
+    can_solve,
+    solve_in_fixed_order,
+    solve_positive_definite,
+)
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings
 from factorate._training.losses import mean_loss
 from factorate._training.update_rule import UpdateRule
@@ -158,6 +164,88 @@ def test_a_row_depends_on_its_own_ratings_in_any_order() -> None:
         single = fitted().add_users(tuple(column[columns[0] == user] for column in columns))
         row = together.users_.tolist().index(user)
         np.testing.assert_array_equal(single.user_factors_[-1], together.user_factors_[row])
+
+
+# A fixed order of operations
+
+
+def many_sizes(n_factors: int, dtype: str, scale: float, fit_bias: bool) -> Any:
+    """Return a fixed side, and new rows of 0 to 100 ratings."""
+    generator = np.random.default_rng(3)
+    sizes = [0, 1, 1, 2, 3, 5, 8, 9, 17, 33, 64, 100]
+    fixed = FixedSide(
+        factors=(generator.normal(size=(120, n_factors)) * np.sqrt(scale)).astype(dtype),
+        bias=(generator.normal(size=120) * scale).astype(dtype),
+        mean=0.5 * scale,
+        scale=scale,
+        fit_bias=fit_bias,
+    )
+    others = [generator.choice(120, size, replace=False) for size in sizes]
+    rows = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+    values = (generator.normal(size=len(rows)) * scale).astype(dtype)
+    return fixed, RowRatings(
+        rows=rows, others=np.concatenate(others).astype(np.int32), values=values, n_rows=len(sizes)
+    )
+
+
+@pytest.mark.parametrize("n_factors", [0, 1, 6, 40])
+@pytest.mark.parametrize("scale", [1.0, 2.0**80])
+@pytest.mark.parametrize("fit_bias", [True, False])
+def test_solving_in_a_fixed_order_gives_the_exact_solution(
+    n_factors: int, scale: float, fit_bias: bool, dtype: str
+) -> None:
+    if n_factors == 0 and not fit_bias:
+        return
+    fixed, ratings = many_sizes(n_factors, dtype, scale, fit_bias)
+    penalties = Penalty(0.03, 0.01, 4.5, 2.2)
+    assert can_solve(fixed, ratings, penalties)
+    expected = solve_exactly(fixed, ratings, penalties)
+    found = solve_in_fixed_order(fixed, ratings, penalties)
+    for got, wanted in zip(found, expected, strict=True):
+        size = np.abs(wanted).max(initial=0)
+        np.testing.assert_allclose(got, wanted, 1e-10, 1e-10 * size)
+        assert not got[0].any()
+
+
+def test_the_bits_of_a_row_depend_on_its_own_ratings_in_any_order() -> None:
+    fixed, ratings = many_sizes(6, "float32", 1.0, True)
+    penalties = Penalty(0.03, 0.01, 4.5, 2.2)
+    factors, bias = solve_in_fixed_order(fixed, ratings, penalties)
+    order = np.random.default_rng(0).permutation(len(ratings.rows))
+    for row in range(1, ratings.n_rows):
+        chosen = order[ratings.rows[order] == row]
+        alone = RowRatings(
+            rows=np.zeros(len(chosen), np.int32),
+            others=ratings.others[chosen],
+            values=ratings.values[chosen],
+            n_rows=1,
+        )
+        own_factors, own_bias = solve_in_fixed_order(fixed, alone, penalties)
+        np.testing.assert_array_equal(own_factors[0], factors[row])
+        np.testing.assert_array_equal(own_bias[0], bias[row])
+
+
+def test_many_ratings_and_equations_without_penalty_are_left_to_training() -> None:
+    fixed, ratings = many_sizes(6, "float64", 1.0, True)
+    penalties = Penalty(0.03, 0.01, 4.5, 2.2)
+    assert not can_solve(fixed, ratings, Penalty(0.0, 0.01, 0.0, 2.2))
+    assert not can_solve(fixed, ratings, Penalty(0.03, 0.0, 4.5, 0.0))
+    n = MAX_CELLS // 7 + 1
+    zeros = np.zeros(n, np.int32)
+    many = RowRatings(rows=zeros, others=zeros, values=np.zeros(n), n_rows=1)
+    assert not can_solve(fixed, many, penalties)
+
+
+@given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_systems_of_equations_are_solved(s: int, m: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    roots, right = generator.normal(size=(m, s, s + 3)), generator.normal(size=(m, s))
+    matrices = roots @ roots.mT + np.eye(s)
+    found = solve_positive_definite(np.concatenate([matrices, right[:, None]], axis=1))
+    np.testing.assert_allclose((matrices @ found[..., None])[..., 0], right, 1e-8, 1e-8)
+
+
+# No penalty
 
 
 @pytest.mark.parametrize("regularization", [0.0, 1e-30])

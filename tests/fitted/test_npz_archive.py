@@ -442,3 +442,18 @@ def test_a_save_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Path
             process.kill()
         ft.load(path)
         assert path.read_bytes() in contents
+
+
+@pytest.mark.parametrize(
+    "dtype", ["<f4", ">f4", "<f8", "<i8", "<i4", "|u1", "|b1", "<M8[s]", "<f2"]
+)
+@pytest.mark.parametrize("shape", [(), (0,), (7,), (3, 4), (2, 0), (1, 2, 3)], ids=str)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_headers_are_parsed_as_by_numpy(dtype: str, shape: tuple[int, ...], order: Any) -> None:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.zeros(shape, dtype, order))
+    file.seek(len(np.lib.format.magic(1, 0)))
+    found, end = npz_archive._parse_header(file, "x"), file.tell()
+    file.seek(len(np.lib.format.magic(1, 0)))
+    assert found == np.lib.format.read_array_header_1_0(file)
+    assert end == file.tell()

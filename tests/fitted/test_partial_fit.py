@@ -9,6 +9,7 @@ import pytest
 
 import factorate as ft
 from factorate import reference
+from factorate._fitted.fold_in_fixed_order import MAX_CELLS
 
 ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
 
@@ -121,13 +122,40 @@ def test_new_users_and_items_are_those_of_add_users_and_add_items(columns: Any, 
     users, items = [900, 900, 3, 901, 3], [6, 7, 800, 800, 5]
     model.partial_fit((users, items, [5.0, 4.0, 1.0, 2.0, 3.0]))
     again.add_users(([900, 900], [6, 7], [5.0, 4.0]))
-    np.testing.assert_allclose(model.user_factors_[60], again.user_factors_[60], 0.02, 1e-3)
-    assert model.user_bias_[60] == pytest.approx(again.user_bias_[60], rel=0.02)
+    # With the squared loss, both are exact; else, both are trained.
+    relative, absolute = (1e-6, 1e-9) if loss == "squared" else (0.02, 1e-3)
+    row, expected_row = model.user_factors_[60], again.user_factors_[60]
+    np.testing.assert_allclose(row, expected_row, relative, absolute)
+    assert model.user_bias_[60] == pytest.approx(again.user_bias_[60], rel=relative)
     assert model.users_[60:].tolist() == [900, 901]
     assert model.items_[80:].tolist() == [800]
     expected = again.add_items(([3], [800], [1.0])).item_bias_[80]
     assert np.sign(model.item_bias_[80]) == np.sign(expected)
     np.testing.assert_array_equal(model._fitted.progress[0][60:], [[2, 1], [1, 1]])
+
+
+def test_many_new_users_are_nearly_those_of_add_users(columns: Any) -> None:
+    """The factors of many ratings are trained, because that takes less time."""
+    n = MAX_CELLS // 6 // 40 + 1
+    generator = np.random.default_rng(5)
+    users = np.repeat(np.arange(1000, 1000 + n), 40)
+    items = np.concatenate([generator.choice(80, 40, replace=False) for _ in range(n)])
+    more = users, items, generator.integers(1, 6, len(users)).astype(float)
+    model = fitted(columns, partial_learning_rate=1e-12).partial_fit(more)
+    exact = fitted(columns).add_users(more)
+    errors = model.user_factors_[60:] - exact.user_factors_[60:]
+    assert np.sqrt(np.mean(errors**2)) < 0.03 * np.abs(exact.user_factors_[60:]).max()
+    np.testing.assert_array_equal(model._fitted.progress[0][60:], [[40, 1]] * n)
+
+
+def test_the_sizes_of_the_factors_are_known_after_partial_fit(columns: Any) -> None:
+    """They bound predictions, so that only the changed rows need to be checked."""
+    model = fitted(columns)
+    for pairs in (([3, 900], [7, 8]), ([3, 901], [7, 801])):
+        model.partial_fit((*pairs, [50.0, -40.0]))
+        factors = model._fitted.factors
+        for name, size in factors.sizes._asdict().items():
+            assert np.abs(getattr(factors, name)).max() <= size
 
 
 def test_weighted_new_users_of_two_calls_start_differently(columns: Any) -> None:

@@ -85,3 +85,12 @@ def test_a_fit_collects_seen_items_unless_keep_seen_is_false(columns: Any) -> No
     assert without._fitted.seen is None
     with pytest.raises(TypeError, match="keep_seen is 1; expected True or False"):
         ft.MatrixFactorization(keep_seen=1).fit(columns)  # type: ignore[arg-type]
+
+
+def test_adding_seen_pairs_again_gives_the_same_object() -> None:
+    users, items = np.array([[0, 0, 1, 1], [0, 2, 1, 2]], np.int32)
+    seen = find_seen(users, items, n_users=2, n_items=3)
+    users, items = np.array([[1, 0, 1], [2, 0, 2]], np.int32)
+    assert add_seen(seen, users, items, 2, 3, insert_ratio=0) is seen
+    longer = add_seen(seen, users, items, 4, 3, insert_ratio=0)
+    assert rows_of(longer) == [[0, 2], [1, 2], [], []]

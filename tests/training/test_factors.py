@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from factorate._training.factors import Factors, predict
+from factorate._training.factors import Factors, check_predictions, predict, replace_rows
+from factorate.exceptions import DivergenceError
 
 
 def make_factors(dtype: str) -> Factors:
@@ -45,3 +46,24 @@ def test_the_arrays_of_factors_are_read_only() -> None:
     factors = make_factors("float32")
     with pytest.raises(ValueError, match="read-only"):
         factors.user_factors[0] = 1
+
+
+def test_replaced_rows_are_checked_and_the_others_are_known(dtype: str) -> None:
+    old = make_factors(dtype)
+    assert old.sizes.item_bias == pytest.approx(np.abs(old.item_bias).max())
+    largest = np.finfo(dtype).max
+    item_bias = np.append(old.item_bias, np.array([0.5 * largest], dtype))
+    item_factors = np.append(old.item_factors, np.zeros((1, 5), dtype), axis=0)
+    arrays = {"item_bias": item_bias, "item_factors": item_factors}
+    new = replace_rows(old, arrays, items=np.array([30]))
+    assert new.sizes == old.sizes._replace(item_bias=float(item_bias[30]))
+    check_predictions(new)
+    user_bias = np.append(old.user_bias, np.array([0.6 * largest], dtype))
+    user_factors = np.append(old.user_factors, np.zeros((1, 5), dtype), axis=0)
+    arrays = {"user_bias": user_bias, "user_factors": user_factors}
+    newer = replace_rows(new, arrays, users=np.array([20]))
+    with pytest.raises(DivergenceError, match="too large for"):
+        check_predictions(newer)
+    # Sizes of rows that were removed only cause a second look.
+    arrays = {"user_bias": old.user_bias, "user_factors": old.user_factors}
+    check_predictions(replace_rows(newer, arrays))

@@ -96,6 +96,26 @@ def test_an_interrupt_while_the_progress_bar_closes_keeps_the_last_epoch(
     assert_same(model._fitted.factors, expected._fitted.factors)
 
 
+@pytest.mark.parametrize("svdpp", [False, True])
+def test_an_interrupt_after_training_keeps_the_last_epoch(
+    columns: Any, svdpp: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = ft.MatrixFactorization(5, 3, svdpp=svdpp, random_state=3).fit(columns)
+    calls, result = itertools.count(), Trainer.result
+
+    def interrupted(trainer: Trainer) -> Any:
+        found = result(trainer)
+        if next(calls) == 0:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(Trainer, "result", interrupted)
+    model = ft.MatrixFactorization(5, 3, svdpp=svdpp, random_state=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(columns)
+    assert_same(model._fitted.factors, expected._fitted.factors)
+
+
 def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(
     columns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

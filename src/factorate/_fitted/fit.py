@@ -29,7 +29,8 @@ from factorate._training.settings import (
     draw_seed,
 )
 from factorate._training.trainer import Trainer
-from factorate._utils.workers import run_to_the_end
+from factorate._utils.cores import count_threads
+from factorate._utils.workers import Workers, run_to_the_end
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def fit(
     old : FittedState or None
         The state to continue from if ``warm_start`` is True.
     store : callable
-        Called once with the new state; not called if training is interrupted in the first epoch.
+        Called with the new state, twice if it is interrupted; not called if training is interrupted
+        in the first epoch.
 
     Raises
     ------
@@ -118,7 +120,8 @@ class TrainingRatings:
 def read_training(parameters: Parameters, data: TrainingData, rule: UpdateRule) -> TrainingRatings:
     """Read the ratings that a user passed to ``fit``."""
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
-    ratings = read_ratings(data.X, data.y, dtype=dtype, names=names)
+    workers = Workers(count_threads(parameters["n_threads"]))
+    ratings = read_ratings(data.X, data.y, dtype=dtype, names=names, workers=workers)
     weights = read_weights(data.sample_weight, len(ratings.values), dtype)
     losses.check(replace_unweighted(ratings.values, weights), rule)
     weighted, weights = drop_unweighted(ratings, weights)
@@ -182,12 +185,12 @@ def train(
     try:
         with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
             trainer.run_epochs((*callbacks, *bar))
-    except KeyboardInterrupt:
+        store_result()
+    except KeyboardInterrupt:  # also one that ends `store_result`, which can be called again
         if trainer.history:
             with suppress(DivergenceError):
                 run_to_the_end(store_result)
         raise
-    run_to_the_end(store_result)
 
 
 def _history_columns(epochs: Sequence[Epoch]) -> dict[str, NDArray[Any]]:

@@ -11,12 +11,13 @@ terms.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
+from factorate._fitted.fold_in_fixed_order import can_solve, solve_in_fixed_order
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings, replace_unknown
 from factorate._fitted.fold_in_training import solve_by_training
 from factorate._fitted.put_rows import extend, put_rows
@@ -24,7 +25,7 @@ from factorate._fitted.seen import Seen, add_seen
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._training import losses
-from factorate._training.factors import check_predictions
+from factorate._training.factors import check_predictions, replace_rows
 from factorate._training.per_kind import PerKind
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ def add_rows(
     ratings: Ratings,
     side: str,
     settings: Settings,
-    *,
-    by_training: bool = False,
 ) -> FittedState:
     """Return a fitted state with the users (or items) of more ratings; other rows do not change.
 
@@ -62,9 +61,6 @@ def add_rows(
         The side whose factors are computed. Rows that `fitted` already has are replaced.
     settings : Settings
         Settings of the training.
-    by_training : bool, default=False
-        Whether to train the factors even if they have a closed form, whose rounding depends on the
-        BLAS.
 
     Raises
     ------
@@ -76,36 +72,87 @@ def add_rows(
     """
     settings.rule.check_same(fitted.rule)
     losses.check(ratings.values, fitted.rule, fitted.bounds)
-    if side == "user":
-        rows, others, index = ratings.user_rows, ratings.item_rows, ratings.user_index
-    else:
-        rows, others, index = ratings.item_rows, ratings.user_rows, ratings.item_index
-    known = others >= 0
-    new_rows = np.unique(rows)
-    row_ratings = RowRatings(
-        rows=np.searchsorted(new_rows, rows).astype(np.int32),
-        others=others,
-        values=ratings.values,
-        n_rows=len(new_rows),
-    )
-    computed = _compute(fitted.factors, row_ratings, side, settings, by_training=by_training)
+    found = fold_in(fitted.factors, ratings, side, settings)
     n_users, n_items = len(ratings.user_index.ids), len(ratings.item_index.ids)
     seen = fitted.seen
     if seen is not None:
+        known = (ratings.item_rows if side == "user" else ratings.user_rows) >= 0
         seen = add_seen(seen, ratings.user_rows[known], ratings.item_rows[known], n_users, n_items)
     n_factors = fitted.factors.user_factors.shape[1]
-    counts = np.bincount(row_ratings.rows, minlength=len(new_rows))
-    factors = _put(fitted.factors, side, new_rows, computed, len(index.ids))
+    n_rows = n_users if side == "user" else n_items
+    factors = _put(fitted.factors, side, found, n_rows)
     check_predictions(factors)
     return dataclasses.replace(
         fitted,
         factors=factors,
         user_index=ratings.user_index,
         item_index=ratings.item_index,
-        progress=_put_progress(fitted.progress, side, new_rows, counts, len(index.ids)),
+        progress=_put_progress(fitted.progress, side, found, n_rows),
         accumulators=extend_accumulators(fitted.accumulators, (n_users, n_items), n_factors),
         seen=seen,
     )
+
+
+class FoldedIn(NamedTuple):
+    """The computed rows of one side, ascending, with their parameters and numbers of ratings."""
+
+    rows: NDArray[Any]
+    factors: Floats
+    bias: Floats
+    counts: NDArray[np.int64]
+
+    def put(self, factors: Floats, bias: Floats, side: str) -> None:
+        """Write the parameters to the arrays of their side.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is too large for the dtype.
+        """
+        for out, new, what in ((factors, self.factors, "factors"), (bias, self.bias, "bias")):
+            with np.errstate(over="ignore"):
+                out[self.rows] = new
+            if not np.isfinite(out[self.rows]).all():
+                raise ValueError(f"the ratings give {side} {what} too large for {out.dtype}")
+
+
+def fold_in(
+    factors: Factors,
+    ratings: Ratings,
+    side: str,
+    settings: Settings,
+    *,
+    without_blas: bool = False,
+) -> FoldedIn:
+    """Compute the parameters of the users (or items) of some ratings.
+
+    Parameters
+    ----------
+    factors : Factors
+        The parameters of the other side.
+    ratings : Ratings
+        Ratings whose loss has been checked; −1 is an unknown row of the other side.
+    side : {"user", "item"}
+        The side whose parameters are computed.
+    settings : Settings
+        Settings of the training.
+    without_blas : bool, default=False
+        Whether the rounding must not depend on the BLAS. Factors with a closed form are then
+        trained if the ratings are many.
+    """
+    rows, others = ratings.user_rows, ratings.item_rows
+    if side == "item":
+        rows, others = others, rows
+    distinct, numbers = np.unique(rows, return_inverse=True)
+    row_ratings = RowRatings(
+        rows=numbers.astype(np.int32),
+        others=others,
+        values=ratings.values,
+        n_rows=len(distinct),
+    )
+    computed = _compute(factors, row_ratings, side, settings, without_blas=without_blas)
+    counts = np.bincount(row_ratings.rows, minlength=len(distinct))
+    return FoldedIn(distinct, *computed, counts)
 
 
 def user_of_ratings(
@@ -127,8 +174,8 @@ def user_of_ratings(
     old = fitted.factors
     without_users = dataclasses.replace(
         fitted,
-        factors=dataclasses.replace(
-            old, user_factors=old.user_factors[:0], user_bias=old.user_bias[:0]
+        factors=replace_rows(
+            old, {"user_factors": old.user_factors[:0], "user_bias": old.user_bias[:0]}
         ),
         seen=Seen(np.zeros(1, np.int64), np.empty(0, np.int32)),
         progress=(fitted.progress[0][:0], fitted.progress[1]),
@@ -160,7 +207,7 @@ def svdpp_terms(user_rows: Rows, item_rows: Rows, n_rows: int, svdpp: Floats) ->
 
 
 def _compute(
-    factors: Factors, ratings: RowRatings, side: str, settings: Settings, *, by_training: bool
+    factors: Factors, ratings: RowRatings, side: str, settings: Settings, *, without_blas: bool
 ) -> tuple[Floats, Floats]:
     """Return the factors and bias of each row of `ratings`, where other rows may be −1."""
     from_items = side == "user"
@@ -187,8 +234,10 @@ def _compute(
     own: Floats
     bias: Floats
     has_closed_form = rule.loss == "squared" and not rule.nonnegative and not any(settings.l1)
-    if has_closed_form and not by_training:
+    if has_closed_form and not without_blas:
         own, bias = solve_exactly(fixed, ratings, penalty)
+    elif has_closed_form and can_solve(fixed, ratings, penalty):
+        own, bias = solve_in_fixed_order(fixed, ratings, penalty)
     else:
         own, bias = solve_by_training(
             fixed, ratings, side, dataclasses.replace(settings, rates=rates)
@@ -225,38 +274,25 @@ def _dot(P: Floats, rows: Rows, Q: Floats, others: Rows) -> Doubles:
     return out
 
 
-def _put(
-    old: Factors, side: str, rows: NDArray[Any], computed: tuple[Floats, Floats], n_rows: int
-) -> Factors:
+def _put(old: Factors, side: str, found: FoldedIn, n_rows: int) -> Factors:
     """Return factors with `n_rows` rows on one side, some of them new."""
-    factors, bias = computed
+    names = f"{side}_factors", f"{side}_bias"
+    factors, bias = (extend(getattr(old, name), n_rows) for name in names)
+    found.put(factors, bias, side)
+    arrays = dict(zip(names, (factors, bias), strict=True))
     if side == "user":
-        return dataclasses.replace(
-            old,
-            user_factors=_put_checked(old.user_factors, rows, factors, n_rows, "user factors"),
-            user_bias=_put_checked(old.user_bias, rows, bias, n_rows, "user bias"),
-        )
-    return dataclasses.replace(
-        old,
-        item_factors=_put_checked(old.item_factors, rows, factors, n_rows, "item factors"),
-        item_bias=_put_checked(old.item_bias, rows, bias, n_rows, "item bias"),
-        svdpp=None if old.svdpp is None else extend(old.svdpp, n_rows),
-    )
+        return replace_rows(old, arrays, users=found.rows)
+    if old.svdpp is not None:
+        arrays["svdpp"] = extend(old.svdpp, n_rows)
+    return replace_rows(old, arrays, items=found.rows)
 
 
 def _put_progress(
-    old: tuple[Floats, Floats], side: str, rows: NDArray[Any], counts: NDArray[Any], n_rows: int
+    old: tuple[Floats, Floats], side: str, found: FoldedIn, n_rows: int
 ) -> tuple[Floats, Floats]:
     """Return progress in which some rows of one side have new counts, and the full rate."""
     users, items = old
-    new = np.column_stack([counts, np.ones(len(counts))])
+    new = np.column_stack([found.counts, np.ones(len(found.counts))])
     if side == "user":
-        return put_rows(users, rows, new, n_rows), items
-    return users, put_rows(items, rows, new, n_rows)
-
-
-def _put_checked(old: Floats, rows: NDArray[Any], new: Floats, n_rows: int, name: str) -> Floats:
-    out = put_rows(old, rows, new, n_rows)
-    if not np.isfinite(out[rows]).all():
-        raise ValueError(f"the ratings give {name} too large for {out.dtype}")
-    return out
+        return put_rows(users, found.rows, new, n_rows), items
+    return users, put_rows(items, found.rows, new, n_rows)

@@ -16,7 +16,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from factorate._fitted.fold_in_problem import FixedSide, RowRatings
-    from factorate._utils.types import Doubles, Floats, Rows
+    from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
 
 CELLS = 1 << 18  # numbers of the equations that are set up at a time
@@ -91,8 +91,87 @@ def solve_exactly(
         own ratings, in any order (without duplicates).
     """
     n_factors, n_rows = fixed.factors.shape[1], ratings.n_rows
-    half = _half_exponent(fixed.scale)
     width = n_factors + fixed.fit_bias
+    regressions = make_regressions(fixed, ratings)
+    factors, counts, starts = regressions.factors, regressions.counts, regressions.starts
+    by_count = np.argsort(counts, kind="stable")
+    solutions = np.zeros((n_rows, n_factors + 1))  # in the order of by_count
+    changes = np.flatnonzero(np.diff(counts.take(by_count), prepend=0)).tolist()
+    for begin, end in itertools.pairwise([*changes, n_rows]):
+        n = int(counts[by_count[begin]])
+        of_factors, of_bias = penalty.total(n)
+        diagonal = regressions.diagonal(penalty, n)
+        regular = min([of_factors, of_bias][: 1 + fixed.fit_bias]) >= n * MIN_PENALTY
+        n_batch = max(1, cells // (width * max(width, min(n, slab))))
+        for first in range(begin, end, n_batch):
+            batch = slice(first, min(first + n_batch, end))
+            n_same = batch.stop - batch.start
+            flat = np.repeat(starts.take(by_count[batch]), n)
+            flat += np.tile(np.arange(n), n_same)
+            entries = flat.reshape(n_same, n)
+            others = regressions.others.take(entries)
+            residuals = regressions.residuals.take(entries)
+            equations = _Equations(factors, others, residuals, diagonal)
+            with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the solution
+                if regular and n < width:
+                    solutions[batch, :width] = _solve_dual(equations)
+                else:
+                    solutions[batch, :width] = _solve_normal(equations, regular, slab)
+    return regressions.unscale(solutions.take(np.argsort(by_count), axis=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regressions:
+    """The ratings of new rows as ridge regressions, row by row, scaled by a power of two.
+
+    Attributes
+    ----------
+    factors : ndarray, shape (n, K)
+        Factors of the other side, divided by 2**half.
+    others : ndarray of int32
+        Row of the other side of each rating, ascending for each new row.
+    residuals : ndarray of float64
+        Ratings minus μ and the bias of the other side, divided by 2**(2 * half).
+    counts, starts : ndarray of int64, shape (n_rows,)
+        Number of ratings of each new row, and where they begin.
+    scale : float
+        Divisor of the ratings during training.
+    fit_bias : bool
+        Whether the new rows have biases.
+    half : int
+        Half the exponent of the power of two.
+    """
+
+    factors: Floats
+    others: Rows
+    residuals: Doubles
+    counts: Offsets
+    starts: Offsets
+    scale: float
+    fit_bias: bool
+    half: int
+
+    def diagonal(self, penalty: Penalty, n: int) -> Doubles:
+        """Return the diagonal of D for a row with n ratings."""
+        of_factors, of_bias = penalty.total(n)
+        n_factors = self.factors.shape[1]
+        diagonal = np.full(n_factors + self.fit_bias, of_bias)
+        diagonal[:n_factors] = math.ldexp(self.scale, -2 * self.half) * of_factors
+        return diagonal
+
+    def unscale(self, solutions: Doubles) -> tuple[Doubles, Doubles]:
+        """Return the factors and biases of solutions of shape (n_rows, K + 1)."""
+        n_factors = self.factors.shape[1]
+        with np.errstate(over="ignore"):
+            return (
+                np.ldexp(solutions[:, :n_factors], self.half),
+                np.ldexp(solutions[:, n_factors], 2 * self.half),
+            )
+
+
+def make_regressions(fixed: FixedSide, ratings: RowRatings) -> Regressions:
+    """Sort the ratings of new rows, and subtract the predictions by the other side alone."""
+    half = _half_exponent(fixed.scale)
     # If a ufunc has to cast or broadcast, NumPy (2.0 to 2.4) allocates its buffers without the GIL,
     # and crashes if memory is short. So here casts stand apart, and operands have equal shapes.
     keys = ratings.rows.astype(np.int64) * np.int64(len(fixed.factors))
@@ -101,35 +180,17 @@ def solve_exactly(
     others = ratings.others.take(order)
     constant = fixed.mean + fixed.bias.take(others).astype(np.float64)
     values = ratings.values.take(order).astype(np.float64)
-    residuals = np.ldexp(values, -2 * half) - np.ldexp(constant, -2 * half)
-    factors = fixed.factors if half == 0 else np.ldexp(fixed.factors.astype(np.float64), -half)
-    counts = np.bincount(ratings.rows, minlength=n_rows)
-    starts = np.cumsum(counts) - counts
-    by_count = np.argsort(counts, kind="stable")
-    solutions = np.zeros((n_rows, n_factors + 1))  # in the order of by_count
-    changes = np.flatnonzero(np.diff(counts.take(by_count), prepend=0)).tolist()
-    for begin, end in itertools.pairwise([*changes, n_rows]):
-        n = int(counts[by_count[begin]])
-        of_factors, of_bias = penalty.total(n)
-        diagonal = np.full(width, math.ldexp(fixed.scale, -2 * half) * of_factors)
-        diagonal[n_factors:] = of_bias
-        regular = min([of_factors, of_bias][: 1 + fixed.fit_bias]) >= n * MIN_PENALTY
-        n_batch = max(1, cells // (width * max(width, min(n, slab))))
-        for first in range(begin, end, n_batch):
-            batch = slice(first, min(first + n_batch, end))
-            n_same = batch.stop - batch.start
-            entries = np.repeat(starts.take(by_count[batch]), n)
-            entries += np.tile(np.arange(n), n_same)
-            entries = entries.reshape(n_same, n)
-            equations = _Equations(factors, others.take(entries), residuals.take(entries), diagonal)
-            with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the solution
-                if regular and n < width:
-                    solutions[batch, :width] = _solve_dual(equations)
-                else:
-                    solutions[batch, :width] = _solve_normal(equations, regular, slab)
-    out = solutions.take(np.argsort(by_count), axis=0)
-    with np.errstate(over="ignore"):
-        return np.ldexp(out[:, :n_factors], half), np.ldexp(out[:, n_factors], 2 * half)
+    counts = np.bincount(ratings.rows, minlength=ratings.n_rows)
+    return Regressions(
+        factors=fixed.factors if half == 0 else np.ldexp(fixed.factors.astype(np.float64), -half),
+        others=others,
+        residuals=np.ldexp(values, -2 * half) - np.ldexp(constant, -2 * half),
+        counts=counts,
+        starts=np.cumsum(counts) - counts,
+        scale=fixed.scale,
+        fit_bias=fixed.fit_bias,
+        half=half,
+    )
 
 
 def _half_exponent(scale: float) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factorate._fitted.fitted_state import extend_accumulators
-from factorate._fitted.fold_in import add_rows
+from factorate._fitted.fold_in import fold_in
 from factorate._fitted.put_rows import put_rows
 from factorate._fitted.seen import add_seen
 from factorate._fitted.warm_start import gather_rows
 from factorate._input.id_index import IdIndex
 from factorate._input.ratings import Ratings, read_further
 from factorate._training import losses
-from factorate._training.factors import check_predictions
+from factorate._training.factors import check_predictions, replace_rows
 from factorate._training.sample_weights import (
     drop_unweighted,
     read_weights,
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from factorate._fitted.fitted_state import FittedState
+    from factorate._training.factors import Factors
     from factorate._training.per_kind import PerKind
     from factorate._training.settings import Parameters, Settings
-    from factorate._utils.types import Rows
+    from factorate._utils.types import Floats, Rows
 
 
 def partial_fit(
@@ -102,47 +103,56 @@ def partial_fit(
     accumulators = extend_accumulators(old.accumulators, n_rows, settings.n_factors)
     if accumulators is not None and trained.accumulators is not None:
         accumulators[0][changed_users], accumulators[1][changed_items] = trained.accumulators
-    new, (user_progress, item_progress) = trained.factors, trained.progress
     n_users, n_items = n_rows
-    updated = replace(
-        factors,
-        user_factors=put_rows(factors.user_factors, changed_users, new.user_factors, n_users),
-        item_factors=put_rows(factors.item_factors, changed_items, new.item_factors, n_items),
-        user_bias=put_rows(factors.user_bias, changed_users, new.user_bias, n_users),
-        item_bias=put_rows(factors.item_bias, changed_items, new.item_bias, n_items),
+    new = trained.factors
+    arrays = {
+        "user_factors": put_rows(factors.user_factors, changed_users, new.user_factors, n_users),
+        "item_factors": put_rows(factors.item_factors, changed_items, new.item_factors, n_items),
+        "user_bias": put_rows(factors.user_bias, changed_users, new.user_bias, n_users),
+        "item_bias": put_rows(factors.item_bias, changed_items, new.item_bias, n_items),
+    }
+    progress = (
+        put_rows(old.progress[0], changed_users, trained.progress[0], n_users),
+        put_rows(old.progress[1], changed_items, trained.progress[1], n_items),
     )
+    if weights is None or (weights == 1).all():
+        for side, first, of_side in zip(("user", "item"), n_old, progress, strict=True):
+            _fold_in_new(factors, arrays, weighted, side, first, settings)
+            of_side[first:, 1] = 1.0
+    updated = replace_rows(factors, arrays, users=changed_users, items=changed_items)
     check_predictions(updated)
     seen = old.seen
     if seen is not None:
         seen = add_seen(seen, weighted.user_rows, weighted.item_rows, *n_rows)
-    state = replace(
+    return replace(
         old,
         factors=updated,
         user_index=user_index,
         item_index=item_index,
         seen=seen,
-        progress=(
-            put_rows(old.progress[0], changed_users, user_progress, n_users),
-            put_rows(old.progress[1], changed_items, item_progress, n_items),
-        ),
+        progress=progress,
         accumulators=accumulators,
         n_partial_fits=n_partial_fits,
         bounds=(float(values.min()), float(values.max())),
     )
-    if weights is None or (weights == 1).all():
-        state = _fold_in_new(state, weighted, "user", n_old[0], settings)
-        state = _fold_in_new(state, weighted, "item", n_old[1], settings)
-    return state
 
 
 def _fold_in_new(
-    state: FittedState, ratings: Ratings, side: str, n_old: int, settings: Settings
-) -> FittedState:
-    """Return a state in which rows from `n_old` on are computed from their ratings."""
+    old: Factors,
+    arrays: dict[str, Floats],
+    ratings: Ratings,
+    side: str,
+    n_old: int,
+    settings: Settings,
+) -> None:
+    """Compute the rows from `n_old` on from their ratings, and write them to the arrays."""
     is_new = (ratings.user_rows if side == "user" else ratings.item_rows) >= n_old
     if not is_new.any():
-        return state
-    return add_rows(state, select_ratings(ratings, is_new), side, settings, by_training=True)
+        return
+    views: dict[str, Any] = {name: array.view() for name, array in arrays.items()}
+    current, chosen = replace(old, **views), select_ratings(ratings, is_new)
+    found = fold_in(current, chosen, side, settings, without_blas=True)
+    found.put(arrays[f"{side}_factors"], arrays[f"{side}_bias"], side)
 
 
 def _check_settings(parameters: Parameters, old: FittedState, n_partial_fits: int) -> Settings:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Flags, Offsets, Rows
 
 
+FEW = 8  # pairs
 INSERT_RATIO = 32  # with at least this many old pairs per new one, inserting is faster than sorting
 
 
@@ -131,15 +132,18 @@ def add_seen(
 
 def _insert(seen: Seen, users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     """Insert a few pairs; only these are sorted."""
-    more = find_seen(users, items, n_users, n_items)
-    users, items = _users(more), more.items
     n_before = len(seen.starts) - 1
+    keys = np.unique(users.astype(np.int64) * n_items + items)
+    users, items = (rows.astype(np.int32) for rows in np.divmod(keys, n_items))
     old = users < n_before
     where, found = np.full(len(users), len(seen.items)), np.zeros(len(users), np.bool)
     where[old], found[old] = _find(seen, users[old], items[old])
-    counts = np.bincount(users[~found], minlength=n_users)
-    counts[:n_before] += np.diff(seen.starts)
-    return Seen(_starts(counts), np.insert(seen.items, where[~found], items[~found]))
+    if n_users == n_before and found.all():
+        return seen
+    starts = np.full(n_users + 1, len(seen.items))
+    starts[: n_before + 1] = seen.starts
+    starts[1:] += np.cumsum(np.bincount(users[~found], minlength=n_users))
+    return Seen(starts, np.insert(seen.items, where[~found], items[~found]))
 
 
 def _users(seen: Seen) -> Rows:
@@ -196,8 +200,10 @@ def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:
 
 def find_bounds(seen: Seen, rows: Rows) -> tuple[Offsets, Offsets]:
     """Return where the items of each row begin and end in ``seen.items``; nothing for −1."""
-    known = rows >= 0
-    begin, end = (np.where(known, seen.starts.take(rows + offset), 0) for offset in (0, 1))
+    begin, end = seen.starts.take(rows), seen.starts.take(rows + 1)
+    unknown = rows < 0
+    if unknown.any():
+        begin[unknown] = end[unknown] = 0
     return begin, end
 
 
@@ -222,6 +228,8 @@ def pairs_of(seen: Seen, rows: Rows) -> tuple[Rows, Rows]:
 
 def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
     """Return where each pair is in ``seen.items``, or would be inserted, and if it is there."""
+    if len(users) <= FEW:
+        return _find_few(seen, users, items)
     known = users >= 0
     low = np.where(known, seen.starts.take(users), 0)
     end = np.where(known, seen.starts.take(users + 1), 0)
@@ -235,6 +243,18 @@ def _find(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
     found = low < end
     found[found] = seen.items[low[found]] == items[found]
     return low, found
+
+
+def _find_few(seen: Seen, users: Rows, items: Rows) -> tuple[Offsets, Flags]:
+    """Do the same pair by pair, which is faster for a few."""
+    where, found = np.zeros(len(users), np.int64), np.zeros(len(users), np.bool)
+    for pair, (user, item) in enumerate(zip(users.tolist(), items.tolist(), strict=True)):
+        if user >= 0:
+            begin, end = seen.starts[user : user + 2].tolist()
+            entry = begin + int(seen.items[begin:end].searchsorted(np.int32(item)))
+            where[pair] = entry
+            found[pair] = entry < end and seen.items[entry] == item
+    return where, found
 
 
 def _starts(counts: Offsets) -> Offsets:

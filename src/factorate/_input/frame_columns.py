@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._input.column_names import ROLES, find_columns
-from factorate._input.id_column import Encoded
+from factorate._input.encode import encode_array, encode_arrow, merge_equal
 from factorate._utils.validation import escape, show
 
 if TYPE_CHECKING:
     import narwhals as nw
 
     from factorate._input.column_names import Names
+    from factorate._input.id_column import Encoded
 
 # The eager libraries that narwhals reads.
 LIBRARIES = frozenset({"pandas", "polars", "pyarrow", "modin", "cudf"})
@@ -143,6 +144,10 @@ def _read_stream(data: Any) -> nw.DataFrame[Any]:
 def _to_numpy(series: nw.Series[Any], what: str) -> Any:
     import narwhals as nw
 
+    if what != "ratings":
+        encoded = _encode_objects(series)
+        if encoded is not None:
+            return encoded
     if series.null_count():
         row = int(series.is_null().arg_true()[0])
         raise ValueError(f"{what}[{row}] is {show(series[row])}, a missing value; drop that row")
@@ -178,9 +183,15 @@ def _decode(series: nw.Series[Any]) -> nw.Series[Any]:
         categories = nw.from_native(native.cat.categories.to_series(), series_only=True)
         if not isinstance(categories.dtype, nw.String):
             return nw.from_native(native.astype(native.cat.categories.dtype), series_only=True)
-    elif series.implementation.is_pyarrow():
+    elif series.implementation.is_pyarrow() and not _is_text(native.type.value_type):
         return nw.from_native(native.cast(native.type.value_type), series_only=True)
     return series
+
+
+def _is_text(found: Any) -> bool:
+    types = importlib.import_module("pyarrow").types
+    kinds = types.is_string, types.is_large_string, types.is_string_view
+    return any(is_kind(found) for is_kind in kinds)
 
 
 def _encode(series: nw.Series[Any]) -> Encoded | None:
@@ -190,13 +201,19 @@ def _encode(series: nw.Series[Any]) -> Encoded | None:
     except ImportError:
         return None
     try:
-        # The cast to text drops unused categories.
-        text = series.to_arrow().cast(pyarrow.large_string()).dictionary_encode()
+        return encode_arrow(series.to_arrow())
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, pyarrow.ArrowTypeError):
         return None
-    if isinstance(text, pyarrow.ChunkedArray):
-        text = text.combine_chunks()
-    distinct = text.dictionary.to_pylist()
-    return Encoded(
-        np.fromiter(distinct, object, len(distinct)), text.indices.to_numpy().astype(np.int32)
-    )
+
+
+def _encode_objects(series: nw.Series[Any]) -> Encoded | None:
+    """Encode a column of pandas that holds text as objects of Python; None if it does not."""
+    if not series.implementation.is_pandas():
+        return None
+    native = series.to_native()
+    if native.dtype != object and getattr(native.dtype, "storage", "") != "python":
+        return None
+    encoded = encode_array(native.to_numpy(object))
+    if encoded is None or set(map(type, encoded.distinct.tolist())) != {str}:
+        return None
+    return merge_equal(encoded)

@@ -47,7 +47,7 @@ class IdColumn:
     kind : str
         Kind of the ids, such as "integer" or "str".
     indices : ndarray of int32, optional
-        If given, `values` are distinct and the ids are ``values[indices]``.
+        If given, the ids are ``values[indices]``. No other thread changes this array.
     """
 
     values: NDArray[Any]
@@ -57,7 +57,11 @@ class IdColumn:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A column as its distinct values and, for each entry, the index of its value among them."""
+    """A column as its distinct values and, for each entry, the index of its value among them.
+
+    Indices are in range, because kernels do not check them; no other thread changes their array.
+    Values are distinct objects; those of `encode_array` may be equal.
+    """
 
     distinct: NDArray[Any]
     indices: Rows
@@ -212,6 +216,8 @@ def _kind_of(value: object) -> str | None:
 def _objects(values: NDArray[Any], what: str) -> IdColumn:
     """Read an object array, whose entries must be of one kind."""
     listed = values.tolist()
+    if set(map(type, listed)) == {str}:
+        return IdColumn(values, "str")
     first_of_kind: dict[str, int] = {}
     kind_of_type: dict[type, str] = {}
     for entry, value in enumerate(listed):
@@ -270,13 +276,14 @@ def _datetimes(listed: list[Any], what: str) -> IdColumn:
 
 
 def _integer_array(array: NDArray[Any]) -> NDArray[Any]:
-    """Return int32 as it is, and other integers as int64 if they fit."""
-    if array.dtype == np.int32 and array.dtype.isnative:
-        return array
-    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and len(array):
-        beyond = int(array.max()) > np.iinfo(np.int64).max
-        return array.astype(np.uint64 if beyond else np.int64, copy=False)
-    return array.astype(np.int64, copy=False)
+    """Return integers as int32, int64 or uint64; not a copy unless their size is another."""
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.itemsize < 4:
+        return array.astype(np.int32)
+    signed = np.dtype(f"i{array.dtype.itemsize}")
+    if array.dtype.kind == "i" or int(array.max()) <= np.iinfo(signed).max:
+        return array.view(signed)
+    return array.astype(np.int64 if signed.itemsize == 4 else np.uint64, copy=False)
 
 
 def _to_array(values: ArrayLike) -> NDArray[Any]:

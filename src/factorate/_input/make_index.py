@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factorate._input.id_column import IdColumn, integers
-from factorate._input.id_index import IdIndex, differences, is_compact, keys
+from factorate._input.id_index import IdIndex, keys
 from factorate._input.id_to_row import cast_datetimes, look_up
+from factorate._input.index_integers import index_integers
+from factorate._kernels import integers as kernel
 from factorate._utils.validation import MAX_ROWS, show
 
 if TYPE_CHECKING:
@@ -17,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._utils.types import Rows
-
-CHUNK = 1 << 16  # ids that are indexed at a time, to stay in the cache
 
 
 def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
@@ -55,8 +57,14 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
     values, kind = column.values, column.kind
     if column.indices is not None:
         index, ranks = make_index(IdColumn(values, kind), what)
-        return index, ranks[column.indices]
+        rows = column.indices
+        if not np.array_equal(ranks, np.arange(len(ranks))):
+            rows = rows.copy()
+            kernel.replace(rows, ranks)
+        return index, rows
     if values.dtype == object:
+        if kind == "str" and _ascend(values.tolist()):
+            return IdIndex(values.copy(), kind), np.arange(len(values), dtype=np.int32)
         try:
             distinct = sorted(dict(zip(keys(values, kind), values.tolist(), strict=True)).values())
         except TypeError as error:
@@ -64,17 +72,13 @@ def make_index(column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
         index = IdIndex(np.fromiter(distinct, object, len(distinct)), kind)
         return index, look_up(index, column, what)
     if kind == "integer":
-        if values.dtype == np.int32:
-            # The ids may become the rows. Kernels do not check rows, so another thread must not be
-            # able to change them later.
-            values = values.copy()
-        first, last = int(values.min()), int(values.max())
-        if is_compact(first, last, len(values)):
-            return _index_integers(values, first, last)
-    ids, inverse = np.unique(values, return_inverse=True)
-    if len(ids) > MAX_ROWS:
-        raise ValueError(f"{len(ids)} different {what}; there can be at most {MAX_ROWS}")
-    return IdIndex(_widen(ids), kind), inverse.astype(np.int32)
+        return index_integers(values, what)
+    # Booleans and datetimes are sorted as integers are.
+    dtype = values.dtype.newbyteorder("=")
+    bits = values.astype(np.int32) if kind == "bool" else values.astype(dtype).view(np.int64)
+    index, rows = index_integers(bits, what)
+    ids = index.ids.astype(np.bool) if kind == "bool" else index.ids.view(dtype)
+    return IdIndex(ids, kind), rows
 
 
 def extend(index: IdIndex, column: IdColumn, what: str) -> tuple[IdIndex, Rows]:
@@ -164,25 +168,9 @@ def remaining_rows(removed: Rows, n: int) -> NDArray[np.intp]:
     return np.flatnonzero(remains)
 
 
-def _index_integers(values: NDArray[Any], first: int, last: int) -> tuple[IdIndex, Rows]:
-    """Make the index of integers in a small range, without sorting them."""
-    seen = np.zeros(last - first + 1, np.bool)
-    chunks = [slice(begin, begin + CHUNK) for begin in range(0, len(values), CHUNK)]
-    for chunk in chunks:
-        # When memory is short, NumPy may crash when it indexes with other integers.
-        seen[differences(values[chunk], first).astype(np.intp, copy=False)] = True
-    ids = np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(first)
-    if first == 0 and len(ids) == last + 1:
-        rows: Rows = values.astype(np.int32, copy=False)
-    else:
-        ranks, rows = np.cumsum(seen, dtype=np.int32) - np.int32(1), np.empty(len(values), np.int32)
-        for chunk in chunks:
-            rows[chunk] = ranks[differences(values[chunk], first).astype(np.intp, copy=False)]
-    return IdIndex(_widen(ids), "integer"), rows
-
-
-def _widen(ids: NDArray[Any]) -> NDArray[Any]:
-    return ids.astype(np.int64) if ids.dtype == np.int32 else ids
+def _ascend(texts: list[str]) -> bool:
+    """Return whether each text is greater than the one before."""
+    return all(map(operator.lt, texts, itertools.islice(texts, 1, None)))
 
 
 def _join(old: NDArray[Any], new: NDArray[Any], what: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,19 +11,24 @@ import numpy as np
 
 from factorate._input.column_names import ROLES
 from factorate._input.columns import check_lengths, read_columns
+from factorate._input.encode import encode_array
 from factorate._input.frame_columns import read_series
 from factorate._input.id_column import read_ids
 from factorate._input.id_index import IdIndex, range_index
 from factorate._input.id_to_row import look_up
 from factorate._input.make_index import extend, make_index
 from factorate._input.rating_values import read_values
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from factorate._input.column_names import Names
     from factorate._input.columns import Columns
+    from factorate._input.id_column import IdColumn
     from factorate._utils.types import Floats, Rows
+
+THREAD_IDS = 1 << 16  # minimum ids for which threads are started
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,12 @@ class Ratings:
 
 
 def read_ratings(
-    data: object, y: object = None, *, dtype: np.dtype[Any], names: Names | None = None
+    data: object,
+    y: object = None,
+    *,
+    dtype: np.dtype[Any],
+    names: Names | None = None,
+    workers: Workers | None = None,
 ) -> Ratings:
     """Read ratings, and assign a row to each user and item.
 
@@ -65,6 +76,8 @@ def read_ratings(
         float32 or float64.
     names : tuple of str, optional
         Names of the columns (user, item, rating) of a DataFrame or file; None to recognize them.
+    workers : Workers, optional
+        Threads to use, which do not affect the result; None for the calling thread.
 
     Returns
     -------
@@ -86,8 +99,7 @@ def read_ratings(
     columns = read_columns(data, y, names=names)
     values = _values(columns, dtype)
     if columns.shape is None:
-        user_index, users = make_index(read_ids(columns.user_ids, "users"), "users")
-        item_index, items = make_index(read_ids(columns.item_ids, "items"), "items")
+        (user_index, users), (item_index, items) = _make_indexes(columns, workers or Workers())
     else:
         user_index, item_index = map(range_index, columns.shape)
         users, items = columns.user_ids, columns.item_ids
@@ -202,6 +214,30 @@ def read_ratings_of_one(
     check_lengths(items=items, ratings=values)
     rows = look_up(item_index, read_ids(items, "items"), "items")
     return np.ascontiguousarray(rows), read_values(values, dtype), items
+
+
+def _make_indexes(columns: Columns, workers: Workers) -> list[tuple[IdIndex, Rows]]:
+    """Make the indexes of users and items, at the same time if both have numbers for ids.
+
+    Python converts text, one thread at a time. Sorting it may raise an error, of which that of the
+    users comes first.
+    """
+    ids = [(columns.user_ids, "users"), (columns.item_ids, "items")]
+    sides = [(_read_ids(column, what), what) for column, what in ids]
+    in_order = len(columns.user_ids) < THREAD_IDS or any(
+        column.values.dtype == object for column, _ in sides
+    )
+    return (Workers() if in_order else workers).map(lambda side: make_index(*side), sides)
+
+
+def _read_ids(ids: Any, what: str) -> IdColumn:
+    """Read a column of ids, encoded if it is a large array of objects or text."""
+    if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "OUT":
+        encoded = encode_array(ids)
+        if encoded is not None:
+            with contextlib.suppress(TypeError, ValueError):  # the error of all ids names the entry
+                return read_ids(encoded, what)
+    return read_ids(ids, what)
 
 
 def _values(columns: Columns, dtype: np.dtype[Any]) -> Floats:

@@ -14,8 +14,8 @@ from factorate._input.ratings import read_ratings_of_one
 from factorate._input.unknown_ids import IN_RATINGS, IN_RECOMMENDATIONS, warn_unknown
 from factorate._serving.excluded_items import find_excluded, listed
 from factorate._serving.results import Results, read_form
-from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, best_of_one, no_results
-from factorate._training.factors import predict
+from factorate._serving.top_n import Excluded, Scoring, best, best_of_one, no_results
+from factorate._training.factors import NO_ROWS, predict
 from factorate._utils.validation import check_count, check_flag
 
 if TYPE_CHECKING:

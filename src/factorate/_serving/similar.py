@@ -10,8 +10,8 @@ from factorate._input.id_column import as_column, is_scalar
 from factorate._input.id_to_row import rows_of
 from factorate._input.unknown_ids import IN_SIMILAR, warn_unknown
 from factorate._serving.results import Results, read_form
-from factorate._serving.top_n import NO_ROWS, Excluded, Scoring, best, no_results
-from factorate._training.factors import require_factors
+from factorate._serving.top_n import Excluded, Scoring, best, no_results
+from factorate._training.factors import NO_ROWS, require_factors
 from factorate._utils.validation import check_count
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._kernels import dispatch
+from factorate._training.factors import NO_ROWS
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers
@@ -31,7 +32,6 @@ FEW = 16  # with fewer queries, packing the items into panels costs more than it
 CHUNK = 1024  # queries that a thread scores at a time
 CHUNK_BYTES = 1 << 24  # limit on the candidates proposed for one chunk
 BLOCK_BYTES = 1 << 15  # factors of the queries that are multiplied with one panel of items
-NO_ROWS: Rows = np.empty(0, np.int32)
 
 
 def best(

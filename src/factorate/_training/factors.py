@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,11 +15,15 @@ from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from factorate._utils.types import Flags, Floats, Rows
 
 
+NO_ROWS: Rows = np.empty(0, np.int32)
 PAIRS_PER_CHUNK = 100_000  # a millisecond of work, enough to make another thread worthwhile
 
 
@@ -59,6 +64,20 @@ class Factors:
         """Restore a pickled object, with read-only arrays."""
         vars(self).update(state)
         self.__post_init__()
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The sizes of the largest parameters of each kind, or upper bounds of them."""
+        return _sizes_of(self.user_factors, self.item_factors, self.user_bias, self.item_bias)
+
+
+class Sizes(NamedTuple):
+    """The absolute value of the largest parameter of each kind."""
+
+    user_factors: float
+    item_factors: float
+    user_bias: float
+    item_bias: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,25 +168,52 @@ def require_factors(rows: Floats, what: str) -> Floats:
     return rows
 
 
+def replace_rows(
+    old: Factors,
+    arrays: Mapping[str, Any],
+    *,
+    users: NDArray[Any] = NO_ROWS,
+    items: NDArray[Any] = NO_ROWS,
+) -> Factors:
+    """Return factors with other arrays, of which only some rows are not among the old ones.
+
+    The sizes of the result are computed from these rows and the sizes of `old`.
+
+    Parameters
+    ----------
+    old : Factors
+        The old parameters.
+    arrays : mapping of str to ndarray
+        New arrays by name.
+    users, items : ndarray
+        The rows that are new or differ.
+    """
+    new = replace(old, **arrays)
+    changed = (
+        new.user_factors.take(users, axis=0),
+        new.item_factors.take(items, axis=0),
+        new.user_bias.take(users),
+        new.item_bias.take(items),
+    )
+    vars(new)["sizes"] = Sizes(*np.maximum(old.sizes, _sizes_of(*changed)).tolist())
+    return new
+
+
 def check_predictions(factors: Factors) -> None:
     """Raise DivergenceError if the prediction of some pair may be too large for the dtype.
 
     A dot product is at most the product of the norms, and K times that of the largest factors.
     """
     largest = float(np.finfo(factors.user_factors.dtype).max)
-    user, item, user_bias, item_bias = (
-        max(float(array.max(initial=0)), -float(array.min(initial=0)))
-        for array in (
-            factors.user_factors,
-            factors.item_factors,
-            factors.user_bias,
-            factors.item_bias,
-        )
-    )
+    user, item, user_bias, item_bias = factors.sizes
     n_factors = factors.user_factors.shape[1]
     biases = abs(factors.mean) + user_bias + item_bias
     if biases + n_factors * user * item <= largest:
         return
+    user, item, user_bias, item_bias = _sizes_of(  # those above may be larger
+        factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias
+    )
+    biases = abs(factors.mean) + user_bias + item_bias
     bound = biases + _largest_norm(factors.user_factors) * _largest_norm(factors.item_factors)
     if not bound <= largest:
         raise DivergenceError(
@@ -176,6 +222,12 @@ def check_predictions(factors: Factors) -> None:
             f"for {factors.user_factors.dtype}; divide the ratings by a number, lower the learning "
             f"rate, or use dtype='float64'"
         )
+
+
+def _sizes_of(*arrays: Floats) -> Sizes:
+    return Sizes(
+        *(max(float(array.max(initial=0)), -float(array.min(initial=0))) for array in arrays)
+    )
 
 
 def _largest_norm(rows: Floats) -> float:

@@ -50,20 +50,21 @@ def check_per_kind(
     """
     minimum = 0 if above is None else None
     if value is None:
-        value = default
+        value = {}
     if not isinstance(value, Mapping):
         number = check_number(name, value, minimum=minimum, above=above)
         return PerKind(number, number, number, number)
     numbers: dict[str, float] = {}
-    for mapping in (default, value):
-        for key, entry in mapping.items():
-            if key not in (*GROUPS, *PerKind._fields):
-                raise ValueError(
-                    f"{name} has the key {key!r}; expected some of "
-                    f"{', '.join((*GROUPS, *PerKind._fields))}"
-                )
-            number = check_number(f"{name}[{key!r}]", entry, minimum=minimum, above=above)
-            for kind in GROUPS.get(key, (key,)):
-                if mapping is default or key == kind or kind not in value:
-                    numbers[kind] = number
+    for key, number in default.items():
+        numbers |= dict.fromkeys(GROUPS.get(key, (key,)), number)
+    for key, entry in value.items():
+        if key not in (*GROUPS, *PerKind._fields):
+            raise ValueError(
+                f"{name} has the key {key!r}; expected some of "
+                f"{', '.join((*GROUPS, *PerKind._fields))}"
+            )
+        number = check_number(f"{name}[{key!r}]", entry, minimum=minimum, above=above)
+        for kind in GROUPS.get(key, (key,)):
+            if key == kind or kind not in value:
+                numbers[kind] = number
     return PerKind(**numbers)

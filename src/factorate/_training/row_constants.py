@@ -7,15 +7,12 @@ the n updates of an epoch applies one n-th of it, λ + c / n.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from numpy.typing import NDArray
-
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats
@@ -41,18 +38,26 @@ def make_row_constants(
     accumulates the squared gradients of all K factors of a row and divides by the root of the sum,
     which begins with K, so the rate of factors is multiplied by √K.
     """
-    root = np.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
+    root = math.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     dtype = schedule.ratings.dtype
 
     def of_side(counts: Doubles, factor: Doubles, factors: int, bias: int) -> Floats:
-        rates, l2 = _rates_and_penalties(settings, counts, kind=factors, factor=factor)
-        of_bias = _rates_and_penalties(settings, counts, kind=bias, factor=factor)
-        return _cast(np.column_stack((rates * root, l2, *of_bias)), dtype)
+        out = np.empty((len(counts), 4))
+        roots, highest = _roots(counts, settings.count_scale), float(factor.max())
+        for column, kind in ((0, factors), (2, bias)):
+            rate = settings.rates[kind]
+            rates = out[:, column] = factor * (rate / roots)
+            given = settings.l2[kind], settings.shrinkage[kind], counts, rates
+            out[:, column + 1] = _penalties(*given, highest * rate)
+        if root != 1:
+            out[:, 0] *= root
+        return np.ascontiguousarray(out, dtype)
 
-    return RowConstants(
-        users=of_side(schedule.user_counts, factor * scales[0], 0, 2),
-        items=of_side(schedule.item_counts, factor * scales[1], 1, 3),
-    )
+    with np.errstate(divide="ignore", over="ignore"):
+        return RowConstants(
+            users=of_side(schedule.user_counts, factor * scales[0], 0, 2),
+            items=of_side(schedule.item_counts, factor * scales[1], 1, 3),
+        )
 
 
 def plain_columns(constants: Floats, bias: Floats) -> Floats:
@@ -62,8 +67,11 @@ def plain_columns(constants: Floats, bias: Floats) -> Floats:
     bias.
     """
     rate, l2, bias_rate, bias_l2 = constants.T
+    out = np.empty_like(constants)
+    out[:, 0], out[:, 1] = bias, rate
     with np.errstate(over="ignore", invalid="ignore"):
-        out: Floats = np.stack((bias, rate, 1 - rate * l2, 1 - bias_rate * bias_l2), axis=1)
+        out[:, 2] = 1 - rate * l2
+        out[:, 3] = 1 - bias_rate * bias_l2
     return out
 
 
@@ -75,11 +83,12 @@ def svdpp_decay(
     The rates and penalties of y are those of user factors, with the counts of the items, whose
     learning rates are multiplied by `factor`.
     """
-    pair = _rates_and_penalties(settings, schedule.item_counts, kind=0, factor=factor)
-    item_rates, item_l2 = (_cast(column, schedule.ratings.dtype) for column in pair)
-    with np.errstate(over="ignore", invalid="ignore"):
+    counts, dtype = schedule.item_counts, schedule.ratings.dtype
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        rates = factor * row_rates(settings.rates[0], counts, settings.count_scale)
+        l2 = row_penalties(settings.l2[0], settings.shrinkage[0], counts, rates)
         user_shrinkage = constants.users[:, 0] * constants.users[:, 1]
-        item_shrinkage = item_rates * item_l2
+        item_shrinkage = rates.astype(dtype) * l2.astype(dtype)
     return _decay(user_shrinkage), _decay(item_shrinkage)
 
 
@@ -91,7 +100,7 @@ def row_rates(rate: float, counts: Doubles, count_scale: float) -> Doubles:
     >>> row_rates(0.1, np.array([0.0, 300.0]), count_scale=100.0)
     array([0.1 , 0.05])
     """
-    rates: Doubles = rate / np.sqrt(1 + counts / count_scale)
+    rates: Doubles = rate / _roots(counts, count_scale)
     return rates
 
 
@@ -106,24 +115,23 @@ def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) 
     array([2. , 0.2])
     """
     with np.errstate(divide="ignore", over="ignore"):
-        limit = np.maximum(1 / rates - l2, 0.0)
-        penalties: Doubles = l2 + np.minimum(shrinkage, limit) / counts
+        return _penalties(l2, shrinkage, counts, rates, float(rates.max()))
+
+
+def _roots(counts: Doubles, count_scale: float) -> Doubles:
+    """Return the divisors √(1 + n / n₀) of the learning rates."""
+    roots: Doubles = np.sqrt(1 + counts / count_scale)
+    return roots
+
+
+def _penalties(
+    l2: float, shrinkage: float, counts: Doubles, rates: Doubles, highest: float
+) -> Doubles:
+    """Return the penalties of rows whose learning rates are at most `highest`."""
+    if highest > 0 and shrinkage > 1 / highest - l2:  # the limit may apply
+        return l2 + np.minimum(shrinkage, np.maximum(1 / rates - l2, 0.0)) / counts
+    penalties: Doubles = l2 + shrinkage / counts
     return penalties
-
-
-def _rates_and_penalties(
-    settings: Settings, counts: Doubles, *, kind: int, factor: Doubles
-) -> tuple[Doubles, Doubles]:
-    """Return the learning rates and penalties of one kind of parameter."""
-    with np.errstate(over="ignore"):
-        rates = factor * row_rates(settings.rates[kind], counts, settings.count_scale)
-    return rates, row_penalties(settings.l2[kind], settings.shrinkage[kind], counts, rates)
-
-
-def _cast(numbers: Doubles, dtype: np.dtype[Any]) -> Floats:
-    with np.errstate(over="ignore"):
-        out: NDArray[Any] = np.ascontiguousarray(numbers, dtype)
-    return out
 
 
 def _decay(shrinkage: Floats) -> Doubles:

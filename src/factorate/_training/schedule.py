@@ -173,6 +173,8 @@ def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
     >>> sorted(block_order((2, 3), seed=0, epoch=0))
     [0, 1, 2, 3, 4, 5]
     """
+    if n_bands == (1, 1):
+        return [0]  # the usual case of small fits, in which a stream takes longer than an epoch
     bits = stream(seed, 2, epoch)
     rows, columns = (permutation(n, bits).tolist() for n in n_bands)
     return [row * n_bands[1] + column for row, column in strata(rows, columns)]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -75,9 +73,9 @@ def status(target: str | os.PathLike[str]) -> os.stat_result | None:
 @contextlib.contextmanager
 def _replacement(target: Path, old: os.stat_result | None) -> Iterator[BinaryIO]:
     """Open a temporary file beside `target`, whose status is `old`, and move it there."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}")
     if len(os.fsencode(temporary.name)) > MAX_NAME_BYTES:
-        temporary = target.with_name(f".{secrets.token_hex(6)}")
+        temporary = target.with_name(f".{os.urandom(6).hex()}")
     try:
         try:
             file = _create(temporary, old)
@@ -109,6 +107,8 @@ def _replacement(target: Path, old: os.stat_result | None) -> Iterator[BinaryIO]
 @contextlib.contextmanager
 def _copied_into(target: Path) -> Iterator[BinaryIO]:
     """Open a temporary file, and copy it into a device or FIFO when it is complete."""
+    import tempfile  # a slow import, which few need
+
     with tempfile.TemporaryFile() as file:
         yield file
         file.seek(0)

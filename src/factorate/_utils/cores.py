@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
@@ -16,6 +17,8 @@ OWN_GROUPS = Path("/proc/self/cgroup")
 def available_cores() -> int:
     """Return the number of cores that the affinity and the cgroup of this process allow.
 
+    The quota of the cgroup is read once.
+
     Returns
     -------
     int
@@ -28,12 +31,17 @@ def available_cores() -> int:
     """
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, cpu_quota())))
+    return max(1, math.ceil(min(cores, _own_quota())))
 
 
 def count_threads(n_threads: object) -> int:
     """Return `n_threads` as an int; None means one thread per available core."""
     return available_cores() if n_threads is None else check_count("n_threads", n_threads, 1)
+
+
+@functools.cache  # reading the files takes longer than many a call that asks
+def _own_quota() -> float:
+    return cpu_quota()
 
 
 def cpu_quota(cgroups: Path = CGROUPS, own_groups: Path = OWN_GROUPS) -> float:

@@ -68,7 +68,9 @@ def exp(x: ArrayLike) -> Doubles:
     rest = (binary - whole) * LN2
     result = np.ones_like(rest)
     for term in range(EXP_TERMS, 0, -1):
-        result = result * rest / term + 1
+        result *= rest
+        result /= term
+        result += 1
     with np.errstate(invalid="ignore"):  # NaN stays NaN
         return np.ldexp(result, whole.astype(np.int32))
 
@@ -121,5 +123,6 @@ def _atanh(x: Doubles) -> Doubles:
     square = x * x
     result = np.zeros_like(square)
     for term in range(ATANH_TERMS, 0, -1):
-        result = result * square + 1 / (2 * term - 1)
+        result *= square
+        result += 1 / (2 * term - 1)
     return x * result

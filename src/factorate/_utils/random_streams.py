@@ -25,7 +25,8 @@ def stream(seed: int, *purpose: int) -> np.random.PCG64:
 
 def permutation(n: int, bits: np.random.PCG64) -> NDArray[np.intp]:
     """Return a random permutation of ``range(n)``, made from the raw output of `bits`."""
-    return np.argsort(bits.random_raw(n), kind="stable")
+    numbers = bits.random_raw(n)
+    return numbers.argsort(kind="stable") if n > 1 else np.zeros(n, np.intp)
 
 
 def uniform(n: int, bits: np.random.PCG64) -> NDArray[np.float64]:

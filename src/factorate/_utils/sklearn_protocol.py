@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 METHODS_WITH_WEIGHTS = ("fit", "partial_fit", "score")
 
@@ -39,11 +41,16 @@ def inherit_from_sklearn() -> None:
             Estimator.__bases__ = (base,)
 
 
-def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
+def constructor_parameters(cls: type) -> Mapping[str, inspect.Parameter]:
     """Return the parameters of ``__init__`` by name, without self."""
-    parameters = dict(inspect.signature(cls.__init__).parameters)  # type: ignore[misc]
+    return _parameters_without_self(cls.__init__)  # type: ignore[misc]
+
+
+@functools.lru_cache  # reading a signature takes 100 µs, more than a prediction
+def _parameters_without_self(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    parameters = dict(inspect.signature(function).parameters)
     del parameters["self"]
-    return parameters
+    return MappingProxyType(parameters)
 
 
 def set_params(estimator: object, values: Mapping[str, Any]) -> None:

@@ -77,13 +77,18 @@ def check_count(name: str, value: object, minimum: int, maximum: int | None = No
     ValueError
         If it is out of bounds.
     """
-    bound = f"≥ {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
+        bound = _integer_bound(minimum, maximum)
         raise TypeError(f"{name} is {value!r}; expected an integer {bound}")
     number = int(value)
     if number < minimum or (maximum is not None and number > maximum):
+        bound = _integer_bound(minimum, maximum)
         raise ValueError(f"{name} is {value}; expected an integer {bound}")
     return number
+
+
+def _integer_bound(minimum: int, maximum: int | None) -> str:
+    return f"≥ {minimum}" if maximum is None else f"from {minimum} to {maximum}"
 
 
 def check_number(
@@ -116,23 +121,31 @@ def check_number(
     ValueError
         If it is not finite or out of bounds.
     """
-    bound = f" > {above}" if above is not None else "" if minimum is None else f" ≥ {minimum}"
-    bound += "" if below == math.inf else f" and < {below}"
-    if isinstance(value, bool) or not isinstance(value, Real):
+    is_number = type(value) in (float, int) or (
+        isinstance(value, Real) and not isinstance(value, bool)
+    )
+    if not is_number:
+        bound = _number_bound(minimum, above, below)
         raise TypeError(f"{name} is {value!r}; expected a finite number{bound}")
     try:
-        number = float(value)
+        number = float(value)  # type: ignore[arg-type]
     except OverflowError:
         number = math.inf
     too_low = number <= above if above is not None else minimum is not None and number < minimum
     if not math.isfinite(number) or too_low or number >= below:
+        bound = _number_bound(minimum, above, below)
         raise ValueError(f"{name} is {value}; expected a finite number{bound}")
     return number
 
 
+def _number_bound(minimum: float | None, above: float | None, below: float) -> str:
+    bound = f" > {above}" if above is not None else "" if minimum is None else f" ≥ {minimum}"
+    return bound + ("" if below == math.inf else f" and < {below}")
+
+
 def check_flag(name: str, value: object) -> bool:
     """Return a parameter as a bool; raise TypeError unless it is True or False."""
-    if not isinstance(value, bool | np.bool):
+    if value is not True and value is not False and not isinstance(value, np.bool):
         raise TypeError(f"{name} is {value!r}; expected True or False")
     return bool(value)
 
@@ -152,6 +165,8 @@ def as_sized(values: Any) -> Any:
 
 def check_column(values: object, what: str) -> None:
     """Raise TypeError for objects that are not columns, such as scalars, sets and iterators."""
+    if type(values) in (list, tuple):
+        return  # most columns of few entries
     if isinstance(values, Iterator | Mapping | Set | ValuesView):
         raise TypeError(f"{what} is a {type(values).__name__}; pass a list or an array")
     scalar = isinstance(values, str | bytes) or not hasattr(values, "__len__")
@@ -241,4 +256,6 @@ def check_shape(shape: tuple[int, ...], what: str) -> tuple[int, int]:
 
 def is_sparse(data: object) -> bool:
     """Return whether an object is a sparse matrix or array of SciPy, without importing SciPy."""
+    if isinstance(data, tuple | list | np.ndarray):
+        return False
     return any(base.__module__.startswith("scipy.sparse") for base in type(data).__mro__)
