@@ -40,7 +40,7 @@ def counts(wheel: Path) -> dict[str, int]:
 
 def count(module: Path, instruction: re.Pattern[str]) -> int:
     """Return how often an instruction occurs in an extension module."""
-    command = [os.environ.get("OBJDUMP", "objdump"), "-d", "--no-show-raw-insn", module]
+    command = [os.environ.get("OBJDUMP", "objdump"), "-d", "--no-show-raw-insn", str(module)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101
         found = sum(bool(instruction.search(line)) for line in process.stdout)
