@@ -51,6 +51,8 @@ def install_package(folder: Path, site: Path, target: str) -> None:
     ignored = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree("src/factorate", site / "factorate", ignore=ignored)
     (site / "one_program.py").write_text(PLUGIN, encoding="utf-8")
+    (site / "factorate-0.dist-info").mkdir()  # `show_config` reads the version
+    (site / "factorate-0.dist-info/METADATA").write_text("Name: factorate\nVersion: 0\n")
     modules, python = cross.prepare(folder)
     include = [cross.headers(folder / target, target), python]
     options = "-shared", "-fPIC", "-O2"
