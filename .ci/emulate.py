@@ -1,30 +1,28 @@
-"""Run the tests on a big-endian machine, s390x, emulated by qemu. Takes many minutes.
+"""Run the tests on another processor, emulated by qemu. Takes many minutes.
 
-Python and NumPy are unpacked from packages of Debian; the kernels are compiled by clang (ziglang).
-A test that starts another program is skipped, because the emulator runs only one. Run by hand in
-the folder of the clone; needs Debian's apt-get and dpkg-deb for qemu, and setuptools, Cython and
-ziglang:
+Python, NumPy and pytest are those of Debian; the kernels are compiled by clang (ziglang). A test
+that starts another program is skipped, because the emulator runs only one. Run by hand in the
+folder of the clone; needs Debian's mmdebstrap and qemu-user-static, and the dependency group
+`tools`:
 
-    python .ci/emulate.py [options of pytest]
+    python .ci/emulate.py aarch64 [options of pytest]
+    python .ci/emulate.py s390x [options of pytest]    # big-endian
 """
 
-import lzma
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 
 import cross
 
-MIRROR, SUITE, PYTHON = "http://deb.debian.org/debian", "trixie", "3.13"
-TARGET, ARCHITECTURE, MACHINE = "s390x-linux-gnu", "s390x", "s390x-linux-gnu"
-WANTED = (f"python{PYTHON}-minimal", f"libpython{PYTHON}-stdlib", "python3-numpy")
-PURE = ("narwhals", "tqdm", "pytest", "hypothesis==6.155.7")  # the last that is pure Python
-ONE_PROCESS = """
+SUITE, PYTHON = "trixie", "3.13"
+ARCHITECTURES = {"aarch64": "arm64", "s390x": "s390x"}
+PACKAGES = "python3-minimal,python3-numpy,python3-pytest,python3-hypothesis,python3-tqdm,tzdata"
+# The emulated Python cannot start programs, and Debian's pytest may be older than the project's.
+PLUGIN = """
 import multiprocessing.util
 import subprocess
 import pytest
@@ -37,95 +35,50 @@ multiprocessing.util.spawnv_passfds = skip
 """
 
 
-def files_of(wanted: tuple[str, ...], index: str) -> list[str]:
-    """Return the files of packages and of all their dependencies.
-
-    Parameters
-    ----------
-    wanted : tuple of str
-        Names of packages.
-    index : str
-        A list of packages in the format of Debian's Packages files.
-    """
-    known: dict[str, dict[str, str]] = {}
-    for block in index.split("\n\n"):
-        fields = dict(
-            line.split(": ", 1) for line in block.splitlines() if re.match(r"\S+: ", line)
-        )
-        for name in [fields.get("Package", ""), *_names(fields.get("Provides", ""))]:
-            known.setdefault(name, fields)
-    files: list[str] = []
-    rest = list(wanted)
-    while rest:
-        fields = known.get(rest.pop(), {})
-        if fields.get("Filename") not in {None, *files}:
-            files.append(fields["Filename"])
-            rest += _names(fields.get("Depends", "")) + _names(fields.get("Pre-Depends", ""))
-    return files
-
-
-def _names(relations: str) -> list[str]:
-    """Return the names in a list of packages; of alternatives, the first."""
-    return [re.split(r"[ (:|]", part.strip())[0] for part in relations.split(",") if part.strip()]
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack one package of Debian."""
-    subprocess.run(["dpkg-deb", "-x", archive, folder], check=True)
-
-
-def download_system(folder: Path, root: Path) -> None:
-    """Unpack Python and NumPy for the emulated machine into `root`."""
-    url = f"{MIRROR}/dists/{SUITE}/main/binary-{ARCHITECTURE}/Packages.xz"
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
-        index = lzma.decompress(answer.read()).decode()
-    for file in files_of(WANTED, index):
-        local = folder / Path(file).name
-        urllib.request.urlretrieve(f"{MIRROR}/{file}", local)  # noqa: S310
-        unpack(local, root)
-    if not (root / "lib").exists():
+def install_system(root: Path, architecture: str) -> None:
+    """Unpack Debian's Python and its libraries into a new folder; nothing in it is run."""
+    command: list[str | Path] = ["mmdebstrap", "--quiet", "--variant=extract"]
+    command += [f"--architectures={architecture}", f"--include={PACKAGES}", SUITE, root]
+    subprocess.run(command, check=True)
+    if not (root / "lib").exists():  # the path of the dynamic linker
         (root / "lib").symlink_to("usr/lib")
 
 
-def install_package(folder: Path, site: Path) -> None:
-    """Install factorate, compiled for the emulated machine, and the libraries it needs."""
-    pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "-q", "--target", site]
-    pip += ["--only-binary=:all:", "--python-version", PYTHON, "--platform", "any"]
-    subprocess.run([*pip, *PURE], check=True)
+def install_package(folder: Path, site: Path, target: str) -> None:
+    """Install factorate, compiled for the target, and the library that Debian has too old."""
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    subprocess.run([*pip, "--target", site, "narwhals"], check=True)
     ignored = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree("src/factorate", site / "factorate", ignore=ignored)
-    (site / "one_process.py").write_text(ONE_PROCESS, encoding="utf-8")
+    (site / "one_program.py").write_text(PLUGIN, encoding="utf-8")
+    (site / "factorate-0.dist-info").mkdir()  # `show_config` reads the version
+    (site / "factorate-0.dist-info/METADATA").write_text("Name: factorate\nVersion: 0\n")
     modules, python = cross.prepare(folder)
-    include = [cross.headers(folder / TARGET, TARGET), python]
+    include = [cross.headers(folder / target, target), python]
     options = "-shared", "-fPIC", "-O2"
     for module in modules:
-        cross.compile_one(module, TARGET, include=include, out=site, options=options)
+        cross.compile_one(module, target, include=include, out=site, options=options)
 
 
 def main() -> None:
     """Set up the machine in a temporary folder and run the suite on it."""
+    machine = sys.argv[1]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root, site, suite = folder / "root", folder / "site", folder / "suite"
-        download_system(folder, root)
-        subprocess.run(["apt-get", "download", "-qq", "qemu-user-static"], cwd=folder, check=True)
-        unpack(next(folder.glob("qemu-user-static*.deb")), folder / "qemu")
-        install_package(folder, site)
+        install_system(root, ARCHITECTURES[machine])
+        install_package(folder, site, f"{machine}-linux-gnu")
         shutil.copytree("tests", suite / "tests")
         shutil.copy("pyproject.toml", suite)
 
-        libraries = root / "usr/lib" / MACHINE
-        command: list[str | Path] = [folder / "qemu/usr/bin/qemu-s390x-static"]
+        libraries = root / f"usr/lib/{machine}-linux-gnu"
+        command: list[str | Path] = [f"qemu-{machine}-static", "-L", root]
         command += ["-E", f"LD_LIBRARY_PATH={libraries}/blas:{libraries}/lapack"]
         command += [root / f"usr/bin/python{PYTHON}", "-m", "pytest", "-q"]
-        command += ["-p", "no:cacheprovider", "-p", "one_process", "--ignore=tests/test_docs.py"]
-        environment = {
-            "QEMU_LD_PREFIX": str(root),
-            "PYTHONPATH": str(site),
-            "HYPOTHESIS_PROFILE": "brief",
-        }
+        command += ["-p", "no:cacheprovider", "-p", "one_program", "--ignore=tests/test_docs.py"]
+        environment = {"PYTHONPATH": str(site), "HYPOTHESIS_PROFILE": "brief"}
         done = subprocess.run(
-            [*command, *sys.argv[1:]], env=os.environ | environment, cwd=suite, check=False
+            [*command, *sys.argv[2:]], env=os.environ | environment, cwd=suite, check=False
         )
         sys.exit(done.returncode)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from factorate._utils.types import Doubles
 
-logger = logging.getLogger("factorate")
+logger: logging.Logger = logging.getLogger("factorate")
 
 MEAN = 3.5
 BIAS_SPREAD = 0.3

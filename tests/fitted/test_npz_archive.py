@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import random
 import re
@@ -95,6 +96,28 @@ def test_arrays_and_metadata_are_restored(mapped: bool, arrays: Any, tmp_path: P
         np.testing.assert_array_equal(again[name], array, strict=True)
         if mapped:
             assert again[name].ctypes.data % ALIGNMENT == 0
+
+
+@pytest.mark.skipif(sys.byteorder == "big", reason="needs a file in the byte order of the machine")
+def test_mapping_may_move_the_position_of_the_file(
+    arrays: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: on Windows it does, and arrays that were read afterwards were not theirs."""
+    path = tmp_path / "some.npz"
+    copied = "one"  # the others are mapped, before and after it
+    write(path, {"format": 1}, arrays)
+    monkeypatch.setitem(EXPECTED, copied, Expected("f2", ndim=1))
+
+    class Moving(mmap.mmap):
+        def __new__(cls, descriptor: int, *args: Any, **options: Any) -> Moving:
+            os.lseek(descriptor, 0, os.SEEK_END)
+            return super().__new__(cls, descriptor, *args, **options)
+
+    monkeypatch.setattr(mmap, "mmap", Moving)
+    _, again = read_some(path, mapped=True)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array, strict=True)
+        assert isinstance(again[name].base, Moving) == (name != copied)
 
 
 def test_bytes_are_swapped_in_place() -> None:
