@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from factorate._training.epoch import Epoch
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Callbacks, Parameters, Settings
+    from factorate._training.trainer import Trained
     from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Floats
 
@@ -88,8 +89,15 @@ def fit(
     callbacks = check_callbacks(callbacks)
     if not parameters["warm_start"]:
         old = None
-    training = read_training(parameters, data, settings.rule)
-    train(training, parameters, settings, callbacks=callbacks, old=old, store=store)
+    # Not bound to a name here, so that `train` can release the rows of the ratings.
+    train(
+        read_training(parameters, data, settings.rule),
+        parameters,
+        settings,
+        callbacks=callbacks,
+        old=old,
+        store=store,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,39 +163,52 @@ def train(
         fraction = parameters["validation_fraction"]
         training, weights, held_out = split_ratings(training, weights, fraction, seed)
     warm_start = None if old is None else continue_from(old, ratings, settings)
+    trainer: Trainer | None = Trainer(
+        training, settings, weights=weights, held_out=held_out, warm_start=warm_start
+    )
+    trained: Trained | None = None
+    n_ratings, bounds = len(training.values), data.bounds
+    user_index, item_index = ratings.user_index, ratings.item_index
+    library, column_names = ratings.library, ratings.column_names
+    rows = None
+    if parameters["keep_seen"]:
+        rows = data.weighted.user_rows, data.weighted.item_rows
+    del data, ratings, training, weights  # the trainer has a smaller copy
 
     def store_result() -> None:
-        trained = trainer.result()
+        nonlocal trainer, trained
+        if trainer is not None:
+            trained = trainer.result()
+            trainer = None  # the next step takes as much memory as the trainer's ratings
+        assert trained is not None  # noqa: S101  (for the type checker)
         seen = None
-        if parameters["keep_seen"]:
-            n_rows = len(ratings.user_index.ids), len(ratings.item_index.ids)
-            seen = find_seen(data.weighted.user_rows, data.weighted.item_rows, *n_rows)
+        if rows is not None:
+            seen = find_seen(*rows, len(user_index.ids), len(item_index.ids))
         store(
             FittedState(
                 factors=trained.factors,
-                user_index=ratings.user_index,
-                item_index=ratings.item_index,
+                user_index=user_index,
+                item_index=item_index,
                 history=_history_columns(trained.history),
-                library=ratings.library,
+                library=library,
                 seen=seen,
                 progress=trained.progress,
                 accumulators=trained.accumulators,
                 seed=seed,
                 n_partial_fits=0,
                 best_epoch=trained.best,
-                bounds=data.bounds,
+                bounds=bounds,
                 rule=settings.rule,
-                column_names=ratings.column_names,
+                column_names=column_names,
             )
         )
 
-    trainer = Trainer(training, settings, weights=weights, held_out=held_out, warm_start=warm_start)
     try:
-        with progress_bar(settings.n_epochs, len(training.values), parameters["verbose"]) as bar:
+        with progress_bar(settings.n_epochs, n_ratings, parameters["verbose"]) as bar:
             trainer.run_epochs((*callbacks, *bar))
         store_result()
     except KeyboardInterrupt:  # also one that ends `store_result`, which can be called again
-        if trainer.history:
+        if trainer is None or trainer.history:
             with suppress(DivergenceError):
                 run_to_the_end(store_result)
         raise
