@@ -110,7 +110,8 @@ def train_tiles(
         ratios = [0.0, 0.0]
         for column in columns:
             column[:, 0] = 0
-    squared = dispatch.plain.train(packed, *tiles, P, Q, *columns, *ratios)
+    arguments: Any = P, Q, *columns, *ratios
+    squared = dispatch.plain.train(packed, *tiles, *arguments)
     if not training.rule.fit_bias:
         return float(squared)
     for bias, column in zip(biases, columns, strict=True):
