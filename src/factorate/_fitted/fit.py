@@ -203,6 +203,7 @@ def train(
             )
         )
 
+    assert trainer is not None  # noqa: S101  (for the type checker)
     try:
         with progress_bar(settings.n_epochs, n_ratings, parameters["verbose"]) as bar:
             trainer.run_epochs((*callbacks, *bar))

@@ -67,8 +67,8 @@ def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
     """Number distinct values in the order of their first entries, from entry `begin` on.
 
     Write the number of each value to `out`, and new values and the indexes of their first entries
-    to `distinct` and `entries`. The first `n_distinct` are in the hash table already. The table has a power of two of entries, -1 where they
-    are empty, and more than `distinct`.
+    to `distinct` and `entries`. The first `n_distinct` are in the hash table already. The table has
+    a power of two of entries, more than `distinct`, which are -1 where they are empty.
 
     Return the index of the first entry that was not numbered, because `distinct` is full or too
     many values have equal hashes, and the number of distinct values.

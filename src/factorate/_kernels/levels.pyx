@@ -6,7 +6,7 @@ Loops only: the caller has checked every length, range and dtype, and wrong argu
 from cython cimport floating
 from libc.stdint cimport int64_t, uint16_t, uint64_t
 
-from factorate._kernels.hash_table cimport empty_key, find_slot, key_of
+from factorate._kernels.hash_table cimport find_slot, key_of
 
 
 def count(const floating[::1] values, uint64_t[::1] keys, int shift, int64_t[::1] counts,

@@ -150,7 +150,7 @@ cdef inline void sort_records(uint64_t *records, uint64_t *other, int32_t *bucke
 
 def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t begin,
             Py_ssize_t end, scratch):
-    """Sort the ratings of the groups from begin to end into tiles and strips, and shuffle each strip.
+    """Sort the ratings of the groups from begin to end into tiles and strips; shuffle each strip.
 
     The ratings of a strip are ordered by a hash of their positions without collisions, so only
     ratings of the same pair have equal keys; these stay in order. The arrays are those of
@@ -160,10 +160,11 @@ def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t
     Each group has `starts`, `first_tiles`, `first_user_positions`, `first_item_positions` and
     `n_item_ranges`, the number of tiles side by side. `user_positions` and `item_positions` have,
     for each position, that in its tile, plus 2**16 times the number of its tile range in the group.
-    `n_items` is that of each tile. A strip has 2**strip_bits users; `n_bits` is the number of bits of
-    the hash, and `n_key_bits`, at most 32, that with the number of the strip. Scratch has `records`,
-    two rows, `pairs`, `codes`, `values` and `weights`, as long as the largest group, `cursor`, one
-    longer than the most tiles of a group, and `buckets`, as long as 2**MAX_DIGIT_BITS.
+    `n_items` is that of each tile. A strip has 2**strip_bits users; `n_bits` is the number of bits
+    of the hash, and `n_key_bits`, at most 32, that with the number of the strip. Scratch has
+    `records`, two rows, `pairs`, `codes`, `values` and `weights`, as long as the largest group,
+    `cursor`, one longer than the most tiles of a group, and `buckets`, as long as
+    2**MAX_DIGIT_BITS.
     """
     cdef const int64_t[::1] starts = groups.starts
     cdef const int64_t[::1] first_tiles = groups.first_tiles
