@@ -88,7 +88,7 @@ class EpochRunner:
         """
         schedule, settings = self.schedule, self.settings
         scales = self.continuations[0].scales, self.continuations[1].scales
-        constants = make_row_constants(schedule, settings, factor, scales)
+        constants = make_row_constants(schedule, settings, factor, scales, self.workers)
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
             bands = [divmod(block, schedule.n_bands[1]) for block in blocks]

@@ -99,6 +99,17 @@ class Workers:
         return queue.results
 
 
+def slices(n: int, size: int) -> list[slice]:
+    """Return slices of at most `size` entries, which cover `n` entries.
+
+    Examples
+    --------
+    >>> slices(5, 3)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return [slice(first, min(first + size, n)) for first in range(0, n, size)]
+
+
 def run_to_the_end(function: Callable[[], None], start_seconds: float = 1.0) -> None:
     """Call a function that KeyboardInterrupt cannot stop, and raise the interrupt afterwards.
 
