@@ -138,7 +138,7 @@ def make_schedule(
     levels = find_levels(ratings.values, workers, n_chunks)
     n_rated = int(np.count_nonzero(counts[0])), int(np.count_nonzero(counts[1]))
     length = max(PADDING, padded(settings.n_factors))  # biases alone take time and memory, too
-    n_bands, group_bands = _count_bands(n, length, settings)
+    n_bands, group_bands = count_bands(n, length, settings)
     row_bytes = length * ratings.values.itemsize
     tile_rows = _count_tile_rows(n, n_rated, row_bytes, settings.sizes)
     user_side, item_side = workers.map(
@@ -182,6 +182,17 @@ def make_schedule(
 def padded(n_factors: int) -> int:
     """Round the number of factors up to a multiple of the vector length: the length of a row."""
     return -(-n_factors // PADDING) * PADDING
+
+
+def count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[int, int], int]:
+    """Return the maximum number of row bands and column bands, and of row bands of a group."""
+    sizes = settings.sizes
+    if settings.svdpp:
+        blocks = n_ratings * length / (sizes.n_groups * sizes.group_block_work)
+        n_bands = max(1, min(sizes.max_group_bands, round(math.sqrt(blocks))))
+        return (sizes.n_groups * n_bands, n_bands), n_bands
+    n_bands = max(1, int((n_ratings * length / sizes.block_work) ** 0.5))
+    return (min(sizes.max_bands, n_bands),) * 2, 1
 
 
 def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
@@ -322,17 +333,6 @@ def _count_rows(
 def _chunk_edges(n: int, n_chunks: int) -> list[int]:
     """Return the edges of chunks of `n` entries."""
     return [n * chunk // n_chunks for chunk in range(n_chunks + 1)]
-
-
-def _count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[int, int], int]:
-    """Return the maximum number of row bands and column bands, and of row bands of a group."""
-    sizes = settings.sizes
-    if settings.svdpp:
-        blocks = n_ratings * length / (sizes.n_groups * sizes.group_block_work)
-        n_bands = max(1, min(sizes.max_group_bands, round(math.sqrt(blocks))))
-        return (sizes.n_groups * n_bands, n_bands), n_bands
-    n_bands = max(1, int((n_ratings * length / sizes.block_work) ** 0.5))
-    return (min(sizes.max_bands, n_bands),) * 2, 1
 
 
 def _count_tile_rows(n_ratings: int, n_rated: tuple[int, int], row_bytes: int, sizes: Sizes) -> int:
