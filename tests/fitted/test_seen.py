@@ -33,11 +33,14 @@ def test_each_user_gets_the_distinct_items_in_order(
         (users.copy(), items.copy())
         for users, items in (batch.T for batch in np.array_split(rows, n_batches))
     ]
-    seen = collect_seen(lambda: batches, n_users, n_items, chunk_ratings=chunk_ratings)
     expected = [sorted({i for u, i in pairs if u == user}) for user in range(n_users)]
-    assert rows_of(seen) == expected
-    assert seen.starts.dtype == np.int64
-    assert seen.items.dtype == np.int32
+    for seen in (
+        find_seen(rows[:, 0].copy(), rows[:, 1].copy(), n_users, n_items),
+        collect_seen(lambda: batches, n_users, n_items, chunk_ratings=chunk_ratings),
+    ):
+        assert rows_of(seen) == expected
+        assert seen.starts.dtype == np.int64
+        assert seen.items.dtype == np.int32
 
 
 @given(

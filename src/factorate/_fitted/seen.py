@@ -53,6 +53,8 @@ class Seen:
 def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     """Collect the items of each user from ratings in any order.
 
+    Two counting sorts, by item and then by user, take time linear in the ratings.
+
     Parameters
     ----------
     users, items : ndarray
@@ -73,7 +75,14 @@ def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     >>> seen.starts.tolist(), seen.items.tolist()
     ([0, 1, 3], [0, 0, 2])
     """
-    return collect_seen(lambda: [(users, items)], n_users, n_items)
+    item_starts = _starts(count_rows(items, n_items, "item"))
+    users_by_item = np.empty(len(users), np.int32)
+    counting.group(items, users, item_starts[:-1].copy(), users_by_item)
+    starts = _starts(count_rows(users, n_users, "user"))
+    ends = starts[:-1].copy()
+    found = np.empty(len(items), np.int32)
+    counting.regroup(users_by_item, item_starts, starts, ends, found)
+    return _pack(found, starts, ends)
 
 
 def collect_seen(
@@ -83,10 +92,10 @@ def collect_seen(
     *,
     chunk_ratings: int = CHUNK,
 ) -> Seen:
-    """Collect the items of each user from batches of ratings in any order.
+    """Do the same as `find_seen` for batches of ratings, with less memory.
 
-    A counting sort by user, and counting sorts of chunks of users by item, take time linear in the
-    ratings. Besides the result, they take memory for one batch and one chunk.
+    A counting sort by user, and counting sorts of chunks of users by item, take memory for one
+    batch and one chunk besides the result, but more time if there are few ratings.
 
     Parameters
     ----------
@@ -126,12 +135,17 @@ def collect_seen(
         chunk_ends = chunk_starts[:-1].copy()
         _sort_chunk(found[starts[first] : starts[last]], chunk_starts, chunk_ends, n_items)
         ends[first:last] += chunk_ends - chunk_starts[:-1]
+    return _pack(found, starts, ends)
+
+
+def _pack(items: Rows, starts: Offsets, ends: Offsets) -> Seen:
+    """Return the items from each start to its end, without those between; `items` is changed."""
     if np.array_equal(ends, starts[1:]):
-        return Seen(starts, found)
+        return Seen(starts, items)
     packed = _starts(ends - starts[:-1])
-    counting.pack(starts, packed, found, found)  # entries move down only
-    found.resize(packed[-1], refcheck=False)  # a copy would take as much memory again
-    return Seen(packed, found)
+    counting.pack(starts, packed, items, items)  # entries move down only
+    items.resize(packed[-1], refcheck=False)  # a copy would take as much memory again
+    return Seen(packed, items)
 
 
 def _chunk_edges(starts: Offsets, n_ratings: int) -> list[int]:
