@@ -136,8 +136,8 @@ def measure(bench: Bench, case: Case, engines: list[str]) -> Iterator[str]:
         for engine in engines:
             if engine == "LIBMF" and bench.arguments.libmf is None:
                 continue
-            if answers[engine] and engine not in FAST_ENGINES and bench.arguments.quick:
-                continue  # slow engines run once
+            if engine not in FAST_ENGINES and len(answers[engine]) == bench.arguments.slow_runs:
+                continue
             few, many = EPOCHS.get(engine, FEW_EPOCHS)
             if case.data == "ML-1M" and engine in FAST_ENGINES:
                 many = 4 * many
@@ -256,6 +256,7 @@ def main() -> None:
         help="how LIBMF was built, printed below the table",
     )
     add("--runs", type=int, help="alternating runs (default: 5; 3 with --quick)")
+    add("--slow-runs", type=int, default=1, help="runs of each other engine")
     add("--engines", nargs="+", choices=list(CURVES), help="engines to compare (default: all)")
     add("--factors", type=int, nargs="+", help="default: 16 32 64 128; 32 64 128 with --quick")
     add("--threads", type=int, nargs="+", default=[1, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from training_cases import assert_same as assert_same_factors
 from training_cases import first_ratings, make_settings
 
 import factorate as ft
+import factorate._fitted.fit as fit_module
 from factorate._input.ratings import read_ratings
 from factorate._training.epoch import Epoch
 from factorate._training.held_out import hold_out
@@ -48,6 +50,37 @@ def test_clip_keeps_predictions_and_the_filled_matrix_in_range(columns: Any) -> 
     np.testing.assert_array_equal(model.complete(), np.clip(free, low, high))
     np.testing.assert_array_equal(model.predict((users, items)), clipped)
     assert model.evaluate(columns)["rmse"] == ft.metrics.rmse(ratings, clipped)
+
+
+@pytest.mark.parametrize("keep_seen", [True, False])
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_the_rows_of_ratings_are_released_before_the_first_epoch(
+    columns: Any,
+    keep_seen: bool,
+    early_stopping: bool,
+    weighted: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    references: list[weakref.ref[Any]] = []
+
+    def read(*args: Any, **kwargs: Any) -> Any:
+        ratings = read_ratings(*args, **kwargs)
+        references.extend(map(weakref.ref, (ratings.user_rows, ratings.item_rows)))
+        return ratings
+
+    monkeypatch.setattr(fit_module, "read_ratings", read)
+    alive: list[bool] = []
+    model = ft.MatrixFactorization(
+        2, 2, random_state=0, keep_seen=keep_seen, early_stopping=early_stopping
+    )
+    weights = np.arange(len(columns[0])) % 3 if weighted else None
+    model.fit(
+        columns,
+        sample_weight=weights,
+        callbacks=[lambda _: alive.extend(found() is not None for found in references)],
+    )
+    assert alive == [False] * 4
 
 
 # Weights

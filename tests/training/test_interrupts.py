@@ -21,6 +21,7 @@ from training_cases import SMALL, assert_same, first_ratings, make_settings, sig
 import factorate as ft
 import factorate._fitted.fit as fit_module
 import factorate._training.trainer as trainer_module
+from factorate._fitted.seen import collect_seen
 from factorate._input.ratings import read_ratings
 from factorate._training.sizes import Sizes
 from factorate._training.trainer import Trainer
@@ -168,6 +169,34 @@ def test_an_interrupt_after_training_keeps_the_last_epoch(
     with pytest.raises(KeyboardInterrupt):
         model.fit(columns)
     assert_same(model._fitted.factors, expected._fitted.factors)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_an_interrupt_while_seen_items_are_collected_keeps_the_model(
+    columns: Any, early_stopping: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> ft.MatrixFactorization:
+        return ft.MatrixFactorization(5, 3, random_state=3, early_stopping=early_stopping)
+
+    expected = make().fit(columns)
+    calls = itertools.count()
+
+    def interrupted(*args: Any) -> Any:
+        found = collect_seen(*args)
+        if next(calls) == 0:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(fit_module, "collect_seen", interrupted)
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(columns)
+    assert_same(model._fitted.factors, expected._fitted.factors)
+    seen, expected_seen = model._fitted.seen, expected._fitted.seen
+    assert seen is not None
+    assert expected_seen is not None
+    np.testing.assert_array_equal(seen.starts, expected_seen.starts)
+    np.testing.assert_array_equal(seen.items, expected_seen.items)
 
 
 def test_an_interrupt_in_the_first_epoch_leaves_the_old_model(

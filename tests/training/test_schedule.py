@@ -14,7 +14,7 @@ from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.packed_ratings import unpack
-from factorate._training.schedule import Schedule, block_order, make_schedule
+from factorate._training.schedule import Schedule, block_order, iterate_rows, make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._utils.workers import Workers
 
@@ -65,6 +65,8 @@ def assert_valid(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: S
     given_triples = list(zip(users.tolist(), items.tolist(), values.tolist(), strict=True))
     assert sorted(triples(schedule)) == sorted(given_triples)
     assert len(schedule.ratings.pairs) == len(values) + LOOKAHEAD
+    batches = [np.concatenate(side).tolist() for side in zip(*iterate_rows(schedule), strict=True)]
+    assert sorted(zip(*batches, strict=True)) == sorted(pair[:2] for pair in given_triples)
     starts = schedule.block_starts
     assert starts[0] == 0
     assert (np.diff(starts) >= 0).all()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factorate._fitted.fitted_state import HISTORY, FittedState
-from factorate._fitted.seen import find_seen
+from factorate._fitted.seen import collect_seen
 from factorate._fitted.warm_start import continue_from
 from factorate._input.ratings import read_ratings
 from factorate._training import losses
@@ -21,6 +22,7 @@ from factorate._training.sample_weights import (
     read_weights,
     replace_unweighted,
 )
+from factorate._training.schedule import iterate_rows
 from factorate._training.settings import (
     check_callbacks,
     check_columns,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from factorate._training.settings import Callbacks, Parameters, Settings
     from factorate._training.trainer import Trained
     from factorate._training.update_rule import UpdateRule
-    from factorate._utils.types import Floats
+    from factorate._utils.types import Floats, Rows
 
 
 class TrainingData(NamedTuple):
@@ -159,31 +161,32 @@ def train(
     # A warm start holds out the same ratings again, because it was trained on all others.
     seed = settings.seed if old is None else old.seed
     ratings, training, weights, held_out = data.ratings, data.weighted, data.weights, data.eval_set
+    batches: list[tuple[Rows, Rows]] = []  # of ratings that are not trained on, but seen
     if held_out is None and settings.patience is not None:
         fraction = parameters["validation_fraction"]
         training, weights, held_out = split_ratings(training, weights, fraction, seed)
+        batches = [(held_out.user_rows, held_out.item_rows)]
     warm_start = None if old is None else continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
         training, settings, weights=weights, held_out=held_out, warm_start=warm_start
     )
+    assert trainer is not None  # noqa: S101  (for the type checker)
     trained: Trained | None = None
     n_ratings, bounds = len(training.values), data.bounds
     user_index, item_index = ratings.user_index, ratings.item_index
     library, column_names = ratings.library, ratings.column_names
-    rows = None
-    if parameters["keep_seen"]:
-        rows = data.weighted.user_rows, data.weighted.item_rows
-    del data, ratings, training, weights  # the trainer has a smaller copy
+    schedule = trainer.schedule if parameters["keep_seen"] else None
+    del data, ratings, training, weights  # the schedule is smaller
 
     def store_result() -> None:
         nonlocal trainer, trained
         if trainer is not None:
             trained = trainer.result()
-            trainer = None  # the next step takes as much memory as the trainer's ratings
+            trainer = None  # the next step takes as much memory as its ratings and states
         assert trained is not None  # noqa: S101  (for the type checker)
         seen = None
-        if rows is not None:
-            seen = find_seen(*rows, len(user_index.ids), len(item_index.ids))
+        if schedule is not None:
+            seen = collect_seen(lambda: chain(iterate_rows(schedule), batches), *schedule.shape)
         store(
             FittedState(
                 factors=trained.factors,
@@ -203,7 +206,6 @@ def train(
             )
         )
 
-    assert trainer is not None  # noqa: S101  (for the type checker)
     try:
         with progress_bar(settings.n_epochs, n_ratings, parameters["verbose"]) as bar:
             trainer.run_epochs((*callbacks, *bar))

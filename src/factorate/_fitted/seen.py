@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,14 @@ from factorate._input.row_counts import count_rows
 from factorate._kernels import counting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from factorate._utils.types import Flags, Offsets, Rows
 
 
 FEW = 8  # pairs
+CHUNK = 1 << 20  # ratings sorted at a time
 INSERT_RATIO = 32  # with at least this many old pairs per new one, inserting is faster than sorting
 
 
@@ -77,14 +80,96 @@ def find_seen(users: Rows, items: Rows, n_users: int, n_items: int) -> Seen:
     counting.group(items, users, item_starts[:-1].copy(), users_by_item)
     starts = _starts(count_rows(users, n_users, "user"))
     ends = starts[:-1].copy()
-    out = np.empty(len(items), np.int32)
-    counting.regroup(users_by_item, item_starts, starts, ends, out)
+    found = np.empty(len(items), np.int32)
+    counting.regroup(users_by_item, item_starts, starts, ends, found)
+    return _pack(found, starts, ends)
+
+
+def collect_seen(
+    batches: Callable[[], Iterable[tuple[Rows, Rows]]],
+    n_users: int,
+    n_items: int,
+    *,
+    chunk_ratings: int = CHUNK,
+) -> Seen:
+    """Do the same as `find_seen` for batches of ratings, with less memory.
+
+    A counting sort by user, and counting sorts of chunks of users by item, take memory for one
+    batch and one chunk besides the result, but more time if there are few ratings.
+
+    Parameters
+    ----------
+    batches : callable
+        Returns an iterable of pairs of arrays, rows of users and of items, int32. It is called
+        twice and returns the same ratings.
+    n_users, n_items : int
+        Number of rows on each side.
+    chunk_ratings : int, default=1048576
+        Ratings of a chunk, unless there are more items or a user has more. The result does not
+        depend on it.
+
+    Raises
+    ------
+    ValueError
+        If a row is outside its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first, second = np.array([[[1, 0], [2, 0]], [[1, 1], [0, 2]]], np.int32)
+    >>> seen = collect_seen(lambda: [first, second], n_users=2, n_items=3)
+    >>> seen.starts.tolist(), seen.items.tolist()
+    ([0, 1, 3], [0, 0, 2])
+    """
+    counts = np.zeros(n_users, np.int64)
+    for users, items in batches():
+        count_rows(items, n_items, "item")  # checks them
+        counts += count_rows(users, n_users, "user")
+    starts = _starts(counts)
+    found, cursor = np.empty(starts[-1], np.int32), starts[:-1].copy()
+    for users, items in batches():
+        counting.group(users, items, cursor, found)
+    ends = starts[:-1].copy()
+    for first, last in itertools.pairwise(_chunk_edges(starts, max(chunk_ratings, n_items))):
+        chunk_starts = starts[first : last + 1] - starts[first]
+        chunk_ends = chunk_starts[:-1].copy()
+        _sort_chunk(found[starts[first] : starts[last]], chunk_starts, chunk_ends, n_items)
+        ends[first:last] += chunk_ends - chunk_starts[:-1]
+    return _pack(found, starts, ends)
+
+
+def _pack(items: Rows, starts: Offsets, ends: Offsets) -> Seen:
+    """Return the items from each start to its end, without those between; `items` is changed."""
     if np.array_equal(ends, starts[1:]):
-        return Seen(starts, out)
+        return Seen(starts, items)
     packed = _starts(ends - starts[:-1])
-    packed_items = np.empty(packed[-1], np.int32)
-    counting.pack(starts, packed, out, packed_items)
-    return Seen(packed, packed_items)
+    counting.pack(starts, packed, items, items)  # entries move down only
+    items.resize(packed[-1], refcheck=False)  # a copy would take as much memory again
+    return Seen(packed, items)
+
+
+def _chunk_edges(starts: Offsets, n_ratings: int) -> list[int]:
+    """Return the first user of each chunk of at least one user and about `n_ratings`, and the end.
+
+    Examples
+    --------
+    >>> _chunk_edges(np.array([0, 2, 2, 9, 10, 12]), 4)
+    [0, 2, 3, 5]
+    """
+    last, edges = len(starts) - 1, [0]
+    while edges[-1] < last:
+        end = int(np.searchsorted(starts, starts[edges[-1]] + n_ratings, "right")) - 1
+        edges.append(max(edges[-1] + 1, end))
+    return edges
+
+
+def _sort_chunk(items: Rows, starts: Offsets, ends: Offsets, n_items: int) -> None:
+    """Write the distinct items of each user, ascending, from the user's start on, and the ends."""
+    item_starts = _starts(count_rows(items, n_items, "item"))
+    users = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(starts))
+    users_by_item = np.empty(len(items), np.int32)
+    counting.group(items, users, item_starts[:-1].copy(), users_by_item)
+    counting.regroup(users_by_item, item_starts, starts, ends, items)
 
 
 def add_seen(

@@ -40,6 +40,8 @@ from factorate._utils.random_streams import permutation, stream
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from factorate._input.ratings import Ratings
@@ -177,6 +179,13 @@ def make_schedule(
         group_bands=group_bands,
         shape=shape,
     )
+
+
+def iterate_rows(schedule: Schedule) -> Iterator[tuple[Rows, Rows]]:
+    """Iterate over the rows of users and items of all ratings, some at a time."""
+    for chunk in chunks(schedule.ratings):
+        users, items, _ = unpack(schedule.ratings, chunk.start, chunk.stop)
+        yield schedule.user_order.take(users), schedule.item_order.take(items)
 
 
 def padded(n_factors: int) -> int:

@@ -71,6 +71,8 @@ class Trainer:
     ----------
     history : list of Epoch
         The finished epochs.
+    schedule : Schedule
+        The ratings, standardized.
     """
 
     def __init__(
@@ -90,12 +92,12 @@ class Trainer:
         workers = Workers(settings.n_threads)
         unscaled = make_schedule(ratings, settings, weights, workers)
         standardized, self._scale = standardize(unscaled, settings, warm_start)
-        self._schedule, continuations = continue_rows(standardized, settings, warm_start)
-        self._runner = make_epoch_runner(self._schedule, settings, workers, continuations)
+        self.schedule, continuations = continue_rows(standardized, settings, warm_start)
+        self._runner = make_epoch_runner(self.schedule, settings, workers, continuations)
         self._state = self._runner.begin(self._scale, warm_start)
         self._validator = None
         if held_out is not None:
-            self._validator = make_validator(held_out, self._schedule, settings, self._scale)
+            self._validator = make_validator(held_out, self.schedule, settings, self._scale)
         self._max_squared = self._find_max_squared()
         self._previous = _Snapshot(workers)  # of the last finished epoch, while the next is running
         self._best = _Snapshot(workers)
@@ -153,10 +155,10 @@ class Trainer:
         factor = self._factors[epoch - 1] if epoch else 1.0
         accumulators = None
         if self._settings.rule.adagrad:
-            accumulators = to_accumulators(state, self._schedule, n_factors)
+            accumulators = to_accumulators(state, self.schedule, n_factors)
         return Trained(
-            factors=to_factors(state, self._schedule, self._scale, n_factors),
-            progress=to_progress(self._schedule, self._runner.continuations, factor),
+            factors=to_factors(state, self.schedule, self._scale, n_factors),
+            progress=to_progress(self.schedule, self._runner.continuations, factor),
             accumulators=accumulators,
             history=tuple(self.history),
             best=epoch,
@@ -206,7 +208,7 @@ class Trainer:
 
     def _record(self, outcome: _Outcome) -> None:
         """Add an epoch to the history, and copy its state if it is the best so far."""
-        mean_square = outcome.squared / self._schedule.n_ratings
+        mean_square = outcome.squared / self.schedule.n_ratings
         validation = outcome.validation
         epoch = Epoch(
             number=len(self.history) + 1,
@@ -246,7 +248,7 @@ class Trainer:
         """Return the squared error above which an epoch has diverged."""
         if self._settings.rule.loss in losses.TWO_VALUED:
             return sys.float_info.max  # margins may grow without bound
-        n = self._schedule.n_ratings
+        n = self.schedule.n_ratings
         squared = n * max(1.0, self._scale.spread) ** 2
         if self._warm_start is not None:
             squared = max(squared, self._squared_error())
@@ -254,7 +256,7 @@ class Trainer:
 
     def _squared_error(self) -> float:
         """Return the squared error of the current state."""
-        factors, ratings, squared = view_factors(self._state), self._schedule.ratings, 0.0
+        factors, ratings, squared = view_factors(self._state), self.schedule.ratings, 0.0
         for chunk in chunks(ratings):
             users, items, values = unpack(ratings, chunk.start, chunk.stop)
             error = predict(factors, users, items, self._settings.n_threads).astype(np.float64)
