@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from training_cases import sigint_raises
 
-from factorate._training.schedule import strata
+from factorate._training.schedule import crossings
 from factorate._utils import workers as workers_module
 from factorate._utils.workers import Workers, run_to_the_end
 
@@ -30,7 +30,7 @@ def interrupt_main() -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4])
 def test_tasks_that_share_a_band_run_in_order(n_threads: int) -> None:
-    tasks = strata(list(range(5)), list(range(4))) * 3
+    tasks = crossings(list(range(5)), list(range(4))) * 3
     rows: dict[int, list[int]] = {row: [] for row in range(5)}
     columns: dict[int, list[int]] = {column: [] for column in range(4)}
 
@@ -46,6 +46,16 @@ def test_tasks_that_share_a_band_run_in_order(n_threads: int) -> None:
     for done in (*rows.values(), *columns.values()):
         assert done == sorted(done)
     assert sum(map(len, rows.values())) == len(tasks)
+
+
+def test_a_thread_continues_in_a_row_band_and_else_takes_the_first_task_that_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers_module, "start_new_thread", lambda *_: 0)  # helpers never begin
+    bands = [(0, 0), (1, 1), (0, 1), (1, 0), (2, None), (0, None), (0, 2)]
+    order: list[int] = []
+    Workers(2).run_tasks(range(7), bands, order.append)
+    assert order == [0, 1, 3, 2, 5, 6, 4]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

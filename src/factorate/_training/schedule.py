@@ -207,7 +207,8 @@ def count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[
 def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
     """Return the row-major numbers of the blocks in the order of one epoch.
 
-    The order goes stratum by stratum; strata are the diagonals of a square of shuffled bands.
+    Its result is that of going stratum by stratum, where strata are the diagonals of a square of
+    shuffled bands.
 
     Examples
     --------
@@ -218,24 +219,26 @@ def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
         return [0]  # the usual case of small fits, in which a stream takes longer than an epoch
     bits = stream(seed, 2, epoch)
     rows, columns = (permutation(n, bits).tolist() for n in n_bands)
-    return [row * n_bands[1] + column for row, column in strata(rows, columns)]
+    return [row * n_bands[1] + column for row, column in crossings(rows, columns)]
 
 
-def strata(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    """Return the pairs of row band and column band, stratum by stratum.
+def crossings(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+    """Return the pairs of row band and column band in the order of their updates.
+
+    Of two blocks with a common band, the one in the earlier diagonal of the square comes first. As
+    far as that allows, blocks of a row band follow each other, so that the factors of its users
+    stay in the cache: first come the blocks above the diagonal and on it, from the last row band to
+    the first, then those below it.
 
     Examples
     --------
-    >>> strata([0, 1], [5, 6])
-    [(0, 5), (1, 6), (0, 6), (1, 5)]
+    >>> crossings([0, 1, 2], [5, 6, 7])
+    [(2, 7), (1, 6), (1, 7), (0, 5), (0, 6), (0, 7), (2, 5), (2, 6), (1, 5)]
     """
-    n_strata = max(len(rows), len(columns))
-    return [
-        (row, columns[(number + stratum) % n_strata])
-        for stratum in range(n_strata)
-        for number, row in enumerate(rows)
-        if (number + stratum) % n_strata < len(columns)
-    ]
+    from_last = list(enumerate(rows))[::-1]
+    upper = [(row, column) for number, row in from_last for column in columns[number:]]
+    lower = [(row, column) for number, row in from_last for column in columns[:number]]
+    return upper + lower
 
 
 @dataclass(frozen=True, kw_only=True)

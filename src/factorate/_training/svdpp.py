@@ -32,7 +32,7 @@ import numpy as np
 
 from factorate._kernels import dispatch
 from factorate._training.packed_ratings import chunks, unpack
-from factorate._training.schedule import padded, strata
+from factorate._training.schedule import crossings, padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.fixed_order import dot, power
 from factorate._utils.random_streams import permutation, stream
@@ -102,7 +102,7 @@ class SvdppTerms:
         """Compute p̃ of every user from p and y."""
         self.work.fill(0)
         rows, columns = (list(range(n)) for n in self.schedule.n_bands)
-        tasks = [Task(Phase.GATHER, *crossing) for crossing in strata(rows, columns)]
+        tasks = [Task(Phase.GATHER, *crossing) for crossing in crossings(rows, columns)]
         tasks += [Task(Phase.COMBINE, row, None) for row in rows]
         self._run(tasks, lambda task: self._gather_or_combine(state, task))
 
@@ -254,12 +254,12 @@ def epoch_tasks(schedule: Schedule, seed: int, epoch: int) -> list[Task]:
     tasks = []
     for number in permutation(len(groups), bits):
         rows = [groups[number][index] for index in permutation(len(groups[number]), bits)]
-        crossings = strata(rows, permutation(schedule.n_bands[1], bits).tolist())
+        pairs = crossings(rows, permutation(schedule.n_bands[1], bits).tolist())
         for phase in Phase:
             if phase in (Phase.COMBINE, Phase.DISTRIBUTE):
                 tasks += [Task(phase, row, None) for row in rows]
             else:
-                tasks += [Task(phase, *crossing) for crossing in crossings]
+                tasks += [Task(phase, *pair) for pair in pairs]
     return tasks
 
 

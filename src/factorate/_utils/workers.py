@@ -12,6 +12,7 @@ import itertools
 import threading
 from _thread import allocate_lock, start_new_thread
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -224,6 +225,7 @@ class _Queue(Generic[T, R]):
         self.results: list[R] = [None] * len(tasks)  # type: ignore[list-item]
         self.error: BaseException | None = None
         self._tasks = tasks
+        self._bands = bands
         self._run = run
         predecessors = _predecessors(bands)
         self._n_missing = [len(earlier) for earlier in predecessors]
@@ -231,47 +233,63 @@ class _Queue(Generic[T, R]):
         for number, earlier in enumerate(predecessors):
             for predecessor in earlier:
                 self._successors[predecessor].append(number)
-        self._ready: SimpleQueue[int | None] = SimpleQueue()  # None wakes a thread that has to stop
+        # Tasks without predecessors, in order, which makes the list a heap.
+        self._ready = [number for number, n_missing in enumerate(self._n_missing) if n_missing == 0]
+        self._tokens: SimpleQueue[None] = SimpleQueue()  # one per ready task, and those of `stop`
         self._stopped = False
         self._lock = threading.Lock()
         self._n_ended = itertools.count(1)
-        for number, n_missing in enumerate(self._n_missing):
-            if n_missing == 0:
-                self._ready.put(number)
+        for _ in self._ready:
+            self._tokens.put(None)
 
     def stop(self) -> None:
         """End the threads after the tasks that they are running."""
         self._stopped = True
         try:
-            self._ready.put(None)
+            self._tokens.put(None)
         except MemoryError:
             return  # a thread that waits looks again after a while
 
     def work(self) -> None:
         """Run tasks that are ready until all have ended."""
         try:
+            number: int | None = None
             while not self._stopped:
-                try:
-                    number = self._ready.get(timeout=POLL_SECONDS)
-                except Empty:
-                    continue
-                if number is not None:
+                if number is None:
+                    number = self._take()
+                else:
                     self.results[number] = self._run(self._tasks[number])
-                    self._end(number)
+                    number = self._end(number)
             self.stop()  # wakes the next
         except BaseException as error:
             if not isinstance(self.error, KeyboardInterrupt):
                 self.error = error
             self.stop()
 
-    def _end(self, number: int) -> None:
+    def _take(self) -> int | None:
+        """Wait for the first of the tasks that are ready; None if there is none after a while."""
+        try:
+            self._tokens.get(timeout=POLL_SECONDS)
+        except Empty:
+            return None
+        with self._lock:
+            return heappop(self._ready) if self._ready else None
+
+    def _end(self, number: int) -> int | None:
+        """Return the next task of the same row band if it is ready: its parameters are cached."""
+        following = None
         with self._lock:
             for successor in self._successors[number]:
                 self._n_missing[successor] -= 1
                 if self._n_missing[successor] == 0:
-                    self._ready.put(successor)
+                    if self._bands[successor][0] == self._bands[number][0]:
+                        following = successor
+                    else:
+                        heappush(self._ready, successor)
+                        self._tokens.put(None)
             if next(self._n_ended) == len(self.results):
                 self.stop()
+        return following
 
 
 def _predecessors(bands: Sequence[Bands]) -> list[list[int]]:
