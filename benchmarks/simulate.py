@@ -26,13 +26,13 @@ import factorate as ft
 from factorate import datasets
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
-from factorate._training.schedule import block_order, count_bands, crossings, padded
 from factorate._training.row_constants import make_row_constants
+from factorate._training.schedule import block_order, count_bands, crossings, padded
 from factorate._training.settings import check_settings
 from factorate._training.sizes import DEFAULT_SIZES
 from factorate._training.state import copy_state
 from factorate._training.trainer import Trainer
-from factorate._utils.workers import Workers, _Queue
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._training.settings import Settings
-    from factorate._utils.workers import Bands
+    from factorate._utils.workers import Dependencies
 
     Numbers = NDArray[np.float64]
 
@@ -175,10 +175,10 @@ class Timer(Workers):
     """Runs tasks one after another, and keeps their times and what `run_tasks` was called with."""
 
     def run_tasks(
-        self, tasks: Sequence[Any], bands: Sequence[Bands], run: Callable[[Any], Any]
+        self, tasks: Sequence[Any], dependencies: Dependencies, run: Callable[[Any], Any]
     ) -> list[Any]:
         """Run every task."""
-        self.given = tasks, bands, run
+        self.given = tasks, dependencies, run
         self.seconds, results = np.empty(len(tasks)), []
         for task in tasks:
             begin = time.perf_counter()
@@ -226,10 +226,9 @@ def measure(ratings: Ratings, settings: Settings) -> Costs:
     trainer, runner, timer = timed_runner(synthetic(5_000), tiny)
     runner.run(trainer._state, 1, 1.0)
     n_blocks = len(timer.seconds)
-    plan = seconds_of(_Queue, *timer.given)
     call = seconds_of(Workers().run_tasks, *timer.given) / n_blocks
-    task = (seconds_of(Workers(2).run_tasks, *timer.given) - plan) / n_blocks
-    plan += seconds_of(block_order, trainer.schedule.n_bands, 0, 1)
+    task = seconds_of(Workers(2).run_tasks, *timer.given) / n_blocks
+    plan = seconds_of(block_order, trainer.schedule.n_bands, 0, 1)
 
     trainer, runner, timer = timed_runner(ratings, settings)
     state, schedule = trainer._state, trainer.schedule

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from factorate._kernels import dispatch
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
-from factorate._training.schedule import block_order
+from factorate._training.schedule import block_order, crossings
 from factorate._training.state import initial_state
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
-from factorate._utils.workers import Workers
+from factorate._utils.workers import Dependencies, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,9 @@ class EpochRunner:
         The SVD++ terms, if the model has them.
     continuations : tuple of Continuation
         How the rows of users and items continue earlier training.
+    dependencies : Dependencies
+        Which blocks have to wait for which: the same in each epoch, whose order is that of shuffled
+        bands.
     """
 
     schedule: Schedule
@@ -53,6 +56,7 @@ class EpochRunner:
     workers: Workers
     svdpp_terms: SvdppTerms | None
     continuations: tuple[Continuation, Continuation]
+    dependencies: Dependencies
 
     def begin(self, scale: Scale, warm_start: WarmStart | None) -> State:
         """Return the state before the first epoch."""
@@ -91,9 +95,8 @@ class EpochRunner:
         constants = make_row_constants(schedule, settings, factor, scales, self.workers)
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
-            bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
             with _block_updater(schedule, settings, state, constants) as update:
-                return sum(self.workers.run_tasks(blocks, bands, update))
+                return sum(self.workers.run_tasks(blocks, self.dependencies, update))
         decay = svdpp_decay(constants, schedule, settings, factor * scales[1])
         constants.users[:, 1] = 0.0  # the phase distribute applies the penalty of user factors
         tasks = epoch_tasks(schedule, settings.seed, number)
@@ -115,6 +118,7 @@ def make_epoch_runner(
     """Prepare epochs over a schedule of standardized ratings."""
     if min(schedule.n_bands) == 1:
         workers = Workers()  # no two blocks can be updated at the same time
+    pairs = crossings(*(list(range(n)) for n in schedule.n_bands))
     terms = make_svdpp_terms(schedule, settings, workers) if settings.svdpp else None
     return EpochRunner(
         schedule=schedule,
@@ -122,6 +126,7 @@ def make_epoch_runner(
         workers=workers,
         svdpp_terms=terms,
         continuations=continuations,
+        dependencies=Dependencies(pairs),
     )
 
 

@@ -36,6 +36,7 @@ from factorate._training.schedule import crossings, padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.fixed_order import dot, power
 from factorate._utils.random_streams import permutation, stream
+from factorate._utils.workers import Dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,8 +140,8 @@ class SvdppTerms:
         return squared
 
     def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:
-        bands = [(task.row, task.column) for task in tasks]
-        return sum(self.workers.run_tasks(tasks, bands, perform))
+        dependencies = Dependencies([(task.row, task.column) for task in tasks])
+        return sum(self.workers.run_tasks(tasks, dependencies, perform))
 
     def _perform(
         self, state: State, task: Task, user_decay: Floats, update: Callable[[int], float]
