@@ -26,11 +26,11 @@ import factorate as ft
 from factorate import datasets
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
-from factorate._training.row_constants import make_row_constants
+from factorate._training.row_constants import CHUNK, make_row_constants
 from factorate._training.schedule import block_order, count_bands, crossings, padded
 from factorate._training.settings import check_settings
 from factorate._training.sizes import DEFAULT_SIZES
-from factorate._training.state import copy_state
+from factorate._training.state import COPIED_BYTES, copy_state
 from factorate._training.trainer import Trainer
 from factorate._utils.workers import Workers
 
@@ -62,7 +62,8 @@ class Costs:
     call: float  # per block, with one thread
     task: float  # per block, in which a thread holds the lock of the interpreter
     plan: float  # per block, on one thread before an epoch
-    row: float  # per user or item, on all threads between two epochs
+    copied_row: float  # per user or item, to copy the state before an epoch
+    row: float  # per user or item, to compute the constants of an epoch
     serial_row: float  # per user or item, on one thread between two epochs
     start: float  # per thread that is started
 
@@ -75,6 +76,7 @@ class Case:
     row_bytes: Numbers  # of the users of a block, read and written
     column_bytes: Numbers  # of its items
     n_rows: int
+    n_chunks: int  # of the state, when it is copied
 
 
 def list_schedule(
@@ -152,6 +154,7 @@ def make_case(n: int, n_bands: tuple[int, int], row_bytes: int) -> Case:
         row_bytes=moved * touched[0],
         column_bytes=moved * touched[1],
         n_rows=sum(shape_of(n)),
+        n_chunks=sum(shape_of(n)) * row_bytes // COPIED_BYTES,
     )
 
 
@@ -164,11 +167,15 @@ def predict(case: Case, costs: Costs, n_threads: int, bandwidth: float) -> float
     bytes_moved = case.row_bytes[:, None] + case.column_bytes + RATING_BYTES * case.counts
     n_running = min(n_threads, n_rows, n_columns)
     seconds = np.maximum(seconds, bytes_moved * n_running / bandwidth)
-    between = case.n_rows * (costs.serial_row + costs.row / n_threads)
+    between = case.n_rows * costs.serial_row
+    for cost, n_chunks in ((costs.copied_row, case.n_chunks), (costs.row, case.n_rows // CHUNK)):
+        n_used = min(n_threads, 1 + n_chunks)
+        between += case.n_rows * cost / n_used + costs.start * (n_used - 1)
     if n_threads == 1:
         return between + float(seconds.sum()) + costs.call * len(blocks)
-    between += costs.plan * len(blocks) + 3 * costs.start * (n_threads - 1)
-    return between + list_schedule(blocks, seconds, n_threads, costs.task)[0]
+    # Threads start one after another, so the mean thread works from the middle of the starts.
+    between += costs.plan * len(blocks) + costs.start * (n_running - 1) / 2
+    return between + list_schedule(blocks, seconds, n_running, costs.task)[0]
 
 
 class Timer(Workers):
@@ -248,7 +255,8 @@ def measure(ratings: Ratings, settings: Settings) -> Costs:
         call=call,
         task=task,
         plan=plan / n_blocks,
-        row=(constants + copying) / n_rows,
+        copied_row=copying / n_rows,
+        row=constants / n_rows,
         serial_row=max(0.0, min(outside) - constants) / n_rows,
         start=seconds_of(Workers(65).map, abs, range(65)) / 64,
     )
@@ -298,7 +306,8 @@ def main() -> None:
             f"{np.std(costs.rating) / np.mean(costs.rating):.0%} between blocks); per block "
             f"{1e6 * costs.plan:.1f} µs before an epoch and {1e6 * costs.task:.1f} µs in the "
             f"interpreter ({1e6 * costs.call:.1f} with one thread); per row "
-            f"{1e9 * costs.row:.0f} ns on all threads and {1e9 * costs.serial_row:.0f} on one; "
+            f"{1e9 * (costs.copied_row + costs.row):.0f} ns on all threads and "
+            f"{1e9 * costs.serial_row:.0f} on one; "
             f"{1e6 * costs.start:.0f} µs to start a thread"
         )
         if arguments.task is not None:

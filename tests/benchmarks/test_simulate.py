@@ -74,9 +74,8 @@ def test_two_threads_halve_the_time_unless_memory_or_the_interpreter_is_the_limi
     simulate: Any,
 ) -> None:
     case = simulate.make_case(100_000, (8, 8), row_bytes=64)
-    free = simulate.Costs(
-        rating=np.array([1e-6]), call=0.0, task=0.0, plan=0.0, row=0.0, serial_row=0.0, start=0.0
-    )
+    names = "call", "task", "plan", "copied_row", "row", "serial_row", "start"
+    free = simulate.Costs(rating=np.array([1e-6]), **dict.fromkeys(names, 0.0))
     one = simulate.predict(case, free, 1, np.inf)
     assert one == pytest.approx(0.1)
     assert simulate.predict(case, free, 2, np.inf) == pytest.approx(0.05, rel=0.02)

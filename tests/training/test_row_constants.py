@@ -115,6 +115,10 @@ def test_constants_do_not_depend_on_threads_or_on_other_rows(shrinkage: float) -
         got = make_row_constants(schedule, settings, 0.5, scales, Workers(n_threads))
         for one, many in zip(expected, got, strict=True):
             np.testing.assert_array_equal(many, one)
+        bias = generator.random(len(expected.users))
+        columns = plain_columns(expected.users, bias, Workers(n_threads))
+        np.testing.assert_array_equal(columns, plain_columns(expected.users, bias))
+        np.testing.assert_array_equal(columns[:, 0], bias)
 
 
 def test_columns_of_the_plain_kernel_are_the_bias_a_rate_and_decays() -> None:

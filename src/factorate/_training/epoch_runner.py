@@ -95,12 +95,12 @@ class EpochRunner:
         constants = make_row_constants(schedule, settings, factor, scales, self.workers)
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
-            with _block_updater(schedule, settings, state, constants) as update:
+            with _block_updater(schedule, settings, state, constants, self.workers) as update:
                 return sum(self.workers.run_tasks(blocks, self.dependencies, update))
         decay = svdpp_decay(constants, schedule, settings, factor * scales[1])
         constants.users[:, 1] = 0.0  # the phase distribute applies the penalty of user factors
         tasks = epoch_tasks(schedule, settings.seed, number)
-        with _block_updater(schedule, settings, state, constants) as update:
+        with _block_updater(schedule, settings, state, constants, self.workers) as update:
             return self.svdpp_terms.run_epoch(state, tasks, decay, update)
 
     def complete(self, state: State) -> None:
@@ -116,8 +116,7 @@ def make_epoch_runner(
     continuations: tuple[Continuation, Continuation],
 ) -> EpochRunner:
     """Prepare epochs over a schedule of standardized ratings."""
-    if min(schedule.n_bands) == 1:
-        workers = Workers()  # no two blocks can be updated at the same time
+    workers = Workers(min(workers.n_threads, *schedule.n_bands))  # no more blocks run at a time
     pairs = crossings(*(list(range(n)) for n in schedule.n_bands))
     terms = make_svdpp_terms(schedule, settings, workers) if settings.svdpp else None
     return EpochRunner(
@@ -132,7 +131,11 @@ def make_epoch_runner(
 
 @contextmanager
 def _block_updater(
-    schedule: Schedule, settings: Settings, state: State, constants: RowConstants
+    schedule: Schedule,
+    settings: Settings,
+    state: State,
+    constants: RowConstants,
+    workers: Workers,
 ) -> Iterator[Callable[[int], float]]:
     """Give a function that runs the updates of one block and returns its squared error."""
     tiles, ratings = schedule.block_tiles.tolist(), schedule.ratings
@@ -148,8 +151,8 @@ def _block_updater(
 
         yield update_general
         return
-    users = plain_columns(constants.users, state.user_bias)
-    items = plain_columns(constants.items, state.item_bias)
+    users = plain_columns(constants.users, state.user_bias, workers)
+    items = plain_columns(constants.items, state.item_bias, workers)
     rates = settings.rates
     user_ratio = item_ratio = 0.0  # without biases, they stay 0
     if settings.rule.fit_bias:

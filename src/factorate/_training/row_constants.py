@@ -8,17 +8,20 @@ the n updates of an epoch applies one n-th of it, λ + c / n.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from factorate._utils.workers import Workers, slices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats
 
+T = TypeVar("T")
 
 CHUNK = 1 << 15  # rows computed at a time, in far more time than it takes to start a thread
 
@@ -68,23 +71,26 @@ def make_row_constants(
             out[side][rows] = columns
 
     tasks = [(side, rows) for side in range(2) for rows in slices(len(counts[side]), CHUNK)]
-    n_threads = 1 if workers is None else min(workers.n_threads, len(tasks) - 1)
-    Workers(n_threads).map(fill, tasks)
+    _run_chunks(fill, tasks, workers)
     return out
 
 
-def plain_columns(constants: Floats, bias: Floats) -> Floats:
+def plain_columns(constants: Floats, bias: Floats, workers: Workers | None = None) -> Floats:
     """Return the columns of one side that the plain kernel takes: the enum in plain.pyx.
 
     They are the bias, the learning rate and the decay, 1 − ηλ, of the factors, and the decay of the
-    bias.
+    bias, computed by the threads given.
     """
-    rate, l2, bias_rate, bias_l2 = constants.T
     out = np.empty_like(constants)
-    out[:, 0], out[:, 1] = bias, rate
-    with np.errstate(over="ignore", invalid="ignore"):
-        out[:, 2] = 1 - rate * l2
-        out[:, 3] = 1 - bias_rate * bias_l2
+
+    def fill(rows: slice) -> None:
+        rate, l2, bias_rate, bias_l2 = constants[rows].T
+        out[rows, 0], out[rows, 1] = bias[rows], rate
+        with np.errstate(over="ignore", invalid="ignore"):
+            out[rows, 2] = 1 - rate * l2
+            out[rows, 3] = 1 - bias_rate * bias_l2
+
+    _run_chunks(fill, slices(len(out), CHUNK), workers)
     return out
 
 
@@ -129,6 +135,12 @@ def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) 
     """
     with np.errstate(divide="ignore", over="ignore"):
         return _penalties(l2, shrinkage, counts, rates, float(rates.max()))
+
+
+def _run_chunks(fill: Callable[[T], None], tasks: list[T], workers: Workers | None) -> None:
+    """Compute chunks of rows, with less than one thread per chunk because most are small."""
+    n_threads = 1 if workers is None else min(workers.n_threads, max(1, len(tasks) - 1))
+    Workers(n_threads).map(fill, tasks)
 
 
 def _roots(counts: Doubles, count_scale: float) -> Doubles:
