@@ -17,7 +17,8 @@ strip
     Ratings of a tile whose users follow each other, with factors that fit into a part of the L1
     cache. A tile is stored strip by strip, each in random order.
 stratum
-    A set of blocks without a common band, which may all be updated at the same time.
+    A set of blocks without a common band, which may all be updated at the same time. An epoch has
+    the result of going stratum by stratum.
 
 The schedule depends only on the ratings, the settings and the seed, never on the number of threads.
 """
