@@ -126,7 +126,7 @@ def test_another_seed_gives_another_order(columns: Any) -> None:
     assert one != other
 
 
-def test_bands_are_balanced_and_at_most_64() -> None:
+def test_bands_are_balanced_and_at_most_128() -> None:
     generator = np.random.default_rng(0)
     n = 200_000
     users = (generator.random(n) ** 3 * 5000).astype(np.int32)
@@ -134,13 +134,13 @@ def test_bands_are_balanced_and_at_most_64() -> None:
     values = np.ones(n, np.float32)
     schedule = scheduled((users, items, values), (5000, 3000), n_factors=4096)
     n_bands = schedule.n_bands[0]
-    assert 8 < n_bands <= 64
+    assert 8 < n_bands <= 128
     sizes = np.diff(schedule.block_starts).reshape(schedule.n_bands)
     for side in (0, 1):
         bands = sizes.sum(axis=side)
         assert bands.max() < 2 * n / n_bands
     many = scheduled((users, items, values), (5000, 3000), n_factors=10**6)
-    assert 50 < max(many.n_bands) <= 64
+    assert 100 < max(many.n_bands) <= 128
 
 
 def test_a_user_with_a_tenth_of_the_ratings_is_in_one_band() -> None:
