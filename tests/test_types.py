@@ -123,6 +123,8 @@ def test_types_of_metrics() -> None:
     for metric in (
         assert_type(ft.metrics.precision([["y"]], relevant, users=["a"]), float),
         assert_type(ft.metrics.recall([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.capped_recall([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.coverage([["y"]], ["y"]), float),
         assert_type(ft.metrics.ndcg([["y"]], relevant, users=["a"]), float),
         assert_type(ft.metrics.mean_average_precision([["y"]], relevant, users=["a"]), float),
         assert_type(ft.metrics.hit_rate([["y"]], relevant, users=["a"]), float),
