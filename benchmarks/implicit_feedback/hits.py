@@ -1,8 +1,8 @@
 """Hit rates at 10 of a random tenth of the pairs, beside the model of ratings and popularity.
 
 The split and the lists are those of `benchmarks.popularity`: all items except those of the user's
-training pairs are ranked. Settings are the defaults, and those of a search on a tenth of the
-training pairs.
+training pairs are ranked. Relevant are either all held-out pairs or those rated 4 or higher.
+Settings are the defaults, and those of a search on a tenth of the training pairs.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from benchmarks.implicit_feedback.search import default_and_tuned, show_settings
 from benchmarks.implicit_feedback.training import Trainer
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from benchmarks.accuracy.data import Ratings
     from benchmarks.implicit_feedback.options import Options
     from benchmarks.implicit_feedback.training import Trained
 
-N = 10
+N, LIKED = 10, 4  # length of the lists, minimum rating
 
 
 def compare_hit_rates(options: Options) -> None:
     """Print a table with a row for each set and model."""
-    print("| set | model | settings | hit rate at 10 | NDCG at 10 |")
-    print("|---|---|---|---:|---:|")
+    print("| set | model | settings | hit rate | NDCG | hit rate, rated ≥ 4 | NDCG, rated ≥ 4 |")
+    print("|---|---|---|---:|---:|---:|---:|")
     for name in options.sets or HIT_SETS:
         ratings = read(name)
         splits = [standard_split(ratings, seed) for seed in range(options.n_seeds)]
@@ -44,10 +46,10 @@ def compare_hit_rates(options: Options) -> None:
             settings = default_and_tuned(model, validation[0], partial(_ndcg, validation), options)
             for chosen in settings:
                 found = []
-                for seed, (training, test) in enumerate(sets):
+                for seed, (training, *tests) in enumerate(sets):
                     with Trainer(model, training, options.environments) as trainer:
                         trained = trainer.train(chosen, seed=seed)
-                    found.append(_rank(trained, training, test))
+                    found.append([_rank(trained, training, test) for test in tests])
                 _print_row(name, model, chosen, found)
 
 
@@ -61,30 +63,45 @@ def _ndcg(validation: tuple[Interactions, Interactions], trained: Trained) -> fl
     return _rank(trained, *validation)["ndcg"]
 
 
-def _rank_by_rating(training: Ratings, test: Ratings, seed: int) -> dict[str, float]:
+def _rank_by_rating(training: Ratings, test: Ratings, seed: int) -> list[dict[str, float]]:
     model = ft.MatrixFactorization(random_state=seed).fit(training.columns)
-    return ft.metrics.ranking(model, test.columns, N, unknown="ignore")
+    return [
+        ft.metrics.ranking(model, test.columns, N, minimum, unknown="ignore")
+        for minimum in (None, LIKED)
+    ]
 
 
 def _distinct(
     training: Ratings, test: Ratings, shape: tuple[int, int]
-) -> tuple[Interactions, Interactions]:
-    """Return distinct pairs by user, and test pairs without those of the training set."""
-    codes = [np.unique(part.users * np.int64(shape[1]) + part.items) for part in (training, test)]
-    codes[1] = np.setdiff1d(codes[1], codes[0], assume_unique=True)
-    users, items = zip(*(np.divmod(code, shape[1]) for code in codes), strict=True)
-    first, second = (
-        Interactions(users[part].astype(np.int32), items[part].astype(np.int32), shape)
-        for part in (0, 1)
+) -> tuple[Interactions, Interactions, Interactions]:
+    """Return distinct pairs: of the training set, of the test set, and of high test ratings.
+
+    They are sorted by user, and test pairs that are also in the training set are left out.
+    """
+    known = _codes(training, shape)
+    all_of_test, liked = (
+        np.setdiff1d(_codes(part, shape), known, assume_unique=True)
+        for part in (test, test.take(test.ratings >= LIKED))
     )
-    return first, second
+    return _pairs(known, shape), _pairs(all_of_test, shape), _pairs(liked, shape)
+
+
+def _codes(ratings: Ratings, shape: tuple[int, int]) -> NDArray[np.int64]:
+    return np.unique(ratings.users * np.int64(shape[1]) + ratings.items)
+
+
+def _pairs(codes: NDArray[np.int64], shape: tuple[int, int]) -> Interactions:
+    users, items = np.divmod(codes, shape[1])
+    return Interactions(users.astype(np.int32), items.astype(np.int32), shape)
 
 
 def _print_row(
-    name: str, model: str, settings: dict[str, Any], found: list[dict[str, float]]
+    name: str, model: str, settings: dict[str, Any], found: list[list[dict[str, float]]]
 ) -> None:
-    hit_rate, ndcg = (
-        f"{statistics.mean(column):.3f} ± {np.std(column):.3f}"
-        for column in zip(*((each["hit_rate"], each["ndcg"]) for each in found), strict=True)
+    """Print the means over the seeds, each of which has metrics of two test sets."""
+    columns = " | ".join(
+        f"{statistics.mean(values):.3f} ± {np.std(values):.3f}"
+        for each in zip(*found, strict=True)
+        for values in ([metrics[key] for metrics in each] for key in ("hit_rate", "ndcg"))
     )
-    print(f"| {name} | {model} | {show_settings(settings)} | {hit_rate} | {ndcg} |", flush=True)
+    print(f"| {name} | {model} | {show_settings(settings)} | {columns} |", flush=True)
