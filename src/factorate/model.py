@@ -12,8 +12,8 @@ from factorate._fitted.partial_fit import partial_fit
 from factorate._input.wide import as_wide
 from factorate._utils.validation import check_flag
 from factorate._utils.writer_lock import writer_lock
-from factorate.base import FactorModel
 from factorate.exceptions import ModelFileError
+from factorate.rating_model import RatingModel
 
 if TYPE_CHECKING:
     import os
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike
 
-    from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
     from factorate._input.column_names import Names
     from factorate._training.epoch import Epoch
 
     Rates = float | Mapping[str, float]
 
 
-class MatrixFactorization(FactorModel):
+class MatrixFactorization(RatingModel):
     """Matrix factorization of ratings by stochastic gradient descent.
 
     The rating of item i by user u is predicted as::
@@ -394,7 +394,7 @@ class MatrixFactorization(FactorModel):
         array([10, 20, 30])
         """
 
-        def store(fitted: FittedState) -> None:
+        def store(fitted: RatingState) -> None:
             self._fitted = fitted
 
         if not isinstance(eval_set, tuple | None):
@@ -465,7 +465,7 @@ class MatrixFactorization(FactorModel):
         """
         X = as_wide(X, wide)
         with writer_lock(self):
-            old: FittedState | None = vars(self).get("_fitted")
+            old: RatingState | None = vars(self).get("_fitted")
             if old is None:
                 return self.fit(X, y, sample_weight)
             self._fitted = partial_fit(self.get_params(), X, y, sample_weight, old)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._fitted.fitted_state import HISTORY, FittedState
 from factorate._fitted.model_metadata import FORMAT, check_metadata, make_metadata
 from factorate._fitted.npz_archive import Expected, damaged, read, write
+from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import Seen
 from factorate._fitted.stored_ids import restore_ids, store_ids
 from factorate._training.factors import Factors
@@ -59,7 +59,7 @@ REQUIRED = (*FACTORS, *PROGRESS, *(f"history_{name}" for name in HISTORY), "user
 def save(
     path: str | os.PathLike[str],
     parameters: Mapping[str, Any],
-    fitted: FittedState,
+    fitted: RatingState,
     dtype: str | None = None,
 ) -> None:
     """Write a model; at any moment, the file at `path` is the old one or the whole new one.
@@ -70,7 +70,7 @@ def save(
         The file.
     parameters : mapping of str to object
         Parameters of the model.
-    fitted : FittedState
+    fitted : RatingState
         Its fitted state.
     dtype : {"float32", "float16"}, default=None
         Dtype of the factors and biases in the file; None keeps their dtype.
@@ -104,7 +104,7 @@ def save(
     write(path, make_metadata(parameters, fitted), arrays)
 
 
-def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, Any], FittedState]:
+def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, Any], RatingState]:
     """Read the parameters and the fitted state of a model.
 
     Parameters
@@ -119,7 +119,7 @@ def load(path: str | os.PathLike[str], mapped: bool = False) -> tuple[dict[str, 
     -------
     parameters : dict
         Parameters of the model.
-    fitted : FittedState
+    fitted : RatingState
         Its fitted state.
 
     Raises
@@ -162,7 +162,7 @@ def _restore_parameters(metadata: ModelMetadata) -> dict[str, Any]:
     return metadata.parameters | {"columns": None if columns is None else tuple(columns)}
 
 
-def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> FittedState:
+def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> RatingState:
     factors = _restore_factors(metadata, arrays)
     if not mapped:
         _check_finite(arrays, (*FACTORS, SVDPP))
@@ -181,7 +181,7 @@ def _restore_fitted(metadata: ModelMetadata, arrays: Arrays, mapped: bool) -> Fi
             raise ValueError(f"history_{name} has {len(column)} entries for {n_epochs} epochs")
     if metadata.best_epoch > n_epochs:
         raise ValueError(f"best_epoch is {metadata.best_epoch} of {n_epochs} epochs")
-    return FittedState(
+    return RatingState(
         factors=factors,
         user_index=user_index,
         item_index=item_index,

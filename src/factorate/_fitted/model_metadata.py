@@ -15,7 +15,7 @@ from factorate._training.update_rule import LOSSES, UpdateRule
 from factorate._utils.validation import check_count, check_flag, check_number
 
 if TYPE_CHECKING:
-    from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
 
 FORMAT = 1
 MAX_COUNT = 2**63 - 1
@@ -36,7 +36,7 @@ class ModelMetadata:
     user_kind, item_kind : str
         Kinds of the ids.
     library, seed, n_partial_fits, best_epoch, bounds, rule
-        As in `FittedState`.
+        As in `RatingState`.
     """
 
     format: int
@@ -53,7 +53,7 @@ class ModelMetadata:
     rule: UpdateRule
 
 
-def make_metadata(parameters: Mapping[str, Any], fitted: FittedState) -> dict[str, Any]:
+def make_metadata(parameters: Mapping[str, Any], fitted: RatingState) -> dict[str, Any]:
     """Return the metadata of a model as JSON values.
 
     Raises
