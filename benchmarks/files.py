@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import factorate as ft
-from factorate._fitted.model_file import FACTORS
+from factorate._fitted.rating_file import FACTORS
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._input.id_column import read_ids
 from factorate._input.make_index import make_index

@@ -10,7 +10,6 @@ from factorate._fitted import model_file
 from factorate._fitted.remove_rows import remove_rows
 from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
-from factorate._input.unknown_ids import Policy
 from factorate._serving import complete, groups, recommend, similar, vectors
 from factorate._training.settings import check_columns, draw_seed
 from factorate._utils import sklearn_protocol
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._input.column_names import Names
+    from factorate._input.unknown_ids import Policy
     from factorate._serving.excluded_items import Exclude
     from factorate._utils.types import Floats, Rows
 

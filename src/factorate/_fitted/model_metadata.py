@@ -1,4 +1,4 @@
-"""The metadata of a model file: everything that is not an array, as JSON."""
+"""The metadata of the file of a model of ratings: all that is not an array, as JSON."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
     TypeError, ValueError
         If a value or a key is missing, of another type, or out of range; the message names it.
     """
-    _check_keys("factorate.json", metadata, [field.name for field in fields(ModelMetadata)])
+    check_keys("factorate.json", metadata, [field.name for field in fields(ModelMetadata)])
     rule = metadata["rule"]
-    _check_keys("rule", rule, [field.name for field in fields(UpdateRule)])
+    check_keys("rule", rule, [field.name for field in fields(UpdateRule)])
     if rule["loss"] not in LOSSES:
         raise ValueError(f"rule['loss'] is {rule['loss']!r}; expected one of {', '.join(LOSSES)}")
     flags = ("nonnegative", "adagrad", "fit_bias")
@@ -164,7 +164,8 @@ def to_json(name: str, value: object) -> Any:
     )
 
 
-def _check_keys(label: str, found: object, expected: list[str]) -> None:
+def check_keys(label: str, found: object, expected: list[str]) -> None:
+    """Raise TypeError or ValueError unless an object has exactly the expected keys."""
     if not isinstance(found, dict):
         raise TypeError(f"{label} is {found!r}; expected an object")
     for name in expected:

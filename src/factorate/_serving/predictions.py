@@ -30,7 +30,7 @@ def predict(
     unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Floats:
-    """Predict the ratings of pairs in any form; see `FactorModel.predict`."""
+    """Predict the ratings, or scores, of pairs in any form."""
     users, items, given = read_pairs(X, fitted.user_index, fitted.item_index, names=columns)
     pairs = (given.user_ids, users), (given.item_ids, items)
     warn_unknown(*pairs, fitted.consequences.in_predictions, stacklevel=3, policy=unknown)
@@ -58,7 +58,7 @@ def compare(
     n_threads: int | None = None,
     stacklevel: int = 2,
 ) -> Comparison:
-    """Read ratings in any form and predict them; see `FactorModel.evaluate`.
+    """Read ratings in any form and predict them; see `MatrixFactorization.evaluate`.
 
     Warnings are those of the caller `stacklevel` frames above; 2 is who called the caller.
     """

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
     from factorate._input.unknown_ids import Policy
     from factorate._serving.excluded_items import Exclude
     from factorate._training.factors import Factors
@@ -81,7 +82,7 @@ def recommend(
 
 
 def recommend_for(
-    fitted: FittedState,
+    fitted: RatingState,
     ratings: Any,
     n: int,
     *,
@@ -90,7 +91,7 @@ def recommend_for(
     unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Any:
-    """Recommend items to an unknown user by ratings; see `FactorModel.recommend_for`."""
+    """Recommend items to an unknown user by ratings; see `MatrixFactorization.recommend_for`."""
     rows, values, items = read_ratings_of_one(
         ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
     )

@@ -164,8 +164,8 @@ def predict(
         of_mean = (user_rows < 0) & (item_rows >= 0)
         P, n_pairs = factors.unknown_user[None], np.count_nonzero(of_mean)
         mean_user = replace(factors, user_factors=P, user_bias=np.zeros(1, P.dtype))
-        rows = np.zeros(n_pairs, np.int32), item_rows[of_mean]
-        out[of_mean] = predict(mean_user, *rows, n_threads, chunk=chunk)
+        user = np.zeros(n_pairs, np.int32)
+        out[of_mean] = predict(mean_user, user, item_rows[of_mean], n_threads, chunk=chunk)
     return out
 
 

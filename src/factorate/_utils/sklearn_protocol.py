@@ -116,3 +116,16 @@ def regressor_tags(*, non_deterministic: bool) -> Any:
         input_tags=InputTags(string=True, categorical=True),  # "sparse" is sparse X beside y
         non_deterministic=non_deterministic,
     )
+
+
+def recommender_tags(*, non_deterministic: bool) -> Any:
+    """Return scikit-learn's tags of an estimator of interactions, which has no target."""
+    from sklearn.utils import InputTags, Tags, TargetTags
+
+    inherit_from_sklearn()  # for estimators made before scikit-learn was imported
+    return Tags(
+        estimator_type=None,
+        target_tags=TargetTags(required=False),
+        input_tags=InputTags(string=True, categorical=True),
+        non_deterministic=non_deterministic,
+    )
