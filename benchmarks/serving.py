@@ -68,7 +68,8 @@ def recommend_factorate(folder: Path, n_threads: int) -> tuple[Any, Any]:
     """Measure `MatrixFactorization.recommend` of a loaded model."""
     import factorate as ft
 
-    model = ft.load(folder / "model.npz").set_params(n_threads=n_threads)
+    model: ft.MatrixFactorization = ft.load(folder / "model.npz")
+    model.set_params(n_threads=n_threads)
     figures, (items, _) = measured(lambda: model.recommend(n=TOP))
     return figures, items
 
