@@ -20,7 +20,7 @@ from factorate._training.implicit_settings import check_implicit_settings
 from factorate._utils import sklearn_protocol
 from factorate._utils.writer_lock import writer_lock
 from factorate.base import FactorModel
-from factorate.metrics.top_n import ranking
+from factorate.metrics.model_ranking import ranking
 from factorate.metrics.validation_ndcg import make_validator
 
 if TYPE_CHECKING:

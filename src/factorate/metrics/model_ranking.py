@@ -11,7 +11,7 @@ from factorate._fitted.seen import was_seen
 from factorate._input.id_to_row import look_up
 from factorate._input.make_index import make_index
 from factorate._input.row_counts import count_rows
-from factorate._input.unknown_ids import IN_RECOMMENDATIONS, warn_unknown
+from factorate._input.unknown_ids import warn_unknown
 from factorate._input.wide import as_wide
 from factorate._training.factors import NO_ROWS
 from factorate._utils.validation import check_count, check_flag
@@ -155,7 +155,7 @@ def ranking(
     warn_unknown(
         (user_ids, pairs.user_rows),
         (None, NO_ROWS),
-        IN_RECOMMENDATIONS,
+        fitted.consequences.in_recommendations,
         stacklevel=2,
         policy=unknown,
     )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factorate._fitted.implicit_state import make_factors
-from factorate._fitted.seen import find_bounds, was_seen
-from factorate._serving.recommend import recommend_rows
-from factorate._serving.top_n import Excluded
+from factorate._fitted.seen import was_seen
+from factorate.metrics.ranks import metrics_at
+from factorate.metrics.relevant_pairs import RelevantPairs, rank_by_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from factorate._fitted.seen import Seen
-    from factorate._utils.types import Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Rows
 
 LENGTH = 10  # of the lists
 
@@ -47,29 +45,17 @@ def make_validator(
             "every validation interaction is also a training interaction, so it cannot be "
             "recommended; hold out interactions before fit"
         )
-    users, numbers = np.unique(user_rows[new], return_inverse=True)
-    items = item_rows[new]
-    known = items >= 0
-    relevant = np.unique(_pair(numbers[known], items[known]))
-    n_unknown = np.bincount(numbers[~known], minlength=len(users))
-    gains = 1 / np.log2(np.arange(2, LENGTH + 2))
-    n_relevant = np.bincount(relevant >> 32, minlength=len(users)) + n_unknown
-    best = np.cumsum(gains)[np.minimum(n_relevant, LENGTH) - 1]
-    excluded = Excluded(*find_bounds(seen, users), seen.items)
+    user_rows, item_rows = user_rows[new], item_rows[new]
+    order = np.lexsort((item_rows, user_rows))
+    user_rows, item_rows = user_rows[order], item_rows[order]
+    distinct = np.ones(len(order), np.bool)
+    distinct[1:] = (item_rows[1:] < 0) | (np.diff(user_rows) != 0) | (np.diff(item_rows) != 0)
+    users, numbers = np.unique(user_rows[distinct], return_inverse=True)
+    pairs = RelevantPairs(users, numbers, item_rows[distinct])
 
     def ndcg(user_factors: Floats, item_factors: Floats) -> float:
         factors = make_factors(user_factors, item_factors)
-        candidates = np.arange(len(item_factors), dtype=np.int32)
-        rows, _ = recommend_rows(
-            factors, users, candidates, n=LENGTH, excluded=excluded, n_threads=n_threads
-        )
-        listed = _pair(np.arange(len(users))[:, None], rows)
-        hits = (rows >= 0) & np.isin(listed, relevant)
-        return float(np.mean(hits @ gains / best))
+        ranks, _ = rank_by_model(factors, seen, pairs, LENGTH, n_threads=n_threads)
+        return metrics_at(ranks, LENGTH)["ndcg"]
 
     return ndcg
-
-
-def _pair(numbers: NDArray[np.integer[Any]], rows: Rows) -> Offsets:
-    """Return pairs of a user number and an item row as integers."""
-    return (numbers.astype(np.int64) << 32) + rows
