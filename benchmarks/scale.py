@@ -77,10 +77,10 @@ def write_ratings(folder: Path, n: int, n_users: int, n_items: int) -> None:
         }.items()
     }
     for part in range(n_parts):
+        rows = slice(n * part // n_parts, n * (part + 1) // n_parts)
         users, items, ratings = datasets.synthetic(
-            n // n_parts, n_users // n_parts, n_items, random_state=part
+            rows.stop - rows.start, n_users // n_parts, n_items, random_state=part
         )
-        rows = slice(part * len(users), (part + 1) * len(users))
         columns["users"][rows] = users + part * (n_users // n_parts)
         columns["items"][rows] = items
         columns["half-stars"][rows] = np.clip(np.round(2 * ratings) / 2, 0.5, 5)
