@@ -54,6 +54,7 @@ LOOPS = {  # the kernels that are compiled for each instruction set
     "predict": {"gcc": FUSED, "msvc": ["/fp:contract"]},
     "textbook": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
     "top_n": {"gcc": FUSED, "msvc": ["/fp:contract"]},
+    "als": {"gcc": FUSED, "msvc": ["/fp:contract"]},
 }
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},

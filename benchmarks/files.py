@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 import factorate as ft
-from factorate._fitted.fitted_state import HISTORY, FittedState
-from factorate._fitted.model_file import FACTORS
+from factorate._fitted.rating_file import FACTORS
+from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._input.id_column import read_ids
 from factorate._input.make_index import make_index
 from factorate._training.factors import Factors
@@ -47,7 +47,7 @@ def model(text: bool) -> ft.MatrixFactorization:
     )
     made = ft.MatrixFactorization(K)
     history = {name: np.empty(0, np.int64 if name == "epoch" else np.float64) for name in HISTORY}
-    made._fitted = FittedState(
+    made._fitted = RatingState(
         factors=factors,
         user_index=users,
         item_index=items,

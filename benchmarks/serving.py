@@ -68,7 +68,8 @@ def recommend_factorate(folder: Path, n_threads: int) -> tuple[Any, Any]:
     """Measure `MatrixFactorization.recommend` of a loaded model."""
     import factorate as ft
 
-    model = ft.load(folder / "model.npz").set_params(n_threads=n_threads)
+    model: ft.MatrixFactorization = ft.load(folder / "model.npz")
+    model.set_params(n_threads=n_threads)
     figures, (items, _) = measured(lambda: model.recommend(n=TOP))
     return figures, items
 
@@ -121,10 +122,11 @@ def one_user(folder: Path, n_threads: int) -> tuple[Any, Any]:
     generator = np.random.default_rng(0)
     users, items = (generator.choice(ids, CALLS).tolist() for ids in (model.users_, model.items_))
     figures: dict[str, Any] = {}
-    for name, call in (
-        ("recommend", lambda user, _: model.recommend(user, n=TOP)),
-        ("predict", lambda user, item: model.predict(([user], [item]))),
-    ):
+    calls: dict[str, Callable[[Any, Any], Any]] = {
+        "recommend": lambda user, _: model.recommend(user, n=TOP),
+        "predict": lambda user, item: model.predict(([user], [item])),
+    }
+    for name, call in calls.items():
         times = []
         for user, item in zip(users, items, strict=True):
             start = time.perf_counter()

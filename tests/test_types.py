@@ -41,7 +41,7 @@ def test_types_of_a_model(tmp_path: Path) -> None:
     assert isinstance(assert_type(model.n_epochs_, int), int)
     assert assert_type(model.users_, NDArray[Any]).tolist() == ["a", "b"]
     model.save(tmp_path / "model.npz")
-    again = assert_type(ft.load(tmp_path / "model.npz"), ft.MatrixFactorization)
+    again = assert_type(ft.load(tmp_path / "model.npz"), Any)
     assert again.users_.tolist() == model.users_.tolist()
 
 
@@ -123,6 +123,8 @@ def test_types_of_metrics() -> None:
     for metric in (
         assert_type(ft.metrics.precision([["y"]], relevant, users=["a"]), float),
         assert_type(ft.metrics.recall([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.capped_recall([["y"]], relevant, users=["a"]), float),
+        assert_type(ft.metrics.coverage([["y"]], ["y"]), float),
         assert_type(ft.metrics.ndcg([["y"]], relevant, users=["a"]), float),
         assert_type(ft.metrics.mean_average_precision([["y"]], relevant, users=["a"]), float),
         assert_type(ft.metrics.hit_rate([["y"]], relevant, users=["a"]), float),

@@ -9,7 +9,9 @@ from factorate.exceptions import (
     UnknownIdError,
     UnknownIdWarning,
 )
-from factorate.model import MatrixFactorization, load
+from factorate.implicit import ImplicitMatrixFactorization
+from factorate.loading import load
+from factorate.model import MatrixFactorization
 from factorate.model_cv import MatrixFactorizationCV
 from factorate.plotting import (
     CalibrationDisplay,
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CalibrationDisplay",
     "DivergenceError",
+    "ImplicitMatrixFactorization",
     "ItemMapDisplay",
     "LearningCurveDisplay",
     "MatrixFactorization",

@@ -1,4 +1,4 @@
-"""MatrixFactorization, and the loading of saved models."""
+"""MatrixFactorization: matrix factorization of ratings."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from factorate._fitted import model_file
 from factorate._fitted.fit import TrainingData, fit
 from factorate._fitted.partial_fit import partial_fit
 from factorate._input.wide import as_wide
-from factorate._utils.validation import check_flag
 from factorate._utils.writer_lock import writer_lock
-from factorate.base import FactorModel
-from factorate.exceptions import ModelFileError
+from factorate.rating_model import RatingModel
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import ArrayLike
 
-    from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
     from factorate._input.column_names import Names
     from factorate._training.epoch import Epoch
 
     Rates = float | Mapping[str, float]
 
 
-class MatrixFactorization(FactorModel):
+class MatrixFactorization(RatingModel):
     """Matrix factorization of ratings by stochastic gradient descent.
 
     The rating of item i by user u is predicted as::
@@ -394,7 +390,7 @@ class MatrixFactorization(FactorModel):
         array([10, 20, 30])
         """
 
-        def store(fitted: FittedState) -> None:
+        def store(fitted: RatingState) -> None:
             self._fitted = fitted
 
         if not isinstance(eval_set, tuple | None):
@@ -465,65 +461,8 @@ class MatrixFactorization(FactorModel):
         """
         X = as_wide(X, wide)
         with writer_lock(self):
-            old: FittedState | None = vars(self).get("_fitted")
+            old: RatingState | None = vars(self).get("_fitted")
             if old is None:
                 return self.fit(X, y, sample_weight)
             self._fitted = partial_fit(self.get_params(), X, y, sample_weight, old)
         return self
-
-
-def load(path: str | os.PathLike[str], mmap: bool = False) -> MatrixFactorization:
-    """Load a model from a file written by `MatrixFactorization.save`.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Path of the ``.npz`` file.
-    mmap : bool, default=False
-        Whether to map the factors, biases and seen items into memory instead of copying them, so
-        that processes share the memory. The contents of the factors and biases are then not
-        checked. While it is mapped, the file may be replaced (except on Windows) but must not be
-        changed in place. Factors saved as float16 are always copied; see Notes for ids.
-
-    Returns
-    -------
-    MatrixFactorization
-        The fitted model.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the file does not exist.
-    ModelFileError
-        If the file is not a model, is damaged, or was written by a later version.
-
-    See Also
-    --------
-    MatrixFactorization.save : Write a model to a file.
-
-    Notes
-    -----
-    Ids are always copied and checked. With ``mmap=True`` that is most of the time of loading: about
-    0.01 s for a million integers, 0.2 to 0.3 s for a million texts and 2 s for a million UUIDs. The
-    first call that looks up a text or a UUID takes another 0.4 s per million, to index them.
-
-    Examples
-    --------
-    >>> import factorate as ft, tempfile, pathlib
-    >>> model = ft.MatrixFactorization(2, random_state=0).fit(ft.datasets.textbook()[0])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     model.save(pathlib.Path(folder, "model.npz"))
-    ...     again = ft.load(pathlib.Path(folder, "model.npz"))
-    >>> bool((again.complete() == model.complete()).all())
-    True
-    """
-    parameters, fitted = model_file.load(path, check_flag("mmap", mmap))
-    later = sorted(parameters.keys() - MatrixFactorization._parameters().keys())
-    if later:
-        raise ModelFileError(
-            f"{path} has parameters that this version does not know ({', '.join(later)}): upgrade "
-            f"factorate"
-        )
-    model = MatrixFactorization(**parameters)
-    model._fitted = fitted
-    return model

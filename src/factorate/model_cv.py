@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from factorate._fitted.fit import TrainingData, read_training, train
-from factorate._fitted.fitted_state import FittedState
 from factorate._fitted.partial_fit import partial_fit
+from factorate._fitted.rating_state import RatingState
 from factorate._input.wide import as_wide
 from factorate._training.settings import check_settings, draw_seed
 from factorate._tuning.tune import Tuned, check_search, replace_auto, tune
 from factorate._utils.writer_lock import writer_lock
-from factorate.base import FactorModel
 from factorate.model import MatrixFactorization
+from factorate.rating_model import RatingModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Rates = str | float | dict[str, float] | None
 
 
-class MatrixFactorizationCV(FactorModel):
+class MatrixFactorizationCV(RatingModel):
     """Matrix factorization that chooses its settings on held-out ratings.
 
     `fit` trains with many settings on a part of the ratings, chooses those with the lowest error
@@ -367,7 +367,7 @@ class MatrixFactorizationCV(FactorModel):
         training = read_training(defaults, data, rule)
         tuned = tune(training, parameters, defaults, seed)
 
-        def store(fitted: FittedState) -> None:
+        def store(fitted: RatingState) -> None:
             self._fitted = TunedState(**vars(fitted), tuned=tuned)
 
         chosen = {**defaults, **tuned.best_params}
@@ -387,7 +387,7 @@ class MatrixFactorizationCV(FactorModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunedState(FittedState):
+class TunedState(RatingState):
     """The result of a fit and of the search for its settings.
 
     Attributes

@@ -714,6 +714,138 @@ def fold_in(
     return terms + w[:K] * np.sqrt(scale), float(w[K] * scale)
 
 
+def als_half_epoch(
+    starts: Indices,
+    others: Indices,
+    weights: Floats,
+    Q: Floats,
+    *,
+    regularization: float,
+    unobserved_weight: float,
+    exponent: float = 1.0,
+) -> NDArray[np.float64]:
+    """Return the rows of one side that minimize `als_objective`, given those of the other side.
+
+    A row p with the weights w_j of its interactions, n = Σ_j w_j, solves (Hu, Koren and Volinsky,
+    "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, eq. 4)::
+
+        (α₀ QᵀQ + Σ_j w_j q_j q_jᵀ + λ (n + α₀ N)^ν I) p = Σ_j w_j q_j
+
+    where N is the number of rows of Q.
+
+    Parameters
+    ----------
+    starts : ndarray of shape (n_rows + 1,)
+        Row k has the interactions from ``starts[k]`` to ``starts[k + 1]``.
+    others : ndarray of shape (n_interactions,)
+        Row in Q of each interaction.
+    weights : ndarray of shape (n_interactions,)
+        Weights w of the interactions.
+    Q : ndarray of shape (N, K)
+        Factors of the other side.
+    regularization : float
+        Regularization λ > 0.
+    unobserved_weight : float
+        Weight α₀ ≥ 0 of every pair, observed or not.
+    exponent : float, default=1.0
+        Exponent ν of the size of a row in its regularization.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, K)
+        The rows; zeros for a row without interactions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> interactions = np.array([0, 2]), np.array([0, 1]), np.ones(2)
+    >>> Q = np.array([[1.0], [2.0]])
+    >>> als_half_epoch(*interactions, Q, regularization=2.5, unobserved_weight=0.0)
+    array([[0.3]])
+    """
+    K = Q.shape[1]
+    rows = np.zeros((len(starts) - 1, K))
+    gram = np.zeros((K, K))
+    for q in Q.astype(np.float64):
+        gram += np.outer(q, q)
+    for row in range(len(rows)):
+        span = slice(starts[row], starts[row + 1])
+        A, b, n = unobserved_weight * gram, np.zeros(K), 0.0
+        for j, w in zip(others[span], weights[span].astype(np.float64), strict=True):
+            A += w * np.outer(Q[j], Q[j])
+            b += w * Q[j]
+            n += w
+        if n > 0:
+            penalty = regularization * (n + unobserved_weight * len(Q)) ** exponent
+            rows[row] = np.linalg.solve(A + penalty * np.eye(K), b)
+    return rows
+
+
+def als_objective(
+    users: Indices,
+    items: Indices,
+    weights: Floats,
+    P: Floats,
+    Q: Floats,
+    *,
+    regularization: float,
+    unobserved_weight: float,
+    exponent: float = 1.0,
+) -> float:
+    """Return the objective of alternating least squares for implicit feedback.
+
+    With the interactions of users u and items i, their weights w, and the sums n_u and n_i of the
+    weights of a row (Rendle, Krichene, Zhang and Koren, "Revisiting the Performance of iALS on Item
+    Recommendation Benchmarks", RecSys 2022, eq. 2 to 5)::
+
+        Σ_(u,i) w_ui (1 − p_u·q_i)² + α₀ Σ_u Σ_i (p_u·q_i)²
+            + λ Σ_u (n_u + α₀ n_items)^ν |p_u|² + λ Σ_i (n_i + α₀ n_users)^ν |q_i|²
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_interactions,)
+        Row of each interaction's user.
+    items : ndarray of shape (n_interactions,)
+        Row of each interaction's item.
+    weights : ndarray of shape (n_interactions,)
+        Weights w of the interactions.
+    P : ndarray of shape (n_users, K)
+        Factors of the users.
+    Q : ndarray of shape (n_items, K)
+        Factors of the items.
+    regularization : float
+        Regularization λ.
+    unobserved_weight : float
+        Weight α₀ of every pair, observed or not.
+    exponent : float, default=1.0
+        Exponent ν of the size of a row in its regularization.
+
+    Returns
+    -------
+    float
+        The objective.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> row, one = np.array([0]), np.ones((1, 1))
+    >>> als_objective(row, row, np.ones(1), 0.5 * one, one, regularization=1, unobserved_weight=1)
+    3.0
+    """
+    P, Q = P.astype(np.float64), Q.astype(np.float64)
+    total = 0.0
+    for u, i, w in zip(users, items, weights.astype(np.float64), strict=True):
+        total += w * (1 - np.dot(P[u], Q[i])) ** 2
+    for p in P:
+        for q in Q:
+            total += unobserved_weight * np.dot(p, q) ** 2
+    for rows, factors, n_others in ((users, P, len(Q)), (items, Q, len(P))):
+        for row, factor in enumerate(factors):
+            size = np.sum(weights[rows == row]) + unobserved_weight * n_others
+            total += regularization * size**exponent * np.dot(factor, factor)
+    return float(total)
+
+
 def best(scores: Floats, n: int) -> tuple[Indices, Floats]:
     """Return the n highest scores, best first; equal scores keep their order.
 

@@ -25,6 +25,7 @@ from hostile_models import generate, npy, npy_header, read_members, valid_models
 from optional import pandas as pd
 
 import factorate as ft
+from factorate._fitted.model_file import NEWEST
 from factorate._fitted.model_metadata import FORMAT
 from factorate._fitted.npz_archive import METADATA
 from factorate._utils.aligned import ALIGNMENT
@@ -203,9 +204,9 @@ def test_a_missing_file_or_folder_raises(tmp_path: Path) -> None:
 def test_a_later_format_asks_for_an_upgrade(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     small().save(path)
-    change_metadata(path, lambda metadata: metadata | {"format": FORMAT + 1, "new": 0})
+    change_metadata(path, lambda metadata: metadata | {"format": NEWEST + 1, "new": 0})
     with pytest.raises(
-        ft.ModelFileError, match="has format 2; this version reads up to 1: upgrade"
+        ft.ModelFileError, match="has format 3; this version reads up to 2: upgrade"
     ):
         ft.load(path)
 

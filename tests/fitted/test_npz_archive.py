@@ -23,7 +23,6 @@ from hostile_models import npy, npy_header
 
 import factorate as ft
 from factorate._fitted import npz_archive
-from factorate._fitted.model_file import FACTORS
 from factorate._fitted.npz_archive import (
     METADATA,
     Expected,
@@ -33,6 +32,7 @@ from factorate._fitted.npz_archive import (
     to_native,
     write,
 )
+from factorate._fitted.rating_file import FACTORS
 from factorate._utils.aligned import ALIGNMENT
 
 if TYPE_CHECKING:

@@ -201,7 +201,8 @@ def test_a_model_without_users_can_be_trained(columns: Any, schedule: str, tmp_p
     empty.save(tmp_path / "empty.npz")
 
     def model() -> ft.MatrixFactorization:
-        return ft.load(tmp_path / "empty.npz")
+        loaded: ft.MatrixFactorization = ft.load(tmp_path / "empty.npz")
+        return loaded
 
     more = [900, 901], [6, 7], [5.0, 1.0]
     assert model().partial_fit(more).users_.tolist() == [900, 901]

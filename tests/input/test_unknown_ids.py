@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from factorate._input.id_column import Encoded
-from factorate._input.unknown_ids import IN_RATINGS, IN_SIMILAR, warn_unknown
+from factorate._input.unknown_ids import IN_SIMILAR, RATINGS_MODEL, warn_unknown
 from factorate.exceptions import UnknownIdError, UnknownIdWarning
 
 
@@ -22,7 +22,7 @@ def test_unknown_users_and_items_are_counted_and_named() -> None:
         "their ratings count in biases only$"
     )
     with pytest.warns(UnknownIdWarning, match=message) as caught:
-        warn_unknown(users, items, IN_RATINGS, stacklevel=1)
+        warn_unknown(users, items, RATINGS_MODEL.in_training, stacklevel=1)
     assert len(caught) == 1
     assert caught[0].filename == __file__
 
@@ -31,7 +31,7 @@ def test_known_ids_do_not_warn() -> None:
     known = [1, 2], np.array([0, 1], np.int32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_unknown(known, known, IN_RATINGS, stacklevel=1)
+        warn_unknown(known, known, RATINGS_MODEL.in_training, stacklevel=1)
 
 
 def test_the_policy_selects_a_warning_an_error_or_neither() -> None:
@@ -40,14 +40,14 @@ def test_the_policy_selects_a_warning_an_error_or_neither() -> None:
         UnknownIdError,
         match=r"\('a'\); with unknown='ignore', their ratings count in biases only$",
     ):
-        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="raise")
+        warn_unknown(users, items, RATINGS_MODEL.in_training, stacklevel=1, policy="raise")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="ignore")
+        warn_unknown(users, items, RATINGS_MODEL.in_training, stacklevel=1, policy="ignore")
     with pytest.raises(
         ValueError, match="unknown is 'never'; expected 'warn', 'ignore' or 'raise'"
     ):
-        warn_unknown(users, items, IN_RATINGS, stacklevel=1, policy="never")  # type: ignore[arg-type]
+        warn_unknown(users, items, RATINGS_MODEL.in_training, stacklevel=1, policy="never")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("ids", [np.arange(7100) % 3 + 500, None])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -71,6 +73,14 @@ def recall(ranked_items: List, relevant: set[int]) -> float:
     return hits / len(relevant)
 
 
+def capped_recall(ranked_items: List, relevant: set[int]) -> float:
+    hits = 0
+    for item in ranked_items:
+        if item in relevant:
+            hits += 1
+    return hits / min(len(ranked_items), len(relevant))
+
+
 def ndcg(ranked_items: List, relevant: set[int]) -> float:
     gained = best = 0.0
     for k, item in enumerate(ranked_items, start=1):
@@ -96,7 +106,7 @@ def hit_rate(ranked_items: List, relevant: set[int]) -> float:
     return 0.0
 
 
-DEFINITIONS = [precision, recall, ndcg, mean_average_precision, hit_rate]
+DEFINITIONS = [precision, recall, capped_recall, ndcg, mean_average_precision, hit_rate]
 ranked = pytest.mark.parametrize(
     "definition", DEFINITIONS, ids=lambda definition: definition.__name__
 )
@@ -230,6 +240,24 @@ def test_empty_lists_have_no_hits() -> None:
     assert metrics.recall(nothing, ([1, 2], ["a", "b"]), [1, 2]) == 0
 
 
+@given(rankings())
+def test_coverage_is_the_fraction_of_items_in_a_list(
+    ranking: tuple[list[List], list[set[int]]],
+) -> None:
+    lists, _ = ranking
+    listed = {item for some in lists for item in some if item is not None}
+    assert metrics.coverage(as_arrays(lists), range(12)) == len(listed) / 12
+
+
+def test_coverage_requires_all_items() -> None:
+    with pytest.raises(ValueError, match="'rye' in list 1 of the recommended items is not among"):
+        metrics.coverage([["tea", "jam"], ["tea", "rye"]], ["jam", "tea"])
+    with pytest.raises(ValueError, match=r"have shape \(2,\); expected \(n_users, n\)"):
+        metrics.coverage(["tea", "jam"], ["jam", "tea"])
+    with pytest.raises(TypeError, match=r"recommended items are integer .* those of all items are"):
+        metrics.coverage([[1]], ["1"])
+
+
 # A whole model.
 
 
@@ -250,6 +278,7 @@ def test_ranking_evaluates_the_best_unseen_items(
 ) -> None:
     training, held_out = split
     found = metrics.ranking(model, held_out, n=7, threshold=threshold)
+    listed: set[int | None] = set()
     expected: dict[str, list[float]] = {definition.__name__: [] for definition in DEFINITIONS}
     for user in sorted(set(held_out[0].tolist())):
         mine = held_out[0] == user
@@ -261,11 +290,13 @@ def test_ranking_evaluates_the_best_unseen_items(
         unseen = np.setdiff1d(model.items_, training[1][training[0] == user])
         predicted = model.predict((np.full(len(unseen), user), unseen))
         ranked_items: List = unseen[np.argsort(-predicted, kind="stable")[:7]].tolist()
+        listed |= set(ranked_items)
         for definition in DEFINITIONS:
             expected[definition.__name__].append(definition(ranked_items, relevant))
     expected["map"] = expected.pop("mean_average_precision")
     assert found.pop("n_users") == len(expected["map"])
     assert found.pop("n_seen") == 0
+    assert found.pop("coverage") == len(listed) / len(model.items_)
     assert found == pytest.approx({name: np.mean(each) for name, each in expected.items()})
 
 
@@ -317,29 +348,54 @@ def test_ranking_compares_with_the_most_popular_items(
     with_unknown = tuple(
         np.append(column, more) for column, more in zip(held_out, (1000, 3, 5), strict=True)
     )
-    found = metrics.ranking(
-        model, with_unknown, n=7, threshold=threshold, popular=True, unknown="ignore"
-    )
-    alone = metrics.ranking(model, with_unknown, n=7, threshold=threshold, unknown="ignore")
+    options: dict[str, Any] = {"n": 7, "threshold": threshold, "unknown": "ignore", "auc": True}
+    found = metrics.ranking(model, with_unknown, popular=True, **options)
+    alone = metrics.ranking(model, with_unknown, **options)
     assert {name: found[name] for name in alone} == alone
-    relevant = with_unknown[2] >= (threshold or 0)
-    users = np.unique(with_unknown[0][relevant])
-    n_raters = np.bincount(training[1], minlength=80)  # the pairs are distinct
-    items = np.array(model.items_)
-    lists = []
-    for user in users:
-        unseen = np.setdiff1d(items, training[1][training[0] == user])
-        lists.append(unseen[np.argsort(-n_raters[unseen], kind="stable")][:7])
-    names = {"mean_average_precision": "map"}
-    expected = {
-        f"popular_{names.get(definition.__name__, definition.__name__)}": getattr(
-            metrics, definition.__name__
-        )(np.array(lists), with_unknown, users, threshold)
-        for definition in DEFINITIONS
-    }
-    assert {name: found[name] for name in found if name not in alone} == expected
+    # A model of one factor, the number of users who have rated an item, ranks in the same way.
+    n_raters = np.bincount(training[1], minlength=80)[model.items_].astype(np.float32)
+    by_count = copy.copy(model)
+    factors = dataclasses.replace(
+        model._require().factors,
+        user_bias=np.zeros(len(model.users_), np.float32),
+        item_bias=n_raters,
+        user_factors=np.zeros((len(model.users_), 1), np.float32),
+        item_factors=np.zeros((len(model.items_), 1), np.float32),
+        mean=0.0,
+    )
+    by_count._fitted = dataclasses.replace(model._require(), factors=factors)
+    expected = metrics.ranking(by_count, with_unknown, **options)
+    for name in ("n_users", "n_seen"):
+        del expected[name]
+    assert {name.removeprefix("popular_"): found[name] for name in found if name not in alone} == (
+        expected
+    )
 
 
-def test_popular_is_true_or_false(model: ft.MatrixFactorization, split: tuple[Any, Any]) -> None:
+def test_ranking_folds_in_new_users(model: ft.MatrixFactorization) -> None:
+    generator = np.random.default_rng(1)
+    pairs = generator.permutation(5 * 80)[:200]
+    users, items = np.divmod(pairs, 80)
+    ratings = generator.integers(1, 11, 200) / 2
+    given_part, rest = slice(150), slice(150, None)
+    new = tuple(column[given_part] for column in (users + 500, items, ratings))
+    held_out = users[rest] + 500, items[rest]
+    known = len(model.users_)
+    found = metrics.ranking(model, held_out, fold_in=new, popular=True, auc=True)
+    assert len(model.users_) == known
+    extended = copy.copy(model).add_users(new)
+    expected = metrics.ranking(extended, held_out, auc=True)
+    assert {name: found[name] for name in expected} == expected
+    assert found["n_users"] == len(np.unique(held_out[0]))
+    # New users do not make an item more popular.
+    twice = tuple(np.append(column, column) for column in new)
+    more_users = np.append(new[0], new[0] + 500), *twice[1:]
+    more = metrics.ranking(model, held_out, fold_in=more_users, popular=True)
+    assert more["popular_ndcg"] == found["popular_ndcg"]
+
+
+def test_flags_are_true_or_false(model: ft.MatrixFactorization, split: tuple[Any, Any]) -> None:
     with pytest.raises(TypeError, match="popular is 1; expected True or False"):
         metrics.ranking(model, split[1], popular=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="auc is 1; expected True or False"):
+        metrics.ranking(model, split[1], auc=1)  # type: ignore[arg-type]

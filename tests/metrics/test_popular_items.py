@@ -20,9 +20,9 @@ def test_lists_hold_the_unseen_items_that_most_users_have_rated(
 ) -> None:
     rows = np.array(rated, np.int32).reshape(-1, 2).T
     seen = find_seen(rows[0].copy(), rows[1].copy(), N_USERS, N_ITEMS)
-    found, counts = popular_items(seen, np.array(users, np.int32), N_ITEMS, n)
-    assert found.shape == counts.shape == (len(users), n)
     n_raters = [len({user for user, one in rated if one == item}) for item in range(N_ITEMS)]
+    found, counts = popular_items(seen, np.array(users, np.int32), np.array(n_raters), n)
+    assert found.shape == counts.shape == (len(users), n)
     for user, row, row_counts in zip(users, found.tolist(), counts.tolist(), strict=True):
         unseen = [item for item in range(N_ITEMS) if (user, item) not in rated]
         unseen.sort(key=lambda item: -n_raters[item])  # stable: equal ones stay in order

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factorate._fitted.fitted_state import HISTORY, FittedState
+from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
 from factorate._fitted.warm_start import continue_from
 from factorate._input.rating_values import value_range
@@ -63,8 +63,8 @@ def fit(
     parameters: Parameters,
     data: TrainingData,
     callbacks: Callbacks,
-    old: FittedState | None,
-    store: Callable[[FittedState], None],
+    old: RatingState | None,
+    store: Callable[[RatingState], None],
 ) -> None:
     """Train on ratings and store the fitted state.
 
@@ -76,7 +76,7 @@ def fit(
         Ratings, weights and a validation set.
     callbacks : sequence of callables
         Called after each epoch.
-    old : FittedState or None
+    old : RatingState or None
         The state to continue from if ``warm_start`` is True.
     store : callable
         Called with the new state, twice if it is interrupted; not called if training is interrupted
@@ -155,8 +155,8 @@ def train(
     settings: Settings,
     *,
     callbacks: Callbacks = (),
-    old: FittedState | None = None,
-    store: Callable[[FittedState], None],
+    old: RatingState | None = None,
+    store: Callable[[RatingState], None],
 ) -> None:
     """Train on ratings that were read before; see `fit`."""
     # A warm start holds out the same ratings again, because it was trained on all others.
@@ -189,7 +189,7 @@ def train(
         if schedule is not None:
             seen = collect_seen(lambda: chain(iterate_rows(schedule), batches), *schedule.shape)
         store(
-            FittedState(
+            RatingState(
                 factors=trained.factors,
                 user_index=user_index,
                 item_index=item_index,

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factorate._fitted.fitted_state import FittedState, extend_accumulators
 from factorate._fitted.fold_in_exact import Penalty, solve_exactly
 from factorate._fitted.fold_in_fixed_order import can_solve, solve_in_fixed_order
 from factorate._fitted.fold_in_problem import FixedSide, RowRatings, replace_unknown
 from factorate._fitted.fold_in_training import solve_by_training
 from factorate._fitted.put_rows import extend, put_rows
+from factorate._fitted.rating_state import RatingState, extend_accumulators
 from factorate._fitted.seen import Seen, add_seen
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
@@ -43,16 +43,16 @@ MAX_TRAINED_PENALTY = 1e6  # a higher one gives nearly the same zeros
 
 
 def add_rows(
-    fitted: FittedState,
+    fitted: RatingState,
     ratings: Ratings,
     side: str,
     settings: Settings,
-) -> FittedState:
+) -> RatingState:
     """Return a fitted state with the users (or items) of more ratings; other rows do not change.
 
     Parameters
     ----------
-    fitted : FittedState
+    fitted : RatingState
         The old state.
     ratings : Ratings
         Rows of users and items are those of `fitted`, followed by new ones; −1 is an unknown row of
@@ -156,13 +156,13 @@ def fold_in(
 
 
 def user_of_ratings(
-    fitted: FittedState, item_rows: Rows, ratings: Floats, settings: Settings
-) -> FittedState:
+    fitted: RatingState, item_rows: Rows, ratings: Floats, settings: Settings
+) -> RatingState:
     """Return a fitted state whose only user, row 0, has the factors that fit some ratings.
 
     Parameters
     ----------
-    fitted : FittedState
+    fitted : RatingState
         The state with the items.
     item_rows : ndarray
         Rows of the rated items, int32, shape (n,); −1 is an unknown item.

@@ -1,4 +1,4 @@
-"""The metadata of a model file: everything that is not an array, as JSON."""
+"""The metadata of the file of a model of ratings: all that is not an array, as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from factorate._training.update_rule import LOSSES, UpdateRule
 from factorate._utils.validation import check_count, check_flag, check_number
 
 if TYPE_CHECKING:
-    from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
 
 FORMAT = 1
 MAX_COUNT = 2**63 - 1
@@ -36,7 +36,7 @@ class ModelMetadata:
     user_kind, item_kind : str
         Kinds of the ids.
     library, seed, n_partial_fits, best_epoch, bounds, rule
-        As in `FittedState`.
+        As in `RatingState`.
     """
 
     format: int
@@ -53,7 +53,7 @@ class ModelMetadata:
     rule: UpdateRule
 
 
-def make_metadata(parameters: Mapping[str, Any], fitted: FittedState) -> dict[str, Any]:
+def make_metadata(parameters: Mapping[str, Any], fitted: RatingState) -> dict[str, Any]:
     """Return the metadata of a model as JSON values.
 
     Raises
@@ -89,9 +89,9 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
     TypeError, ValueError
         If a value or a key is missing, of another type, or out of range; the message names it.
     """
-    _check_keys("factorate.json", metadata, [field.name for field in fields(ModelMetadata)])
+    check_keys("factorate.json", metadata, [field.name for field in fields(ModelMetadata)])
     rule = metadata["rule"]
-    _check_keys("rule", rule, [field.name for field in fields(UpdateRule)])
+    check_keys("rule", rule, [field.name for field in fields(UpdateRule)])
     if rule["loss"] not in LOSSES:
         raise ValueError(f"rule['loss'] is {rule['loss']!r}; expected one of {', '.join(LOSSES)}")
     flags = ("nonnegative", "adagrad", "fit_bias")
@@ -164,7 +164,8 @@ def to_json(name: str, value: object) -> Any:
     )
 
 
-def _check_keys(label: str, found: object, expected: list[str]) -> None:
+def check_keys(label: str, found: object, expected: list[str]) -> None:
+    """Raise TypeError or ValueError unless an object has exactly the expected keys."""
     if not isinstance(found, dict):
         raise TypeError(f"{label} is {found!r}; expected an object")
     for name in expected:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._fitted.fitted_state import extend_accumulators
 from factorate._fitted.fold_in import fold_in
 from factorate._fitted.put_rows import put_rows
+from factorate._fitted.rating_state import extend_accumulators
 from factorate._fitted.seen import add_seen
 from factorate._fitted.warm_start import gather_rows
 from factorate._input.id_index import IdIndex
@@ -29,7 +29,7 @@ from factorate._training.trainer import Trainer
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
     from factorate._training.factors import Factors
     from factorate._training.per_kind import PerKind
     from factorate._training.settings import Parameters, Settings
@@ -41,8 +41,8 @@ def partial_fit(
     X: object,
     y: ArrayLike | None,
     sample_weight: ArrayLike | None,
-    old: FittedState,
-) -> FittedState:
+    old: RatingState,
+) -> RatingState:
     """Return the state after one pass over more ratings.
 
     Only the parameters of rated users and items change; new users and items are appended.
@@ -53,12 +53,12 @@ def partial_fit(
         Parameters of the model.
     X, y, sample_weight : object
         Ratings and weights, in any form that ``fit`` accepts.
-    old : FittedState
+    old : RatingState
         The state to continue from.
 
     Returns
     -------
-    FittedState
+    RatingState
     """
     n_partial_fits = old.n_partial_fits + 1
     settings = _check_settings(parameters, old, n_partial_fits)
@@ -156,7 +156,7 @@ def _fold_in_new(
     found.put(arrays[f"{side}_factors"], arrays[f"{side}_bias"], side)
 
 
-def _check_settings(parameters: Parameters, old: FittedState, n_partial_fits: int) -> Settings:
+def _check_settings(parameters: Parameters, old: RatingState, n_partial_fits: int) -> Settings:
     """Return the settings of the model, with a seed of its own for each call."""
     sequence = np.random.SeedSequence(old.seed, spawn_key=(5, n_partial_fits))
     seed = int.from_bytes(sequence.generate_state(4, np.uint32).tobytes(), "little")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from factorate._utils.types import Flags, Offsets, Rows
+    from factorate._utils.types import Flags, Floats, Offsets, Rows
 
 
 FEW = 8  # pairs
@@ -34,15 +34,20 @@ class Seen:
         read-only.
     items : ndarray
         Rows of items, int32, ascending for each user; read-only.
+    counts : ndarray, default=None
+        Number of interactions of each entry of `items`, or their weight; read-only. None for
+        ratings, and if all are 1.
     """
 
     starts: Offsets
     items: Rows
+    counts: Floats | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
-        for array in (self.starts, self.items):
-            array.flags.writeable = False
+        for array in (self.starts, self.items, self.counts):
+            if array is not None:
+                array.flags.writeable = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the arrays from a pickle, read-only again."""
@@ -241,7 +246,8 @@ def remove_seen_users(seen: Seen, rows: Rows) -> Seen:
     counts = np.diff(seen.starts)
     remains = np.ones(len(counts), np.bool)
     remains[rows.astype(np.intp)] = False
-    return Seen(_starts(counts[remains]), seen.items[np.repeat(remains, counts)])
+    kept = np.repeat(remains, counts)
+    return Seen(_starts(counts[remains]), seen.items[kept], _select(seen.counts, kept))
 
 
 def remove_seen_items(seen: Seen, rows: Rows, n_items: int) -> Seen:
@@ -260,7 +266,12 @@ def remove_seen_items(seen: Seen, rows: Rows, n_items: int) -> Seen:
     new_rows = np.cumsum(remains, dtype=np.int32) - np.int32(1)
     kept = remains.take(seen.items)
     n_kept = np.concatenate([[0], np.cumsum(kept)])  # among the first 0, 1, … entries
-    return Seen(n_kept.take(seen.starts), new_rows.take(seen.items[kept]))
+    items = new_rows.take(seen.items[kept])
+    return Seen(n_kept.take(seen.starts), items, _select(seen.counts, kept))
+
+
+def _select(counts: Floats | None, kept: Flags) -> Floats | None:
+    return None if counts is None else counts[kept]
 
 
 def was_seen(seen: Seen, users: Rows, items: Rows) -> Flags:

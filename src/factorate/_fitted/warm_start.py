@@ -12,13 +12,13 @@ from factorate._input.id_to_row import look_up
 from factorate._training.factors import WarmStart
 
 if TYPE_CHECKING:
-    from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
     from factorate._input.ratings import Ratings
     from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Rows
 
 
-def continue_from(old: FittedState, ratings: Ratings, settings: Settings) -> WarmStart:
+def continue_from(old: RatingState, ratings: Ratings, settings: Settings) -> WarmStart:
     """Return the parameters of a fitted state for the users and items of new ratings.
 
     Raises
@@ -46,7 +46,7 @@ def continue_from(old: FittedState, ratings: Ratings, settings: Settings) -> War
 
 
 def gather_rows(
-    old: FittedState, user_rows: Rows, item_rows: Rows, *, further: bool = False
+    old: RatingState, user_rows: Rows, item_rows: Rows, *, further: bool = False
 ) -> WarmStart:
     """Return some rows of a fitted state; −1 means a new user or item."""
     factors, accumulators = old.factors, old.accumulators

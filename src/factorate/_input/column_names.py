@@ -22,6 +22,10 @@ ALIASES = {
     "item": ("item", "items", "itemid", "movieid", "bookid"),
     "rating": ("rating", "ratings", "stars"),
 }
+# Names of columns that say how often, or how strongly, a user interacted with an item.
+COUNTS = frozenset(
+    {"count", "counts", "weight", "weights", "plays", "playcount", "clicks", "quantity"}
+)
 MINIMUM_TIME = 10**8  # no rating is as large; the number of seconds since 1970 is, from 1973 on
 TIMES = frozenset({"time", "timestamp", "date", "datetime"})
 # The names that pandas and polars give to two columns without names.
@@ -87,6 +91,45 @@ def find_columns(present: Sequence[str], names: Names | None, with_ratings: bool
         _check_header(present)
         _raise_missing(present, found)
     return chosen
+
+
+def find_interaction_columns(present: Sequence[str], names: Names | None) -> list[str]:
+    """Find the columns of users and items and, if there is one, that of counts or weights.
+
+    Parameters
+    ----------
+    present : sequence of str
+        Names of all columns, in order.
+    names : tuple of str or int, or None
+        Names or numbers, from 0, of the columns (user, item) or (user, item, count). None
+        recognizes common names; a column of ratings is not used then.
+
+    Returns
+    -------
+    list of str
+        Two or three of `present`.
+
+    Raises
+    ------
+    ValueError
+        If a name is absent, or the columns are not recognized or ambiguous.
+
+    Examples
+    --------
+    >>> find_interaction_columns(["userId", "movieId", "rating", "timestamp"], None)
+    ['userId', 'movieId']
+    >>> find_interaction_columns(["user", "artist", "plays"], None)
+    ['user', 'artist', 'plays']
+    """
+    if names is not None:
+        return find_columns(present, names, with_ratings=len(names) == len(ROLES))
+    counts = [name for name in present if plain_name(name) in COUNTS]
+    if len(counts) > 1:
+        raise ValueError(
+            f"columns {show_names(counts)} are all candidates; choose one with columns=(…)"
+        )
+    others = [name for name in present if name not in counts]
+    return find_columns(others, None, with_ratings=False) + counts
 
 
 def find_id_column(present: Sequence[str], side: str, name: Name | None = None) -> list[str]:

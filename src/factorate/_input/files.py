@@ -113,11 +113,40 @@ def read_file(
     ImportError
         If pyarrow is not installed.
     """
-    pyarrow = arrow()
 
     def choose(present: Sequence[str]) -> list[str]:
         return find_columns(present, names, with_ratings)
 
+    return read_chosen(data, choose, kinds, batch_bytes=batch_bytes)
+
+
+def read_chosen(
+    data: object, choose: Choose, kinds: Kinds, *, batch_bytes: int = BATCH_BYTES
+) -> Any:
+    """Read some columns of a file, or of several, as `read_file` does.
+
+    Parameters
+    ----------
+    data : InputFile, str, path-like or file object
+        As for `read_file`.
+    choose : callable
+        Returns the names to read, the ids first, given the names of all columns.
+    kinds : tuple of str or None
+        As for `read_file`.
+    batch_bytes : int, default=2**22
+        As for `read_file`.
+
+    Returns
+    -------
+    pyarrow.Table
+        The chosen columns, with the names of the first file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As `read_file`.
+    """
+    pyarrow = arrow()
     file = as_input_file(data)
     sources = _find_formats(file)
     all_text = all(form == "csv" for _, form in sources)

@@ -97,7 +97,11 @@ def read_ratings(
     ([0, 0, 1], [0, 1, 0], [5.0, 3.0, 4.0])
     """
     columns = read_columns(data, y, names=names)
-    values = _values(columns, dtype)
+    return index_columns(columns, _values(columns, dtype), workers)
+
+
+def index_columns(columns: Columns, values: Floats, workers: Workers | None = None) -> Ratings:
+    """Assign a row to each user and item of columns whose values have been read."""
     if columns.shape is None:
         (user_index, users), (item_index, items) = _make_indexes(columns, workers or Workers())
     else:
@@ -152,19 +156,45 @@ def read_further(
         As `read_ratings`, and if a column is of another type than the model's ids.
     """
     columns = read_columns(data, y, names=names, kinds=(user_index.kind, item_index.kind))
-    values = _values(columns, dtype)
+    indexes, may_grow = (user_index, item_index), (new_users, new_items)
+    return index_further(columns, _values(columns, dtype), indexes, may_grow), columns
+
+
+def index_further(
+    columns: Columns, values: Floats, indexes: tuple[IdIndex, IdIndex], may_grow: tuple[bool, bool]
+) -> Ratings:
+    """Look up the users and items of columns, and assign new rows where an index may grow.
+
+    Parameters
+    ----------
+    columns : Columns
+        The columns.
+    values : ndarray of shape (n,)
+        Their values, which have been read.
+    indexes : tuple of IdIndex
+        The ids of users and of items.
+    may_grow : tuple of bool
+        Whether unknown users, and unknown items, are assigned new rows; otherwise their row is −1.
+
+    Returns
+    -------
+    Ratings
+    """
     sides = []
-    for index, ids, may_grow, what in (
-        (user_index, columns.user_ids, new_users, "users"),
-        (item_index, columns.item_ids, new_items, "items"),
+    for index, grows, ids, what in zip(
+        indexes,
+        may_grow,
+        (columns.user_ids, columns.item_ids),
+        ("users", "items"),
+        strict=True,
     ):
         column = read_ids(ids, what)
         longer, rows = (
-            extend(index, column, what) if may_grow else (index, look_up(index, column, what))
+            extend(index, column, what) if grows else (index, look_up(index, column, what))
         )
         sides.append((longer, np.ascontiguousarray(rows)))
     (user_index, users), (item_index, items) = sides
-    ratings = Ratings(
+    return Ratings(
         user_rows=users,
         item_rows=items,
         values=values,
@@ -172,7 +202,6 @@ def read_further(
         item_index=item_index,
         library=columns.library,
     )
-    return ratings, columns
 
 
 def read_ratings_of_one(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,28 @@ if TYPE_CHECKING:
 Policy = Literal["warn", "ignore", "raise"]
 MAX_SHOWN = 3  # ids in a message
 
-# Consequences of unknown ids, for `warn_unknown`.
-IN_PREDICTIONS = "their biases and factors count as 0 in predictions"
-IN_RECOMMENDATIONS = "unknown users get the best items by bias, unknown items are left out"
 IN_SIMILAR = "nothing is found for them"
-IN_RATINGS = "their ratings count in biases only"
+
+
+class Consequences(NamedTuple):
+    """What unknown ids mean for the results of a model, the ends of messages."""
+
+    in_predictions: str
+    in_recommendations: str
+    in_training: str
+
+
+RATINGS_MODEL = Consequences(
+    in_predictions="their biases and factors count as 0 in predictions",
+    in_recommendations="unknown users get the best items by bias, unknown items are left out",
+    in_training="their ratings count in biases only",
+)
+IMPLICIT_MODEL = Consequences(
+    in_predictions="unknown users have the mean score of all users, unknown items the score 0",
+    in_recommendations="unknown users get the items with the best mean score of all users, "
+    "unknown items are left out",
+    in_training="their interactions are left out",
+)
 
 
 def warn_unknown(
@@ -41,7 +58,7 @@ def warn_unknown(
     users, items : tuple of array-like and ndarray of int32
         Ids, and the row of each, −1 if unknown.
     consequence : str
-        End of the message, such as `IN_PREDICTIONS`.
+        End of the message, such as `IN_SIMILAR` or one of the `Consequences` of a model.
     stacklevel : int
         As for `warnings.warn`, counted from the caller.
     policy : {"warn", "ignore", "raise"}, default="warn"

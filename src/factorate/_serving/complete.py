@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._input.id_to_row import rows_of
-from factorate._input.unknown_ids import IN_PREDICTIONS, warn_unknown
+from factorate._input.unknown_ids import warn_unknown
 from factorate._serving.frames import matrix_frame
 from factorate._serving.predictions import predict_rows
 
@@ -47,7 +47,7 @@ def complete(
             f"the users or items to fill it for"
         )
     given = (user_ids, user_rows), (item_ids, item_rows)
-    warn_unknown(*given, IN_PREDICTIONS, stacklevel=3, policy=unknown)
+    warn_unknown(*given, fitted.consequences.in_predictions, stacklevel=3, policy=unknown)
     filled = fill(fitted, user_rows, item_rows, clip=clip)
     if fitted.library is None:
         return filled

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from factorate._fitted.rating_state import RatingState
 from factorate._input.pairs import read_pairs
 from factorate._input.rating_values import read_values
-from factorate._input.unknown_ids import IN_PREDICTIONS, warn_unknown
+from factorate._input.unknown_ids import warn_unknown
 from factorate._training import factors
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def predict(
     unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Floats:
-    """Predict the ratings of pairs in any form; see `FactorModel.predict`."""
+    """Predict the ratings, or scores, of pairs in any form."""
     users, items, given = read_pairs(X, fitted.user_index, fitted.item_index, names=columns)
     pairs = (given.user_ids, users), (given.item_ids, items)
-    warn_unknown(*pairs, IN_PREDICTIONS, stacklevel=3, policy=unknown)
+    warn_unknown(*pairs, fitted.consequences.in_predictions, stacklevel=3, policy=unknown)
     return predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
 
 
@@ -57,7 +58,7 @@ def compare(
     n_threads: int | None = None,
     stacklevel: int = 2,
 ) -> Comparison:
-    """Read ratings in any form and predict them; see `FactorModel.evaluate`.
+    """Read ratings in any form and predict them; see `MatrixFactorization.evaluate`.
 
     Warnings are those of the caller `stacklevel` frames above; 2 is who called the caller.
     """
@@ -68,7 +69,9 @@ def compare(
     if not len(ratings):
         raise ValueError("there are no ratings; at least one is needed")
     pairs = (given.user_ids, users), (given.item_ids, items)
-    warn_unknown(*pairs, IN_PREDICTIONS, stacklevel=stacklevel + 1, policy=unknown)
+    warn_unknown(
+        *pairs, fitted.consequences.in_predictions, stacklevel=stacklevel + 1, policy=unknown
+    )
     n_unknown = int(np.count_nonzero((users < 0) | (items < 0)))
     predictions = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
     return Comparison(users, items, ratings, predictions, n_unknown)
@@ -79,4 +82,6 @@ def predict_rows(
 ) -> Floats:
     """Predict the ratings of pairs of rows; `clip` limits them to the range of the ratings."""
     predicted = factors.predict(fitted.factors, users, items, n_threads)
-    return np.clip(predicted, *fitted.bounds) if clip else predicted
+    if clip and isinstance(fitted, RatingState):
+        return np.clip(predicted, *fitted.bounds)
+    return predicted

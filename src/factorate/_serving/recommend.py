@@ -11,7 +11,7 @@ from factorate._fitted.fold_in import user_of_ratings
 from factorate._input.id_column import as_column, is_scalar
 from factorate._input.id_to_row import rows_of
 from factorate._input.ratings import read_ratings_of_one
-from factorate._input.unknown_ids import IN_RATINGS, IN_RECOMMENDATIONS, warn_unknown
+from factorate._input.unknown_ids import warn_unknown
 from factorate._serving.excluded_items import find_excluded, listed
 from factorate._serving.results import Results, read_form
 from factorate._serving.top_n import Excluded, Scoring, best, best_of_one, no_results
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from factorate._fitted.fitted_state import FittedState
+    from factorate._fitted.rating_state import RatingState
     from factorate._input.unknown_ids import Policy
     from factorate._serving.excluded_items import Exclude
     from factorate._training.factors import Factors
@@ -57,7 +58,13 @@ def recommend(
         (None, NO_ROWS) if ids is None else rows_of(ids, fitted.item_index, name)
         for name, ids in (("items", items), ("exclude", for_all))
     )
-    warn_unknown((user_ids, user_rows), included, IN_RECOMMENDATIONS, stacklevel=3, policy=unknown)
+    warn_unknown(
+        (user_ids, user_rows),
+        included,
+        fitted.consequences.in_recommendations,
+        stacklevel=3,
+        policy=unknown,
+    )
     candidates = find_candidates(
         len(fitted.item_index.ids), None if items is None else included[1], excluded_for_all[1]
     )
@@ -75,7 +82,7 @@ def recommend(
 
 
 def recommend_for(
-    fitted: FittedState,
+    fitted: RatingState,
     ratings: Any,
     n: int,
     *,
@@ -84,11 +91,17 @@ def recommend_for(
     unknown: Policy = "warn",
     n_threads: int | None = None,
 ) -> Any:
-    """Recommend items to an unknown user by ratings; see `FactorModel.recommend_for`."""
+    """Recommend items to an unknown user by ratings; see `MatrixFactorization.recommend_for`."""
     rows, values, items = read_ratings_of_one(
         ratings, fitted.item_index, dtype=fitted.factors.user_factors.dtype
     )
-    warn_unknown((None, NO_ROWS), (items, rows), IN_RATINGS, stacklevel=3, policy=unknown)
+    warn_unknown(
+        (None, NO_ROWS),
+        (items, rows),
+        fitted.consequences.in_training,
+        stacklevel=3,
+        policy=unknown,
+    )
     single_user = user_of_ratings(fitted, rows, values, settings)
     return recommend(single_user, 0, n, as_lists=as_lists, n_threads=n_threads)
 

@@ -44,6 +44,8 @@ class Factors:
     svdpp : ndarray, default=None
         Factors y of the rated items, shape (n_items, K). The user factors already include these
         SVD++ terms. None if the model has none.
+    unknown_is_mean : bool, default=False
+        Whether an unknown user has the mean of the factors of all users; otherwise zeros.
     """
 
     user_factors: Floats
@@ -53,6 +55,7 @@ class Factors:
     mean: float
     scale: float
     svdpp: Floats | None = None
+    unknown_is_mean: bool = False
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -69,6 +72,15 @@ class Factors:
     def sizes(self) -> Sizes:
         """The sizes of the largest parameters of each kind, or upper bounds of them."""
         return _sizes_of(self.user_factors, self.item_factors, self.user_bias, self.item_bias)
+
+    @cached_property
+    def unknown_user(self) -> Floats:
+        """The factors of an unknown user, shape (K,)."""
+        P = self.user_factors
+        if not self.unknown_is_mean or not len(P):
+            return np.zeros(P.shape[1], P.dtype)
+        mean: Floats = (P.sum(axis=0, dtype=np.float64) / len(P)).astype(P.dtype)
+        return mean
 
 
 class Sizes(NamedTuple):
@@ -122,7 +134,8 @@ def predict(
     factors : Factors
         The parameters.
     user_rows, item_rows : ndarray of int32, shape (n,)
-        Rows of each pair. -1 is an unknown user or item, whose bias and factors count as 0.
+        Rows of each pair. -1 is an unknown user or item, whose bias and factors count as 0, except
+        for `unknown_user`.
     n_threads : int or None, default=1
         Maximum number of threads, which does not affect the result; None for one per core.
     chunk : int, default=100_000
@@ -147,6 +160,12 @@ def predict(
     for rows, side_bias in ((user_rows, factors.user_bias), (item_rows, factors.item_bias)):
         bias[rows >= 0] += side_bias.take(rows[rows >= 0])
     out[~known] = bias[~known]
+    if factors.unknown_is_mean:
+        of_mean = (user_rows < 0) & (item_rows >= 0)
+        P, n_pairs = factors.unknown_user[None], np.count_nonzero(of_mean)
+        mean_user = replace(factors, user_factors=P, user_bias=np.zeros(1, P.dtype))
+        user = np.zeros(n_pairs, np.int32)
+        out[of_mean] = predict(mean_user, user, item_rows[of_mean], n_threads, chunk=chunk)
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from factorate._training.epoch import Epoch
+    from factorate._training.implicit_epoch import ImplicitEpoch
 
 
 @contextmanager
@@ -42,6 +44,39 @@ def progress_bar(
             rate = n_ratings / max(epoch.seconds - seconds, 1e-9) / 1e6
             seconds = epoch.seconds
             bar.set_postfix_str(f"rmse {epoch.train_rmse:.4f}, {rate:.1f} M ratings/s", False)
+            bar.update()
+
+        yield (report,)
+
+
+@contextmanager
+def implicit_progress_bar(
+    n_epochs: int, shown: bool
+) -> Iterator[tuple[Callable[[ImplicitEpoch], None], ...]]:
+    """Show a tqdm bar with the epoch, the loss and, if there is one, the validation NDCG.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Number of epochs.
+    shown : bool
+        Whether to show the bar; if False, tqdm is not imported.
+
+    Yields
+    ------
+    tuple of callables
+        Callbacks that update the bar; empty if the bar is not shown.
+    """
+    if not shown:
+        yield ()
+        return
+    with open_bar(total=n_epochs, unit="epoch", desc="training") as bar:
+
+        def report(epoch: ImplicitEpoch) -> None:
+            text = f"loss {epoch.loss:.6g}"
+            if not math.isnan(epoch.valid_ndcg):
+                text += f", NDCG@10 {epoch.valid_ndcg:.4f}"
+            bar.set_postfix_str(text, False)
             bar.update()
 
         yield (report,)

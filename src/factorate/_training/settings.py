@@ -226,7 +226,7 @@ def check_partial_rates(parameters: Parameters) -> PerKind:
     return check_per_kind("partial_learning_rate", value, DEFAULT_PARTIAL_RATES, above=0)
 
 
-def check_callbacks(callbacks: object) -> Callbacks:
+def check_callbacks(callbacks: object) -> tuple[Callable[[Any], object], ...]:
     """Return the callbacks as a tuple, or raise TypeError if they are not functions."""
     if not isinstance(callbacks, Iterable) or not all(callable(callback) for callback in callbacks):
         raise TypeError(f"callbacks is {callbacks!r}; expected a list of functions")

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-METHODS_WITH_WEIGHTS = ("fit", "partial_fit", "score")
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class _Replaceable:
@@ -87,21 +85,21 @@ def shows_html() -> bool:
     return config is None or config()["display"] == "diagram"
 
 
-def metadata_request(estimator: object) -> Any:
-    """Return the MetadataRequest of an estimator; by default it requests nothing."""
+def metadata_request(estimator: object, weighted_methods: Sequence[str]) -> Any:
+    """Return the MetadataRequest of an estimator; by default it requests no ``sample_weight``."""
     from sklearn.utils.metadata_routing import MetadataRequest
 
     if "_metadata_request" in vars(estimator):
         return vars(estimator)["_metadata_request"]
     request = MetadataRequest(owner=estimator)
-    for method in METHODS_WITH_WEIGHTS:
+    for method in weighted_methods:
         getattr(request, method).add_request(param="sample_weight", alias=None)
     return request
 
 
 def request_weights(estimator: Any, method: str, alias: bool | str | None) -> None:
     """Set whether, or under which name, scikit-learn passes ``sample_weight`` to a method."""
-    request = metadata_request(estimator)
+    request = estimator.get_metadata_routing()
     getattr(request, method).add_request(param="sample_weight", alias=alias)
     estimator._metadata_request = request  # scikit-learn's clone copies this attribute
 
@@ -116,5 +114,18 @@ def regressor_tags(*, non_deterministic: bool) -> Any:
         target_tags=TargetTags(required=False),
         regressor_tags=RegressorTags(poor_score=True),  # on the features of ordinary regression
         input_tags=InputTags(string=True, categorical=True),  # "sparse" is sparse X beside y
+        non_deterministic=non_deterministic,
+    )
+
+
+def recommender_tags(*, non_deterministic: bool) -> Any:
+    """Return scikit-learn's tags of an estimator of interactions, which has no target."""
+    from sklearn.utils import InputTags, Tags, TargetTags
+
+    inherit_from_sklearn()  # for estimators made before scikit-learn was imported
+    return Tags(
+        estimator_type=None,
+        target_tags=TargetTags(required=False),
+        input_tags=InputTags(string=True, categorical=True),
         non_deterministic=non_deterministic,
     )

@@ -18,20 +18,23 @@ from factorate._input.frame_columns import read_series
 from factorate._input.id_column import Encoded
 from factorate._utils.validation import show
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
-from factorate.cli.fit_and_test import fit_and_test
+from factorate.cli.fit_and_test import fit_and_rank, fit_and_test
 from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
 from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse
 from factorate.cli.table_writer import write_tables
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from tqdm import tqdm
 
+    from factorate.base import FactorModel
+    from factorate.cli.fit_and_test import HeldOutErrors, HeldOutRanking
+
 MAX_QUERIES, MAX_RESULTS = 1 << 13, 1 << 20  # of a batch
-FIT_NUMBERS = (  # parameters of the model that are options of `fit`
+FIT_NUMBERS = (  # parameters of a model of ratings that are options of `fit`
     "n_factors",
     "n_epochs",
     "learning_rate",
@@ -39,6 +42,17 @@ FIT_NUMBERS = (  # parameters of the model that are options of `fit`
     "shrinkage",
     "count_scale",
     "l1_regularization",
+    "validation_fraction",
+    "patience",
+    "random_state",
+    "n_threads",
+)
+IMPLICIT_NUMBERS = (  # those of a model of implicit feedback
+    "n_factors",
+    "n_epochs",
+    "regularization",
+    "unobserved_weight",
+    "alpha",
     "validation_fraction",
     "patience",
     "random_state",
@@ -54,16 +68,25 @@ def demo(_: argparse.Namespace) -> None:
 
 
 def fit(arguments: argparse.Namespace) -> None:
-    """Train a model on a file of ratings, test it on some if that is asked for, and save it."""
+    """Train a model on a file, test it on some rows if that is asked for, and save it."""
     if arguments.output is not None:
         check_output(arguments.output, [arguments.ratings])
         check_model_path(arguments.output)
-    model = _new_model(arguments)
-    test, ratings = None, _input_file(arguments, arguments.ratings)
-    if arguments.test_fraction is None:
-        model.fit(ratings)
+    test: HeldOutErrors | HeldOutRanking | None = None
+    ratings, fraction = _input_file(arguments, arguments.ratings), arguments.test_fraction
+    model: FactorModel
+    if arguments.implicit:
+        model = implicit = _new_implicit_model(arguments)
+        if fraction is None:
+            implicit.fit(ratings)
+        else:
+            test = fit_and_rank(implicit, ratings, fraction)
     else:
-        test = fit_and_test(model, ratings, arguments.test_fraction)
+        model = of_ratings = _new_model(arguments)
+        if fraction is None:
+            of_ratings.fit(ratings)
+        else:
+            test = fit_and_test(of_ratings, ratings, fraction)
     if arguments.output is not None:
         save_model(model, arguments.output)
     if arguments.json or not arguments.quiet:
@@ -72,7 +95,7 @@ def fit(arguments: argparse.Namespace) -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Write the predicted ratings of the pairs in a file."""
+    """Write the predicted ratings, or the scores, of the pairs in a file."""
     model = ft.load(arguments.model)
     names = arguments.columns or model.columns
     batches = files.read_batches(
@@ -81,11 +104,13 @@ def predict(arguments: argparse.Namespace) -> None:
         model.id_kinds_,
     )
 
+    title = "score" if isinstance(model, ft.ImplicitMatrixFactorization) else "prediction"
+
     def predictions() -> Iterator[tuple[dict[str, Any], int]]:
         for table in batches:
             model.set_params(columns=tuple(table.column_names))
             pairs = {name: table[name] for name in table.column_names}
-            yield pairs | {"prediction": model.predict(table)}, len(table)
+            yield pairs | {title: model.predict(table)}, len(table)
 
     _write(predictions(), arguments, "pairs")
 
@@ -96,7 +121,8 @@ def recommend(arguments: argparse.Namespace) -> None:
     users, items = _sides(model)
 
     def best_items(ids: Any, n: int) -> tuple[Any, Any]:
-        return model.recommend(ids, n, exclude_seen=not arguments.with_seen)
+        found: tuple[Any, Any] = model.recommend(ids, n, exclude_seen=not arguments.with_seen)
+        return found
 
     _write_found(arguments, users, items, ("item", best_items))
 
@@ -112,9 +138,13 @@ def similar(arguments: argparse.Namespace) -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Print the errors of a model's predictions of a file of ratings."""
+    """Print the errors of predictions of a file of ratings, or ranking metrics of interactions."""
     model = ft.load(arguments.model)
     names = arguments.columns or model.columns
+    if isinstance(model, ft.ImplicitMatrixFactorization):
+        model.set_params(columns=names)
+        _print_scores(model.evaluate(_input_file(arguments, arguments.ratings)), arguments.json)
+        return
     tables = files.read_batches(
         _input_file(arguments, arguments.ratings),
         lambda present: find_columns(present, names, with_ratings=True),
@@ -137,30 +167,33 @@ def evaluate(arguments: argparse.Namespace) -> None:
         "n_ratings": sum(n_ratings),
         "n_unknown": sum(errors["n_unknown"] for errors in found),
     }
-    if arguments.json:
-        print(to_json(scores))
-        return
-    for name, score in scores.items():
-        print(f"{name:<9}  {score:.6f}" if isinstance(score, float) else f"{name:<9}  {score}")
+    _print_scores(scores, arguments.json)
 
 
 def info(arguments: argparse.Namespace) -> None:
     """Describe a model file."""
     model = ft.load(arguments.model)
     n_bytes = Path(arguments.model).stat().st_size
+    is_implicit = isinstance(model, ft.ImplicitMatrixFactorization)
     if arguments.json:
-        numbers = {"mean": model.global_mean_, "parameters": model.get_params()}
+        numbers = {} if is_implicit else {"mean": model.global_mean_}
+        numbers["parameters"] = model.get_params()
         print(to_json({"model": arguments.model, "n_bytes": n_bytes} | sizes(model) | numbers))
         return
-    error = train_rmse(model)
     rows = {
         "file": f"{arguments.model} ({n_bytes / 1e6:.1f} MB)",
         "users": _extent(model.users_),
         "items": _extent(model.items_),
-        "mean": f"{model.global_mean_:.4f}",
-        "epochs": f"{model.n_epochs_}",
-        "train rmse": "not trained" if error is None else f"{error:.4f}",
     }
+    if is_implicit:
+        rows |= {"epochs": f"{model.n_epochs_}", "loss": f"{model.history_['loss'][-1]:.6g}"}
+    else:
+        error = train_rmse(model)
+        rows |= {
+            "mean": f"{model.global_mean_:.4f}",
+            "epochs": f"{model.n_epochs_}",
+            "train rmse": "not trained" if error is None else f"{error:.4f}",
+        }
     rows |= {name: f"{value!r}" for name, value in model.get_params().items()}
     width = max(map(len, rows))
     for name, value in rows.items():
@@ -191,6 +224,28 @@ def _new_model(arguments: argparse.Namespace) -> ft.MatrixFactorization | ft.Mat
     return ft.MatrixFactorizationCV(**parameters, seconds=arguments.seconds)
 
 
+def _new_implicit_model(arguments: argparse.Namespace) -> ft.ImplicitMatrixFactorization:
+    """Return the model that the options of ``fit --implicit`` describe."""
+    given = vars(arguments)
+    parameters = {name: given[name] for name in IMPLICIT_NUMBERS if given[name] is not None}
+    return ft.ImplicitMatrixFactorization(
+        **parameters,
+        early_stopping=arguments.early_stopping,
+        keep_seen=not arguments.no_seen,
+        dtype=arguments.dtype,
+        columns=arguments.columns,
+        verbose=not arguments.quiet and _on_terminal(),
+    )
+
+
+def _print_scores(scores: Mapping[str, float], as_json: bool) -> None:
+    if as_json:
+        print(to_json(dict(scores)))
+        return
+    for name, score in scores.items():
+        print(f"{name:<9}  {score:.6f}" if isinstance(score, float) else f"{name:<9}  {score}")
+
+
 def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:
     """Return an input file with the options --sep and --header."""
     return files.InputFile(source, sep=arguments.sep, header=arguments.header)
@@ -209,7 +264,7 @@ class _Side:
     kind: str
 
 
-def _sides(model: ft.MatrixFactorization) -> tuple[_Side, _Side]:
+def _sides(model: FactorModel) -> tuple[_Side, _Side]:
     user_kind, item_kind = model.id_kinds_
     return _Side("user", model.users_, user_kind), _Side("item", model.items_, item_kind)
 

@@ -15,11 +15,13 @@ from factorate._training.update_rule import LOSSES
 from factorate.cli import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from factorate._input.column_names import Names
 
 RATINGS = "RATINGS", "file of ratings, columns user, item, rating; - for standard input"
+TRAINING = "RATINGS", f"{RATINGS[1]}; with --implicit, of interactions, columns user, item"
+TEST = "RATINGS", f"{RATINGS[1]}; or of interactions, columns user, item"
 PAIRS = "PAIRS", "file of pairs, columns user, item; - for standard input"
 MODEL = "MODEL", "file that `factorate fit` wrote"
 COLUMNS_HELP = "names of the columns of user,item,rating, or their numbers from 0: 0,1,2"
@@ -27,6 +29,10 @@ TEST_FRACTION_HELP = (
     "fit the model to the other ratings and print the RMSE for this fraction of them, chosen at "
     "random by --seed, beside the RMSE of their mean and that of damped user and item biases; -o "
     "saves the model that was tested, which has not seen the held-out ratings"
+)
+IMPLICIT_HELP = (
+    "train on interactions, such as clicks and purchases, without ratings; a column of counts is "
+    "used if it is named count, weight or plays, or with --columns"
 )
 TUNE_HELP = (
     "choose the numbers of factors and epochs, learning rates and penalties on held-out ratings, "
@@ -45,6 +51,14 @@ NUMBERS = (
     ("--seed", "random_state", int, "seed; the same seed gives the same model"),
     ("--threads", "n_threads", int, "number of threads; default: all cores"),
 )
+IMPLICIT_NUMBERS = (
+    (
+        "--alpha",
+        "alpha",
+        "with --implicit: weight of a count, in addition to 1; default: the counts are the weights",
+    ),
+    ("--unobserved-weight", "unobserved_weight", "with --implicit: weight of every pair"),
+)
 CHOICES = (
     ("--loss", "loss", LOSSES, "loss function"),
     (
@@ -59,6 +73,18 @@ NOT_TUNED = {
     "--early-stopping": "early_stopping",
     "--patience": "patience",
     "--validation-fraction": "validation_fraction",
+}
+NOT_IMPLICIT = {
+    "--learning-rate": "learning_rate",
+    "--shrinkage": "shrinkage",
+    "--count-scale": "count_scale",
+    "--l1": "l1_regularization",
+    "--nonnegative": "nonnegative",
+    "--svdpp": "svdpp",
+    "--clip": "clip",
+    "--no-bias": "no_bias",
+    "--no-mean": "no_mean",
+    "--tune": "tune",
 }
 FLAGS = (
     ("--early-stopping", "hold out ratings and stop when their loss no longer decreases"),
@@ -120,8 +146,8 @@ def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     _add_predict(subparsers)
     _add_recommend(subparsers)
     _add_similar(subparsers)
-    evaluate = "compare a model's predictions with ratings"
-    sub = _add_command(subparsers, commands.evaluate, evaluate, MODEL, RATINGS)
+    evaluate = "compare a model's predictions with ratings, or its lists with interactions"
+    sub = _add_command(subparsers, commands.evaluate, evaluate, MODEL, TEST)
     _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
     _add_quiet(sub, "no progress bar")
     _add_json(sub)
@@ -146,7 +172,8 @@ def _add_command(
 
 
 def _add_fit(subparsers: Any) -> None:
-    sub = _add_command(subparsers, commands.fit, "train a model on a file of ratings", RATINGS)
+    text = "train a model on a file of ratings or interactions"
+    sub = _add_command(subparsers, commands.fit, text, TRAINING)
     text = "file to write (.npz), or - for standard output; optional with --test-fraction"
     sub.add_argument("-o", "--output", metavar="MODEL", help=text)
     sub.add_argument("--test-fraction", type=_fraction, metavar="F", help=TEST_FRACTION_HELP)
@@ -156,6 +183,12 @@ def _add_fit(subparsers: Any) -> None:
         default = defaults[name]
         shown = text if default is None else f"{text} (default: {default})"
         sub.add_argument(flag, dest=name, type=kind, metavar="N", help=shown)
+    sub.add_argument("--implicit", action="store_true", help=IMPLICIT_HELP)
+    implicit = ft.ImplicitMatrixFactorization().get_params()
+    for flag, name, text in IMPLICIT_NUMBERS:
+        default = implicit[name]
+        shown = text if default is None else f"{text} (default: {default})"
+        sub.add_argument(flag, type=float, metavar="N", help=shown)
     for flag, name, choices, text in CHOICES:
         shown = f"{text} (default: {defaults[name]})"
         sub.add_argument(flag, choices=choices, default=defaults[name], help=shown)
@@ -243,10 +276,27 @@ def _check_together(sub: argparse.ArgumentParser, arguments: argparse.Namespace)
         for name in ("trials", "seconds"):
             if given.get(name) is not None:
                 sub.error(f"argument --{name}: only allowed with argument --tune")
+    if given.get("implicit"):
+        _check_implicit(sub, given)
+    else:
+        for flag, name, _ in IMPLICIT_NUMBERS:
+            if given.get(name) is not None:
+                sub.error(f"argument {flag}: only allowed with argument --implicit")
     chosen = given.get("format")
     ending = FORMATS.get(Path(given["output"]).suffix.lower()) if chosen else None
     if ending not in {None, chosen}:
         sub.error(f"--format {chosen} contradicts the ending of {given['output']}")
+
+
+def _check_implicit(sub: argparse.ArgumentParser, given: Mapping[str, Any]) -> None:
+    """Exit with a usage error if an option of models of ratings is given."""
+    wrong = [flag for flag, name in NOT_IMPLICIT.items() if given[name] not in (None, False)]
+    for flag in ("--loss", "--schedule"):
+        name = flag.removeprefix("--")
+        if given[name] != sub.get_default(name):
+            wrong.append(flag)
+    if wrong:
+        sub.error(f"argument {wrong[0]}: not allowed with argument --implicit")
 
 
 def _fraction(text: str) -> float:

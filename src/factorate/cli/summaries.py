@@ -7,14 +7,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import factorate as ft
+from factorate.cli.fit_and_test import HeldOutErrors, HeldOutRanking
 
 if TYPE_CHECKING:
     from factorate.base import FactorModel
-    from factorate.cli.fit_and_test import HeldOutErrors
 
 
 def summarize_fit(
-    model: FactorModel, output: str | None, test: HeldOutErrors | None, as_json: bool
+    model: FactorModel,
+    output: str | None,
+    test: HeldOutErrors | HeldOutRanking | None,
+    as_json: bool,
 ) -> str:
     """Describe a fit and its test.
 
@@ -24,8 +27,8 @@ def summarize_fit(
         The fitted model.
     output : str or None
         Where it is saved; None if it is not.
-    test : HeldOutErrors or None
-        Errors for held-out ratings; None if there are none.
+    test : HeldOutErrors, HeldOutRanking or None
+        Errors for held-out ratings, or metrics on held-out interactions; None without a test.
     as_json : bool
         Whether to return an object of JSON rather than text.
 
@@ -41,12 +44,14 @@ def summarize_fit(
     name = "not saved" if output is None else output
     n_users, n_items = len(model.users_), len(model.items_)
     text = f"{name}: {n_users:,} users, {n_items:,} items, K = {_n_factors(model)}"
+    if isinstance(model, ft.ImplicitMatrixFactorization):
+        return text + ("" if test is None else _describe_ranking(test))
     error = train_rmse(model)
     if error is not None:
         text += f", training RMSE {error:.4f}"
     if isinstance(model, ft.MatrixFactorizationCV):
         text += _describe_search(model)
-    if test is not None:
+    if isinstance(test, HeldOutErrors):
         text += f"\nRMSE for {test.n_ratings:,} held-out ratings"
         if test.n_unknown:
             text += f", {test.n_unknown:,} of them with an unknown user or item"
@@ -63,13 +68,15 @@ def to_json(values: dict[str, Any]) -> str:
 
 def sizes(model: FactorModel) -> dict[str, Any]:
     """Return the numbers that describe a model in JSON."""
-    return {
+    values: dict[str, Any] = {
         "n_users": len(model.users_),
         "n_items": len(model.items_),
         "n_factors": _n_factors(model),
         "n_epochs": model.n_epochs_,
-        "train_rmse": train_rmse(model),
     }
+    if isinstance(model, ft.ImplicitMatrixFactorization):
+        return values | {"loss": float(model.history_["loss"][-1])}
+    return values | {"train_rmse": train_rmse(model)}
 
 
 def train_rmse(model: FactorModel) -> float | None:
@@ -80,6 +87,18 @@ def train_rmse(model: FactorModel) -> float | None:
 
 def _n_factors(model: FactorModel) -> int:
     return int(model.item_factors_.shape[1])
+
+
+def _describe_ranking(test: object) -> str:
+    """Return the metrics on held-out interactions, and those of the most popular items."""
+    assert isinstance(test, HeldOutRanking)  # noqa: S101  (for the type checker)
+    return (
+        f"\n{test.n_interactions:,} held-out interactions, {test.n_users:,} users"
+        f"\n           NDCG@10  recall@10  hit rate@10"
+        f"\n  model     {test.ndcg:.4f}     {test.recall:.4f}       {test.hit_rate:.4f}"
+        f"\n  popular   {test.popular_ndcg:.4f}     {test.popular_recall:.4f}       "
+        f"{test.popular_hit_rate:.4f}"
+    )
 
 
 def _describe_search(model: ft.MatrixFactorizationCV) -> str:

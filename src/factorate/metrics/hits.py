@@ -12,19 +12,13 @@ from factorate._input.id_to_row import look_up
 from factorate._input.make_index import make_index
 from factorate._input.rating_values import read_values
 from factorate._utils.validation import check_number, show
+from factorate.metrics.ranks import Ranks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._input.column_names import Names
     from factorate._input.id_column import IdColumn
-
-
-class Hits(NamedTuple):
-    """Which entries of each list are relevant, for the users who have a relevant item."""
-
-    matrix: NDArray[np.bool]  # (n_users, n)
-    n_relevant: NDArray[np.int64]  # (n_users,), each ≥ 1
 
 
 class Relevant(NamedTuple):
@@ -77,7 +71,7 @@ def read_relevant(
     return Relevant(read_ids(columns.user_ids, "users"), read_ids(columns.item_ids, "items"), mask)
 
 
-def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np.bool]]:
+def read_lists(recommended: Any, n_users: int | None) -> tuple[NDArray[Any], NDArray[np.bool]]:
     """Return the recommended items, and which entries of the lists are not empty.
 
     Parameters
@@ -85,8 +79,8 @@ def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np
     recommended : tuple or array-like
         (items, scores), where the score of an empty entry is NaN; each of shape (n_users, n).
         Alternatively only the items, if no entry is empty.
-    n_users : int
-        Expected number of lists.
+    n_users : int or None
+        Expected number of lists; None for any.
 
     Returns
     -------
@@ -103,17 +97,18 @@ def read_lists(recommended: Any, n_users: int) -> tuple[NDArray[Any], NDArray[np
     items, scores = recommended if isinstance(recommended, tuple) else (recommended, None)
     items = items if isinstance(items, np.ndarray) else np.asarray(items, object)
     filled = np.ones(items.shape, np.bool) if scores is None else ~np.isnan(scores)
-    if items.ndim != 2 or len(items) != n_users or not items.shape[1]:
+    if items.ndim != 2 or n_users not in (None, len(items)) or not items.shape[1]:
+        expected = "n_users" if n_users is None else n_users
         raise ValueError(
-            f"the recommended items have shape {items.shape}; expected ({n_users}, n), a list for "
-            f"each of {n_users} users"
+            f"the recommended items have shape {items.shape}; expected ({expected}, n), a list for "
+            f"each of {expected} users"
         )
     if filled.shape != items.shape:
         raise ValueError(f"items have shape {items.shape} and their scores {filled.shape}")
     return items, filled
 
 
-def find_hits(recommended: Any, relevant: Relevant, users: IdColumn) -> Hits:
+def find_hits(recommended: Any, relevant: Relevant, users: IdColumn) -> Ranks:
     """Find the entries of the users' lists that are relevant to them.
 
     Parameters
@@ -127,8 +122,9 @@ def find_hits(recommended: Any, relevant: Relevant, users: IdColumn) -> Hits:
 
     Returns
     -------
-    Hits
-        The hits of the users who have a relevant item.
+    Ranks
+        The ranks of the relevant entries, for the users who have a relevant item. The order of a
+        list is that of its entries, so no two are tied.
 
     Raises
     ------
@@ -158,7 +154,13 @@ def find_hits(recommended: Any, relevant: Relevant, users: IdColumn) -> Hits:
     item_rows[filled] = look_up(item_index, item_ids, "recommended items", "those held out are")
     matrix = (item_rows >= 0) & np.isin(list_rows[:, None] * n_items + item_rows, pairs)
     has_relevant = n_relevant > 0
-    return Hits(matrix[has_relevant], n_relevant[has_relevant])
+    numbers, n_above = np.nonzero(matrix[has_relevant])
+    return Ranks(
+        users=numbers,
+        n_above=n_above,
+        n_tied=np.ones_like(n_above),
+        n_relevant=n_relevant[has_relevant],
+    )
 
 
 def _check_distinct(items: NDArray[Any], filled: NDArray[np.bool], item_ids: IdColumn) -> None:

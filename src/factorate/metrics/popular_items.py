@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factorate._fitted.seen import find_seen, pairs_of
-from factorate._input.row_counts import count_rows
 
 if TYPE_CHECKING:
     from factorate._fitted.seen import Seen
-    from factorate._utils.types import Doubles, Rows
+    from factorate._utils.types import Doubles, Offsets, Rows
 
 
-def popular_items(seen: Seen, users: Rows, n_items: int, n: int) -> tuple[Rows, Doubles]:
+def popular_items(seen: Seen, users: Rows, n_raters: Offsets, n: int) -> tuple[Rows, Doubles]:
     """Find the n items that the most users have rated, without those that a user has rated.
 
     The time is linear in the number of seen items and in the size of the result. In the ranking of
@@ -28,8 +27,8 @@ def popular_items(seen: Seen, users: Rows, n_items: int, n: int) -> tuple[Rows, 
         The items of each user.
     users : ndarray of shape (m,), int32
         Rows of users; −1 for an unknown user, who has rated nothing.
-    n_items : int
-        Number of items.
+    n_raters : ndarray of int64, shape (n_items,)
+        Number of users who have rated each item.
     n : int
         Length of the lists, at least 1.
 
@@ -43,13 +42,14 @@ def popular_items(seen: Seen, users: Rows, n_items: int, n: int) -> tuple[Rows, 
     --------
     >>> ratings = np.array([[0, 0, 1, 1, 2], [1, 2, 2, 0, 2]], np.int32)  # users and items
     >>> seen = find_seen(*ratings, n_users=3, n_items=4)
-    >>> items, counts = popular_items(seen, np.array([0, 2, -1], np.int32), n_items=4, n=3)
+    >>> n_raters = np.array([1, 1, 3, 0])
+    >>> items, counts = popular_items(seen, np.array([0, 2, -1], np.int32), n_raters, n=3)
     >>> items.tolist()
     [[0, 3, -1], [0, 1, 3], [2, 0, 1]]
     >>> counts.tolist()
     [[1.0, 0.0, nan], [1.0, 1.0, 0.0], [3.0, 1.0, 1.0]]
     """
-    n_raters = count_rows(seen.items, n_items, "item")
+    n_items = len(n_raters)
     ranking = np.argsort(-n_raters, kind="stable").astype(np.int32)
     ranks = np.empty(n_items, np.int32)
     ranks[ranking.astype(np.intp)] = np.arange(n_items, dtype=np.int32)

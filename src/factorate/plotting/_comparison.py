@@ -9,6 +9,7 @@ import numpy as np
 from factorate._input.wide import as_wide
 from factorate._serving.predictions import compare
 from factorate._utils.validation import check_count
+from factorate.rating_model import RatingModel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 def ratings_and_predictions(
     estimator: FactorModel, X: Any, y: ArrayLike | None, *, wide: bool, unknown: Policy
 ) -> tuple[Doubles, Doubles]:
-    """Return ratings in any form and the predictions of a fitted model."""
+    """Return ratings in any form and the predictions of a fitted model of ratings."""
+    if not isinstance(estimator, RatingModel):
+        raise TypeError(
+            f"estimator is {estimator!r}, whose scores are not ratings; expected a "
+            f"MatrixFactorization"
+        )
     found = compare(
         estimator._require(),
         as_wide(X, wide),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from factorate._fitted.rating_state import RatingState
 from factorate._input.id_to_row import rows_of
 from factorate._training.factors import require_factors
 from factorate._utils.validation import check_count, show
@@ -163,7 +164,8 @@ class ItemMapDisplay:
             int(row): str((labels or {}).get(name, name))
             for row, name in zip(first, names, strict=True)
         }
-        biases = fitted.factors.item_bias[rows] if fitted.rule.fit_bias else None
+        has_biases = isinstance(fitted, RatingState) and fitted.rule.fit_bias
+        biases = fitted.factors.item_bias[rows] if has_biases else None
         return cls(positions, biases, texts, explained).plot(ax, n_labels=n_labels)
 
     def plot(self, ax: Axes | None = None, *, n_labels: int = 10) -> Self:

@@ -1,0 +1,179 @@
+"""One function per model that trains on pairs and returns the time and the factors.
+
+This module runs in the environment of the model, so functions import the libraries. Times do not
+include the conversion of arrays to the preferred input format of a library.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The interactions and the parameters of a training.
+
+    Attributes
+    ----------
+    users, items : ndarray of int32, shape (n,)
+        Distinct pairs of rows.
+    shape : tuple of int
+        Numbers of users and items.
+    new_users, new_items : ndarray of int32, shape (m,)
+        Interactions of users 0, 1, … who are added after training; none if empty.
+    n_factors, n_threads, seed : int
+        Parameters that all models have.
+    settings : dict
+        Further parameters; those that are missing have the defaults of the library.
+    """
+
+    users: Any
+    items: Any
+    shape: tuple[int, int]
+    new_users: Any
+    new_items: Any
+    n_factors: int
+    n_threads: int
+    seed: int
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds of training, factors whose products are the scores, and the same for new users."""
+
+    seconds: float
+    P: Any
+    Q: Any
+    seconds_of_new_users: float = 0.0
+    P_of_new_users: Any = None
+
+
+def popularity(job: Job) -> Result:
+    """Score each item by the number of its users."""
+    start = time.perf_counter()
+    counts = np.bincount(job.items, minlength=job.shape[1]).astype(np.float32)
+    seconds = time.perf_counter() - start
+    n_new = 1 + int(job.new_users.max(initial=-1))
+    return Result(
+        seconds,
+        np.ones((job.shape[0], 1), np.float32),
+        counts[:, None],
+        0.0,
+        np.ones((n_new, 1), np.float32),
+    )
+
+
+def factorate(job: Job) -> Result:
+    """Train `ImplicitMatrixFactorization`, with seen items, and add the new users."""
+    import factorate as ft
+
+    model = ft.ImplicitMatrixFactorization(
+        job.n_factors, random_state=job.seed, n_threads=job.n_threads, **job.settings
+    )
+    start = time.perf_counter()
+    model.fit((job.users, job.items))
+    seconds = time.perf_counter() - start
+    n_users, n_items = job.shape
+    P = _by_id(n_users, model.users_, model.user_factors_)
+    Q = _by_id(n_items, model.items_, model.item_factors_)
+    if not len(job.new_users):
+        return Result(seconds, P, Q)
+    start = time.perf_counter()
+    model.add_users((n_users + job.new_users, job.new_items), unknown="ignore")
+    seconds_of_new_users = time.perf_counter() - start
+    added = model.users_ >= n_users
+    new = _by_id(
+        1 + int(job.new_users.max()), model.users_[added] - n_users, model.user_factors_[added]
+    )
+    return Result(seconds, P, Q, seconds_of_new_users, new)
+
+
+def implicit_als(job: Job) -> Result:
+    """Train implicit's ALS, with conjugate gradients; new users are solved by Cholesky."""
+    from implicit.als import AlternatingLeastSquares
+
+    model = AlternatingLeastSquares(
+        factors=job.n_factors,
+        num_threads=job.n_threads,
+        random_state=job.seed,
+        use_gpu=False,
+        **job.settings,
+    )
+    matrix = _matrix(job.users, job.items, job.shape)
+    start = time.perf_counter()
+    model.fit(matrix, show_progress=False)
+    seconds = time.perf_counter() - start
+    if not len(job.new_users):
+        return Result(seconds, model.user_factors, model.item_factors)
+    n_new = 1 + int(job.new_users.max())
+    given = _matrix(job.new_users, job.new_items, (n_new, job.shape[1]))
+    start = time.perf_counter()
+    new = model.recalculate_user(np.arange(n_new), given)
+    seconds_of_new_users = time.perf_counter() - start
+    return Result(seconds, model.user_factors, model.item_factors, seconds_of_new_users, new)
+
+
+def implicit_bpr(job: Job) -> Result:
+    """Train implicit's BPR, which cannot add users."""
+    from implicit.bpr import BayesianPersonalizedRanking
+
+    model = BayesianPersonalizedRanking(
+        factors=job.n_factors,
+        num_threads=job.n_threads,
+        random_state=job.seed,
+        use_gpu=False,
+        **job.settings,
+    )
+    matrix = _matrix(job.users, job.items, job.shape)
+    start = time.perf_counter()
+    model.fit(matrix, show_progress=False)
+    return Result(time.perf_counter() - start, model.user_factors, model.item_factors)
+
+
+MODELS: dict[str, Callable[[Job], Result]] = {
+    "popularity": popularity,
+    "implicit ALS": implicit_als,
+    "implicit BPR": implicit_bpr,
+    "factorate": factorate,
+}
+# Minimum and maximum of each setting in the search, logarithmic; bounds that are integers give
+# integers. The loss of implicit is that of factorate divided by unobserved_weight, without the
+# factors of the penalty, which count the interactions of a row.
+SPACES: dict[str, dict[str, tuple[float, float]]] = {
+    "factorate": {
+        "regularization": (1e-5, 1e-1),
+        "unobserved_weight": (1e-2, 1.0),
+        "n_epochs": (5, 40),
+    },
+    "implicit ALS": {
+        "regularization": (3e-2, 3e2),
+        "alpha": (1.0, 1e2),
+        "iterations": (5, 40),
+    },
+    "implicit BPR": {
+        "regularization": (1e-4, 1e-1),
+        "learning_rate": (5e-3, 5e-1),
+        "iterations": (25, 200),
+    },
+}
+
+
+def _matrix(users: Any, items: Any, shape: tuple[int, int]) -> Any:
+    import scipy.sparse
+
+    return scipy.sparse.csr_matrix((np.ones(len(users), np.float32), (users, items)), shape)
+
+
+def _by_id(n: int, ids: Any, rows: Any) -> Any:
+    """Return the factors of the ids 0 … n − 1, zeros for missing ids."""
+    out = np.zeros((n, rows.shape[1]), rows.dtype)
+    out[ids] = rows
+    return out

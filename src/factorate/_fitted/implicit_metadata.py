@@ -1,0 +1,114 @@
+"""The metadata of the file of a model of implicit feedback: all that is not an array, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from factorate._fitted.model_metadata import MAX_COUNT, check_keys, to_json
+from factorate._input.frame_columns import check_library
+from factorate._training.implicit_settings import check_implicit_settings
+from factorate._training.settings import check_columns
+from factorate._utils.validation import check_count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from factorate._fitted.implicit_state import ImplicitState
+
+IMPLICIT_FORMAT = 2
+MODEL = "implicit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImplicitMetadata:
+    """The content of a model file besides its arrays.
+
+    Attributes
+    ----------
+    format : int
+        Version of the format.
+    model : str
+        Kind of the model.
+    parameters : dict
+        Parameters of the model, as JSON values.
+    user_kind, item_kind : str
+        Kinds of the ids.
+    library, seed, n_partial_fits, best_epoch
+        As in `ImplicitState`.
+    """
+
+    format: int
+    model: str
+    parameters: dict[str, Any]
+    user_kind: str
+    item_kind: str
+    library: str | None
+    seed: int
+    n_partial_fits: int
+    best_epoch: int
+
+
+def make_implicit_metadata(parameters: Mapping[str, Any], fitted: ImplicitState) -> dict[str, Any]:
+    """Return the metadata of a model as JSON values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fit` would raise the same for a parameter, or JSON cannot hold it.
+    """
+    stored = {name: to_json(name, value) for name, value in parameters.items()}
+    _check_parameters(stored)
+    return asdict(
+        ImplicitMetadata(
+            format=IMPLICIT_FORMAT,
+            model=MODEL,
+            parameters=stored,
+            user_kind=fitted.user_index.kind,
+            item_kind=fitted.item_index.kind,
+            library=fitted.library,
+            seed=fitted.seed,
+            n_partial_fits=fitted.n_partial_fits,
+            best_epoch=fitted.best_epoch,
+        )
+    )
+
+
+def check_implicit_metadata(metadata: Mapping[str, Any]) -> ImplicitMetadata:
+    """Return the metadata of a model, every value checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value or a key is missing, of another type, or out of range; the message names it.
+    """
+    check_keys("factorate.json", metadata, [field.name for field in fields(ImplicitMetadata)])
+    if metadata["model"] != MODEL:
+        raise ValueError(f"model is {metadata['model']!r}; expected {MODEL!r}")
+    parameters = metadata["parameters"]
+    if not isinstance(parameters, dict):
+        raise TypeError(f"parameters is {parameters!r}; expected an object")
+    _check_parameters(parameters)
+    return ImplicitMetadata(
+        format=metadata["format"],
+        model=MODEL,
+        parameters=parameters,
+        user_kind=metadata["user_kind"],  # checked with the ids
+        item_kind=metadata["item_kind"],
+        library=check_library(metadata["library"]),
+        seed=check_count("seed", metadata["seed"], 0),
+        n_partial_fits=check_count("n_partial_fits", metadata["n_partial_fits"], 0, MAX_COUNT),
+        best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_COUNT),
+    )
+
+
+def _check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise TypeError or ValueError for parameters that `fit` rejects, or that are missing."""
+    try:
+        check_implicit_settings(parameters, 0)
+        check_columns(parameters["columns"])
+        random_state = parameters["random_state"]
+    except KeyError as error:
+        raise ValueError(f"the parameters have no {error.args[0]!r}") from error
+    if random_state is not None:
+        check_count("random_state", random_state, 0)

@@ -1,0 +1,80 @@
+"""Kernel of alternating least squares: the normal equations of rows, and their solution.
+
+Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
+Compiled once for each instruction set.
+"""
+
+from cython cimport floating
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy, memset
+
+from factorate._kernels.rows cimport LINE, prefetch
+
+cdef extern from "normal_equations.h" nogil:
+    void add_outer_products "ft_add_outer_products"(void *A, const void *X, Py_ssize_t n,
+                                                    Py_ssize_t width)
+    void take_row "ft_take_row"(void *x, const void *q, Py_ssize_t width, double weight, void *b)
+    double solve_equations "ft_solve"(void *A, void *b, Py_ssize_t width, void *x, void *work)
+
+cdef enum:
+    ROWS = 64  # rows whose outer products are added at a time, few enough to stay in the cache
+    AHEAD = 16  # rows between a prefetch and its use
+
+N_ROWS = ROWS
+
+
+def gram(const floating[:, ::1] factors, Py_ssize_t first, Py_ssize_t stop, floating[:, ::1] out):
+    """Add the upper triangle of the sum of q qᵀ over some rows of factors to `out`."""
+    cdef Py_ssize_t row
+    with nogil:
+        row = first
+        while row < stop:
+            add_outer_products(&out[0, 0], &factors[row, 0], min(ROWS, stop - row),
+                               factors.shape[1])
+            row += ROWS
+
+
+def solve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
+          const floating[::1] penalties, Py_ssize_t first, Py_ssize_t stop, scratch,
+          floating[:, ::1] out, double[::1] fits):
+    """Solve (base + penalty I + Σ w q qᵀ) p = Σ w q for some rows p, and write the products p·Σ w q.
+
+    `rows` and `scratch` are objects with arrays. Rows: the indices of the factors q of each row,
+    `others`, and their `weights`, empty if all are 1, from ``starts[row]`` to ``starts[row + 1]``.
+    Scratch: `matrix`, of the shape of `base`; `packed` of N_ROWS rows of factors; and three rows
+    `vectors`. All rows hold a multiple of plain.PADDING factors. A row without others becomes 0.
+    """
+    cdef const int64_t[::1] starts = rows.starts
+    cdef const int32_t[::1] others = rows.others
+    cdef const floating[::1] weights = rows.weights
+    cdef floating[:, ::1] matrix = scratch.matrix, packed = scratch.packed
+    cdef floating[:, ::1] vectors = scratch.vectors
+    cdef Py_ssize_t width = factors.shape[1], n_bytes = width * <Py_ssize_t>sizeof(floating)
+    cdef Py_ssize_t row, t, k, n, line
+    cdef floating one = 1
+    cdef bint weighted = weights.shape[0] > 0
+    with nogil:
+        for row in range(first, stop):
+            if starts[row] == starts[row + 1]:
+                memset(&out[row, 0], 0, n_bytes)
+                fits[row] = 0
+                continue
+            memcpy(&matrix[0, 0], &base[0, 0], width * n_bytes)
+            for k in range(width):
+                matrix[k, k] += penalties[row]
+            memset(&vectors[0, 0], 0, n_bytes)
+            t = starts[row]
+            while t < starts[row + 1]:
+                n = min(ROWS, starts[row + 1] - t)
+                for k in range(n):
+                    if t + k + AHEAD < starts[row + 1]:
+                        for line in range(n_bytes // LINE):
+                            prefetch(<const char *>&factors[others[t + k + AHEAD], 0]
+                                     + line * LINE)
+                    take_row(&packed[k, 0], &factors[others[t + k], 0], width,
+                             weights[t + k] if weighted else one, &vectors[0, 0])
+                add_outer_products(&matrix[0, 0], &packed[0, 0], n, width)
+                t += n
+            fits[row] = solve_equations(&matrix[0, 0], &vectors[0, 0], width, &vectors[1, 0],
+                                        &vectors[2, 0])
+            memcpy(&out[row, 0], &vectors[1, 0], n_bytes)

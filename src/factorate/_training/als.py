@@ -1,0 +1,341 @@
+"""Alternating least squares for implicit feedback.
+
+The objective is that of Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback
+Datasets" (ICDM 2008), with the regularization of Rendle, Krichene, Zhang and Koren, "Revisiting the
+Performance of iALS on Item Recommendation Benchmarks" (RecSys 2022); see
+`factorate.reference.als_objective`. Given the other side, the rows of a side are independent, so
+they can be computed in any order and by any number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from factorate._kernels import dispatch
+from factorate._training.schedule import padded
+from factorate._utils.aligned import aligned_zeros
+from factorate._utils.random_streams import stream, uniform
+from factorate._utils.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factorate._training.interactions import Interactions
+    from factorate._utils.types import Doubles, Floats, Offsets, Rows
+
+FLOAT32 = np.dtype(np.float32)
+GRAM_ROWS = 4096  # rows whose outer products are added up before they are added to others
+MIN_BLOCKS = 64  # blocks of rows, among which threads share the work
+BLOCK_WORK = 2e8  # floating-point operations of a block: some milliseconds
+START_SCALE = 0.1  # standard deviation of initial factors, times √K
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlsSettings:
+    """Settings of alternating least squares.
+
+    Attributes
+    ----------
+    n_factors : int
+        Number of factors K.
+    n_epochs : int
+        Number of epochs.
+    regularization : float
+        λ > 0.
+    unobserved_weight : float
+        Weight α₀ ≥ 0 of each pair of a user and an item, observed or not.
+    exponent : float, default=1.0
+        Exponent ν of the frequency-scaled regularization.
+    n_threads : int, default=1
+        Number of threads. It does not change the result.
+    dtype : dtype, default=float32
+        Type of the factors.
+    seed : int, default=0
+        Seed of the initial factors.
+    """
+
+    n_factors: int
+    n_epochs: int
+    regularization: float
+    unobserved_weight: float
+    exponent: float = 1.0
+    n_threads: int = 1
+    dtype: np.dtype[Any] = FLOAT32
+    seed: int = 0
+
+
+class AlsEpoch(NamedTuple):
+    """The state after an epoch.
+
+    Attributes
+    ----------
+    number : int
+        Number of the epoch, from 1 on.
+    seconds : float
+        Seconds of the epoch.
+    loss : float
+        The objective.
+    user_factors, item_factors : ndarray of shapes (n_users, K) and (n_items, K)
+        The factors, which later epochs do not change.
+    """
+
+    number: int
+    seconds: float
+    loss: float
+    user_factors: Floats
+    item_factors: Floats
+
+
+def train_als(
+    interactions: Interactions,
+    settings: AlsSettings,
+    *,
+    initial: tuple[Floats, Floats] | None = None,
+    after_epoch: Callable[[AlsEpoch], bool] | None = None,
+) -> tuple[Floats, Floats]:
+    """Factorize interactions: in each epoch, compute the users given the items, and the reverse.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        The interactions.
+    settings : AlsSettings
+        The settings.
+    initial : tuple of ndarray, optional
+        Initial factors of users and items. The default is random item factors.
+    after_epoch : callable, optional
+        Called with the state after each epoch; training stops if it returns True.
+
+    Returns
+    -------
+    user_factors, item_factors : ndarray of shapes (n_users, K) and (n_items, K)
+    """
+    user_side, item_side = _sides(interactions)
+    if initial is None:
+        items = _initial_factors(interactions.shape[1], settings)
+        users = aligned_zeros((interactions.shape[0], items.shape[1]), settings.dtype)
+    else:
+        users, items = (_pad(factors, settings.dtype) for factors in initial)
+    for number in range(1, settings.n_epochs + 1):
+        begin = time.perf_counter()
+        users, _ = _solve(user_side, items, settings)
+        items, fits = _solve(item_side, users, settings)
+        if after_epoch is None:
+            continue
+        epoch = AlsEpoch(
+            number=number,
+            seconds=time.perf_counter() - begin,
+            loss=_loss(user_side, users, fits, item_side, settings),
+            user_factors=_unpad(users, settings),
+            item_factors=_unpad(items, settings),
+        )
+        if after_epoch(epoch):
+            break
+    return _unpad(users, settings), _unpad(items, settings)
+
+
+def solve_rows(
+    other: Floats,
+    starts: Offsets,
+    rows: Rows,
+    weights: Floats,
+    settings: AlsSettings,
+    gram: Floats | None = None,
+) -> Floats:
+    """Return the factors of rows that minimize the objective, given those of the other side.
+
+    Parameters
+    ----------
+    other : ndarray of shape (n_others, K)
+        Factors of the other side.
+    starts : ndarray of int64, shape (n + 1,)
+        Row k has the interactions from ``starts[k]`` to ``starts[k + 1]``.
+    rows : ndarray of int32
+        The row in `other` of each interaction.
+    weights : ndarray
+        The weight of each interaction; empty if all are 1.
+    settings : AlsSettings
+        The settings.
+    gram : ndarray of shape (K, K), optional
+        The result of `gram` for `other`, if it is known.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+        The factors; zeros for rows without interactions. A row depends only on its own
+        interactions, so it equals that of a half-epoch over more rows, bit for bit.
+    """
+    side = _Side(starts=starts, others=rows, weights=weights.astype(settings.dtype, copy=False))
+    factors, _ = _solve(side, _pad(other, settings.dtype), settings, gram)
+    return _unpad(factors, settings)
+
+
+def gram(factors: Floats, n_threads: int) -> Floats:
+    """Return QᵀQ for factors Q.
+
+    Parameters
+    ----------
+    factors : ndarray of shape (n, K)
+        The factors.
+    n_threads : int
+        Number of threads. It does not change the result.
+
+    Returns
+    -------
+    ndarray of shape (K, K)
+
+    Examples
+    --------
+    >>> gram(np.array([[1.0, 2.0], [3.0, 4.0]]), n_threads=1)
+    array([[10., 14.],
+           [14., 20.]])
+    """
+    n_factors = factors.shape[1]
+    return _gram(_pad(factors, factors.dtype), n_threads)[:n_factors, :n_factors].copy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """The interactions of users, or of items; see `Interactions`."""
+
+    starts: Offsets
+    others: Rows
+    weights: Floats
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def counts(self) -> Doubles:
+        """Return the sum of the weights of each row."""
+        if not len(self.weights):
+            return np.diff(self.starts).astype(np.float64)
+        sums = np.zeros(len(self))
+        occupied = np.flatnonzero(np.diff(self.starts))
+        if len(occupied):
+            sums[occupied] = np.add.reduceat(
+                self.weights.astype(np.float64), self.starts.take(occupied)
+            )
+        return sums
+
+    def penalties(self, n_others: int, settings: AlsSettings) -> Doubles:
+        """Return λ (n + α₀ n_others)^ν of each row."""
+        sizes = self.counts() + settings.unobserved_weight * n_others
+        if settings.exponent != 1:
+            sizes **= settings.exponent
+        return settings.regularization * sizes
+
+
+class _Scratch(NamedTuple):
+    """Working memory of the kernel; see `solve` in _kernels/als.pyx."""
+
+    matrix: Floats
+    packed: Floats
+    vectors: Floats
+
+
+def _sides(interactions: Interactions) -> tuple[_Side, _Side]:
+    return (
+        _Side(
+            starts=interactions.user_starts,
+            others=interactions.user_items,
+            weights=interactions.user_weights,
+        ),
+        _Side(
+            starts=interactions.item_starts,
+            others=interactions.item_users,
+            weights=interactions.item_weights,
+        ),
+    )
+
+
+def _solve(
+    side: _Side, other: Floats, settings: AlsSettings, known_gram: Floats | None = None
+) -> tuple[Floats, Doubles]:
+    """Compute all rows of a side; return them, padded, and how much of the objective each fits."""
+    width = other.shape[1]
+    base = aligned_zeros((width, width), other.dtype)
+    if known_gram is None:
+        base[:] = _gram(other, settings.n_threads)
+    else:
+        base[: len(known_gram), : len(known_gram)] = known_gram
+    base *= other.dtype.type(settings.unobserved_weight)
+    penalties = side.penalties(len(other), settings).astype(other.dtype)
+    out, fits = aligned_zeros((len(side), width), other.dtype), np.empty(len(side))
+
+    def solve(block: tuple[int, int]) -> None:
+        scratch = _Scratch(
+            *(
+                aligned_zeros((n_rows, width), other.dtype)
+                for n_rows in (width, dispatch.als.N_ROWS, 3)
+            )
+        )
+        dispatch.als.solve(side, other, base, penalties, *block, scratch, out, fits)
+
+    Workers(settings.n_threads).map(solve, _blocks(side, width))
+    return out, fits
+
+
+def _blocks(side: _Side, width: int) -> list[tuple[int, int]]:
+    """Cut the rows of a side into blocks of about the same work, those with the most work first."""
+    of_interaction, of_row = float(width * width), width**3 / 3 + 8 * width * width
+    work = of_interaction * side.starts + of_row * np.arange(len(side.starts))
+    n_blocks = max(MIN_BLOCKS, math.ceil(work[-1] / BLOCK_WORK))
+    cuts = np.searchsorted(work, np.linspace(0, work[-1], n_blocks + 1)[1:-1])
+    cuts = np.unique(np.concatenate(([0], cuts, [len(side)])))
+    order = np.argsort(-np.diff(work.take(cuts)), kind="stable").tolist()
+    return [(int(cuts[block]), int(cuts[block + 1])) for block in order]
+
+
+def _gram(factors: Floats, n_threads: int) -> Floats:
+    """Return QᵀQ for padded factors, summed in an order that depends on their number alone."""
+    width = factors.shape[1]
+
+    def add_up(first: int) -> Floats:
+        out = aligned_zeros((width, width), factors.dtype)
+        dispatch.als.gram(factors, first, min(first + GRAM_ROWS, len(factors)), out)
+        return out
+
+    total = np.zeros((width, width))
+    for part in Workers(n_threads).map(add_up, range(0, len(factors), GRAM_ROWS)):
+        total += part
+    upper = np.triu(total)
+    return (upper + np.triu(total, 1).T).astype(factors.dtype)
+
+
+def _loss(
+    user_side: _Side, users: Floats, fits: Doubles, item_side: _Side, settings: AlsSettings
+) -> float:
+    """Return the objective after the items were computed.
+
+    For a row q with A q = b, the terms of the objective in q are Σ w - 2 b·q + q·A q = Σ w - b·q.
+    """
+    total = float(user_side.counts().sum() - fits.sum())
+    squares = np.einsum("uk,uk->u", users, users, dtype=np.float64)
+    return total + float((user_side.penalties(len(item_side), settings) * squares).sum())
+
+
+def _initial_factors(n_rows: int, settings: AlsSettings) -> Floats:
+    """Return random factors of mean 0, uniformly distributed."""
+    n_factors = settings.n_factors
+    numbers = uniform(n_rows * n_factors, stream(settings.seed, 0)).reshape(n_rows, n_factors)
+    width = START_SCALE * math.sqrt(12 / n_factors)
+    return _pad((width * (numbers - 0.5)).astype(settings.dtype), settings.dtype)
+
+
+def _pad(factors: Floats, dtype: np.dtype[Any]) -> Floats:
+    """Return factors whose rows end in zeros up to whole vectors."""
+    n_rows, n_factors = factors.shape
+    if n_factors == padded(n_factors) and factors.dtype == dtype and factors.flags.c_contiguous:
+        return factors
+    out = aligned_zeros((n_rows, padded(n_factors)), dtype)
+    out[:, :n_factors] = factors
+    return out
+
+
+def _unpad(factors: Floats, settings: AlsSettings) -> Floats:
+    return np.ascontiguousarray(factors[:, : settings.n_factors])

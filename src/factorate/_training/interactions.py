@@ -1,0 +1,124 @@
+"""Interactions: who interacted with what, by user and by item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._kernels import counting
+
+if TYPE_CHECKING:
+    from factorate._utils.types import Floats, Offsets, Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactions:
+    """Distinct pairs of a user and an item, and their weights, in both orders.
+
+    Attributes
+    ----------
+    user_starts : ndarray of int64, shape (n_users + 1,)
+        User u has the pairs from ``user_starts[u]`` to ``user_starts[u + 1]``.
+    user_items : ndarray of int32, shape (n_pairs,)
+        The item of each pair, ascending within a user.
+    user_weights : ndarray, shape (n_pairs,) or (0,)
+        The weight of each pair; empty if all are 1.
+    item_starts, item_users, item_weights : ndarray
+        The same pairs by item, with the users ascending within an item.
+    """
+
+    user_starts: Offsets
+    user_items: Rows
+    user_weights: Floats
+    item_starts: Offsets
+    item_users: Rows
+    item_weights: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of users and of items."""
+        return len(self.user_starts) - 1, len(self.item_starts) - 1
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of distinct pairs."""
+        return len(self.user_items)
+
+
+def make_interactions(
+    user_rows: Rows,
+    item_rows: Rows,
+    weights: Floats | None,
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+) -> Interactions:
+    """Sort interactions by user and by item; the weights of repeated pairs add up.
+
+    Parameters
+    ----------
+    user_rows, item_rows : ndarray of int32, shape (n,)
+        The rows of each interaction, in any order, which does not change the result; less than
+        2**31 of them.
+    weights : ndarray of shape (n,) or None
+        The weight of each interaction, > 0; None for 1.
+    shape : tuple of int
+        Number of users and of items; all rows are below them.
+    dtype : dtype
+        Type of the weights of the result.
+
+    Returns
+    -------
+    Interactions
+
+    Examples
+    --------
+    >>> rows = np.array([1, 0, 1, 1], np.int32), np.array([2, 0, 0, 2], np.int32)
+    >>> found = make_interactions(*rows, None, (2, 3), np.dtype("float32"))
+    >>> found.user_starts, found.user_items, found.user_weights
+    (array([0, 1, 3]), array([0, 0, 2], dtype=int32), array([1., 1., 2.], dtype=float32))
+    """
+    order = _sorted_by(item_rows, np.arange(len(item_rows), dtype=np.int32), shape[1])
+    order = _sorted_by(user_rows.take(order), order, shape[0])
+    users, items = user_rows.take(order), item_rows.take(order)
+    is_new = np.ones(len(users), np.bool_)
+    is_new[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    if not is_new.all():
+        firsts = np.flatnonzero(is_new)
+        if weights is None:
+            summed = np.diff(firsts, append=len(users)).astype(np.float64)
+        else:
+            # The order of a sum changes its rounding, so each pair's weights are sorted.
+            summed = weights.take(order).astype(np.float64)
+            summed = summed.take(np.lexsort((summed, np.cumsum(is_new))))
+            summed = np.add.reduceat(summed, firsts)
+        users, items, weights = users.take(firsts), items.take(firsts), summed
+    elif weights is not None:
+        weights = weights.take(order)
+    by_item = _sorted_by(items, np.arange(len(items), dtype=np.int32), shape[1])
+    user_weights = np.empty(0, dtype)
+    if weights is not None and (weights != 1).any():
+        user_weights = weights.astype(dtype)
+    return Interactions(
+        user_starts=_starts(users, shape[0]),
+        user_items=items,
+        user_weights=user_weights,
+        item_starts=_starts(items, shape[1]),
+        item_users=users.take(by_item),
+        item_weights=user_weights.take(by_item) if len(user_weights) else user_weights,
+    )
+
+
+def _starts(rows: Rows, n: int) -> Offsets:
+    starts = np.zeros(n + 1, np.int64)
+    counting.count(rows, starts[1:])
+    np.cumsum(starts, out=starts)
+    return starts
+
+
+def _sorted_by(keys: Rows, values: Rows, n: int) -> Rows:
+    """Return values sorted by keys below n; those with equal keys keep their order."""
+    out = np.empty_like(values)
+    counting.group(keys, values, _starts(keys, n), out)
+    return out

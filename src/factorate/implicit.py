@@ -1,0 +1,716 @@
+"""ImplicitMatrixFactorization: matrix factorization of implicit feedback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from factorate._fitted.implicit_fit import InteractionData, fit_implicit
+from factorate._fitted.implicit_state import ImplicitState
+from factorate._fitted.implicit_update import (
+    add_interactions,
+    partial_fit_implicit,
+    user_of_interactions,
+)
+from factorate._input.interactions import read_further_interactions, read_interactions_of_one
+from factorate._input.unknown_ids import IMPLICIT_MODEL, Policy, warn_unknown
+from factorate._input.wide import as_wide
+from factorate._serving import predictions, recommend
+from factorate._training.factors import NO_ROWS
+from factorate._training.implicit_settings import check_implicit_settings
+from factorate._utils import sklearn_protocol
+from factorate._utils.writer_lock import writer_lock
+from factorate.base import FactorModel
+from factorate.metrics.model_ranking import ranking
+from factorate.metrics.validation_ndcg import make_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from factorate._fitted.seen import Seen
+    from factorate._input.column_names import Names
+    from factorate._training.implicit_epoch import ImplicitEpoch
+    from factorate._training.implicit_settings import ImplicitSettings
+    from factorate._utils.types import Floats, Rows
+
+    Found = tuple[NDArray[Any], Floats]
+
+
+class ImplicitMatrixFactorization(FactorModel):
+    """Matrix factorization of implicit feedback by alternating least squares.
+
+    It learns from interactions, such as clicks and purchases: which users interacted with which
+    items, and how often. There are no ratings. The score of item i for user u is the dot product of
+    two vectors of `n_factors` latent factors, p_u · q_i. Training minimizes [1]_ [2]_::
+
+        Σ w (1 − p_u · q_i)² + α₀ Σ_all (p_u · q_i)²
+            + λ Σ_u (n_u + α₀ n_items) |p_u|² + λ Σ_i (n_i + α₀ n_users) |q_i|²
+
+    where the first sum is over the interactions, each with a weight w, and the second over all
+    pairs of user and item; n_u and n_i are the sums of the weights of a user and of an item. So
+    observed pairs are to score 1, and all others 0, with the weight α₀.
+
+    Parameters
+    ----------
+    n_factors : int, default=64
+        Number of latent factors, K.
+    n_epochs : int, default=16
+        Number of epochs. In each, all users are solved given the items, then all items given the
+        users.
+    regularization : float, default=0.003
+        L2 regularization λ.
+    unobserved_weight : float, default=0.1
+        Weight α₀ of each pair of user and item, observed or not.
+    alpha : float or None, default=None
+        How counts become weights: a pair with the count c has the weight 1 + `alpha` c, as in [1]_.
+        None takes the counts as the weights.
+    early_stopping : bool, default=False
+        Whether to stop when the validation NDCG has not improved for `patience` epochs, and to
+        restore the best epoch. The validation interactions are the `eval_set` of `fit`, or else a
+        random `validation_fraction` of the training interactions.
+    validation_fraction : float, default=0.1
+        Fraction of the training interactions to hold out for early stopping, above 0 and below 1.
+    patience : int, default=3
+        Number of epochs without improvement before training stops early.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed of the initial factors and the validation split: an int ≥ 0 for reproducible results, a
+        NumPy Generator or RandomState from which every `fit` draws a seed, or None for a new seed
+        in every `fit`.
+    n_threads : int or None, default=None
+        Number of threads. None is the number of CPU cores available to this process. It does not
+        change the results.
+    dtype : str, default="float32"
+        Type of the factors: "float32" or "float64".
+    columns : tuple of str or int, or None, default=None
+        Names of the user and item columns of DataFrames and files, or their numbers from 0; numbers
+        also apply to arrays. A third name is that of the counts or weights. None recognizes common
+        names, such as "userId", "movieId" and "count"; a column of ratings is not used then.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+    keep_seen : bool, default=True
+        Whether to store the interactions, so that `recommend` can exclude their items, and
+        `partial_fit` can update the model. It takes 4 bytes for each pair of user and item, and
+        with counts the size of `dtype` in addition.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, n_factors)
+        Factors of the users, P; read-only.
+    item_factors_ : ndarray of shape (n_items, n_factors)
+        Factors of the items, Q; read-only.
+    users_ : ndarray of shape (n_users,)
+        Ids of the users, in the order of their rows: the ids of the training interactions, sorted,
+        followed by those that each later call added, sorted.
+    items_ : ndarray of shape (n_items,)
+        Ids of the items, in the order of their rows.
+    id_kinds_ : tuple of str
+        Kinds of the user ids and of the item ids, such as "integer" or "str".
+    n_features_in_ : int
+        Number of columns of the pairs that `predict` takes: 2.
+    feature_names_in_ : ndarray of shape (2,)
+        Names of the columns of users and items. Only after a fit to a DataFrame or file.
+    n_epochs_ : int
+        Number of epochs trained.
+    best_epoch_ : int
+        Epoch, counted from 1, that the factors come from: the last one unless training stopped
+        early.
+    history_ : dict of str to ndarray
+        One entry per epoch in each array: "epoch"; "loss", the objective after the epoch;
+        "valid_ndcg", the NDCG at 10 on the validation interactions, NaN without any; and "seconds"
+        since training began. The arrays are read-only.
+
+    See Also
+    --------
+    MatrixFactorization : The model for ratings.
+    factorate.metrics : Metrics of recommendations.
+    load : Read a model from a file.
+
+    Notes
+    -----
+    Given the items, the objective is quadratic in the factors of each user. Its minimizer solves::
+
+        (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ (n_u + α₀ n_items) I) p_u = Σ_i w q_i
+
+    where the sums are over the items of the user. QᵀQ is the same for all users, so an epoch takes
+    time linear in the number of interactions. The rows of users and items that are added later are
+    solved in the same way.
+
+    With the same `random_state`, the results are equal bit for bit for any number of threads, any
+    form of input and any order of the interactions, on the same version and instruction set.
+
+    References
+    ----------
+    .. [1] Y. Hu, Y. Koren and C. Volinsky, "Collaborative Filtering for Implicit Feedback
+       Datasets", ICDM 2008.
+    .. [2] S. Rendle, W. Krichene, L. Zhang and Y. Koren, "Revisiting the Performance of iALS on
+       Item Recommendation Benchmarks", RecSys 2022, section 3.
+
+    Examples
+    --------
+    >>> import factorate as ft
+    >>> users = ["ann", "ann", "bob", "cy", "cy"]
+    >>> items = ["tea", "jam", "tea", "jam", "rye"]
+    >>> model = ft.ImplicitMatrixFactorization(n_factors=2, random_state=0)
+    >>> model.fit((users, items))
+    ImplicitMatrixFactorization(n_factors=2, random_state=0)
+    >>> items, scores = model.recommend("bob", n=1)
+    >>> items
+    array(['jam'], dtype=object)
+    """
+
+    _fitted: ImplicitState
+
+    def __init__(
+        self,
+        n_factors: int = 64,
+        n_epochs: int = 16,
+        *,
+        regularization: float = 0.003,
+        unobserved_weight: float = 0.1,
+        alpha: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 3,
+        random_state: int | np.random.Generator | np.random.RandomState | None = None,
+        n_threads: int | None = None,
+        dtype: str = "float32",
+        columns: Names | None = None,
+        verbose: bool = False,
+        keep_seen: bool = True,
+    ) -> None:
+        super().__init__()
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.regularization = regularization
+        self.unobserved_weight = unobserved_weight
+        self.alpha = alpha
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.dtype = dtype
+        self.columns = columns
+        self.verbose = verbose
+        self.keep_seen = keep_seen
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe the estimator to scikit-learn."""
+        return sklearn_protocol.recommender_tags(non_deterministic=self.random_state is None)
+
+    def _require(self) -> ImplicitState:
+        fitted = super()._require()
+        assert isinstance(fitted, ImplicitState)  # noqa: S101  (for the type checker)
+        return fitted
+
+    # Training
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        eval_set: Any = None,
+        callbacks: Sequence[Callable[[ImplicitEpoch], object]] = (),
+    ) -> Self:
+        """Fit the model to interactions. A previous fit is replaced.
+
+        Parameters
+        ----------
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            The interactions, in one of these forms:
+
+            - a DataFrame with columns for user and item, a dict of such columns, or Arrow data of
+              any library;
+            - the path of a file or folder, or an open file, as for `read_ratings`;
+            - a tuple (users, items) or (users, items, counts) of arrays;
+            - an array of shape (n, 2), or a list of tuples (user, item);
+            - a list of tuples (user, item, count), or with `columns` of numbers, such as
+              ``columns=(0, 1, 2)``, any array with these columns;
+            - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are counts;
+            - a dense array of shape (n_users, n_items) with more than three columns, where 0 and
+              NaN are pairs without interactions;
+            - with ``wide=True``, a DataFrame or array of users × items, where NaN is a pair without
+              interactions.
+
+            Without counts, every row is one interaction. Counts can be any weights above 0. A
+            column of counts is recognized by its name, such as "count", "weight" or "plays", or
+            named with `columns`; a column of ratings is used only if it is named. The counts of
+            pairs that occur repeatedly add up. Ids are those that `MatrixFactorization` takes.
+        y : array-like of shape (n,), optional
+            Counts or weights of the pairs `X`.
+        wide : bool, default=False
+            Whether `X`, and `eval_set` unless it is a tuple, is a table of users × items.
+        eval_set : interactions, optional
+            Validation interactions in any form of `X`; their counts are not used. They are
+            evaluated after each epoch, by the NDCG at 10 of the items without those of the training
+            interactions, averaged over their users. Users without training interactions are left
+            out.
+        callbacks : sequence of callable, default=()
+            Functions to call after each epoch, with an object that has the attributes ``number``,
+            ``loss``, ``valid_ndcg`` and ``seconds``. Training stops when one of them returns True.
+
+        Returns
+        -------
+        ImplicitMatrixFactorization
+            The fitted model itself. Threads that read it meanwhile use its previous state; those
+            that change it wait.
+
+        Raises
+        ------
+        TypeError
+            If a parameter or the interactions have the wrong type.
+        ValueError
+            If a parameter or the interactions have an invalid value, such as a count of 0 or below.
+        FileNotFoundError
+            If `X` is the path of a file that does not exist.
+        DivergenceError
+            If counts are too large for the `dtype`.
+        KeyboardInterrupt
+            If the user interrupts training. The model keeps the epochs finished so far. Before the
+            first epoch is finished, and after any other error, the model is unchanged.
+
+        Examples
+        --------
+        Fit to two columns, or to three:
+
+        >>> import factorate as ft
+        >>> users, items, plays = [1, 1, 2, 3], ["tea", "jam", "tea", "rye"], [12, 1, 3, 40]
+        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
+        >>> model.users_, model.items_.tolist()
+        (array([1, 2, 3]), ['jam', 'rye', 'tea'])
+        >>> model = ft.ImplicitMatrixFactorization(2, alpha=0.5, random_state=0)
+        >>> model.fit((users, items, plays)).n_epochs_
+        16
+        """
+
+        def store(fitted: ImplicitState) -> None:
+            self._fitted = fitted
+
+        def validator(seen: Seen, users: Rows, items: Rows) -> Callable[[Floats, Floats], float]:
+            return make_validator(seen, users, items, self.n_threads)
+
+        if not isinstance(eval_set, tuple | None):
+            eval_set = as_wide(eval_set, wide)
+        data = InteractionData(as_wide(X, wide), y, eval_set)
+        with writer_lock(self):
+            fit_implicit(self.get_params(), data, callbacks, validator, store)
+        return self
+
+    def partial_fit(self, X: Any, y: ArrayLike | None = None, *, wide: bool = False) -> Self:
+        """Update the model with more interactions.
+
+        Only the users and items of these interactions are updated; new ones are appended. The
+        factors of these users are computed again given the items, then those of these items given
+        the users, then those of the users again, each exactly and from all of its interactions, old
+        and new. The counts of pairs that were known already add up. A model without a fit is fitted
+        as by `fit`.
+
+        New users and items that have interactions only with each other have factors of 0 until the
+        next `fit`.
+
+        Parameters
+        ----------
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Interactions in any form that `fit` accepts.
+        y : array-like of shape (n,), optional
+            Counts or weights of the pairs `X`.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+
+        Returns
+        -------
+        ImplicitMatrixFactorization
+            The model itself. Threads that read it meanwhile use its previous state; those that
+            change it wait.
+
+        Raises
+        ------
+        TypeError
+            If a parameter or the interactions have the wrong type.
+        ValueError
+            If a parameter or the interactions have an invalid value, or the model was fitted with
+            ``keep_seen=False``.
+        FileNotFoundError
+            If `X` is the path of a file that does not exist.
+        DivergenceError
+            If counts are too large for the `dtype`. After any error the model is unchanged.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((["a", "b"], [7, 8]))
+        >>> model.partial_fit((["c"], [7])).users_.tolist()
+        ['a', 'b', 'c']
+        """
+        X = as_wide(X, wide)
+        with writer_lock(self):
+            if "_fitted" not in vars(self):
+                return self.fit(X, y)
+            fitted = self._require()
+            indexes, dtype = (fitted.user_index, fitted.item_index), self._dtype(fitted)
+            given, _ = read_further_interactions(
+                X, y, indexes, dtype=dtype, names=self._checked_columns()
+            )
+            self._fitted = partial_fit_implicit(fitted, given, self._settings(fitted))
+        return self
+
+    # Scores
+
+    def predict(self, X: Any, *, unknown: Policy = "warn") -> Floats:
+        """Compute the scores of pairs of user and item. A score is not a rating.
+
+        Scores order the items for a user: the higher, the better. Most are between 0, the target of
+        pairs without an interaction, and 1, that of observed pairs; they are neither probabilities
+        nor on the scale of any rating or count.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, 2), tuple, DataFrame, path or sparse matrix
+            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a file, or a
+            sparse matrix whose stored entries are the pairs.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Scores, p_u · q_i. An unknown user has the mean of the factors of all users, so its
+            scores are the mean scores; an unknown item has the score 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `X` is not pairs, or ids are of another type than in training.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training interactions.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = [1, 1, 2, 2, 3], ["tea", "jam", "tea", "jam", "rye"]
+        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
+        >>> tea, rye = model.predict(([1, 1], ["tea", "rye"]))
+        >>> bool(tea > rye)
+        True
+        """
+        return predictions.predict(
+            self._require(),
+            X,
+            columns=self._checked_columns(),
+            unknown=unknown,
+            n_threads=self.n_threads,
+        )
+
+    def evaluate(
+        self,
+        X: Any,
+        n: int = 10,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+        popular: bool = False,
+    ) -> dict[str, float]:
+        """Evaluate recommendations on held-out interactions, as `factorate.metrics.ranking` does.
+
+        Parameters
+        ----------
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Interactions that were not used in training, in any form that `fit` accepts; counts are
+            not used.
+        n : int, default=10
+            Length of the lists.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users: warn, ignore them or raise an error.
+        popular : bool, default=False
+            Whether to compare the lists with those of the most popular items.
+
+        Returns
+        -------
+        dict of str to float
+            The metrics that `factorate.metrics.ranking` returns.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the input is not interactions, ids are of another type than in training, or the model
+            was fitted with ``keep_seen=False``.
+        UnknownIdError
+            If users are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users were not in the training interactions.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items, _ = ft.datasets.synthetic(2200, 100, 50)
+        >>> model = ft.ImplicitMatrixFactorization(4, random_state=0)
+        >>> found = model.fit((users[:2000], items[:2000])).evaluate((users[2000:], items[2000:]))
+        >>> 0 < found["ndcg"] < 1
+        True
+        """
+        return ranking(self, X, n, wide=wide, unknown=unknown, popular=popular)
+
+    def score(self, X: Any, y: object = None) -> float:  # noqa: ARG002
+        """Compute the NDCG at 10 on held-out interactions, for the tools of scikit-learn.
+
+        Parameters
+        ----------
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Interactions that were not used in training, in any form that `fit` accepts.
+        y : object, default=None
+            Not used, present by convention.
+
+        Returns
+        -------
+        float
+            From 0 to 1; see `evaluate`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the input is not interactions, ids are of another type than in training, or the model
+            was fitted with ``keep_seen=False``.
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users were not in the training interactions.
+        """
+        return ranking(self, X)["ndcg"]
+
+    @overload
+    def recommend_for(
+        self,
+        interactions: Any,
+        n: int = 10,
+        *,
+        as_lists: Literal[False] = False,
+        unknown: Policy = "warn",
+    ) -> Found: ...
+    @overload
+    def recommend_for(
+        self, interactions: Any, n: int = 10, *, as_lists: bool, unknown: Policy = "warn"
+    ) -> Any: ...
+    def recommend_for(
+        self, interactions: Any, n: int = 10, *, as_lists: bool = False, unknown: Policy = "warn"
+    ) -> Any:
+        """Recommend items to an unknown user by its interactions, without changing the model.
+
+        The recommendations equal those of `recommend` after `add_users`.
+
+        Parameters
+        ----------
+        interactions : array-like, set, dict or tuple of array-like
+            All interactions of one user: items, a mapping from item to count, or a tuple (items,
+            counts). Those with unknown items are left out. If none are left, all scores are 0.
+        n : int, default=10
+            Number of items.
+        as_lists : bool, default=False
+            Whether to return Python values without empty entries: ``[(item, score), ...]``.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown items: warn, ignore them or raise an error.
+
+        Returns
+        -------
+        items : ndarray of shape (n,)
+            Ids, best first, without those of the interactions.
+        scores : ndarray of shape (n,)
+            Scores; see `recommend`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid, or ids are of another type than in training.
+        UnknownIdError
+            If items are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If items are unknown.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "rye"]
+        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
+        >>> items, scores = model.recommend_for(["tea"], n=1)
+        >>> items.tolist()
+        ['jam']
+        """
+        fitted = self._require()
+        rows, counts, items = read_interactions_of_one(
+            interactions, fitted.item_index, dtype=self._dtype(fitted)
+        )
+        given = items, rows
+        consequence = IMPLICIT_MODEL.in_training
+        warn_unknown((None, NO_ROWS), given, consequence, stacklevel=2, policy=unknown)
+        user = user_of_interactions(fitted, rows, counts, self._settings(fitted))
+        return recommend.recommend(user, 0, n, as_lists=as_lists, n_threads=self.n_threads)
+
+    # Adding
+
+    def add_users(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+    ) -> Self:
+        """Add users after training, each from all of their interactions; items do not change.
+
+        The factors of a user minimize the terms of the objective that depend on them, exactly, as
+        in each epoch of training.
+
+        The rows of new users follow those of the others. The interactions of a user that the model
+        already has are replaced by these, so pass all of them; `partial_fit` adds to them.
+
+        Parameters
+        ----------
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Interactions, in any form that `fit` accepts. Those with unknown items are left out. The
+            rows of a matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
+        y : array-like of shape (n,), default=None
+            Counts or weights of the pairs `X`.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown items: warn, ignore them or raise an error.
+
+        Returns
+        -------
+        ImplicitMatrixFactorization
+            This model. Other threads may read it during the call, and see the old model until the
+            call ends; those that change it wait.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If the input is not interactions, or ids are of another type than in training; the model
+            does not change.
+        UnknownIdError
+            If items are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If items are unknown.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
+        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
+        >>> model.add_users((["dee", "dee"], ["tea", "jam"])).users_.tolist()
+        ['ann', 'bob', 'cy', 'dee']
+        """
+        return self._add("user", as_wide(X, wide), y, unknown)
+
+    def add_items(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+        unknown: Policy = "warn",
+    ) -> Self:
+        """Add items after training, each from all of its interactions; users do not change.
+
+        This is `add_users` with users and items exchanged, and minimizes the same objective.
+
+        Parameters
+        ----------
+        X : DataFrame, path, tuple, sparse matrix or array-like
+            Interactions, in any form that `fit` accepts. Those of unknown users are left out. The
+            columns of a matrix are the items 0, 1, …; to add items with other ids, pass a tuple.
+        y : array-like of shape (n,), default=None
+            Counts or weights of the pairs `X`.
+        wide : bool, default=False
+            Whether `X` is a table of users × items, as for `fit`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users: warn, ignore them or raise an error.
+
+        Returns
+        -------
+        ImplicitMatrixFactorization
+            This model. Other threads may read it during the call, and see the old model until the
+            call ends; those that change it wait.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If the input is not interactions, or ids are of another type than in training; the model
+            does not change.
+        UnknownIdError
+            If users are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users are unknown.
+
+        Examples
+        --------
+        >>> import factorate as ft
+        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
+        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
+        >>> model.add_items((["ann", "bob"], ["rye", "rye"])).items_.tolist()
+        ['jam', 'tea', 'rye']
+        """
+        return self._add("item", as_wide(X, wide), y, unknown)
+
+    def _add(
+        self, side: Literal["user", "item"], X: Any, y: ArrayLike | None, unknown: Policy
+    ) -> Self:
+        with writer_lock(self):
+            fitted = self._require()
+            given, columns = read_further_interactions(
+                X,
+                y,
+                (fitted.user_index, fitted.item_index),
+                dtype=self._dtype(fitted),
+                names=self._checked_columns(),
+                may_grow=(side == "user", side == "item"),
+            )
+            users = columns.user_ids, given.user_rows
+            items = columns.item_ids, given.item_rows
+            consequence = IMPLICIT_MODEL.in_training
+            warn_unknown(users, items, consequence, stacklevel=3, policy=unknown)
+            self._fitted = add_interactions(fitted, given, side, self._settings(fitted))
+        return self
+
+    def _settings(self, fitted: ImplicitState) -> ImplicitSettings:
+        """Return the settings, with the number of factors and the dtype of the fit."""
+        P = fitted.factors.user_factors
+        fixed = {"n_factors": P.shape[1], "dtype": P.dtype}
+        return check_implicit_settings({**self.get_params(), **fixed}, fitted.seed)
+
+    def _dtype(self, fitted: ImplicitState) -> np.dtype[Any]:
+        return fitted.factors.user_factors.dtype
