@@ -268,7 +268,7 @@ class ImplicitMatrixFactorization(FactorModel):
         FileNotFoundError
             If `X` is the path of a file that does not exist.
         DivergenceError
-            If counts are too large for the `dtype`.
+            If factors become infinite or NaN.
         KeyboardInterrupt
             If the user interrupts training. The model keeps the epochs finished so far. Before the
             first epoch is finished, and after any other error, the model is unchanged.
@@ -337,7 +337,7 @@ class ImplicitMatrixFactorization(FactorModel):
         FileNotFoundError
             If `X` is the path of a file that does not exist.
         DivergenceError
-            If counts are too large for the `dtype`. After any error the model is unchanged.
+            If factors become infinite or NaN. After any error the model is unchanged.
 
         Examples
         --------

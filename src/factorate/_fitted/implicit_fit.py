@@ -157,9 +157,8 @@ class _Recorder:
         for factors, side in ((P, "user"), (Q, "item")):
             if not np.isfinite(factors.sum()) and not np.isfinite(factors).all():
                 raise DivergenceError(
-                    f"the {side} factors of epoch {epoch.number} are not finite: the counts are "
-                    f"too large for {factors.dtype}; divide them by a number, lower alpha, or use "
-                    f"dtype='float64'"
+                    f"the {side} factors of epoch {epoch.number} are not finite; use a higher "
+                    f"regularization, lower counts, or dtype='float64'"
                 )
         seconds = time.perf_counter() - self.begin
         ndcg = float("nan") if self.validate is None else self.validate(P, Q)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, Any]
 
+TOO_LARGE = 1e9  # for a weight or penalty in float32
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImplicitSettings:
@@ -91,15 +93,17 @@ def check_implicit_settings(parameters: Parameters, seed: int) -> ImplicitSettin
         als=AlsSettings(
             n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
             n_epochs=check_count("n_epochs", parameters["n_epochs"], 1),
-            regularization=check_number("regularization", parameters["regularization"], above=0),
+            regularization=check_number(
+                "regularization", parameters["regularization"], above=0, below=TOO_LARGE
+            ),
             unobserved_weight=check_number(
-                "unobserved_weight", parameters["unobserved_weight"], above=0
+                "unobserved_weight", parameters["unobserved_weight"], above=0, below=TOO_LARGE
             ),
             n_threads=count_threads(parameters["n_threads"]),
             dtype=check_dtype(parameters["dtype"]),
             seed=seed,
         ),
-        alpha=None if alpha is None else check_number("alpha", alpha, minimum=0),
+        alpha=(None if alpha is None else check_number("alpha", alpha, minimum=0, below=TOO_LARGE)),
         patience=patience if check_flag("early_stopping", parameters["early_stopping"]) else None,
         validation_fraction=check_number(
             "validation_fraction", parameters["validation_fraction"], above=0, below=1
