@@ -14,6 +14,24 @@
 #define ft_add_outer_products(A, ...) FT_OF_POINTER(ft_add_outer_products, A)(A, __VA_ARGS__)
 #define ft_take_row(x, ...) FT_OF_POINTER(ft_take_row, x)(x, __VA_ARGS__)
 #define ft_solve(A, ...) FT_OF_POINTER(ft_solve, A)(A, __VA_ARGS__)
+#define ft_improve(x, ...) FT_OF_POINTER(ft_improve, x)(x, __VA_ARGS__)
+
+enum {
+    FT_ROWS = 8,        /* rows q that are multiplied by a vector at a time */
+    FT_ROWS_AHEAD = 16, /* rows between a prefetch and its use */
+};
+
+/* The interactions of a row: the indices of the rows q among the factors of the other side, and their
+   weights, or null if these are 1. The first rows are copied to packed, as far as its capacity
+   allows. */
+typedef struct {
+    const int32_t *others;
+    const void *weights;
+    const void *factors;
+    ptrdiff_t n;
+    void *packed;
+    ptrdiff_t capacity;
+} ft_interactions;
 
 #define real float
 #define FT(name) ft_##name##_float
@@ -116,18 +134,16 @@ static inline void FT(factorize)(real *A, ptrdiff_t width, real *inverses)
     }
 }
 
-/* Solve A x = b, and return b·x. A is replaced by its Cholesky factor; the work is `width` numbers,
+/* Solve A x = b. A is replaced by its Cholesky factor; the work is `width` numbers,
    and b is changed. */
-static inline double FT(solve)(real *A, real *b, ptrdiff_t width, real *x, real *work)
+static inline void FT(solve)(real *A, real *b, ptrdiff_t width, real *x, real *work)
 {
-    double fit = 0;
     FT(factorize)(A, width, work);
     for (ptrdiff_t r = 0; r < width; r++) { /* Uᵀ y = b */
         const real y = x[r] = work[r] * b[r];
         const FT(vector) minus = FT(fill)(-y);
         for (ptrdiff_t i = r - r % FT(LANES); i < width; i += FT(LANES))
             FT(store)(b + i, FT(multiply_add)(minus, FT(load)(A + r * width + i), FT(load)(b + i)));
-        fit += (double)y * y;
     }
     memcpy(b, x, width * sizeof(real));
     memset(x, 0, width * sizeof(real));
@@ -137,7 +153,119 @@ static inline double FT(solve)(real *A, real *b, ptrdiff_t width, real *x, real 
             sum = FT(multiply_add)(FT(load)(A + r * width + i), FT(load)(x + i), sum);
         x[r] = work[r] * (b[r] - FT(sum)(sum));
     }
-    return fit; /* b·x = |y|² */
+}
+
+/* Set out to -(base + penalty I) v, for a symmetric matrix with both triangles. */
+static inline void FT(multiply_base)(real *out, const real *v, const real *base, real penalty,
+                                     ptrdiff_t width)
+{
+    enum { N = 4, L = FT(LANES) };
+    ptrdiff_t i = 0;
+    for (; i + N * L <= width; i += N * L) {
+        FT(vector) sum[N];
+        FT_UNROLL for (int s = 0; s < N; s++)
+            sum[s] = FT(multiply)(FT(fill)(-penalty), FT(load)(v + i + s * L));
+        for (ptrdiff_t k = 0; k < width; k++)
+            FT_UNROLL for (int s = 0; s < N; s++)
+                sum[s] = FT(multiply_add)(FT(fill)(-v[k]), FT(load)(base + k * width + i + s * L),
+                                          sum[s]);
+        FT_UNROLL for (int s = 0; s < N; s++) FT(store)(out + i + s * L, sum[s]);
+    }
+    for (; i < width; i += L) {
+        FT(vector) sum = FT(multiply)(FT(fill)(-penalty), FT(load)(v + i));
+        for (ptrdiff_t k = 0; k < width; k++)
+            sum = FT(multiply_add)(FT(fill)(-v[k]), FT(load)(base + k * width + i), sum);
+        FT(store)(out + i, sum);
+    }
+}
+
+/* Add Σ w (target - q·v) q to out, and return Σ w (target - q·v)². */
+static inline double FT(add_residuals)(real *out, const real *v, const ft_interactions *row,
+                                       ptrdiff_t width, real target, const int pack)
+{
+    enum { R = FT_ROWS, L = FT(LANES) };
+    const real *factors = (const real *)row->factors, *weights = (const real *)row->weights;
+    real *packed = (real *)row->packed;
+    double squares = 0;
+    for (ptrdiff_t t = 0; t < row->n; t += R) {
+        const real *q[R];
+        real part[R];
+        FT(vector) sum[R];
+        const ptrdiff_t n = row->n - t < R ? row->n - t : R;
+        if (!pack && t + R <= row->capacity)
+            FT_UNROLL for (int j = 0; j < R; j++) q[j] = packed + (t + (j < n ? j : 0)) * width;
+        else {
+            for (ptrdiff_t j = t + FT_ROWS_AHEAD; j < t + FT_ROWS_AHEAD + R && j < row->n; j++)
+                for (ptrdiff_t i = 0; i < width; i += FT_LINE / (ptrdiff_t)sizeof(real))
+                    FT_PREFETCH(factors + row->others[j] * width + i);
+            for (int j = 0; j < R; j++) {
+                q[j] = factors + row->others[t + (j < n ? j : 0)] * width;
+                if (pack && t + R <= row->capacity && j < n) {
+                    real *copy = packed + (t + j) * width;
+                    for (ptrdiff_t i = 0; i < width; i += L) FT(store)(copy + i, FT(load)(q[j] + i));
+                }
+            }
+        }
+        FT_UNROLL for (int j = 0; j < R; j++) sum[j] = FT(fill)(0);
+        for (ptrdiff_t i = 0; i < width; i += L) {
+            const FT(vector) v_i = FT(load)(v + i);
+            FT_UNROLL for (int j = 0; j < R; j++)
+                sum[j] = FT(multiply_add)(FT(load)(q[j] + i), v_i, sum[j]);
+        }
+        FT_UNROLL for (int j = 0; j < R; j++) {
+            const real weight = j < n ? weights ? weights[t + j] : 1 : 0;
+            const real residual = target - FT(sum)(sum[j]);
+            part[j] = weight * residual;
+            squares += (double)part[j] * residual;
+        }
+        for (ptrdiff_t i = 0; i < width; i += L) {
+            FT(vector) a = FT(load)(out + i), b = FT(fill)(0);
+            FT_UNROLL for (int j = 0; j < R; j += 2) {
+                a = FT(multiply_add)(FT(fill)(part[j]), FT(load)(q[j] + i), a);
+                b = FT(multiply_add)(FT(fill)(part[j + 1]), FT(load)(q[j + 1] + i), b);
+            }
+            FT(store)(out + i, FT(add)(a, b));
+        }
+    }
+    return squares;
+}
+
+/* Take steps of the conjugate gradient method from x towards the minimum of
+
+       f(x) = Σ w (1 - q·x)² + x·(base + penalty I) x
+
+   and return f(x). The work is 3 rows of factors. */
+static inline double FT(improve)(real *x, const real *base, double penalty,
+                                 const ft_interactions *row, ptrdiff_t width, int n_steps,
+                                 real *work)
+{
+    real *residual = work, *direction = work + width, *product = work + 2 * width;
+    FT(multiply_base)(residual, x, base, penalty, width);
+    double value = -FT(dot)(x, residual, width, 0);
+    value += FT(add_residuals)(residual, x, row, width, 1, 1);
+    memcpy(direction, residual, width * sizeof(real));
+    real square = FT(dot)(residual, residual, width, 0);
+    for (int step = 0; step < n_steps; step++) {
+        FT(multiply_base)(product, direction, base, penalty, width);
+        FT(add_residuals)(product, direction, row, width, 0, 0);
+        const real curvature = -FT(dot)(direction, product, width, 0);
+        if (!(curvature > 0)) break;
+        const real length = square / curvature;
+        for (ptrdiff_t i = 0; i < width; i += FT(LANES)) {
+            const FT(vector) l = FT(fill)(length);
+            FT(store)(x + i, FT(multiply_add)(l, FT(load)(direction + i), FT(load)(x + i)));
+            FT(store)(residual + i,
+                      FT(multiply_add)(l, FT(load)(product + i), FT(load)(residual + i)));
+        }
+        value -= (double)length * square;
+        const real next = FT(dot)(residual, residual, width, 0);
+        const FT(vector) ratio = FT(fill)(next / square);
+        for (ptrdiff_t i = 0; i < width; i += FT(LANES))
+            FT(store)(direction + i, FT(multiply_add)(ratio, FT(load)(direction + i),
+                                                      FT(load)(residual + i)));
+        square = next;
+    }
+    return value;
 }
 
 #endif
