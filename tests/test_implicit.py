@@ -219,9 +219,7 @@ def test_an_unknown_user_has_the_mean_scores_and_an_unknown_item_0(
     assert scores[3] == model.predict(([1], [1]))[0]
     with pytest.warns(ft.UnknownIdWarning, match="unknown users get the items with the best mean"):
         items, best = model.recommend(999, n=80)
-    np.testing.assert_array_equal(
-        items, np.argsort(-best, kind="stable")[np.argsort(items)].argsort()
-    )
+    assert sorted(items.tolist()) == list(range(80))
     np.testing.assert_allclose(best, mean[items], rtol=1e-4)
     assert (np.diff(best) <= 0).all()
     predicted = model.predict((np.full(80, 999), items), unknown="ignore")
@@ -268,7 +266,7 @@ def test_recommend_for_reads_items_in_every_form(pairs: tuple[Any, Any]) -> None
         model.recommend_for({3: 0})
     with pytest.raises(ValueError, match="columns have different lengths: 1 items, 2 counts"):
         model.recommend_for(([3], [1, 2]))
-    with pytest.raises(TypeError, match="items are str .* the ids of the model are integer"):
+    with pytest.raises(TypeError, match=r"items are str .* the ids of the model are integer"):
         model.recommend_for(["tea"])
     with pytest.raises(TypeError, match="items is None"):
         model.recommend_for(None)
@@ -276,7 +274,7 @@ def test_recommend_for_reads_items_in_every_form(pairs: tuple[Any, Any]) -> None
 
 def test_neighbours_groups_and_vectors_are_those_of_the_factors(pairs: tuple[Any, Any]) -> None:
     model = fitted(pairs)
-    items, cosines = model.similar_items(4, n=3)
+    _, cosines = model.similar_items(4, n=3)
     norms = np.linalg.norm(model.item_factors_, axis=1)
     expected = model.item_factors_ @ model.item_factors_[4] / norms / norms[4]
     np.testing.assert_allclose(cosines, np.sort(expected)[::-1][1:4], rtol=1e-4)
@@ -348,9 +346,7 @@ def test_counts_of_0_and_below_are_errors_that_say_what_to_do() -> None:
     drop = r"counts\[1\] is 0\.0; a pair without interactions is not listed: drop that row"
     with pytest.raises(ValueError, match=drop):
         model.fit((users, items, [1, 0]))
-    message = (
-        r"counts\[1\] is -2\.0; .* drop dislikes, or fit MatrixFactorization to ratings \(1 of"
-    )
+    message = r"counts\[1\] is -2\.0; .* drop dislikes, or fit MatrixFactorization"
     for use in (model.fit, model.partial_fit, model.add_users, model.add_items):
         with pytest.raises(ValueError, match=message):
             use((users, items, [1, -2]))
