@@ -35,8 +35,8 @@ FLOAT32 = np.dtype(np.float32)
 GRAM_ROWS = 4096  # rows whose outer products are added up before they are added to others
 MIN_BLOCKS = 64  # blocks of rows, among which threads share the work
 BLOCK_WORK = 2e8  # floating-point operations of a block: some milliseconds
-# Defaults, chosen by NDCG at 10 of interactions held out of five training sets of 6,000 to a million
-# interactions, for 64 factors and 16 epochs.
+# Defaults, chosen by NDCG at 10 of interactions held out of five training sets, of 6,000 to a
+# million interactions, for 64 factors and 16 epochs.
 REGULARIZATION = 0.25
 EXPONENT = 0.5
 UNOBSERVED_RATIO = 8.0  # weight of all pairs together, divided by that of the interactions
