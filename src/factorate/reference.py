@@ -888,9 +888,9 @@ def best(scores: Floats, n: int) -> tuple[Indices, Floats]:
     return rows, found
 
 
-def _conjugate_gradient(A: Floats, b: Floats, x: Floats, n_steps: int) -> NDArray[np.float64]:
-    """Take steps from x towards the solution of A x = b (Hestenes and Stiefel, 1952)."""
-    x = x.astype(np.float64)
+def _conjugate_gradient(A: Floats, b: Floats, initial: Floats, n_steps: int) -> NDArray[np.float64]:
+    """Take steps towards the solution of A x = b (Hestenes and Stiefel, 1952)."""
+    x = np.array(initial, np.float64)
     residual = b - A @ x
     direction = residual.copy()
     for _ in range(n_steps):

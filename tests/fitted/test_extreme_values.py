@@ -122,6 +122,20 @@ def test_ratings_far_from_the_scale_of_the_model_are_an_error() -> None:
         ft.MatrixFactorization(2, 1, dtype="float64").fit((USERS, ITEMS, STARS), eval_set=far)
 
 
+@pytest.mark.parametrize("n_distinct", [5, 70_000])
+def test_a_rating_too_far_for_float32_is_an_error_that_names_it(n_distinct: int) -> None:
+    """Regression: it became infinite, and training seemed to diverge."""
+    ratings = 1e-30 * np.random.default_rng(0).integers(1, n_distinct, 300)
+    model = fitted(ratings / n_distinct)
+    before = model.user_factors_.copy()
+    more = 1e-30 * np.arange(1, n_distinct + 1)
+    more[-1] = 1e30
+    users, items = np.resize(USERS, n_distinct), np.resize(ITEMS, n_distinct)
+    with pytest.raises(ValueError, match=r"a rating is 1e\+30, too far from .* in units of"):
+        model.partial_fit((users, items, more))
+    np.testing.assert_array_equal(model.user_factors_, before)
+
+
 @pytest.mark.parametrize("unit", [2.0**-1000, 2.0**900])
 @pytest.mark.parametrize("n", [2, 60])
 def test_fold_in_has_no_preferred_unit(unit: float, n: int) -> None:

@@ -83,6 +83,19 @@ def test_the_rows_of_ratings_are_released_before_the_first_epoch(
     assert alive == [False] * 4
 
 
+def test_the_range_of_ratings_does_not_depend_on_their_order() -> None:
+    """Regression: NumPy's minimum of 0.0 and -0.0 does, and with it the bytes of a model file."""
+    users, items = np.divmod(np.arange(36), 6)
+    ratings = np.where(users % 2, 5.0, 0.0)
+    ratings[0] = -0.0
+    for order in (np.arange(36), np.arange(36)[::-1]):
+        model = ft.MatrixFactorization(2, 1, random_state=0)
+        model.fit((users[order], items[order], ratings[order]))
+        assert str(model._fitted.bounds) == "(0.0, 5.0)"
+        model.partial_fit(([1], [0], [-0.0]))
+        assert str(model._fitted.bounds) == "(0.0, 5.0)"
+
+
 # Weights
 
 

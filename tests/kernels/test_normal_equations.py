@@ -61,7 +61,7 @@ class TestSolveRows:
         unobserved_weight: float,
     ) -> None:
         starts, others, weights, Q = make_rows(seed, counts, n_others, K, dtype)
-        objective = {
+        objective: dict[str, Any] = {
             "regularization": 5.0,
             "unobserved_weight": unobserved_weight,
             "exponent": exponent,
@@ -128,7 +128,7 @@ def test_improved_rows_equal_those_of_the_reference(
     if not weighted:
         weights = np.ones_like(weights)
     initial = (0.1 * np.random.default_rng(seed).standard_normal((len(counts), K))).astype(dtype)
-    objective = {"regularization": 5.0, "unobserved_weight": 0.3}
+    objective: dict[str, Any] = {"regularization": 5.0, "unobserved_weight": 0.3}
     settings = make_settings(K, dtype, **objective, n_steps=n_steps, packed_bytes=packed_bytes)
     side = Side(starts=starts, others=others, weights=weights if weighted else weights[:0])
     got, loss = improve_rows(side, pad(initial, dtype), pad(Q, dtype), settings)

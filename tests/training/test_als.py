@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from factorate import reference
-from factorate._training.als import AlsEpoch, AlsSettings, solve_rows, train_als
+from factorate._training.als import (
+    AlsEpoch,
+    AlsSettings,
+    default_unobserved_weight,
+    solve_rows,
+    train_als,
+)
 from factorate._training.interactions import Interactions, make_interactions
 
 if TYPE_CHECKING:
@@ -122,6 +128,7 @@ def test_users_are_those_of_the_reference() -> None:
         items,
         regularization=SETTINGS.regularization,
         unobserved_weight=SETTINGS.unobserved_weight,
+        exponent=SETTINGS.exponent,
     )
     np.testing.assert_allclose(users, expected, rtol=0, atol=1e-9)
 
@@ -148,3 +155,9 @@ def test_training_continues_from_initial_factors() -> None:
     halfway = epochs[1].user_factors, epochs[1].item_factors
     _, items = train_als(interactions, replace(SETTINGS, n_epochs=2), initial=halfway)
     np.testing.assert_array_equal(items, epochs[-1].item_factors)
+
+
+def test_by_default_all_pairs_weigh_8_times_the_interactions() -> None:
+    interactions = random_interactions()
+    expected = 8 * interactions.user_weights.sum() / (300 * 200)
+    assert default_unobserved_weight(interactions) == pytest.approx(expected)

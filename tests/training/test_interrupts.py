@@ -22,6 +22,7 @@ import factorate as ft
 import factorate._fitted.fit as fit_module
 from factorate._fitted.seen import collect_seen
 from factorate._input.ratings import read_ratings
+from factorate._training.epoch import Epoch
 from factorate._training.trainer import Trainer
 from factorate._utils.workers import Workers
 
@@ -78,6 +79,27 @@ def test_an_interrupt_between_epochs_leaves_the_factors_of_the_last(columns: Any
         trainer.run_epochs([interrupt])
     expected = Trainer(ratings, dataclasses.replace(settings, n_epochs=4)).train()
     assert_same(trainer.result().factors, expected.factors)
+
+
+def test_an_interrupt_while_an_epoch_is_recorded_keeps_it(columns: Any) -> None:
+    """Regression: the history was longer than the list of learning rates, an IndexError."""
+
+    class History(list[Epoch]):
+        def append(self, epoch: Epoch) -> None:
+            super().append(epoch)
+            if epoch.number == 2:
+                raise KeyboardInterrupt
+
+    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
+    settings = make_settings(learning_rate_schedule="constant")
+    trainer = Trainer(ratings, settings)
+    trainer.history = History()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run_epochs()
+    expected = Trainer(ratings, dataclasses.replace(settings, n_epochs=2)).train()
+    found = trainer.result()
+    assert_same(found.factors, expected.factors)
+    assert found.best == 2
 
 
 def test_an_interrupt_while_the_progress_bar_closes_keeps_the_last_epoch(

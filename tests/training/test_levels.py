@@ -50,6 +50,18 @@ def test_more_levels_than_the_maximum_have_no_codes(n_chunks: int) -> None:
     assert len(find_levels(values, Workers(), n_chunks, max_levels=7).levels) == 0
 
 
+def test_chosen_ratings_do_not_have_adjacent_slots() -> None:
+    """Regression: the time to find one of such ratings was linear in their number."""
+    products = np.arange(1 << 14, dtype=np.uint64)  # with the number that was once the multiplier
+    keys = products * np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
+    keys ^= keys >> np.uint64(32)
+    numbers = keys.view(np.float64)
+    found = find_levels(numbers[np.isfinite(numbers)], Workers(), 1)
+    assert len(found.levels) > 16_000
+    empty = np.flatnonzero(found.keys == EMPTY)
+    assert np.diff(empty, prepend=-1).max() < 1000  # from an empty slot to the next
+
+
 def test_65536_distinct_ratings_are_levels() -> None:
     values = np.arange(65_537, dtype=np.float32)
     assert len(find_levels(values[1:], Workers(), 1).levels) == 65_536

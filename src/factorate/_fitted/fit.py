@@ -12,6 +12,7 @@ import numpy as np
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
 from factorate._fitted.warm_start import continue_from
+from factorate._input.rating_values import value_range
 from factorate._input.ratings import read_ratings
 from factorate._training import losses
 from factorate._training.held_out import read_eval_set, split_ratings
@@ -135,7 +136,7 @@ def read_training(parameters: Parameters, data: TrainingData, rule: UpdateRule) 
     weights = read_weights(data.sample_weight, len(ratings.values), dtype)
     losses.check(replace_unweighted(ratings.values, weights), rule)
     weighted, weights = drop_unweighted(ratings, weights)
-    bounds = float(weighted.values.min()), float(weighted.values.max())
+    bounds = value_range(weighted.values)
     eval_set = None
     if data.eval_set is not None:
         eval_set = read_eval_set(data.eval_set, ratings, rule, names, bounds)

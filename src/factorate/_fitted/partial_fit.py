@@ -13,6 +13,7 @@ from factorate._fitted.rating_state import extend_accumulators
 from factorate._fitted.seen import add_seen
 from factorate._fitted.warm_start import gather_rows
 from factorate._input.id_index import IdIndex
+from factorate._input.rating_values import value_range
 from factorate._input.ratings import Ratings, read_further
 from factorate._training import losses
 from factorate._training.factors import check_predictions, replace_rows
@@ -133,7 +134,7 @@ def partial_fit(
         progress=progress,
         accumulators=accumulators,
         n_partial_fits=n_partial_fits,
-        bounds=(float(values.min()), float(values.max())),
+        bounds=value_range(values),
     )
 
 

@@ -70,3 +70,16 @@ def read_values(ratings: ArrayLike, dtype: np.dtype[Any], what: str = "ratings")
             f"({len(bad)} of {len(values)} are not finite in {dtype.name})"
         )
     return values
+
+
+def value_range(values: Floats) -> tuple[float, float]:
+    """Return the minimum and maximum of ratings, with 0.0 for -0.0.
+
+    NumPy returns either zero, depending on the order of the values.
+
+    Examples
+    --------
+    >>> value_range(np.array([0.0, -0.0])), value_range(np.array([-0.0, 0.0]))
+    ((0.0, 0.0), (0.0, 0.0))
+    """
+    return float(values.min()) + 0.0, float(values.max()) + 0.0

@@ -8,9 +8,10 @@ from cython cimport floating
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
-from factorate._kernels.rows cimport LINE, prefetch
+from factorate._kernels.rows cimport LINE
 
 cdef extern from "normal_equations.h" nogil:
+    void prefetch "FT_PREFETCH_SHARED"(const void *address)
     void add_outer_products "ft_add_outer_products"(void *A, const void *X, Py_ssize_t n,
                                                     Py_ssize_t width)
     void take_row "ft_take_row"(void *x, const void *q, Py_ssize_t width, double weight, void *b)

@@ -2,6 +2,10 @@
 
 The number of slots is a power of two, and some are always empty. The key of a number is the bits of
 its float64, so that one table serves both dtypes; 0.0 and -0.0 have the same key.
+
+The slot of a key is the highest bits of its product with a random odd number (Dietzfelbinger,
+Hagerup, Katajainen and Penttonen, "A Reliable Randomized Algorithm for the Closest-Pair Problem",
+Journal of Algorithms 25(1), 1997, section 2.2), so that nobody can choose numbers with equal slots.
 """
 
 from libc.stdint cimport uint64_t
@@ -20,12 +24,11 @@ cdef inline uint64_t key_of(double value) noexcept nogil:
     return number.bits
 
 
-cdef inline Py_ssize_t find_slot(const uint64_t *keys, Py_ssize_t n_slots, int shift,
-                                 uint64_t key) noexcept nogil:
+cdef inline Py_ssize_t find_slot(const uint64_t *keys, Py_ssize_t n_slots, uint64_t multiplier,
+                                 int shift, uint64_t key) noexcept nogil:
     """Return the slot of a key, or the empty slot where it belongs; `shift` is 64 - log2(n_slots).
     """
-    cdef Py_ssize_t slot = <Py_ssize_t>(
-        ((key ^ (key >> 32)) * <uint64_t>0x9E3779B97F4A7C15) >> shift)
+    cdef Py_ssize_t slot = <Py_ssize_t>(((key ^ (key >> 32)) * multiplier) >> shift)
     while keys[slot] != key and keys[slot] != empty_key():
         slot = (slot + 1) & (n_slots - 1)
     return slot

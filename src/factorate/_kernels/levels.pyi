@@ -4,6 +4,13 @@ from numpy.typing import NDArray
 from factorate._utils.types import Floats, Offsets
 
 def count(
-    values: Floats, keys: NDArray[uint64], shift: int, counts: Offsets, max_levels: int
+    values: Floats,
+    keys: NDArray[uint64],
+    multiplier: int,
+    shift: int,
+    counts: Offsets,
+    max_levels: int,
 ) -> int: ...
-def enter(levels: Floats, keys: NDArray[uint64], shift: int, codes: NDArray[uint16]) -> None: ...
+def enter(
+    levels: Floats, keys: NDArray[uint64], multiplier: int, shift: int, codes: NDArray[uint16]
+) -> None: ...

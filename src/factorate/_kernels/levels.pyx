@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint16_t, uint64_t
 from factorate._kernels.hash_table cimport find_slot, key_of
 
 
-def count(const floating[::1] values, uint64_t[::1] keys, int shift, int64_t[::1] counts,
-          Py_ssize_t max_levels):
+def count(const floating[::1] values, uint64_t[::1] keys, uint64_t multiplier, int shift,
+          int64_t[::1] counts, Py_ssize_t max_levels):
     """Count the occurrences of each distinct value; return their number.
 
     Stops at the first value beyond `max_levels`, and returns that number plus 1. The slots of the
@@ -21,7 +21,7 @@ def count(const floating[::1] values, uint64_t[::1] keys, int shift, int64_t[::1
     with nogil:
         for t in range(values.shape[0]):
             key = key_of(values[t])
-            slot = find_slot(&keys[0], n_slots, shift, key)
+            slot = find_slot(&keys[0], n_slots, multiplier, shift, key)
             if keys[slot] != key:
                 n_levels += 1
                 if n_levels > max_levels:
@@ -31,11 +31,14 @@ def count(const floating[::1] values, uint64_t[::1] keys, int shift, int64_t[::1
     return n_levels
 
 
-def enter(const floating[::1] levels, uint64_t[::1] keys, int shift, uint16_t[::1] codes):
+def enter(const floating[::1] levels, uint64_t[::1] keys, uint64_t multiplier, int shift,
+          uint16_t[::1] codes):
     """Enter each level into a table whose slots are `keys` and `codes`; its code is its index."""
     cdef Py_ssize_t code, slot
+    cdef uint64_t key
     with nogil:
         for code in range(levels.shape[0]):
-            slot = find_slot(&keys[0], keys.shape[0], shift, key_of(levels[code]))
-            keys[slot] = key_of(levels[code])
+            key = key_of(levels[code])
+            slot = find_slot(&keys[0], keys.shape[0], multiplier, shift, key)
+            keys[slot] = key
             codes[slot] = <uint16_t>code

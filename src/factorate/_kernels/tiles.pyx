@@ -41,13 +41,15 @@ def scatter(const int32_t[::1] user_rows, const int32_t[::1] item_rows, const fl
     """Write each rating to its group, with positions in the group instead of rows.
 
     The layout is that of `count`. The cursor, which is changed, has the index of the next rating of
-    each group. The table of codes has `keys`, `codes` and `shift`. The output arrays are `pairs`,
-    one of `codes8`, `codes16` and `values`, and `weights` of `out`; the others are empty.
+    each group. The table of codes has `keys`, `codes`, `multiplier` and `shift`. The output arrays
+    are `pairs`, one of `codes8`, `codes16` and `values`, and `weights` of `out`; the others are
+    empty.
     """
     cdef const int64_t[::1] all_user_cells = layout.user_cells
     cdef const int64_t[::1] all_item_cells = layout.item_cells
     cdef const uint64_t[::1] all_keys = table.keys
     cdef const uint16_t[::1] all_codes = table.codes
+    cdef uint64_t multiplier = table.multiplier
     cdef int shift = table.shift
     cdef uint16_t[:, ::1] all_pairs = out.pairs
     cdef uint8_t[::1] all_codes8 = out.codes8
@@ -85,7 +87,7 @@ def scatter(const int32_t[::1] user_rows, const int32_t[::1] item_rows, const fl
                 prefetch(<const char *>(out_values + to) + LINE)
                 out_values[to] = given_values[t]
             else:
-                code = codes[find_slot(keys, n_slots, shift, key_of(given_values[t]))]
+                code = codes[find_slot(keys, n_slots, multiplier, shift, key_of(given_values[t]))]
                 if codes8 != NULL:
                     prefetch(<const char *>(codes8 + to) + LINE)
                     codes8[to] = <uint8_t>code

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +24,7 @@ from factorate._utils.random_streams import stream, uniform
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import DTypeLike
 
@@ -34,6 +35,11 @@ FLOAT32 = np.dtype(np.float32)
 GRAM_ROWS = 4096  # rows whose outer products are added up before they are added to others
 MIN_BLOCKS = 64  # blocks of rows, among which threads share the work
 BLOCK_WORK = 2e8  # floating-point operations of a block: some milliseconds
+# Defaults, chosen by NDCG at 10 of interactions held out of five training sets, of 6,000 to a
+# million interactions, for 64 factors and 16 epochs.
+REGULARIZATION = 0.25
+EXPONENT = 0.5
+UNOBSERVED_RATIO = 8.0  # weight of all pairs together, divided by that of the interactions
 START_SCALE = 0.1  # standard deviation of initial factors, times √K
 
 
@@ -51,7 +57,7 @@ class AlsSettings:
         λ > 0.
     unobserved_weight : float
         Weight α₀ ≥ 0 of each pair of a user and an item, observed or not.
-    exponent : float, default=1.0
+    exponent : float, default=0.5
         Exponent ν of the frequency-scaled regularization.
     n_threads : int, default=1
         Number of threads. It does not change the result.
@@ -61,7 +67,7 @@ class AlsSettings:
         Seed of the initial factors.
     n_steps : int, default=3
         Steps of the conjugate gradient method for each row in an epoch.
-    packed_bytes : int, default=524288
+    packed_bytes : int, default=262144
         Size of the copies of factors that a row uses in every step, few enough to stay in the
         cache. It does not change the result.
     """
@@ -70,12 +76,12 @@ class AlsSettings:
     n_epochs: int
     regularization: float
     unobserved_weight: float
-    exponent: float = 1.0
+    exponent: float = EXPONENT
     n_threads: int = 1
     dtype: np.dtype[Any] = FLOAT32
     seed: int = 0
     n_steps: int = 3
-    packed_bytes: int = 1 << 19
+    packed_bytes: int = 1 << 18
 
 
 class AlsEpoch(NamedTuple):
@@ -184,6 +190,25 @@ def solve_rows(
     return _unpad(_solve(side, pad(other, settings.dtype), settings, gram), settings)
 
 
+def default_unobserved_weight(interactions: Interactions) -> float:
+    """Return the default α₀: all pairs of a user and an item together weigh 8 times the observed.
+
+    The best α₀ is nearly proportional to the fraction of pairs that are observed.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        The interactions.
+
+    Returns
+    -------
+    float
+    """
+    n_users, n_items = interactions.shape
+    observed = float(_sides(interactions)[0].counts().sum())
+    return UNOBSERVED_RATIO * observed / max(n_users * n_items, 1)
+
+
 def gram(factors: Floats, n_threads: int) -> Floats:
     """Return QᵀQ for factors Q.
 
@@ -247,6 +272,25 @@ class _Scratch(NamedTuple):
     vectors: Floats
 
 
+class _Scratches:
+    """Working memory that threads take turns in using, which saves allocating it for each block."""
+
+    def __init__(self, width: int, n_packed: int, dtype: np.dtype[Any]) -> None:
+        self._shapes = [(n_rows, width) for n_rows in (width, n_packed, 3)]
+        self._dtype = dtype
+        self._unused: list[_Scratch] = []
+
+    @contextmanager
+    def borrow(self) -> Iterator[_Scratch]:
+        """Give a scratch that no other thread uses meanwhile."""
+        try:
+            scratch = self._unused.pop()
+        except IndexError:
+            scratch = _Scratch(*(aligned_zeros(shape, self._dtype) for shape in self._shapes))
+        yield scratch
+        self._unused.append(scratch)
+
+
 def _sides(interactions: Interactions) -> tuple[Side, Side]:
     return (
         Side(
@@ -269,12 +313,14 @@ def _solve(
     fixed = _fix(side, other, settings, known_gram)
     out = aligned_zeros((len(side), other.shape[1]), other.dtype)
 
-    def solve(block: tuple[int, int]) -> None:
-        scratch = _scratch(other.shape[1], dispatch.als.N_ROWS, other.dtype)
-        dispatch.als.solve(side, *fixed, *block, scratch, out)
-
     width = other.shape[1]
     work = float(width * width), width**3 / 3 + 8 * width * width
+    scratches = _Scratches(width, dispatch.als.N_ROWS, other.dtype)
+
+    def solve(block: tuple[int, int]) -> None:
+        with scratches.borrow() as scratch:
+            dispatch.als.solve(side, *fixed, *block, scratch, out)
+
     Workers(settings.n_threads).map(solve, _blocks(side, *work))
     return out
 
@@ -286,13 +332,13 @@ def improve_rows(
     fixed = _fix(side, other, settings)
     out, losses = rows.copy(), np.empty(len(side))
     width, n_steps = other.shape[1], settings.n_steps
-    capacity = settings.packed_bytes // (width * other.itemsize)
+    work = 4.0 * width * (n_steps + 1), 2.0 * width**2 * (n_steps + 1)
+    scratches = _Scratches(width, settings.packed_bytes // (width * other.itemsize), other.dtype)
 
     def improve(block: tuple[int, int]) -> None:
-        scratch = _scratch(width, capacity, other.dtype)
-        dispatch.als.improve(side, *fixed, n_steps, *block, scratch, out, losses)
+        with scratches.borrow() as scratch:
+            dispatch.als.improve(side, *fixed, n_steps, *block, scratch, out, losses)
 
-    work = 4.0 * width * (n_steps + 1), 2.0 * width**2 * (n_steps + 1)
     Workers(settings.n_threads).map(improve, _blocks(side, *work))
     return out, float(losses.sum())
 
@@ -308,11 +354,6 @@ def _fix(
         base[: len(known_gram), : len(known_gram)] = known_gram
     base *= other.dtype.type(settings.unobserved_weight)
     return other, base, side.penalties(len(other), settings).astype(other.dtype)
-
-
-def _scratch(width: int, n_packed: int, dtype: np.dtype[Any]) -> _Scratch:
-    n_rows = width, n_packed, 3
-    return _Scratch(*(aligned_zeros((n, width), dtype) for n in n_rows))
 
 
 def _blocks(side: Side, of_interaction: float, of_row: float) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ class Levels:
         Slots of a hash table of the levels: the bits of the level as float64, or `EMPTY`.
     codes : ndarray of uint16
         The code of the level in each slot.
+    multiplier : int
+        The random odd number by which keys are multiplied to find their slots. It affects the order
+        of the slots only, not the codes.
     shift : int
         64 minus the binary logarithm of the number of slots.
     """
@@ -43,6 +47,7 @@ class Levels:
     counts: Doubles
     keys: NDArray[np.uint64]
     codes: NDArray[np.uint16]
+    multiplier: int
     shift: int
 
 
@@ -61,8 +66,10 @@ def find_levels(
     ([0.0, 2.5, 4.0], [2.0, 1.0, 2.0])
     """
     edges = np.linspace(0, len(values), n_chunks + 1).astype(int).tolist()
+    multiplier = int.from_bytes(os.urandom(8), "little") | 1
     tables = workers.map(
-        lambda ends: _count(values[ends[0] : ends[1]], max_levels), itertools.pairwise(edges)
+        lambda ends: _count(values[ends[0] : ends[1]], multiplier, max_levels),
+        itertools.pairwise(edges),
     )
     levels, counts = np.empty(0), np.empty(0)
     if None not in tables:
@@ -72,8 +79,15 @@ def find_levels(
     bits = max(2, (4 * len(levels)).bit_length())
     keys, codes = np.full(1 << bits, EMPTY, np.uint64), np.zeros(1 << bits, np.uint16)
     typed = levels.astype(values.dtype)
-    level_kernel.enter(typed, keys, 64 - bits, codes)
-    return Levels(levels=typed, counts=counts, keys=keys, codes=codes, shift=64 - bits)
+    level_kernel.enter(typed, keys, multiplier, 64 - bits, codes)
+    return Levels(
+        levels=typed,
+        counts=counts,
+        keys=keys,
+        codes=codes,
+        multiplier=multiplier,
+        shift=64 - bits,
+    )
 
 
 def _merge(tables: list[tuple[NDArray[np.uint64], Doubles]]) -> tuple[Doubles, Doubles]:
@@ -83,11 +97,13 @@ def _merge(tables: list[tuple[NDArray[np.uint64], Doubles]]) -> tuple[Doubles, D
     return levels, np.bincount(index, counts).astype(np.float64, copy=False)
 
 
-def _count(values: Floats, max_levels: int) -> tuple[NDArray[np.uint64], Doubles] | None:
+def _count(
+    values: Floats, multiplier: int, max_levels: int
+) -> tuple[NDArray[np.uint64], Doubles] | None:
     """Return the keys and counts of the levels, or None if there are too many."""
     bits = max(1, 2 * min(len(values), max_levels)).bit_length()
     keys, counts = np.full(1 << bits, EMPTY, np.uint64), np.zeros(1 << bits, np.int64)
-    if level_kernel.count(values, keys, 64 - bits, counts, max_levels) > max_levels:
+    if level_kernel.count(values, keys, multiplier, 64 - bits, counts, max_levels) > max_levels:
         return None
     used = np.flatnonzero(counts)
     return keys[used], counts[used].astype(np.float64)

@@ -61,6 +61,7 @@ def standardize(
         )
     values = ratings.levels if is_coded else ratings.values
     levels = np.empty_like(ratings.levels)
+    limit = min(MAX_STANDARDIZED, float(np.finfo(ratings.dtype).max))
     total, squares = 0.0, 0.0
     for first in range(0, len(values), CHUNK):
         chunk = slice(first, first + CHUNK)
@@ -72,7 +73,7 @@ def standardize(
             total += float(np.sum(counted))
             squares += dot(numbers, counted)
             standardized = numbers.astype(ratings.dtype)
-        if not squares < MAX_STANDARDIZED:  # below, no rating can be too large
+        if not squares < limit**2:  # below, no rating can be too large
             check_standardized(standardized, values[chunk], centre, scale)
         if is_coded:
             levels[chunk] = standardized

@@ -218,8 +218,8 @@ class Trainer:
             valid_loss=math.nan if validation is None else validation.loss,
             seconds=time.perf_counter() - self._began,
         )
+        self._factors.append(outcome.factor)  # first, so that an interrupt leaves enough of them
         self.history.append(epoch)
-        self._factors.append(outcome.factor)
         if self._settings.patience is not None and validation is not None:
             best = self._best.epoch
             if best is None or epoch.valid_loss < self.history[best - 1].valid_loss:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from factorate._input.rating_values import value_range
 from factorate._training import losses
 from factorate._training.factors import predict
 from factorate._training.held_out import HeldOut, assign_folds
@@ -101,7 +102,7 @@ def make_folds(
             f"each; give more ratings, or use MatrixFactorization"
         )
     numbers = assign_folds(ratings.user_rows, ratings.item_rows, divisions, seed)
-    bounds = float(ratings.values.min()), float(ratings.values.max())
+    bounds = value_range(ratings.values)
     folds = [
         _make_fold(ratings, weights, numbers == number, bounds if clip else None)
         for number in range(n_folds)
