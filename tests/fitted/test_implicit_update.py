@@ -26,10 +26,10 @@ def counted(columns: Any) -> tuple[Any, Any, Any]:
 
 def minimizer(model: ft.ImplicitMatrixFactorization, fixed: Any, others: Any, counts: Any) -> Any:
     """Solve the equations of the docstring for one row."""
-    a, K = model.unobserved_weight, fixed.shape[1]
+    a, K = model.unobserved_weight_, fixed.shape[1]
     weights = counts if model.alpha is None else 1 + model.alpha * counts
     X = fixed[others]
-    penalty = model.regularization * (weights.sum() + a * len(fixed))
+    penalty = model.regularization * np.sqrt(weights.sum() + a * len(fixed))
     A = (X * weights[:, None]).T @ X + a * fixed.T @ fixed + penalty * np.eye(K)
     return np.linalg.solve(A, X.T @ weights)
 
@@ -67,7 +67,7 @@ def test_a_user_added_again_equals_the_row_of_one_more_half_epoch(
     np.testing.assert_array_equal(again.user_factors_[4], model.user_factors_[4])
     np.testing.assert_array_equal(again.user_factors_[:4], before.user_factors_[:4])
     # The last half-epoch of training computed the items, so users change a little.
-    np.testing.assert_allclose(model.user_factors_, before.user_factors_, atol=0.3)
+    np.testing.assert_allclose(model.user_factors_, before.user_factors_, atol=0.5)
 
 
 def test_interactions_of_a_user_that_is_added_again_are_replaced(
