@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_cases import SMALL, assert_same, make_settings, sigint_raises
+from training_cases import SMALL, assert_same, first_ratings, make_settings, sigint_raises
 
 import factorate as ft
 import factorate._fitted.fit as fit_module
+import factorate._training.trainer as trainer_module
 from factorate._fitted.seen import collect_seen
 from factorate._input.ratings import read_ratings
 from factorate._training.epoch import Epoch
+from factorate._training.sizes import Sizes
 from factorate._training.trainer import Trainer
 from factorate._utils.workers import Workers
 
@@ -63,6 +65,58 @@ def test_an_interrupt_in_an_epoch_leaves_the_factors_of_the_previous_one(
         with pytest.raises(KeyboardInterrupt):
             trainer.run_epochs()
     assert len(trainer.history) == 3
+    assert_same(trainer.result().factors, expected.factors)
+
+
+def interrupt_copy(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Raise KeyboardInterrupt in one copy of the state, counted from 0, after a part of it."""
+    copies, copy_state, run_all = itertools.count(), trainer_module.copy_state, Workers.map
+
+    def map_and_raise(workers: Workers, function: Any, entries: Any) -> list[Any]:
+        count = itertools.count()
+
+        def run_or_raise(entry: Any) -> Any:
+            if next(count) == 2:
+                raise KeyboardInterrupt
+            return function(entry)
+
+        return run_all(workers, run_or_raise, entries)
+
+    def interrupted(*arguments: Any) -> Any:
+        with monkeypatch.context() as patch:
+            if next(copies) == number:
+                patch.setattr(Workers, "map", map_and_raise)
+            return copy_state(*arguments)
+
+    monkeypatch.setattr(trainer_module, "copy_state", interrupted)
+
+
+@pytest.mark.parametrize("n_threads", [2, 4])
+@pytest.mark.parametrize(("patience", "number"), [(None, 2), (9, 3), (9, 4)])
+def test_an_interrupt_while_the_state_is_copied_leaves_the_factors_of_the_last_epoch(
+    n_threads: int, patience: int | None, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state is copied before each epoch and, with early stopping, after the best ones."""
+    generator = np.random.default_rng(0)
+    n = 70_000  # users, whose factors are large enough to be copied by four threads
+    items = generator.integers(0, 300, n).astype(np.int32)
+    columns = np.arange(n, dtype=np.int32), items, generator.random(n).astype(np.float32)
+    ratings = read_ratings(columns, dtype=np.dtype(np.float32))
+    settings = make_settings(
+        n_factors=64,
+        n_threads=n_threads,
+        patience=patience,
+        sizes=Sizes(block_work=1 << 18),
+        learning_rate_schedule="constant",
+    )
+    held_out = None if patience is None else first_ratings(ratings)
+    shorter = dataclasses.replace(settings, n_epochs=2, n_threads=1, patience=None)
+    expected = Trainer(ratings, shorter).train()
+    trainer = Trainer(ratings, settings, held_out=held_out)
+    interrupt_copy(monkeypatch, number)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run_epochs()
+    assert len(trainer.history) == 2
     assert_same(trainer.result().factors, expected.factors)
 
 

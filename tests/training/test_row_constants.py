@@ -15,6 +15,7 @@ from factorate import reference
 from factorate._input.ratings import read_ratings
 from factorate._training.per_kind import PerKind
 from factorate._training.row_constants import (
+    CHUNK,
     make_row_constants,
     plain_columns,
     row_penalties,
@@ -23,6 +24,7 @@ from factorate._training.row_constants import (
 )
 from factorate._training.schedule import make_schedule
 from factorate._training.update_rule import UpdateRule
+from factorate._utils.workers import Workers
 
 COUNTS = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=5).map(np.array)
 ANY_COUNTS = st.lists(st.floats(1e-300, 1e300), min_size=1, max_size=5).map(np.array)
@@ -92,6 +94,31 @@ def test_columns_of_each_side_are_those_of_its_kinds(
         root = 2.0 if adagrad else 1.0  # √K
         expected = rates[side] * root, penalties[side], rates[side + 2], penalties[side + 2]
         np.testing.assert_allclose(constants, np.column_stack(expected), rtol=1e-14)
+
+
+@pytest.mark.parametrize("shrinkage", [0.5, 100.0])
+def test_constants_do_not_depend_on_threads_or_on_other_rows(shrinkage: float) -> None:
+    """With the larger shrinkage, the penalties of some rows are limited."""
+    generator = np.random.default_rng(0)
+    users = np.arange(4 * CHUNK, dtype=np.int32) % (2 * CHUNK + 5)
+    items = generator.integers(0, 7, len(users)).astype(np.int32)
+    schedule = schedule_of((users, items, generator.random(len(users))))
+    settings = make_settings(shrinkage=PerKind(shrinkage, shrinkage, shrinkage, shrinkage))
+    scales = generator.random(len(schedule.user_counts)), generator.random(7)
+    expected = make_row_constants(schedule, settings, 0.5, scales)
+    for side, counts in enumerate((schedule.user_counts, schedule.item_counts)):
+        rates = 0.5 * scales[side] * row_rates(settings.rates[side], counts, settings.count_scale)
+        penalties = row_penalties(settings.l2[side], shrinkage, counts, rates)
+        np.testing.assert_allclose(expected[side][:, 0], rates, rtol=1e-14)
+        np.testing.assert_allclose(expected[side][:, 1], penalties, rtol=1e-12)
+    for n_threads in (2, 4):
+        got = make_row_constants(schedule, settings, 0.5, scales, Workers(n_threads))
+        for one, many in zip(expected, got, strict=True):
+            np.testing.assert_array_equal(many, one)
+        bias = generator.random(len(expected.users))
+        columns = plain_columns(expected.users, bias, Workers(n_threads))
+        np.testing.assert_array_equal(columns, plain_columns(expected.users, bias))
+        np.testing.assert_array_equal(columns[:, 0], bias)
 
 
 def test_columns_of_the_plain_kernel_are_the_bias_a_rate_and_decays() -> None:

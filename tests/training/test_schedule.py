@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -156,15 +157,19 @@ def test_an_epoch_has_each_block_once_in_as_few_strata_as_possible(
 ) -> None:
     order = block_order((n_rows, n_columns), seed, epoch=3)
     assert sorted(order) == list(range(n_rows * n_columns))
-    # A new stratum begins at the first repetition of a row band or column band.
-    n_strata, rows, columns = 1, set[int](), set[int]()
-    for block in order:
-        row, column = divmod(block, n_columns)
-        if row in rows or column in columns:
-            n_strata, rows, columns = n_strata + 1, set(), set()
-        rows.add(row)
-        columns.add(column)
-    assert n_strata <= max(n_rows, n_columns)
+    # The stratum of a block follows those of the blocks before it in its bands.
+    in_row, in_column = np.zeros(n_rows, int), np.zeros(n_columns, int)
+    for row, column in (divmod(block, n_columns) for block in order):
+        in_row[row] = in_column[column] = 1 + max(in_row[row], in_column[column])
+    assert in_row.max() == max(n_rows, n_columns)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
+def test_an_epoch_goes_through_each_row_band_at_most_twice(
+    n_rows: int, n_columns: int, seed: int
+) -> None:
+    rows = [block // n_columns for block in block_order((n_rows, n_columns), seed, epoch=3)]
+    assert len(list(itertools.groupby(rows))) <= 2 * n_rows
 
 
 def test_epochs_have_different_orders_of_blocks() -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from training_cases import sigint_raises
 
-from factorate._training.schedule import strata
+from factorate._training.schedule import crossings
 from factorate._utils import workers as workers_module
-from factorate._utils.workers import Workers, run_to_the_end
+from factorate._utils.workers import Dependencies, Workers, run_to_the_end
 
 needs_pthread_kill = pytest.mark.skipif(
     not hasattr(signal, "pthread_kill"), reason="the platform cannot send a signal to a thread"
@@ -30,7 +30,7 @@ def interrupt_main() -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4])
 def test_tasks_that_share_a_band_run_in_order(n_threads: int) -> None:
-    tasks = strata(list(range(5)), list(range(4))) * 3
+    tasks = crossings(list(range(5)), list(range(4))) * 3
     rows: dict[int, list[int]] = {row: [] for row in range(5)}
     columns: dict[int, list[int]] = {column: [] for column in range(4)}
 
@@ -41,16 +41,26 @@ def test_tasks_that_share_a_band_run_in_order(n_threads: int) -> None:
         columns[column].append(number)
         return float(number)
 
-    results = Workers(n_threads).run_tasks(range(len(tasks)), tasks, run)
+    results = Workers(n_threads).run_tasks(range(len(tasks)), Dependencies(tasks), run)
     assert results == list(range(len(tasks)))
     for done in (*rows.values(), *columns.values()):
         assert done == sorted(done)
     assert sum(map(len, rows.values())) == len(tasks)
 
 
+def test_a_thread_continues_in_a_row_band_and_else_takes_the_first_task_that_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers_module, "start_new_thread", lambda *_: 0)  # helpers never begin
+    bands = [(0, 0), (1, 1), (0, 1), (1, 0), (2, None), (0, None), (0, 2)]
+    order: list[int] = []
+    Workers(2).run_tasks(range(7), Dependencies(bands), order.append)
+    assert order == [0, 1, 3, 2, 5, 6, 4]
+
+
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_no_tasks_have_no_results(n_threads: int) -> None:
-    assert Workers(n_threads).run_tasks([], [], lambda _: 0.0) == []
+    assert Workers(n_threads).run_tasks([], Dependencies([]), lambda _: 0.0) == []
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -60,9 +70,12 @@ def test_an_error_in_a_task_is_raised(n_threads: int) -> None:
             raise MemoryError("not enough memory")
         return 0.0
 
-    workers = Workers(n_threads)
+    workers, dependencies = (
+        Workers(n_threads),
+        Dependencies([(number % 7, None) for number in range(20)]),
+    )
     with pytest.raises(MemoryError, match="not enough memory"):
-        workers.run_tasks(range(20), [(number % 7, None) for number in range(20)], run)
+        workers.run_tasks(range(20), dependencies, run)
 
 
 @needs_pthread_kill
@@ -85,8 +98,9 @@ def test_run_tasks_waits_for_all_tasks_after_two_interrupts(n_threads: int) -> N
             running.remove(number)
         return 0.0
 
+    dependencies = Dependencies([(number, None) for number in range(100)])
     with sigint_raises(), pytest.raises(KeyboardInterrupt):
-        Workers(n_threads).run_tasks(range(100), [(number, None) for number in range(100)], run)
+        Workers(n_threads).run_tasks(range(100), dependencies, run)
     assert not running
     assert len(begun) < 100
 

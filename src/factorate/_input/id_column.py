@@ -216,8 +216,11 @@ def _kind_of(value: object) -> str | None:
 def _objects(values: NDArray[Any], what: str) -> IdColumn:
     """Read an object array, whose entries must be of one kind."""
     listed = values.tolist()
-    if set(map(type, listed)) == {str}:
+    types = set(map(type, listed))
+    if types == {str}:
         return IdColumn(values, "str")
+    if types == {int}:
+        return integers(listed)
     first_of_kind: dict[str, int] = {}
     kind_of_type: dict[type, str] = {}
     for entry, value in enumerate(listed):

@@ -5,6 +5,12 @@ from numpy.typing import NDArray
 
 from factorate._utils.types import Floats, Offsets, Rows
 
+class _Crossings(Protocol):
+    @property
+    def user_crossings(self) -> Rows: ...
+    @property
+    def item_crossings(self) -> Rows: ...
+
 class _Layout(Protocol):
     @property
     def user_cells(self) -> Offsets: ...
@@ -69,7 +75,7 @@ class _Scratch(Protocol):
     @property
     def cursor(self) -> Offsets: ...
     @property
-    def pairs(self) -> NDArray[uint16]: ...
+    def pairs(self) -> NDArray[uint32]: ...
     @property
     def codes(self) -> NDArray[uint16]: ...
     @property
@@ -79,7 +85,7 @@ class _Scratch(Protocol):
 
 MAX_DIGIT_BITS: int
 
-def count(user_rows: Rows, item_rows: Rows, layout: _Layout, counts: Offsets) -> None: ...
+def count(user_rows: Rows, item_rows: Rows, layout: _Crossings, counts: Offsets) -> None: ...
 def scatter(
     user_rows: Rows,
     item_rows: Rows,

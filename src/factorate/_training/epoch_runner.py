@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from factorate._kernels import dispatch
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
-from factorate._training.schedule import block_order
+from factorate._training.schedule import block_order, crossings
 from factorate._training.state import initial_state
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
-from factorate._utils.workers import Workers
+from factorate._utils.workers import Dependencies, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,9 @@ class EpochRunner:
         The SVD++ terms, if the model has them.
     continuations : tuple of Continuation
         How the rows of users and items continue earlier training.
+    dependencies : Dependencies
+        Which blocks have to wait for which: the same in each epoch, whose order is that of shuffled
+        bands.
     """
 
     schedule: Schedule
@@ -53,6 +56,7 @@ class EpochRunner:
     workers: Workers
     svdpp_terms: SvdppTerms | None
     continuations: tuple[Continuation, Continuation]
+    dependencies: Dependencies
 
     def begin(self, scale: Scale, warm_start: WarmStart | None) -> State:
         """Return the state before the first epoch."""
@@ -88,16 +92,15 @@ class EpochRunner:
         """
         schedule, settings = self.schedule, self.settings
         scales = self.continuations[0].scales, self.continuations[1].scales
-        constants = make_row_constants(schedule, settings, factor, scales)
+        constants = make_row_constants(schedule, settings, factor, scales, self.workers)
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
-            bands = [divmod(block, schedule.n_bands[1]) for block in blocks]
-            with _block_updater(schedule, settings, state, constants) as update:
-                return sum(self.workers.run_tasks(blocks, bands, update))
+            with _block_updater(schedule, settings, state, constants, self.workers) as update:
+                return sum(self.workers.run_tasks(blocks, self.dependencies, update))
         decay = svdpp_decay(constants, schedule, settings, factor * scales[1])
         constants.users[:, 1] = 0.0  # the phase distribute applies the penalty of user factors
         tasks = epoch_tasks(schedule, settings.seed, number)
-        with _block_updater(schedule, settings, state, constants) as update:
+        with _block_updater(schedule, settings, state, constants, self.workers) as update:
             return self.svdpp_terms.run_epoch(state, tasks, decay, update)
 
     def complete(self, state: State) -> None:
@@ -113,8 +116,8 @@ def make_epoch_runner(
     continuations: tuple[Continuation, Continuation],
 ) -> EpochRunner:
     """Prepare epochs over a schedule of standardized ratings."""
-    if min(schedule.n_bands) == 1:
-        workers = Workers()  # no two blocks can be updated at the same time
+    workers = Workers(min(workers.n_threads, *schedule.n_bands))  # no more blocks run at a time
+    pairs = crossings(*(list(range(n)) for n in schedule.n_bands))
     terms = make_svdpp_terms(schedule, settings, workers) if settings.svdpp else None
     return EpochRunner(
         schedule=schedule,
@@ -122,12 +125,17 @@ def make_epoch_runner(
         workers=workers,
         svdpp_terms=terms,
         continuations=continuations,
+        dependencies=Dependencies(pairs),
     )
 
 
 @contextmanager
 def _block_updater(
-    schedule: Schedule, settings: Settings, state: State, constants: RowConstants
+    schedule: Schedule,
+    settings: Settings,
+    state: State,
+    constants: RowConstants,
+    workers: Workers,
 ) -> Iterator[Callable[[int], float]]:
     """Give a function that runs the updates of one block and returns its squared error."""
     tiles, ratings = schedule.block_tiles.tolist(), schedule.ratings
@@ -143,8 +151,8 @@ def _block_updater(
 
         yield update_general
         return
-    users = plain_columns(constants.users, state.user_bias)
-    items = plain_columns(constants.items, state.item_bias)
+    users = plain_columns(constants.users, state.user_bias, workers)
+    items = plain_columns(constants.items, state.item_bias, workers)
     rates = settings.rates
     user_ratio = item_ratio = 0.0  # without biases, they stay 0
     if settings.rule.fit_bias:

@@ -8,14 +8,22 @@ the n updates of an epoch applies one n-th of it, λ + c / n.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
+from factorate._utils.workers import Workers, slices
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats
+
+T = TypeVar("T")
+
+CHUNK = 1 << 15  # rows computed at a time, in far more time than it takes to start a thread
 
 
 class RowConstants(NamedTuple):
@@ -30,48 +38,59 @@ class RowConstants(NamedTuple):
 
 
 def make_row_constants(
-    schedule: Schedule, settings: Settings, factor: float, scales: tuple[Doubles, Doubles]
+    schedule: Schedule,
+    settings: Settings,
+    factor: float,
+    scales: tuple[Doubles, Doubles],
+    workers: Workers | None = None,
 ) -> RowConstants:
-    """Return the constants of an epoch.
+    """Return the constants of an epoch, computed by the threads given.
 
     The learning rates are multiplied by `factor`, and by the `scales` of users and items. AdaGrad
     accumulates the squared gradients of all K factors of a row and divides by the root of the sum,
     which begins with K, so the rate of factors is multiplied by √K.
     """
     root = math.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
-    dtype = schedule.ratings.dtype
+    counts, dtype = (schedule.user_counts, schedule.item_counts), schedule.ratings.dtype
+    highest = [factor * float(of_side.max()) for of_side in scales]
+    out = RowConstants(*(np.empty((len(of_side), 4), dtype) for of_side in counts))
 
-    def of_side(counts: Doubles, factor: Doubles, factors: int, bias: int) -> Floats:
-        out = np.empty((len(counts), 4))
-        roots, highest = _roots(counts, settings.count_scale), float(factor.max())
-        for column, kind in ((0, factors), (2, bias)):
-            rate = settings.rates[kind]
-            rates = out[:, column] = factor * (rate / roots)
-            given = settings.l2[kind], settings.shrinkage[kind], counts, rates
-            out[:, column + 1] = _penalties(*given, highest * rate)
-        if root != 1:
-            out[:, 0] *= root
-        return np.ascontiguousarray(out, dtype)
+    def fill(task: tuple[int, slice]) -> None:
+        side, rows = task
+        n_ratings, factors = counts[side][rows], factor * scales[side][rows]
+        columns = np.empty((len(n_ratings), 4))
+        with np.errstate(divide="ignore", over="ignore"):
+            roots = _roots(n_ratings, settings.count_scale)
+            for column, kind in ((0, side), (2, side + 2)):
+                rate = settings.rates[kind]
+                rates = columns[:, column] = factors * (rate / roots)
+                given = settings.l2[kind], settings.shrinkage[kind], n_ratings, rates
+                columns[:, column + 1] = _penalties(*given, highest[side] * rate)
+            if root != 1:
+                columns[:, 0] *= root
+            out[side][rows] = columns
 
-    with np.errstate(divide="ignore", over="ignore"):
-        return RowConstants(
-            users=of_side(schedule.user_counts, factor * scales[0], 0, 2),
-            items=of_side(schedule.item_counts, factor * scales[1], 1, 3),
-        )
+    tasks = [(side, rows) for side in range(2) for rows in slices(len(counts[side]), CHUNK)]
+    _run_chunks(fill, tasks, workers)
+    return out
 
 
-def plain_columns(constants: Floats, bias: Floats) -> Floats:
+def plain_columns(constants: Floats, bias: Floats, workers: Workers | None = None) -> Floats:
     """Return the columns of one side that the plain kernel takes: the enum in plain.pyx.
 
     They are the bias, the learning rate and the decay, 1 − ηλ, of the factors, and the decay of the
-    bias.
+    bias, computed by the threads given.
     """
-    rate, l2, bias_rate, bias_l2 = constants.T
     out = np.empty_like(constants)
-    out[:, 0], out[:, 1] = bias, rate
-    with np.errstate(over="ignore", invalid="ignore"):
-        out[:, 2] = 1 - rate * l2
-        out[:, 3] = 1 - bias_rate * bias_l2
+
+    def fill(rows: slice) -> None:
+        rate, l2, bias_rate, bias_l2 = constants[rows].T
+        out[rows, 0], out[rows, 1] = bias[rows], rate
+        with np.errstate(over="ignore", invalid="ignore"):
+            out[rows, 2] = 1 - rate * l2
+            out[rows, 3] = 1 - bias_rate * bias_l2
+
+    _run_chunks(fill, slices(len(out), CHUNK), workers)
     return out
 
 
@@ -116,6 +135,12 @@ def row_penalties(l2: float, shrinkage: float, counts: Doubles, rates: Doubles) 
     """
     with np.errstate(divide="ignore", over="ignore"):
         return _penalties(l2, shrinkage, counts, rates, float(rates.max()))
+
+
+def _run_chunks(fill: Callable[[T], None], tasks: list[T], workers: Workers | None) -> None:
+    """Compute chunks of rows, with less than one thread per chunk because most are small."""
+    n_threads = 1 if workers is None else min(workers.n_threads, max(1, len(tasks) - 1))
+    Workers(n_threads).map(fill, tasks)
 
 
 def _roots(counts: Doubles, count_scale: float) -> Doubles:

@@ -17,7 +17,8 @@ strip
     Ratings of a tile whose users follow each other, with factors that fit into a part of the L1
     cache. A tile is stored strip by strip, each in random order.
 stratum
-    A set of blocks without a common band, which may all be updated at the same time.
+    A set of blocks without a common band, which may all be updated at the same time. An epoch has
+    the result of going stratum by stratum.
 
 The schedule depends only on the ratings, the settings and the seed, never on the number of threads.
 """
@@ -140,7 +141,7 @@ def make_schedule(
     levels = find_levels(ratings.values, workers, n_chunks)
     n_rated = int(np.count_nonzero(counts[0])), int(np.count_nonzero(counts[1]))
     length = max(PADDING, padded(settings.n_factors))  # biases alone take time and memory, too
-    n_bands, group_bands = _count_bands(n, length, settings)
+    n_bands, group_bands = count_bands(n, length, settings)
     row_bytes = length * ratings.values.itemsize
     tile_rows = _count_tile_rows(n, n_rated, row_bytes, settings.sizes)
     user_side, item_side = workers.map(
@@ -193,10 +194,22 @@ def padded(n_factors: int) -> int:
     return -(-n_factors // PADDING) * PADDING
 
 
+def count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[int, int], int]:
+    """Return the maximum number of row bands and column bands, and of row bands of a group."""
+    sizes = settings.sizes
+    if settings.svdpp:
+        blocks = n_ratings * length / (sizes.n_groups * sizes.group_block_work)
+        n_bands = max(1, min(sizes.max_group_bands, round(math.sqrt(blocks))))
+        return (sizes.n_groups * n_bands, n_bands), n_bands
+    n_bands = max(1, int((n_ratings * length / sizes.block_work) ** 0.5))
+    return (min(sizes.max_bands, n_bands),) * 2, 1
+
+
 def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
     """Return the row-major numbers of the blocks in the order of one epoch.
 
-    The order goes stratum by stratum; strata are the diagonals of a square of shuffled bands.
+    Its result is that of going stratum by stratum, where strata are the diagonals of a square of
+    shuffled bands.
 
     Examples
     --------
@@ -207,24 +220,26 @@ def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
         return [0]  # the usual case of small fits, in which a stream takes longer than an epoch
     bits = stream(seed, 2, epoch)
     rows, columns = (permutation(n, bits).tolist() for n in n_bands)
-    return [row * n_bands[1] + column for row, column in strata(rows, columns)]
+    return [row * n_bands[1] + column for row, column in crossings(rows, columns)]
 
 
-def strata(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    """Return the pairs of row band and column band, stratum by stratum.
+def crossings(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+    """Return the pairs of row band and column band in the order of their updates.
+
+    Of two blocks with a common band, the one in the earlier diagonal of the square comes first. As
+    far as that allows, blocks of a row band follow each other, so that the factors of its users
+    stay in the cache: first come the blocks above the diagonal and on it, from the last row band to
+    the first, then those below it.
 
     Examples
     --------
-    >>> strata([0, 1], [5, 6])
-    [(0, 5), (1, 6), (0, 6), (1, 5)]
+    >>> crossings([0, 1, 2], [5, 6, 7])
+    [(2, 7), (1, 6), (1, 7), (0, 5), (0, 6), (0, 7), (2, 5), (2, 6), (1, 5)]
     """
-    n_strata = max(len(rows), len(columns))
-    return [
-        (row, columns[(number + stratum) % n_strata])
-        for stratum in range(n_strata)
-        for number, row in enumerate(rows)
-        if (number + stratum) % n_strata < len(columns)
-    ]
+    from_last = list(enumerate(rows))[::-1]
+    upper = [(row, column) for number, row in from_last for column in columns[number:]]
+    lower = [(row, column) for number, row in from_last for column in columns[:number]]
+    return upper + lower
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +282,14 @@ class _Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Crossings:
+    """Numbers whose sum tells the crossing of tile ranges of a rating: see the kernel."""
+
+    user_crossings: Rows
+    item_crossings: Rows
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Groups:
     """Ratings are sorted into groups of tiles first, and each group into its tiles: see the kernel.
 
@@ -293,7 +316,7 @@ class _Scratch:
     records: NDArray[np.uint64]
     buckets: NDArray[np.int32]
     cursor: Offsets
-    pairs: NDArray[np.uint16]
+    pairs: NDArray[np.uint32]
     codes: NDArray[np.uint16]
     values: Floats
     weights: Floats
@@ -331,17 +354,6 @@ def _count_rows(
 def _chunk_edges(n: int, n_chunks: int) -> list[int]:
     """Return the edges of chunks of `n` entries."""
     return [n * chunk // n_chunks for chunk in range(n_chunks + 1)]
-
-
-def _count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[int, int], int]:
-    """Return the maximum number of row bands and column bands, and of row bands of a group."""
-    sizes = settings.sizes
-    if settings.svdpp:
-        blocks = n_ratings * length / (sizes.n_groups * sizes.group_block_work)
-        n_bands = max(1, min(sizes.max_group_bands, round(math.sqrt(blocks))))
-        return (sizes.n_groups * n_bands, n_bands), n_bands
-    n_bands = max(1, int((n_ratings * length / sizes.block_work) ** 0.5))
-    return (min(sizes.max_bands, n_bands),) * 2, 1
 
 
 def _count_tile_rows(n_ratings: int, n_rated: tuple[int, int], row_bytes: int, sizes: Sizes) -> int:
@@ -459,6 +471,14 @@ def _make_cells(side: _Side, edges: Offsets, stride: int, shift: int) -> Offsets
     return cells
 
 
+def _make_crossings(side: _Side, stride: int) -> Rows:
+    """Return the number of the tile range of each row, times a stride."""
+    crossings = np.zeros(side.n_rows, np.int32)
+    numbers = np.arange(side.n_ranges, dtype=np.int32) * np.int32(stride)
+    crossings[side.order.astype(np.intp)] = np.repeat(numbers, np.diff(side.edges))
+    return crossings
+
+
 def _local_positions(side: _Side, by_block: bool) -> NDArray[np.uint32]:
     """Return the positions in tiles, plus 2**16 times the number of the tile range in its group."""
     numbers = np.arange(side.n_ranges)
@@ -489,25 +509,21 @@ def _group_by_tile(
     user_edges, item_edges = (_group_edges(side, by_block) for side in (user_side, item_side))
     n_groups = len(user_edges) - 1, len(item_edges) - 1
     layout = _Layout(
-        user_cells=_make_cells(user_side, user_edges, n_groups[1], 16),
-        item_cells=_make_cells(item_side, item_edges, 1, 0),
+        user_cells=_make_cells(user_side, user_edges, n_groups[1], 0),
+        item_cells=_make_cells(item_side, item_edges, 1, 16),
     )
     order = np.arange(n_groups[0] * n_groups[1]) if by_block else tiles.crossing
     spans = [slice(*ends) for ends in itertools.pairwise(_chunk_edges(n, n_chunks))]
-    counts = np.zeros((n_chunks, len(order)), np.int64)
-
-    def count_chunk(chunk: int) -> None:
-        span = spans[chunk]
-        tile_kernel.count(ratings.user_rows[span], ratings.item_rows[span], layout, counts[chunk])
-
-    workers.map(count_chunk, range(n_chunks))
-    starts = np.zeros(len(order) + 1, np.int64)
-    np.cumsum(counts.sum(axis=0)[order], out=starts[1:])
-    cursors, cursor = np.empty_like(counts), starts[:-1].copy()
+    n_levels, n_tiles = len(levels.levels), len(tiles.crossing)
+    counts = _count_tiles(ratings, tiles, spans, workers)
+    tile_starts = np.zeros(n_tiles + 1, np.int64)
+    np.cumsum(counts.sum(axis=0), out=tile_starts[1:])
+    first_tiles = tiles.first_of_block if by_block else np.arange(n_tiles + 1)
+    starts = tile_starts[first_tiles]
+    cursors, cursor = np.empty((n_chunks, len(order)), np.int64), starts[:-1].copy()
     for chunk in range(n_chunks):
         cursors[chunk][order] = cursor
-        cursor += counts[chunk][order]
-    n_levels, n_tiles = len(levels.levels), len(tiles.crossing)
+        cursor += np.add.reduceat(counts[chunk], first_tiles[:-1])
     given_weights = np.empty(0, dtype) if weights is None else weights
     packed = PackedRatings(
         pairs=np.zeros((n + LOOKAHEAD, 2), np.uint16),
@@ -516,7 +532,7 @@ def _group_by_tile(
         levels=levels.levels,
         values=np.empty(0 if n_levels else n, dtype),
         weights=np.empty_like(given_weights),
-        tile_starts=np.full(n_tiles + 1, n),
+        tile_starts=tile_starts,
         first_user_positions=_first_positions(user_side, tiles.user_range),
         first_item_positions=_first_positions(item_side, tiles.item_range),
     )
@@ -528,7 +544,6 @@ def _group_by_tile(
         tile_kernel.scatter(*rows, *given, layout, levels, cursors[chunk], packed)
 
     workers.map(write_chunk, range(n_chunks))
-    first_tiles = tiles.first_of_block if by_block else np.arange(n_tiles + 1)
     n_ranges = np.diff(item_side.band_ranges) if by_block else np.ones(n_groups[1], np.int64)
     n_users, n_items = np.diff(user_side.edges), np.diff(item_side.edges)
     strip_users = min(1 << strip_bits, int(n_users.max()))
@@ -550,6 +565,25 @@ def _group_by_tile(
     return packed
 
 
+def _count_tiles(
+    ratings: Ratings, tiles: _Tiles, spans: list[slice], workers: Workers
+) -> NDArray[np.int64]:
+    """Count the ratings of each span in each tile."""
+    if len(tiles.crossing) == 1:
+        return np.array([[span.stop - span.start] for span in spans])
+    crossings = _Crossings(
+        user_crossings=_make_crossings(tiles.user_side, tiles.item_side.n_ranges),
+        item_crossings=_make_crossings(tiles.item_side, 1),
+    )
+
+    def count(span: slice) -> NDArray[np.int64]:
+        counts = np.zeros(len(tiles.crossing), np.int64)
+        tile_kernel.count(ratings.user_rows[span], ratings.item_rows[span], crossings, counts)
+        return counts[tiles.crossing]
+
+    return np.array(workers.map(count, spans))
+
+
 def _first_positions(side: _Side, ranges: NDArray[np.intp]) -> Rows:
     """Return the first position of each tile, and a zero."""
     return np.append(side.edges[ranges], 0).astype(np.int32)
@@ -559,7 +593,7 @@ def _arrange_groups(
     packed: PackedRatings, groups: _Groups, *, workers: Workers, n_chunks: int
 ) -> None:
     """Sort the ratings of each group into its tiles, and shuffle each tile."""
-    starts, dtype = groups.starts, packed.dtype
+    starts, dtype, tile_sizes = groups.starts, packed.dtype, np.diff(packed.tile_starts)
     n_tasks = 1 if n_chunks == 1 else TASKS_PER_CHUNK * n_chunks
     ends = np.searchsorted(starts, _chunk_edges(packed.n_ratings, n_tasks))
     ends[-1] = len(starts) - 1
@@ -569,11 +603,12 @@ def _arrange_groups(
         if begin == end:
             return
         largest = int(np.diff(starts[begin : end + 1]).max())
+        tiles = slice(groups.first_tiles[begin], groups.first_tiles[end])
         scratch = _Scratch(
-            records=np.empty((2, largest), np.uint64),
+            records=np.empty((2, int(tile_sizes[tiles].max())), np.uint64),
             buckets=np.empty(1 << tile_kernel.MAX_DIGIT_BITS, np.int32),
             cursor=np.empty(int(np.diff(groups.first_tiles[begin : end + 1]).max()), np.int64),
-            pairs=np.empty((largest, 2), np.uint16),
+            pairs=np.empty(largest, np.uint32),
             codes=np.empty(0 if len(packed.values) else largest, np.uint16),
             values=np.empty(largest if len(packed.values) else 0, dtype),
             weights=np.empty(largest if len(packed.weights) else 0, dtype),

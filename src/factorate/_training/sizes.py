@@ -13,10 +13,10 @@ class Sizes:
 
     Attributes
     ----------
-    max_bands : int, default=64
+    max_bands : int, default=128
         Maximum number of row bands, and of column bands.
-    block_work : int, default=2**22
-        Ratings times factors of a block: a millisecond of work.
+    block_work : int, default=2**21
+        Ratings times factors of a block: half a millisecond of work.
     tile_bytes : int, default=2**18
         Bytes of the user and item factors of a tile, which should fit into the cache.
     tile_ratings : int, default=2048
@@ -38,8 +38,8 @@ class Sizes:
         Maximum number of row bands in such a group, and of column bands.
     """
 
-    max_bands: int = 64
-    block_work: int = 1 << 22
+    max_bands: int = 128
+    block_work: int = 1 << 21
     tile_bytes: int = 1 << 18
     tile_ratings: int = 2048
     strip_bytes: int = 1 << 13

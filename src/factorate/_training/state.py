@@ -12,6 +12,7 @@ from factorate._training.factors import Factors, check_predictions
 from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import stream, uniform
+from factorate._utils.workers import Workers, slices
 
 if TYPE_CHECKING:
     from typing import Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 START_WIDTH = 0.25  # initial factors are uniform from 0 to this over √K, on the scale of training
+COPIED_BYTES = 1 << 22  # copied at a time by one thread, in far more time than it takes to start it
 CHUNK = 1 << 16  # random numbers drawn at a time, few enough to stay in the cache
 
 
@@ -132,12 +134,23 @@ def initial_accumulators(n_rows: int, n_factors: int, dtype: np.dtype[Any]) -> F
     return np.tile(np.array([max(1, n_factors), 1], dtype), (n_rows, 1))
 
 
-def copy_state(state: State, target: State | None = None) -> State:
-    """Copy the arrays, into those of another state if one is given."""
+def copy_state(state: State, target: State | None = None, workers: Workers | None = None) -> State:
+    """Copy the arrays, into those of another state if one is given, with the threads given."""
     if target is None:
-        return State(**{name: np.copy(array) for name, array in vars(state).items()})
-    for name, array in vars(state).items():
-        np.copyto(getattr(target, name), array)
+        target = State(**{name: np.empty_like(array) for name, array in vars(state).items()})
+    arrays = [(getattr(target, name), array) for name, array in vars(state).items()]
+    n_bytes = sum(array.nbytes for _, array in arrays)
+    n_threads = 1 if workers is None else min(workers.n_threads, 1 + n_bytes // COPIED_BYTES)
+    if n_threads == 1:
+        for to, array in arrays:
+            np.copyto(to, array)
+        return target
+    tasks = [
+        (to[rows], array[rows])
+        for to, array in arrays
+        for rows in slices(len(array), max(1, COPIED_BYTES * len(array) // max(1, array.nbytes)))
+    ]
+    Workers(n_threads).map(lambda pair: np.copyto(*pair), tasks)
     return target
 
 

@@ -32,10 +32,11 @@ import numpy as np
 
 from factorate._kernels import dispatch
 from factorate._training.packed_ratings import chunks, unpack
-from factorate._training.schedule import padded, strata
+from factorate._training.schedule import crossings, padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.fixed_order import dot, power
 from factorate._utils.random_streams import permutation, stream
+from factorate._utils.workers import Dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ class SvdppTerms:
         """Compute p̃ of every user from p and y."""
         self.work.fill(0)
         rows, columns = (list(range(n)) for n in self.schedule.n_bands)
-        tasks = [Task(Phase.GATHER, *crossing) for crossing in strata(rows, columns)]
+        tasks = [Task(Phase.GATHER, *crossing) for crossing in crossings(rows, columns)]
         tasks += [Task(Phase.COMBINE, row, None) for row in rows]
         self._run(tasks, lambda task: self._gather_or_combine(state, task))
 
@@ -139,8 +140,8 @@ class SvdppTerms:
         return squared
 
     def _run(self, tasks: list[Task], perform: Callable[[Task], float]) -> float:
-        bands = [(task.row, task.column) for task in tasks]
-        return sum(self.workers.run_tasks(tasks, bands, perform))
+        dependencies = Dependencies([(task.row, task.column) for task in tasks])
+        return sum(self.workers.run_tasks(tasks, dependencies, perform))
 
     def _perform(
         self, state: State, task: Task, user_decay: Floats, update: Callable[[int], float]
@@ -254,12 +255,12 @@ def epoch_tasks(schedule: Schedule, seed: int, epoch: int) -> list[Task]:
     tasks = []
     for number in permutation(len(groups), bits):
         rows = [groups[number][index] for index in permutation(len(groups[number]), bits)]
-        crossings = strata(rows, permutation(schedule.n_bands[1], bits).tolist())
+        pairs = crossings(rows, permutation(schedule.n_bands[1], bits).tolist())
         for phase in Phase:
             if phase in (Phase.COMBINE, Phase.DISTRIBUTE):
                 tasks += [Task(phase, row, None) for row in rows]
             else:
-                tasks += [Task(phase, *crossing) for crossing in crossings]
+                tasks += [Task(phase, *pair) for pair in pairs]
     return tasks
 
 

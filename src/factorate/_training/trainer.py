@@ -99,8 +99,8 @@ class Trainer:
         if held_out is not None:
             self._validator = make_validator(held_out, self.schedule, settings, self._scale)
         self._max_squared = self._find_max_squared()
-        self._previous = _Snapshot()  # of the last finished epoch, while the next is running
-        self._best = _Snapshot()
+        self._previous = _Snapshot(workers)  # of the last finished epoch, while the next is running
+        self._best = _Snapshot(workers)
         self._n_halvings = 0
         self._failed = 0  # number of the last epoch that diverged
 
@@ -315,7 +315,8 @@ class _Outcome(NamedTuple):
 class _Snapshot:
     """A copy of the state after an epoch; later copies reuse its memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
         self.epoch: int | None = None  # None while there is no complete copy
         self._state: State | None = None
 
@@ -327,7 +328,7 @@ class _Snapshot:
 
     def take(self, state: State, epoch: int) -> None:
         self.epoch = None
-        self._state = copy_state(state, self._state)
+        self._state = copy_state(state, self._state, self._workers)
         self.epoch = epoch
 
     def discard(self) -> None:

@@ -12,6 +12,8 @@ import itertools
 import threading
 from _thread import allocate_lock, start_new_thread
 from dataclasses import dataclass
+from functools import cached_property
+from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -49,10 +51,11 @@ class Workers:
     def map(self, function: Callable[[T], R], entries: Iterable[T]) -> list[R]:
         """Call a function on every entry, and return the results in order."""
         tasks = list(entries)
-        return self._run(tasks, [(number, None) for number in range(len(tasks))], function)
+        independent = Dependencies([(number, None) for number in range(len(tasks))])
+        return self._run(tasks, independent, function)
 
     def run_tasks(
-        self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], R]
+        self, tasks: Sequence[T], dependencies: Dependencies, run: Callable[[T], R]
     ) -> list[R]:
         """Run every task; the result is that of running them in order on one thread.
 
@@ -60,11 +63,10 @@ class Workers:
         ----------
         tasks : sequence
             The tasks in their order.
-        bands : sequence of tuple
-            Row band and column band whose parameters each task changes; None for the column band
-            if it changes those of no column. A task starts when the last task before it in its row
-            band and the last in its column band have ended. All others change other parameters, so
-            they may run at the same time.
+        dependencies : Dependencies
+            Which tasks have to wait for which. All others may run at the same time. A thread
+            prefers the next task in the row band of its last one, whose parameters are in its
+            cache, and else takes the first task that is ready.
         run : callable
             Runs one task.
 
@@ -73,13 +75,15 @@ class Workers:
         list
             What `run` returned for each task, in order.
         """
-        return self._run(tasks, bands, run)
+        return self._run(tasks, dependencies, run)
 
-    def _run(self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], R]) -> list[R]:
+    def _run(
+        self, tasks: Sequence[T], dependencies: Dependencies, run: Callable[[T], R]
+    ) -> list[R]:
         n_helpers = min(self.n_threads, len(tasks)) - 1
         if n_helpers < 1:
             return [run(task) for task in tasks]
-        queue = _Queue(tasks, bands, run)
+        queue = _Queue(tasks, dependencies, run)
         helpers = [_Helper(queue.work) for _ in range(n_helpers)]
 
         def stop_and_wait() -> None:
@@ -97,6 +101,56 @@ class Workers:
         if queue.error is not None:
             raise queue.error
         return queue.results
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Which tasks have to wait for which.
+
+    A task starts when the last task before it in its row band and the last in its column band have
+    ended. What follows from the bands is computed once, when several threads first need it.
+
+    Attributes
+    ----------
+    bands : sequence of tuple
+        Row band and column band whose parameters each task changes; None for the column band if it
+        changes those of no column.
+
+    Examples
+    --------
+    >>> dependencies = Dependencies([(0, 0), (1, 1), (0, 1)])
+    >>> dependencies.successors
+    [[2, None, None], [None, 2, None]]
+    >>> dependencies.n_predecessors
+    [0, 0, 2]
+    """
+
+    bands: Sequence[Bands]
+
+    @cached_property
+    def successors(self) -> list[list[int | None]]:
+        """The next task in the row band of each task, and the next in its column band."""
+        return [_successors([pair[side] for pair in self.bands]) for side in range(2)]
+
+    @cached_property
+    def n_predecessors(self) -> list[int]:
+        """The number of tasks that each task waits for."""
+        out = [0] * len(self.bands)
+        for successor in itertools.chain(*self.successors):
+            if successor is not None:
+                out[successor] += 1
+        return out
+
+
+def slices(n: int, size: int) -> list[slice]:
+    """Return slices of at most `size` entries, which cover `n` entries.
+
+    Examples
+    --------
+    >>> slices(5, 3)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
 def run_to_the_end(function: Callable[[], None], start_seconds: float = 1.0) -> None:
@@ -209,71 +263,82 @@ def _do_nothing() -> None:
 class _Queue(Generic[T, R]):
     """The tasks of one call of `Workers.run_tasks`: those that are ready, running and waiting."""
 
-    def __init__(self, tasks: Sequence[T], bands: Sequence[Bands], run: Callable[[T], R]) -> None:
+    def __init__(
+        self, tasks: Sequence[T], dependencies: Dependencies, run: Callable[[T], R]
+    ) -> None:
         self.results: list[R] = [None] * len(tasks)  # type: ignore[list-item]
         self.error: BaseException | None = None
         self._tasks = tasks
         self._run = run
-        predecessors = _predecessors(bands)
-        self._n_missing = [len(earlier) for earlier in predecessors]
-        self._successors: list[list[int]] = [[] for _ in tasks]
-        for number, earlier in enumerate(predecessors):
-            for predecessor in earlier:
-                self._successors[predecessor].append(number)
-        self._ready: SimpleQueue[int | None] = SimpleQueue()  # None wakes a thread that has to stop
+        self._next_in_row, self._next_in_column = dependencies.successors
+        self._n_missing = dependencies.n_predecessors.copy()
+        # Tasks without predecessors, in order, which makes the list a heap.
+        self._ready = [number for number, n_missing in enumerate(self._n_missing) if n_missing == 0]
+        self._tokens: SimpleQueue[None] = SimpleQueue()  # one per ready task, and those of `stop`
         self._stopped = False
         self._lock = threading.Lock()
         self._n_ended = itertools.count(1)
-        for number, n_missing in enumerate(self._n_missing):
-            if n_missing == 0:
-                self._ready.put(number)
+        for _ in self._ready:
+            self._tokens.put(None)
 
     def stop(self) -> None:
         """End the threads after the tasks that they are running."""
         self._stopped = True
         try:
-            self._ready.put(None)
+            self._tokens.put(None)
         except MemoryError:
             return  # a thread that waits looks again after a while
 
     def work(self) -> None:
         """Run tasks that are ready until all have ended."""
         try:
+            number: int | None = None
             while not self._stopped:
-                try:
-                    number = self._ready.get(timeout=POLL_SECONDS)
-                except Empty:
-                    continue
-                if number is not None:
+                if number is None:
+                    number = self._take()
+                else:
                     self.results[number] = self._run(self._tasks[number])
-                    self._end(number)
+                    number = self._end(number)
             self.stop()  # wakes the next
         except BaseException as error:
             if not isinstance(self.error, KeyboardInterrupt):
                 self.error = error
             self.stop()
 
-    def _end(self, number: int) -> None:
+    def _take(self) -> int | None:
+        """Wait for the first of the tasks that are ready; None if there is none after a while."""
+        try:
+            self._tokens.get(timeout=POLL_SECONDS)
+        except Empty:
+            return None
         with self._lock:
-            for successor in self._successors[number]:
-                self._n_missing[successor] -= 1
-                if self._n_missing[successor] == 0:
-                    self._ready.put(successor)
+            return heappop(self._ready) if self._ready else None
+
+    def _end(self, number: int) -> int | None:
+        """Return the next task of the same row band if it is ready."""
+        following, other = self._next_in_row[number], self._next_in_column[number]
+        with self._lock:
+            if other is not None and self._is_ready(other):
+                heappush(self._ready, other)
+                self._tokens.put(None)
+            if following is not None and not self._is_ready(following):
+                following = None
             if next(self._n_ended) == len(self.results):
                 self.stop()
+        return following
+
+    def _is_ready(self, number: int) -> bool:
+        """Return whether a task is ready after one more of its predecessors has ended."""
+        self._n_missing[number] -= 1
+        return self._n_missing[number] == 0
 
 
-def _predecessors(bands: Sequence[Bands]) -> list[list[int]]:
-    """Return, for each task, the last task before it in its row band and in its column band."""
-    last_in_row: dict[int, int] = {}
-    last_in_column: dict[int, int] = {}
-    predecessors = []
-    for number, task_bands in enumerate(bands):
-        earlier = []
-        for last, band in zip((last_in_row, last_in_column), task_bands, strict=True):
-            if band is not None:
-                if band in last:
-                    earlier.append(last[band])
-                last[band] = number
-        predecessors.append(earlier)
-    return predecessors
+def _successors(bands: Sequence[int | None]) -> list[int | None]:
+    """Return, for each task, the next with the same band."""
+    following: dict[int | None, int] = {}
+    successors: list[int | None] = [None] * len(bands)
+    for number in reversed(range(len(bands))):
+        successors[number] = following.get(bands[number])
+        if bands[number] is not None:
+            following[bands[number]] = number
+    return successors
