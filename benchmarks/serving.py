@@ -122,10 +122,11 @@ def one_user(folder: Path, n_threads: int) -> tuple[Any, Any]:
     generator = np.random.default_rng(0)
     users, items = (generator.choice(ids, CALLS).tolist() for ids in (model.users_, model.items_))
     figures: dict[str, Any] = {}
-    for name, call in (
+    calls: tuple[tuple[str, Callable[[Any, Any], object]], ...] = (
         ("recommend", lambda user, _: model.recommend(user, n=TOP)),
         ("predict", lambda user, item: model.predict(([user], [item]))),
-    ):
+    )
+    for name, call in calls:
         times = []
         for user, item in zip(users, items, strict=True):
             start = time.perf_counter()

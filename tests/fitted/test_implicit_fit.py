@@ -9,6 +9,7 @@ import pytest
 
 import factorate as ft
 import factorate._fitted.implicit_fit as fit_module
+from factorate._training import als
 from factorate._training.held_out import hold_out
 
 SMALL: dict[str, Any] = {"n_factors": 5, "n_epochs": 6, "random_state": 3, "n_threads": 1}
@@ -111,7 +112,7 @@ def test_an_interrupt_keeps_the_finished_epochs(columns: Any) -> None:
 def test_an_interrupt_within_an_epoch_keeps_the_epochs_before(
     columns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = fit_module.train_als
+    train = als.train_als
 
     def interrupted(interactions: Any, settings: Any, *, after_epoch: Any) -> Any:
         def then_raise(epoch: Any) -> bool:
@@ -150,4 +151,4 @@ def test_an_interrupt_in_the_first_epoch_and_an_error_leave_the_old_model(
         fitted.fit(columns[:2])
     assert fitted.user_factors_ is before
     with pytest.raises(TypeError, match="callbacks is 3; expected a list of functions"):
-        fitted.fit(columns[:2], callbacks=3)
+        fitted.fit(columns[:2], callbacks=3)  # type: ignore[arg-type]
