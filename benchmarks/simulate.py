@@ -174,7 +174,7 @@ def predict(case: Case, costs: Costs, n_threads: int, bandwidth: float) -> float
         return between + float(seconds.sum()) + costs.call * len(blocks)
     # Threads start one after another, so the mean thread works from the middle of the starts.
     between += costs.plan * len(blocks) + costs.start * (n_running - 1) / 2
-    return between + list_schedule(blocks, seconds, n_running, costs.task)[0]
+    return float(between + list_schedule(blocks, seconds, n_running, costs.task)[0])
 
 
 class Timer(Workers):

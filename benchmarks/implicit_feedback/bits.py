@@ -9,6 +9,7 @@ import numpy as np
 
 import factorate as ft
 from benchmarks.implicit_feedback.data import read_interactions, synthetic
+from factorate._training.als import EXPONENT
 
 if TYPE_CHECKING:
     from benchmarks.implicit_feedback.data import Interactions
@@ -60,11 +61,12 @@ def _fold_in_error(model: ft.ImplicitMatrixFactorization, pairs: Interactions) -
     )
     Q = model.item_factors_.astype(np.float64)
     item_rows = np.searchsorted(model.items_, mine.items)
-    gram = model.unobserved_weight * (Q.T @ Q)
+    unobserved = model.unobserved_weight_
+    gram = unobserved * (Q.T @ Q)
     errors = []
     for user in chosen.tolist():
         q = Q[item_rows[mine.users == user]]
-        penalty = model.regularization * (len(q) + model.unobserved_weight * len(Q))
+        penalty = model.regularization * (len(q) + unobserved * len(Q)) ** EXPONENT
         exact = np.linalg.solve(gram + q.T @ q + penalty * np.eye(len(gram)), q.sum(axis=0))
         found = model.user_factors_[rows[user]]
         errors.append(np.linalg.norm(found - exact) / np.linalg.norm(exact))

@@ -46,7 +46,7 @@ class ImplicitMatrixFactorization(FactorModel):
     two vectors of `n_factors` latent factors, p_u · q_i. Training minimizes [1]_ [2]_::
 
         Σ w (1 − p_u · q_i)² + α₀ Σ_all (p_u · q_i)²
-            + λ Σ_u (n_u + α₀ n_items) |p_u|² + λ Σ_i (n_i + α₀ n_users) |q_i|²
+            + λ Σ_u √(n_u + α₀ n_items) |p_u|² + λ Σ_i √(n_i + α₀ n_users) |q_i|²
 
     where the first sum is over the interactions, each with a weight w, and the second over all
     pairs of user and item; n_u and n_i are the sums of the weights of a user and of an item. So
@@ -57,12 +57,13 @@ class ImplicitMatrixFactorization(FactorModel):
     n_factors : int, default=64
         Number of latent factors, K.
     n_epochs : int, default=16
-        Number of epochs. In each, all users are solved given the items, then all items given the
+        Number of epochs. In each, all users are computed given the items, then all items given the
         users.
-    regularization : float, default=0.003
+    regularization : float, default=0.25
         L2 regularization λ.
-    unobserved_weight : float, default=0.1
-        Weight α₀ of each pair of user and item, observed or not.
+    unobserved_weight : float or None, default=None
+        Weight α₀ of each pair of user and item, observed or not. With None, all pairs together
+        weigh 8 times as much as the interactions.
     alpha : float or None, default=None
         How counts become weights: a pair with the count c has the weight 1 + `alpha` c, as in [1]_.
         None takes the counts as the weights.
@@ -100,6 +101,8 @@ class ImplicitMatrixFactorization(FactorModel):
         Factors of the users, P; read-only.
     item_factors_ : ndarray of shape (n_items, n_factors)
         Factors of the items, Q; read-only.
+    unobserved_weight_ : float
+        Weight α₀ of each pair of user and item in training.
     users_ : ndarray of shape (n_users,)
         Ids of the users, in the order of their rows: the ids of the training interactions, sorted,
         followed by those that each later call added, sorted.
@@ -131,11 +134,12 @@ class ImplicitMatrixFactorization(FactorModel):
     -----
     Given the items, the objective is quadratic in the factors of each user. Its minimizer solves::
 
-        (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ (n_u + α₀ n_items) I) p_u = Σ_i w q_i
+        (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ √(n_u + α₀ n_items) I) p_u = Σ_i w q_i
 
     where the sums are over the items of the user. QᵀQ is the same for all users, so an epoch takes
-    time linear in the number of interactions. The rows of users and items that are added later are
-    solved in the same way.
+    time linear in the number of interactions. An epoch takes a few steps of the conjugate gradient
+    method towards the solution for each row; the rows of users and items that are added later are
+    solved exactly.
 
     With the same `random_state`, the results are equal bit for bit for any number of threads, any
     form of input and any order of the interactions, on the same version and instruction set.
@@ -167,8 +171,8 @@ class ImplicitMatrixFactorization(FactorModel):
         n_factors: int = 64,
         n_epochs: int = 16,
         *,
-        regularization: float = 0.003,
-        unobserved_weight: float = 0.1,
+        regularization: float = 0.25,
+        unobserved_weight: float | None = None,
         alpha: float | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -204,6 +208,17 @@ class ImplicitMatrixFactorization(FactorModel):
         fitted = super()._require()
         assert isinstance(fitted, ImplicitState)  # noqa: S101  (for the type checker)
         return fitted
+
+    @property
+    def unobserved_weight_(self) -> float:
+        """Weight α₀ of each pair of user and item in training.
+
+        Returns
+        -------
+        float
+            `unobserved_weight`, or its default for the training interactions.
+        """
+        return self._require().unobserved_weight
 
     # Training
 
@@ -268,7 +283,7 @@ class ImplicitMatrixFactorization(FactorModel):
         FileNotFoundError
             If `X` is the path of a file that does not exist.
         DivergenceError
-            If counts are too large for the `dtype`.
+            If factors become infinite or NaN.
         KeyboardInterrupt
             If the user interrupts training. The model keeps the epochs finished so far. Before the
             first epoch is finished, and after any other error, the model is unchanged.
@@ -337,7 +352,7 @@ class ImplicitMatrixFactorization(FactorModel):
         FileNotFoundError
             If `X` is the path of a file that does not exist.
         DivergenceError
-            If counts are too large for the `dtype`. After any error the model is unchanged.
+            If factors become infinite or NaN. After any error the model is unchanged.
 
         Examples
         --------
@@ -582,8 +597,7 @@ class ImplicitMatrixFactorization(FactorModel):
     ) -> Self:
         """Add users after training, each from all of their interactions; items do not change.
 
-        The factors of a user minimize the terms of the objective that depend on them, exactly, as
-        in each epoch of training.
+        The factors of a user minimize the terms of the objective that depend on them, exactly.
 
         The rows of new users follow those of the others. The interactions of a user that the model
         already has are replaced by these, so pass all of them; `partial_fit` adds to them.
@@ -708,8 +722,12 @@ class ImplicitMatrixFactorization(FactorModel):
 
     def _settings(self, fitted: ImplicitState) -> ImplicitSettings:
         """Return the settings, with the number of factors and the dtype of the fit."""
-        P = fitted.factors.user_factors
-        fixed = {"n_factors": P.shape[1], "dtype": P.dtype}
+        P, weight = fitted.factors.user_factors, self.unobserved_weight
+        fixed = {
+            "n_factors": P.shape[1],
+            "dtype": P.dtype,
+            "unobserved_weight": fitted.unobserved_weight if weight is None else weight,
+        }
         return check_implicit_settings({**self.get_params(), **fixed}, fitted.seed)
 
     def _dtype(self, fitted: ImplicitState) -> np.dtype[Any]:

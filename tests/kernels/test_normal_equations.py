@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factorate import reference
-from factorate._training.als import AlsSettings, gram, solve_rows
+from factorate._training.als import AlsSettings, Side, gram, improve_rows, pad, solve_rows
 
 # Relative to the largest factor. float32: an epsilon of 6e-8, times the condition of the equations.
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}
@@ -61,7 +61,7 @@ class TestSolveRows:
         unobserved_weight: float,
     ) -> None:
         starts, others, weights, Q = make_rows(seed, counts, n_others, K, dtype)
-        objective = {
+        objective: dict[str, Any] = {
             "regularization": 5.0,
             "unobserved_weight": unobserved_weight,
             "exponent": exponent,
@@ -101,6 +101,49 @@ class TestSolveRows:
         settings = make_settings(24, dtype, regularization=0.0, unobserved_weight=0.0)
         p = solve_rows(Q, starts, others, weights, settings)[0]
         np.testing.assert_allclose(Q[others] @ p, 1, atol=1e-2)
+
+
+@pytest.mark.usefixtures("isa")
+@given(
+    seed=st.integers(0, 1000),
+    counts=st.lists(st.integers(0, 200), min_size=1, max_size=5),
+    n_others=st.integers(1, 60),
+    K=st.integers(1, 70),
+    n_steps=st.integers(0, 3),
+    weighted=st.booleans(),
+    packed_bytes=st.sampled_from([1 << 12, 1 << 19]),
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_improved_rows_equal_those_of_the_reference(
+    dtype: str,
+    seed: int,
+    counts: list[int],
+    n_others: int,
+    K: int,
+    n_steps: int,
+    weighted: bool,
+    packed_bytes: int,
+) -> None:
+    starts, others, weights, Q = make_rows(seed, counts, n_others, K, dtype)
+    if not weighted:
+        weights = np.ones_like(weights)
+    initial = (0.1 * np.random.default_rng(seed).standard_normal((len(counts), K))).astype(dtype)
+    objective: dict[str, Any] = {"regularization": 5.0, "unobserved_weight": 0.3}
+    settings = make_settings(K, dtype, **objective, n_steps=n_steps, packed_bytes=packed_bytes)
+    side = Side(starts=starts, others=others, weights=weights if weighted else weights[:0])
+    got, loss = improve_rows(side, pad(initial, dtype), pad(Q, dtype), settings)
+    expected = reference.als_half_epoch(
+        starts, others, weights, Q, **objective, initial=initial, n_steps=n_steps
+    )
+    tolerance = TOLERANCE[dtype] * max(np.abs(rows).max() for rows in (initial, expected))
+    np.testing.assert_allclose(got[:, :K], expected, rtol=0, atol=tolerance)
+    assert not got[:, K:].any()
+    users = np.repeat(np.arange(len(counts)), counts)
+    whole = reference.als_objective(users, others, weights, expected, Q, **objective)
+    of_others = reference.als_objective(
+        users, others, weights, 0 * expected, Q, **objective
+    ) - float(weights.astype(np.float64).sum())
+    assert loss == pytest.approx(whole - of_others, rel=1e-4 if dtype == "float32" else 1e-9)
 
 
 @pytest.mark.usefixtures("isa")

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from factorate import reference
-from factorate._training.als import AlsEpoch, AlsSettings, solve_rows, train_als
+from factorate._training.als import (
+    AlsEpoch,
+    AlsSettings,
+    default_unobserved_weight,
+    solve_rows,
+    train_als,
+)
 from factorate._training.interactions import Interactions, make_interactions
 
 if TYPE_CHECKING:
@@ -98,41 +104,60 @@ def test_rows_without_interactions_are_zeros() -> None:
     np.testing.assert_array_equal(np.flatnonzero(~items.any(axis=1)), 7)
 
 
-def test_a_folded_in_user_equals_its_row_after_one_more_half_epoch() -> None:
-    interactions = random_interactions()
-    users, items = train_als(interactions, SETTINGS)
-    one_more = replace(SETTINGS, n_epochs=1)
-    expected, _ = train_als(interactions, one_more, initial=(users, items))
+def test_a_user_equals_its_fold_in_bit_for_bit(dtype: str) -> None:
+    interactions, settings = random_interactions(dtype), replace(SETTINGS, dtype=np.dtype(dtype))
+    users, items = train_als(interactions, settings)
     begin, end = interactions.user_starts[[17, 18]]
     got = solve_rows(
         items,
         np.array([0, end - begin]),
         interactions.user_items[begin:end],
         interactions.user_weights[begin:end],
-        SETTINGS,
+        settings,
     )
-    np.testing.assert_array_equal(got[0], expected[17])
+    np.testing.assert_array_equal(got[0], users[17])
+
+
+def test_users_are_those_of_the_reference() -> None:
+    interactions = random_interactions()
+    users, items = train_als(interactions, SETTINGS)
+    expected = reference.als_half_epoch(
+        interactions.user_starts,
+        interactions.user_items,
+        interactions.user_weights,
+        items,
+        regularization=SETTINGS.regularization,
+        unobserved_weight=SETTINGS.unobserved_weight,
+        exponent=SETTINGS.exponent,
+    )
+    np.testing.assert_allclose(users, expected, rtol=0, atol=1e-9)
 
 
 def test_training_stops_when_the_callback_returns_true() -> None:
     epochs: list[AlsEpoch] = []
-    users, items = train_als(random_interactions(), SETTINGS, after_epoch=recorder(epochs, 2))
+    _, items = train_als(random_interactions(), SETTINGS, after_epoch=recorder(epochs, 2))
     assert len(epochs) == 2
-    np.testing.assert_array_equal(users, epochs[-1].user_factors)
     np.testing.assert_array_equal(items, epochs[-1].item_factors)
 
 
 def test_later_epochs_do_not_change_the_factors_of_earlier_ones() -> None:
     epochs: list[AlsEpoch] = []
     train_als(random_interactions(), SETTINGS, after_epoch=recorder(epochs))
-    first = train_als(random_interactions(), replace(SETTINGS, n_epochs=1))
-    np.testing.assert_array_equal(epochs[0].user_factors, first[0])
-    np.testing.assert_array_equal(epochs[0].item_factors, first[1])
+    first: list[AlsEpoch] = []
+    train_als(random_interactions(), SETTINGS, after_epoch=recorder(first, 1))
+    np.testing.assert_array_equal(epochs[0].user_factors, first[0].user_factors)
+    np.testing.assert_array_equal(epochs[0].item_factors, first[0].item_factors)
 
 
 def test_training_continues_from_initial_factors() -> None:
+    interactions, epochs = random_interactions(), list[AlsEpoch]()
+    train_als(interactions, SETTINGS, after_epoch=recorder(epochs))
+    halfway = epochs[1].user_factors, epochs[1].item_factors
+    _, items = train_als(interactions, replace(SETTINGS, n_epochs=2), initial=halfway)
+    np.testing.assert_array_equal(items, epochs[-1].item_factors)
+
+
+def test_by_default_all_pairs_weigh_8_times_the_interactions() -> None:
     interactions = random_interactions()
-    half = train_als(interactions, replace(SETTINGS, n_epochs=2))
-    continued = train_als(interactions, replace(SETTINGS, n_epochs=2), initial=half)
-    together = train_als(interactions, SETTINGS)
-    np.testing.assert_allclose(continued[1], together[1], rtol=1e-9)
+    expected = 8 * interactions.user_weights.sum() / (300 * 200)
+    assert default_unobserved_weight(interactions) == pytest.approx(expected)

@@ -20,6 +20,7 @@ from training_cases import SMALL, assert_same, first_ratings, make_settings, sig
 
 import factorate as ft
 import factorate._fitted.fit as fit_module
+import factorate._training.state as state_module
 import factorate._training.trainer as trainer_module
 from factorate._fitted.seen import collect_seen
 from factorate._input.ratings import read_ratings
@@ -70,7 +71,7 @@ def test_an_interrupt_in_an_epoch_leaves_the_factors_of_the_previous_one(
 
 def interrupt_copy(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Raise KeyboardInterrupt in one copy of the state, counted from 0, after a part of it."""
-    copies, copy_state, run_all = itertools.count(), trainer_module.copy_state, Workers.map
+    copies, copy_state, run_all = itertools.count(), state_module.copy_state, Workers.map
 
     def map_and_raise(workers: Workers, function: Any, entries: Any) -> list[Any]:
         count = itertools.count()

@@ -107,6 +107,8 @@ def fit_implicit(
     if held_out is not None:
         seen = Seen(training.user_starts.view(), training.user_items.view())
         validate = make_validator(seen, *held_out)
+    weighed = settings.weigh(training)
+    als = settings.complete(weighed)
     recorder = _Recorder(validate=validate, callbacks=callbacks, patience=settings.patience)
 
     def store_result() -> None:
@@ -124,6 +126,7 @@ def fit_implicit(
                 n_partial_fits=0,
                 best_epoch=recorder.best_epoch,
                 column_names=column_names,
+                unobserved_weight=als.unobserved_weight,
             )
         )
 
@@ -131,7 +134,7 @@ def fit_implicit(
         bar = implicit_progress_bar(settings.als.n_epochs, parameters["verbose"])
         with bar as further:
             recorder.callbacks = (*callbacks, *further)
-            train_als(settings.weigh(training), settings.als, after_epoch=recorder.record)
+            train_als(weighed, als, after_epoch=recorder.record)
         store_result()
     except KeyboardInterrupt:  # also one that ends `store_result`, which can be called again
         if recorder.history:
@@ -157,9 +160,8 @@ class _Recorder:
         for factors, side in ((P, "user"), (Q, "item")):
             if not np.isfinite(factors.sum()) and not np.isfinite(factors).all():
                 raise DivergenceError(
-                    f"the {side} factors of epoch {epoch.number} are not finite: the counts are "
-                    f"too large for {factors.dtype}; divide them by a number, lower alpha, or use "
-                    f"dtype='float64'"
+                    f"the {side} factors of epoch {epoch.number} are not finite; use a higher "
+                    f"regularization, lower counts, or dtype='float64'"
                 )
         seconds = time.perf_counter() - self.begin
         ndcg = float("nan") if self.validate is None else self.validate(P, Q)

@@ -9,7 +9,7 @@ from factorate._fitted.model_metadata import MAX_COUNT, check_keys, to_json
 from factorate._input.frame_columns import check_library
 from factorate._training.implicit_settings import check_implicit_settings
 from factorate._training.settings import check_columns
-from factorate._utils.validation import check_count
+from factorate._utils.validation import check_count, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class ImplicitMetadata:
         Parameters of the model, as JSON values.
     user_kind, item_kind : str
         Kinds of the ids.
-    library, seed, n_partial_fits, best_epoch
+    library, seed, n_partial_fits, best_epoch, unobserved_weight
         As in `ImplicitState`.
     """
 
@@ -47,6 +47,7 @@ class ImplicitMetadata:
     seed: int
     n_partial_fits: int
     best_epoch: int
+    unobserved_weight: float
 
 
 def make_implicit_metadata(parameters: Mapping[str, Any], fitted: ImplicitState) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def make_implicit_metadata(parameters: Mapping[str, Any], fitted: ImplicitState)
             seed=fitted.seed,
             n_partial_fits=fitted.n_partial_fits,
             best_epoch=fitted.best_epoch,
+            unobserved_weight=fitted.unobserved_weight,
         )
     )
 
@@ -99,6 +101,7 @@ def check_implicit_metadata(metadata: Mapping[str, Any]) -> ImplicitMetadata:
         seed=check_count("seed", metadata["seed"], 0),
         n_partial_fits=check_count("n_partial_fits", metadata["n_partial_fits"], 0, MAX_COUNT),
         best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_COUNT),
+        unobserved_weight=check_number("unobserved_weight", metadata["unobserved_weight"], above=0),
     )
 
 

@@ -26,9 +26,16 @@ class ImplicitState(FittedState):
 
     ``seen`` holds all interactions that the factors were computed from, with their counts. The
     factors have no biases, and their mean is 0.
+
+    Attributes
+    ----------
+    unobserved_weight : float
+        Weight of each pair of user and item in training.
     """
 
     consequences: ClassVar[Consequences] = IMPLICIT_MODEL
+
+    unobserved_weight: float
 
     @cached_property
     def item_gram(self) -> Floats:

@@ -179,7 +179,7 @@ def solve(
     solved = als.solve_rows(fixed, starts, others, weights, settings.als, gram)
     if not np.isfinite(solved).all():
         raise DivergenceError(
-            f"the interactions give factors that are not finite; counts up to "
-            f"{counts.max(initial=0):.3g} are too large for {fixed.dtype}"
+            f"the interactions give factors that are not finite; use a higher regularization, or "
+            f"lower counts than {counts.max(initial=1):.3g}"
         )
     return solved

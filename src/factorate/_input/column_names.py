@@ -268,7 +268,11 @@ def _not_a_rating(name: object) -> str | None:
 def _eliminate(present: Sequence[str], found: Found) -> Found:
     """Add the column of users or of items if it is the last role, and one column is left for it."""
     missing = [role for role, name in found.items() if name is None]
-    left = [name for name in present if not is_known_name(name) and not _not_a_rating(name)]
+    left = [
+        name
+        for name in present
+        if not is_known_name(name) and not _not_a_rating(name) and plain_name(name) not in COUNTS
+    ]
     if missing not in (["user"], ["item"]) or len(left) != 1:
         return found
     all_found = found | {missing[0]: left[0]}

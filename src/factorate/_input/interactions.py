@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Rows
     from factorate._utils.workers import Workers
 
+MAX_TOTAL = 2.0**90  # of counts, so that no sum of weights overflows in float32
 Kinds = tuple[str | None, str | None]
 
 
@@ -210,7 +211,7 @@ def read_interaction_columns(
 
 
 def check_counts(counts: Floats, advice: str = "drop that row") -> Floats:
-    """Return counts or weights; raise ValueError unless all are above 0."""
+    """Return counts or weights; raise ValueError unless all are above 0 and their sum is usable."""
     bad = np.flatnonzero(counts <= 0)
     if len(bad):
         value = counts[bad[0]]
@@ -223,6 +224,12 @@ def check_counts(counts: Floats, advice: str = "drop that row") -> Floats:
         raise ValueError(
             f"counts[{bad[0]}] is {show(value)}; {reason} ({len(bad):,} of {len(counts):,} are not "
             f"above 0)"
+        )
+    total = float(counts.sum(dtype=np.float64))
+    if not total <= MAX_TOTAL:
+        raise ValueError(
+            f"the sum of the counts is {total:.3g}; expected at most {MAX_TOTAL:.3g}: divide the "
+            f"counts by a number"
         )
     return counts
 

@@ -30,5 +30,16 @@ def solve(
     stop: int,
     scratch: _Scratch,
     out: Floats,
-    fits: Doubles,
+) -> None: ...
+def improve(
+    rows: _Rows,
+    factors: Floats,
+    base: Floats,
+    penalties: Floats,
+    n_steps: int,
+    first: int,
+    stop: int,
+    scratch: _Scratch,
+    out: Floats,
+    losses: Doubles,
 ) -> None: ...

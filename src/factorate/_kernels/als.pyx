@@ -8,13 +8,24 @@ from cython cimport floating
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
-from factorate._kernels.rows cimport LINE, prefetch
+from factorate._kernels.rows cimport LINE
 
 cdef extern from "normal_equations.h" nogil:
+    void prefetch "FT_PREFETCH_SHARED"(const void *address)
     void add_outer_products "ft_add_outer_products"(void *A, const void *X, Py_ssize_t n,
                                                     Py_ssize_t width)
     void take_row "ft_take_row"(void *x, const void *q, Py_ssize_t width, double weight, void *b)
-    double solve_equations "ft_solve"(void *A, void *b, Py_ssize_t width, void *x, void *work)
+    void solve_equations "ft_solve"(void *A, void *b, Py_ssize_t width, void *x, void *work)
+    ctypedef struct Interactions "ft_interactions":
+        const int32_t *others
+        const void *weights
+        const void *factors
+        Py_ssize_t n
+        void *packed
+        Py_ssize_t capacity
+    double improve_row "ft_improve"(void *x, const void *base, double penalty,
+                                    const Interactions *row, Py_ssize_t width, int n_steps,
+                                    void *work)
 
 cdef enum:
     ROWS = 64  # rows whose outer products are added at a time, few enough to stay in the cache
@@ -36,8 +47,8 @@ def gram(const floating[:, ::1] factors, Py_ssize_t first, Py_ssize_t stop, floa
 
 def solve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
           const floating[::1] penalties, Py_ssize_t first, Py_ssize_t stop, scratch,
-          floating[:, ::1] out, double[::1] fits):
-    """Solve (base + penalty I + Σ w q qᵀ) p = Σ w q for some rows p, and write the products p·Σ w q.
+          floating[:, ::1] out):
+    """Solve (base + penalty I + Σ w q qᵀ) p = Σ w q for some rows p.
 
     `rows` and `scratch` are objects with arrays. Rows: the indices of the factors q of each row,
     `others`, and their `weights`, empty if all are 1, from ``starts[row]`` to ``starts[row + 1]``.
@@ -57,7 +68,6 @@ def solve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
         for row in range(first, stop):
             if starts[row] == starts[row + 1]:
                 memset(&out[row, 0], 0, n_bytes)
-                fits[row] = 0
                 continue
             memcpy(&matrix[0, 0], &base[0, 0], width * n_bytes)
             for k in range(width):
@@ -75,6 +85,34 @@ def solve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
                              weights[t + k] if weighted else one, &vectors[0, 0])
                 add_outer_products(&matrix[0, 0], &packed[0, 0], n, width)
                 t += n
-            fits[row] = solve_equations(&matrix[0, 0], &vectors[0, 0], width, &vectors[1, 0],
-                                        &vectors[2, 0])
+            solve_equations(&matrix[0, 0], &vectors[0, 0], width, &vectors[1, 0], &vectors[2, 0])
             memcpy(&out[row, 0], &vectors[1, 0], n_bytes)
+
+
+def improve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
+            const floating[::1] penalties, int n_steps, Py_ssize_t first, Py_ssize_t stop, scratch,
+            floating[:, ::1] out, double[::1] losses):
+    """Take steps of the conjugate gradient method towards the rows that `solve` would return.
+
+    The arguments are those of `solve`, except that `out` holds the initial rows.
+    """
+    cdef const int64_t[::1] starts = rows.starts
+    cdef const int32_t[::1] others = rows.others
+    cdef const floating[::1] weights = rows.weights
+    cdef floating[:, ::1] packed = scratch.packed, vectors = scratch.vectors
+    cdef Py_ssize_t width = factors.shape[1], row
+    cdef Interactions interactions
+    with nogil:
+        interactions.factors = &factors[0, 0]
+        interactions.packed = &packed[0, 0]
+        interactions.capacity = packed.shape[0]
+        for row in range(first, stop):
+            if starts[row] == starts[row + 1]:
+                memset(&out[row, 0], 0, width * sizeof(floating))
+                losses[row] = 0
+                continue
+            interactions.n = starts[row + 1] - starts[row]
+            interactions.others = &others[starts[row]]
+            interactions.weights = &weights[starts[row]] if weights.shape[0] else NULL
+            losses[row] = improve_row(&out[row, 0], &base[0, 0], penalties[row], &interactions,
+                                      width, n_steps, &vectors[0, 0])

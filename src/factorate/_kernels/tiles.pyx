@@ -198,7 +198,7 @@ def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t
     cdef Py_ssize_t group, tile, n_tiles, side_by_side, t, to, origin, digit
     cdef Py_ssize_t start, size, begin_tile
     cdef uint32_t user, item, key, strip, n_items_here
-    cdef int turn, shift
+    cdef int _turn, shift
     with nogil:
         for group in range(begin, end):
             start = starts[group]
@@ -251,7 +251,7 @@ def arrange(floating[::1] values, floating[::1] weights, out, groups, Py_ssize_t
                     sort_few(records, size)
                 else:
                     # A stable radix sort, least significant digit first.
-                    for turn in range(n_passes - 1):
+                    for _turn in range(n_passes - 1):
                         count_digits(records, size, shift, digit_bits, firsts)
                         for t in range(size):
                             digit = (records[t] >> shift) & (n_digits - 1)

@@ -60,7 +60,8 @@ def html_repr(
     state, facts = '<span class="state">not fitted</span>', ""
     if fitted is not None:
         state = '<span class="state fitted">fitted</span>'
-        curve = learning_curve_svg(fitted.history, fitted.best_epoch)
+        is_rating = "train_rmse" in fitted.history
+        curve = learning_curve_svg(fitted.history, fitted.best_epoch) if is_rating else ""
         facts = f'<div class="facts">{_table(_facts(fitted))}{curve}</div>'
     visible = _table(changed, "parameters") if changed else ""
     return (
@@ -79,15 +80,19 @@ def _facts(fitted: FittedState) -> dict[str, str]:
         "Users": f"{len(fitted.user_index.ids):,}",
         "Items": f"{len(fitted.item_index.ids):,}",
     }
+    is_rating = "train_rmse" in history
     if fitted.seen is not None:
-        facts["Rated pairs"] = f"{len(fitted.seen.items):,}"
+        facts["Rated pairs" if is_rating else "Interactions"] = f"{len(fitted.seen.items):,}"
     facts["Factors"] = f"{fitted.factors.user_factors.shape[1]}"
     facts["Epochs"] = f"{n_epochs}" + (f", best {best}" if best != n_epochs else "")
     if n_epochs:
         row = best - 1
-        facts["Training RMSE"] = f"{history['train_rmse'][row]:.4f}"
-        if history["valid_rmse"][row] == history["valid_rmse"][row]:  # not NaN
-            facts["Validation RMSE"] = f"{history['valid_rmse'][row]:.4f}"
+        training, validation = ("train_rmse", "valid_rmse") if is_rating else ("loss", "valid_ndcg")
+        shown = f"{history[training][row]:{'.4f' if is_rating else '.6g'}}"
+        facts["Training RMSE" if is_rating else "Loss"] = shown
+        if history[validation][row] == history[validation][row]:  # not NaN
+            name = "Validation RMSE" if is_rating else "Validation NDCG@10"
+            facts[name] = f"{history[validation][row]:.4f}"
         facts["Training time"] = f"{history['seconds'][-1]:.3g} s"
     return facts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._training.als import AlsSettings
+from factorate._training.als import AlsSettings, default_unobserved_weight
 from factorate._training.settings import MAX_FACTORS, check_dtype
 from factorate._utils.cores import count_threads
 from factorate._utils.validation import check_count, check_flag, check_number
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, Any]
 
+TOO_LARGE = 1e9  # for a weight or penalty in float32
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImplicitSettings:
@@ -28,7 +30,9 @@ class ImplicitSettings:
     Attributes
     ----------
     als : AlsSettings
-        Settings of alternating least squares.
+        Settings of alternating least squares; its unobserved weight is 0 until `complete` sets it.
+    unobserved_weight : float or None
+        Weight α₀ of each pair; None for the default, which depends on the interactions.
     alpha : float or None
         Weight of a count, in addition to 1; None if counts are the weights.
     patience : int or None
@@ -38,9 +42,17 @@ class ImplicitSettings:
     """
 
     als: AlsSettings
+    unobserved_weight: float | None
     alpha: float | None
     patience: int | None
     validation_fraction: float
+
+    def complete(self, interactions: Interactions) -> AlsSettings:
+        """Return the settings for training on weighed interactions."""
+        weight = self.unobserved_weight
+        if weight is None:
+            weight = default_unobserved_weight(interactions)
+        return replace(self.als, unobserved_weight=weight)
 
     def weights(self, counts: Floats, n: int) -> Floats:
         """Return the weights of `n` pairs with these counts, empty if all are 1."""
@@ -86,20 +98,25 @@ def check_implicit_settings(parameters: Parameters, seed: int) -> ImplicitSettin
     for name in ("keep_seen", "verbose"):
         check_flag(name, parameters[name])
     patience = check_count("patience", parameters["patience"], 1)
-    alpha = parameters["alpha"]
+    alpha, unobserved_weight = parameters["alpha"], parameters["unobserved_weight"]
+    if unobserved_weight is not None:
+        unobserved_weight = check_number(
+            "unobserved_weight", unobserved_weight, above=0, below=TOO_LARGE
+        )
     return ImplicitSettings(
         als=AlsSettings(
             n_factors=check_count("n_factors", parameters["n_factors"], 1, MAX_FACTORS),
             n_epochs=check_count("n_epochs", parameters["n_epochs"], 1),
-            regularization=check_number("regularization", parameters["regularization"], above=0),
-            unobserved_weight=check_number(
-                "unobserved_weight", parameters["unobserved_weight"], above=0
+            regularization=check_number(
+                "regularization", parameters["regularization"], above=0, below=TOO_LARGE
             ),
+            unobserved_weight=unobserved_weight or 0.0,
             n_threads=count_threads(parameters["n_threads"]),
             dtype=check_dtype(parameters["dtype"]),
             seed=seed,
         ),
-        alpha=None if alpha is None else check_number("alpha", alpha, minimum=0),
+        unobserved_weight=unobserved_weight,
+        alpha=(None if alpha is None else check_number("alpha", alpha, minimum=0, below=TOO_LARGE)),
         patience=patience if check_flag("early_stopping", parameters["early_stopping"]) else None,
         validation_fraction=check_number(
             "validation_fraction", parameters["validation_fraction"], above=0, below=1

@@ -57,7 +57,11 @@ IMPLICIT_NUMBERS = (
         "alpha",
         "with --implicit: weight of a count, in addition to 1; default: the counts are the weights",
     ),
-    ("--unobserved-weight", "unobserved_weight", "with --implicit: weight of every pair"),
+    (
+        "--unobserved-weight",
+        "unobserved_weight",
+        "with --implicit: weight of any user and item",
+    ),
 )
 CHOICES = (
     ("--loss", "loss", LOSSES, "loss function"),

@@ -103,12 +103,20 @@ class LearningCurveDisplay:
         ------
         NotFittedError
             If the model is not fitted.
+        TypeError
+            If it is a model of implicit feedback.
         ValueError
             If `x` has another value, or the model was trained for 0 epochs.
         ImportError
             If matplotlib is not installed.
         """
-        return cls(estimator.history_, estimator.best_epoch_, name).plot(ax, x=x)
+        history = estimator.history_
+        if "train_rmse" not in history:
+            raise TypeError(
+                f"estimator is {estimator!r}, whose history_ has no errors of ratings; plot its "
+                f"columns {', '.join(history)} instead"
+            )
+        return cls(history, estimator.best_epoch_, name).plot(ax, x=x)
 
     def plot(self, ax: Axes | None = None, *, x: str = "epoch") -> Self:
         """Draw the curves.
