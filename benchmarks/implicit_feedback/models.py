@@ -149,7 +149,7 @@ MODELS: dict[str, Callable[[Job], Result]] = {
 # factors of the penalty, which count the interactions of a row.
 SPACES: dict[str, dict[str, tuple[float, float]]] = {
     "factorate": {
-        "regularization": (1e-5, 1e-1),
+        "regularization": (1e-2, 1e1),
         "unobserved_weight": (1e-2, 1.0),
         "n_epochs": (5, 40),
     },
