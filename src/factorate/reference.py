@@ -722,7 +722,7 @@ def als_half_epoch(
     *,
     regularization: float,
     unobserved_weight: float,
-    exponent: float = 1.0,
+    exponent: float = 0.5,
     initial: Floats | None = None,
     n_steps: int = 3,
 ) -> NDArray[np.float64]:
@@ -751,7 +751,7 @@ def als_half_epoch(
         Regularization λ > 0.
     unobserved_weight : float
         Weight α₀ ≥ 0 of every pair, observed or not.
-    exponent : float, default=1.0
+    exponent : float, default=0.5
         Exponent ν of the size of a row in its regularization.
     initial : ndarray of shape (n_rows, K), optional
         Initial rows. The default is to solve the equations exactly.
@@ -768,8 +768,8 @@ def als_half_epoch(
     >>> import numpy as np
     >>> interactions = np.array([0, 2]), np.array([0, 1]), np.ones(2)
     >>> Q = np.array([[1.0], [2.0]])
-    >>> als_half_epoch(*interactions, Q, regularization=2.5, unobserved_weight=0.0)
-    array([[0.3]])
+    >>> als_half_epoch(*interactions, Q, regularization=5.0, unobserved_weight=1.0)
+    array([[0.15]])
     """
     K = Q.shape[1]
     rows = np.zeros((len(starts) - 1, K))
@@ -802,7 +802,7 @@ def als_objective(
     *,
     regularization: float,
     unobserved_weight: float,
-    exponent: float = 1.0,
+    exponent: float = 0.5,
 ) -> float:
     """Return the objective of alternating least squares for implicit feedback.
 
@@ -829,7 +829,7 @@ def als_objective(
         Regularization λ.
     unobserved_weight : float
         Weight α₀ of every pair, observed or not.
-    exponent : float, default=1.0
+    exponent : float, default=0.5
         Exponent ν of the size of a row in its regularization.
 
     Returns
@@ -841,8 +841,9 @@ def als_objective(
     --------
     >>> import numpy as np
     >>> row, one = np.array([0]), np.ones((1, 1))
-    >>> als_objective(row, row, np.ones(1), 0.5 * one, one, regularization=1, unobserved_weight=1)
-    3.0
+    >>> weights = {"regularization": 1.0, "unobserved_weight": 3.0}
+    >>> als_objective(row, row, np.ones(1), 0.5 * one, one, **weights)
+    3.5
     """
     P, Q = P.astype(np.float64), Q.astype(np.float64)
     total = 0.0
