@@ -145,11 +145,11 @@ MODELS: dict[str, Callable[[Job], Result]] = {
     "factorate": factorate,
 }
 # Minimum and maximum of each setting in the search, logarithmic; bounds that are integers give
-# integers. The loss of implicit is that of factorate divided by unobserved_weight, without the
-# factors of the penalty, which count the interactions of a row.
+# integers. The loss of implicit is that of factorate divided by unobserved_weight, with another
+# penalty, which does not depend on the number of interactions of a row.
 SPACES: dict[str, dict[str, tuple[float, float]]] = {
     "factorate": {
-        "regularization": (1e-2, 1e1),
+        "regularization": (1e-3, 1e1),
         "unobserved_weight": (1e-2, 1.0),
         "n_epochs": (5, 40),
     },
