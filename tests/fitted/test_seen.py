@@ -88,7 +88,8 @@ def test_seen_items_take_little_memory_besides_the_result(n_distinct: int) -> No
     finally:
         tracemalloc.stop()
     assert len(seen.items) == n_distinct
-    assert peak < 1.2 * 4 * n
+    n_packed = n_distinct if n_distinct < n else 0  # repeated pairs are left out of a copy
+    assert peak < 1.2 * 4 * (n + n_packed)
     assert size < 1.2 * 4 * n_distinct
 
 

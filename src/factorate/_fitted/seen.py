@@ -144,13 +144,13 @@ def collect_seen(
 
 
 def _pack(items: Rows, starts: Offsets, ends: Offsets) -> Seen:
-    """Return the items from each start to its end, without those between; `items` is changed."""
+    """Return the items from each start to its end, without those between."""
     if np.array_equal(ends, starts[1:]):
         return Seen(starts, items)
     packed = _starts(ends - starts[:-1])
-    counting.pack(starts, packed, items, items)  # entries move down only
-    items.resize(packed[-1], refcheck=False)  # a copy would take as much memory again
-    return Seen(packed, items)
+    packed_items = np.empty(packed[-1], np.int32)
+    counting.pack(starts, packed, items, packed_items)
+    return Seen(packed, packed_items)
 
 
 def _chunk_edges(starts: Offsets, n_ratings: int) -> list[int]:
