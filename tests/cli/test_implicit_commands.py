@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from optional import pandas as pd
+from optional import present
+from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import cli
@@ -109,6 +111,7 @@ def test_a_test_fraction_is_ranked_beside_the_most_popular_items(
 
 
 def test_counts_are_used_if_a_column_is_named_so(tmp_path: Path) -> None:
+    present(pa)
     path, model = tmp_path / "plays.csv", tmp_path / "model.npz"
     path.write_text("user,artist,plays\nann,tea,3\nbob,tea,1\nbob,rye,5\n")
     assert cli.main(["fit", str(path), "--implicit", "-o", str(model), *OPTIONS]) == 0
