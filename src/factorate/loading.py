@@ -1,4 +1,4 @@
-"""load: read a model from a file."""
+"""Loading of saved models of any kind."""
 
 from __future__ import annotations
 
