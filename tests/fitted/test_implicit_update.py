@@ -54,6 +54,20 @@ def test_an_added_row_minimizes_its_terms_of_the_objective(
     assert 300 not in model.recommend(7, n=80)[0].tolist()
 
 
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_user_of_the_fit_equals_a_copy_that_is_added(
+    early_stopping: bool, counted: tuple[Any, Any, Any]
+) -> None:
+    """Regression: users were those of the last steps, not of the exact solution."""
+    users, items, counts = counted
+    model = ft.ImplicitMatrixFactorization(5, 4, random_state=3, early_stopping=early_stopping)
+    model.fit(counted, eval_set=(users[::-1], items) if early_stopping else None)
+    own = users == 4
+    model.add_users((np.full(own.sum(), 200), items[own], counts[own]))
+    row = int(np.flatnonzero(model.users_ == 4)[0])
+    np.testing.assert_array_equal(model.user_factors_[-1], model.user_factors_[row])
+
+
 def test_a_user_added_again_equals_the_row_of_one_more_half_epoch(
     counted: tuple[Any, Any, Any],
 ) -> None:

@@ -14,7 +14,7 @@ from factorate._fitted.seen_interactions import to_seen
 from factorate._input.id_column import read_ids
 from factorate._input.id_to_row import look_up
 from factorate._input.interactions import read_interaction_columns, read_interactions
-from factorate._training.als import train_als
+from factorate._training.als import solve_users, train_als
 from factorate._training.held_out import hold_out
 from factorate._training.implicit_epoch import ImplicitEpoch
 from factorate._training.implicit_settings import check_implicit_settings
@@ -103,20 +103,31 @@ def fit_implicit(
     library, column_names = ratings.library, ratings.column_names
     whole = None if held is None else ratings
     del ratings  # training needs its memory
+    weighed = settings.weigh(training)
+    als = settings.complete(weighed)
+
+    def solve(item_factors: Floats) -> Floats:
+        # Exactly, as `add_users` does, where an epoch only takes steps in that direction.
+        user_factors = solve_users(weighed, item_factors, als)
+        _check_finite(user_factors, "user")
+        return user_factors
+
     validate = None
     if held_out is not None:
         seen = Seen(training.user_starts.view(), training.user_items.view())
-        validate = make_validator(seen, *held_out)
-    weighed = settings.weigh(training)
-    als = settings.complete(weighed)
+        ndcg = make_validator(seen, *held_out)
+
+        def validate(item_factors: Floats) -> float:
+            return ndcg(solve(item_factors), item_factors)
+
     recorder = _Recorder(validate=validate, callbacks=callbacks, patience=settings.patience)
 
     def store_result() -> None:
-        user_factors, item_factors = recorder.factors
+        item_factors = recorder.item_factors
         everything = training if whole is None else _make_interactions(whole, shape)
         store(
             ImplicitState(
-                factors=make_factors(user_factors, item_factors),
+                factors=make_factors(solve(item_factors), item_factors),
                 user_index=user_index,
                 item_index=item_index,
                 history=_history_columns(recorder.history),
@@ -144,38 +155,41 @@ def fit_implicit(
 
 @dataclass
 class _Recorder:
-    """Records the epochs and the factors of the best one, or of the last without patience."""
+    """Records the epochs and the items of the best one, or of the last without patience."""
 
-    validate: Validator | None
+    validate: Callable[[Floats], float] | None  # returns the NDCG of item factors
     callbacks: ImplicitCallbacks
     patience: int | None
     history: list[ImplicitEpoch] = field(default_factory=list)
     best_epoch: int = 0
-    factors: tuple[Floats, Floats] = (np.empty((0, 0)), np.empty((0, 0)))
+    item_factors: Floats = field(default_factory=lambda: np.empty((0, 0)))
     begin: float = field(default_factory=time.perf_counter)
 
     def record(self, epoch: AlsEpoch) -> bool:
         """Record an epoch; return whether training ends."""
-        P, Q = epoch.user_factors, epoch.item_factors
-        for factors, side in ((P, "user"), (Q, "item")):
-            if not np.isfinite(factors.sum()) and not np.isfinite(factors).all():
-                raise DivergenceError(
-                    f"the {side} factors of epoch {epoch.number} are not finite; use a higher "
-                    f"regularization, lower counts, or dtype='float64'"
-                )
+        _check_finite(epoch.user_factors, "user")
+        _check_finite(epoch.item_factors, "item")
         seconds = time.perf_counter() - self.begin
-        ndcg = float("nan") if self.validate is None else self.validate(P, Q)
+        ndcg = float("nan") if self.validate is None else self.validate(epoch.item_factors)
         best = self.history[self.best_epoch - 1].valid_ndcg if self.history else -1.0
         report = ImplicitEpoch(
             number=epoch.number, loss=epoch.loss, valid_ndcg=ndcg, seconds=seconds
         )
         if self.patience is None or ndcg > best:
-            self.factors, self.best_epoch = (P, Q), epoch.number
+            self.item_factors, self.best_epoch = epoch.item_factors, epoch.number
         self.history.append(report)
         answers = [callback(report) for callback in self.callbacks]
         stop = any(isinstance(answer, bool | np.bool) and bool(answer) for answer in answers)
         waited = epoch.number - self.best_epoch
         return stop or (self.patience is not None and waited >= self.patience)
+
+
+def _check_finite(factors: Floats, side: str) -> None:
+    if not np.isfinite(factors.sum()) and not np.isfinite(factors).all():
+        raise DivergenceError(
+            f"the {side} factors are not finite; use a higher regularization, lower counts, or "
+            f"dtype='float64'"
+        )
 
 
 def _make_interactions(

@@ -5,7 +5,7 @@ its float64, so that one table serves both dtypes; 0.0 and -0.0 have the same ke
 
 The slot of a key is the highest bits of its product with a random odd number (Dietzfelbinger,
 Hagerup, Katajainen and Penttonen, "A Reliable Randomized Algorithm for the Closest-Pair Problem",
-Journal of Algorithms 25(1), 1997, section 2.2), so that nobody can choose numbers with equal slots.
+Journal of Algorithms 25(1), 1997, section 2.2), so that no input has many equal slots by design.
 """
 
 from libc.stdint cimport uint64_t

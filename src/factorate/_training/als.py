@@ -129,6 +129,7 @@ def train_als(
     Returns
     -------
     user_factors, item_factors : ndarray of shapes (n_users, K) and (n_items, K)
+        Those of the last epoch.
     """
     user_side, item_side = _sides(interactions)
     if initial is None:
@@ -151,8 +152,17 @@ def train_als(
         )
         if after_epoch(epoch):
             break
-    users = _solve(user_side, items, settings)
     return _unpad(users, settings), _unpad(items, settings)
+
+
+def solve_users(interactions: Interactions, item_factors: Floats, settings: AlsSettings) -> Floats:
+    """Return the factors of all users that minimize the objective, given those of the items."""
+    starts, items, weights = (
+        interactions.user_starts,
+        interactions.user_items,
+        interactions.user_weights,
+    )
+    return solve_rows(item_factors, starts, items, weights, settings)
 
 
 def solve_rows(
