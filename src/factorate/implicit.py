@@ -138,8 +138,8 @@ class ImplicitMatrixFactorization(FactorModel):
 
     where the sums are over the items of the user. QᵀQ is the same for all users, so an epoch takes
     time linear in the number of interactions. An epoch takes a few steps of the conjugate gradient
-    method towards the solution for each row. After the last one, the users are solved exactly, as are
-    users and items that are added later.
+    method towards the solution for each row. After the last one, the users are solved exactly, as
+    are users and items that are added later.
 
     With the same `random_state`, the results are equal bit for bit for any number of threads, any
     form of input and any order of the interactions, on the same version and instruction set.

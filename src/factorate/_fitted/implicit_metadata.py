@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from factorate._fitted.model_metadata import MAX_COUNT, check_keys, to_json
+from factorate._fitted.model_metadata import MAX_COUNT, check_keys, check_parameters, to_json
 from factorate._input.frame_columns import check_library
 from factorate._training.implicit_settings import check_implicit_settings
-from factorate._training.settings import check_columns
 from factorate._utils.validation import check_count, check_number
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def make_implicit_metadata(parameters: Mapping[str, Any], fitted: ImplicitState)
         If `fit` would raise the same for a parameter, or JSON cannot hold it.
     """
     stored = {name: to_json(name, value) for name, value in parameters.items()}
-    _check_parameters(stored)
+    check_parameters(stored, check_implicit_settings)
     return asdict(
         ImplicitMetadata(
             format=IMPLICIT_FORMAT,
@@ -87,14 +86,10 @@ def check_implicit_metadata(metadata: Mapping[str, Any]) -> ImplicitMetadata:
     check_keys("factorate.json", metadata, [field.name for field in fields(ImplicitMetadata)])
     if metadata["model"] != MODEL:
         raise ValueError(f"model is {metadata['model']!r}; expected {MODEL!r}")
-    parameters = metadata["parameters"]
-    if not isinstance(parameters, dict):
-        raise TypeError(f"parameters is {parameters!r}; expected an object")
-    _check_parameters(parameters)
     return ImplicitMetadata(
         format=metadata["format"],
         model=MODEL,
-        parameters=parameters,
+        parameters=check_parameters(metadata["parameters"], check_implicit_settings),
         user_kind=metadata["user_kind"],  # checked with the ids
         item_kind=metadata["item_kind"],
         library=check_library(metadata["library"]),
@@ -103,15 +98,3 @@ def check_implicit_metadata(metadata: Mapping[str, Any]) -> ImplicitMetadata:
         best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_COUNT),
         unobserved_weight=check_number("unobserved_weight", metadata["unobserved_weight"], above=0),
     )
-
-
-def _check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise TypeError or ValueError for parameters that `fit` rejects, or that are missing."""
-    try:
-        check_implicit_settings(parameters, 0)
-        check_columns(parameters["columns"])
-        random_state = parameters["random_state"]
-    except KeyError as error:
-        raise ValueError(f"the parameters have no {error.args[0]!r}") from error
-    if random_state is not None:
-        check_count("random_state", random_state, 0)

@@ -15,6 +15,8 @@ from factorate._training.update_rule import LOSSES, UpdateRule
 from factorate._utils.validation import check_count, check_flag, check_number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from factorate._fitted.rating_state import RatingState
 
 FORMAT = 1
@@ -62,7 +64,7 @@ def make_metadata(parameters: Mapping[str, Any], fitted: RatingState) -> dict[st
         If `fit` would raise the same for a parameter, or JSON cannot hold it.
     """
     stored = {name: to_json(name, value) for name, value in parameters.items()}
-    check_parameters(stored)
+    check_parameters(stored, check_settings)
     return asdict(
         ModelMetadata(
             format=FORMAT,
@@ -95,13 +97,9 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
     if rule["loss"] not in LOSSES:
         raise ValueError(f"rule['loss'] is {rule['loss']!r}; expected one of {', '.join(LOSSES)}")
     flags = ("nonnegative", "adagrad", "fit_bias")
-    parameters = metadata["parameters"]
-    if not isinstance(parameters, dict):
-        raise TypeError(f"parameters is {parameters!r}; expected an object")
-    check_parameters(parameters)
     return ModelMetadata(
         format=metadata["format"],
-        parameters=parameters,
+        parameters=check_parameters(metadata["parameters"], check_settings),
         mean=check_number("mean", metadata["mean"]),
         scale=check_number("scale", metadata["scale"], above=0),
         user_kind=metadata["user_kind"],  # checked with the ids
@@ -119,10 +117,20 @@ def check_metadata(metadata: Mapping[str, Any]) -> ModelMetadata:
     )
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise TypeError or ValueError for parameters that `fit` rejects, or that are missing."""
+def check_parameters(
+    parameters: object, check: Callable[[dict[str, Any], int], object]
+) -> dict[str, Any]:
+    """Return the parameters of a model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fit` rejects a parameter, of which `check` raises most errors, or one is missing.
+    """
+    if not isinstance(parameters, dict):
+        raise TypeError(f"parameters is {parameters!r}; expected an object")
     try:
-        check_settings(parameters, 0)
+        check(parameters, 0)
         check_dtype(parameters["dtype"])
         check_columns(parameters["columns"])
         random_state = parameters["random_state"]
@@ -130,6 +138,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         raise ValueError(f"the parameters have no {error.args[0]!r}") from error
     if random_state is not None:
         check_count("random_state", random_state, 0)
+    return parameters
 
 
 def to_json(name: str, value: object) -> Any:
