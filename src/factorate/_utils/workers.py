@@ -52,7 +52,7 @@ class Workers:
         """Call a function on every entry, and return the results in order."""
         tasks = list(entries)
         independent = Dependencies([(number, None) for number in range(len(tasks))])
-        return self.run_tasks(tasks, independent, function)
+        return self._run(tasks, independent, function)
 
     def run_tasks(
         self, tasks: Sequence[T], dependencies: Dependencies, run: Callable[[T], R]
@@ -75,6 +75,11 @@ class Workers:
         list
             What `run` returned for each task, in order.
         """
+        return self._run(tasks, dependencies, run)
+
+    def _run(
+        self, tasks: Sequence[T], dependencies: Dependencies, run: Callable[[T], R]
+    ) -> list[R]:
         n_helpers = min(self.n_threads, len(tasks)) - 1
         if n_helpers < 1:
             return [run(task) for task in tasks]
