@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factorate._tuning.folds import FoldScore
-from factorate._tuning.search import Problem, search
+from factorate._tuning.search import FoldScore, Problem, search
 from factorate._tuning.space import Dimension, Space
 
 SPACE = Space(
@@ -45,7 +44,6 @@ def make_problem(evaluated: list[tuple[str, int]] | None = None, **changes: Any)
         "work": lambda parameters: parameters["n_epochs"] / 10,
         "n_trials": 60,
         "max_work": 200.0,
-        "is_over": lambda: False,
         "seed": 0,
     }
     return Problem(**values | changes)
@@ -195,7 +193,7 @@ def test_svdpp_terms_are_kept_if_they_are_better(gain: float) -> None:
         return FoldScore(value, value, 0.0)
 
     space = Space((svdpp, *SPACE.dimensions))
-    trials = search(replace(problem, space=space, evaluate=evaluate))
+    trials = search(replace(problem, space=space, evaluate=evaluate, starts=(("svdpp", 1.0),)))
     assert trials[0].parameters["svdpp"] == (gain > 0)
     (first,) = (trial for trial in trials if trial.number == 1)
     assert first.parameters == {**space.parameters(np.zeros(4)), "svdpp": True}

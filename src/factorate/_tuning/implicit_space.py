@@ -1,0 +1,131 @@
+"""ImplicitSpace: the settings for implicit feedback that are searched, around the defaults."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._tuning.auto import is_auto
+from factorate._tuning.space import MAX_FACTORS, MIN_FACTORS, Dimension, Space, logarithm, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from factorate._training.implicit_settings import ImplicitSettings
+    from factorate._training.interactions import Interactions
+    from factorate._tuning.space import Point
+
+IMPLICIT_SEARCHED = ("n_factors", "n_epochs", "regularization", "unobserved_weight", "alpha")
+MIN_EPOCHS, MAX_EPOCHS = 4, 64
+# The coordinate of `alpha`: at 0 it is None, of which high values are the limit, at −HIGH_ALPHA a
+# mean count weighs as much as the constant 1, and at twice that the counts hardly matter.
+HIGH_ALPHA = 6.0
+
+
+@dataclass(frozen=True)
+class ImplicitSpace(Space):
+    """The dimensions of a search.
+
+    The coordinate of the weight of unobserved pairs is that of its ratio to the default, which is
+    proportional to the mean weight m of an interaction. The coordinate of the regularization λ is
+    that of λ / m^(1 − ν), with which its ratio to the other terms of the objective does not change:
+    `alpha` changes m, and the three can be searched one after the other.
+
+    Attributes
+    ----------
+    dimensions : tuple of Dimension
+        The dimensions.
+    mean_count : float
+        The mean count of a pair.
+    exponent : float
+        The exponent ν of the regularization.
+    """
+
+    mean_count: float
+    exponent: float
+
+    def parameters(self, point: Point) -> dict[str, Any]:
+        """Return the parameters of a point, rounded to two digits."""
+        found: dict[str, Any] = {}
+        coordinates = list(zip(self.dimensions, point.tolist(), strict=True))
+        n_doublings = 0.0  # of the mean weight
+        for dimension, x in coordinates:
+            if dimension.parameter == "alpha" and x < 0:
+                found["alpha"] = number("alpha", 1 / self.mean_count, x + HIGH_ALPHA)
+                n_doublings = math.log2((1 + found["alpha"] * self.mean_count) / self.mean_count)
+            elif dimension.parameter == "alpha":
+                found["alpha"] = None
+        powers = {"regularization": 1 - self.exponent, "unobserved_weight": 1.0}
+        for dimension, x in coordinates:
+            name = dimension.parameter
+            if name == "unobserved_weight" and x == 0:
+                found[name] = None  # the default for any interactions
+            elif name != "alpha":
+                shifted = x + powers.get(name, 0.0) * n_doublings
+                found[name] = number(name, dimension.defaults[None], shifted)
+        return found
+
+
+def make_implicit_space(
+    parameters: Mapping[str, Any], settings: ImplicitSettings, interactions: Interactions
+) -> ImplicitSpace:
+    """Return the dimensions of the parameters whose value is "auto".
+
+    Parameters
+    ----------
+    parameters : mapping
+        Parameters of the model that searches.
+    settings : ImplicitSettings
+        Its settings, with the defaults for what is "auto".
+    interactions : Interactions
+        The interactions, with their counts. If all counts are 1, `alpha` is not searched.
+    """
+    als = settings.als
+    counts = interactions.user_weights
+    mean_count = float(counts.mean(dtype=np.float64)) if len(counts) else 1.0
+    weight = settings.complete(settings.weigh(interactions)).unobserved_weight
+    natural = (1 - als.exponent) * math.log2(mean_count)
+    dimensions = [
+        Dimension(
+            parameter="n_factors",
+            defaults={None: als.n_factors},
+            low=logarithm(MIN_FACTORS, als.n_factors),
+            high=logarithm(MAX_FACTORS, als.n_factors),
+            is_size=True,
+        ),
+        Dimension(
+            parameter="n_epochs",
+            defaults={None: als.n_epochs},
+            low=logarithm(MIN_EPOCHS, als.n_epochs),
+            high=logarithm(MAX_EPOCHS, als.n_epochs),
+            is_size=True,
+        ),
+        Dimension(
+            parameter="regularization",
+            defaults={None: als.regularization},
+            low=min(0.0, natural) - 4.0,
+            high=max(0.0, natural) + 4.0,
+        ),
+        Dimension(parameter="unobserved_weight", defaults={None: weight}, low=-5.0, high=5.0),
+    ]
+    if len(counts):
+        low = -2 * HIGH_ALPHA
+        dimensions.append(Dimension(parameter="alpha", defaults={None: 1.0}, low=low, high=0.0))
+    return ImplicitSpace(
+        tuple(dimension for dimension in dimensions if is_auto(parameters[dimension.parameter])),
+        mean_count,
+        als.exponent,
+    )
+
+
+def implicit_starts(space: ImplicitSpace) -> tuple[tuple[str, float], ...]:
+    """Return coordinates to try first.
+
+    With large counts, the default regularization is low in relation to the other terms of the
+    objective; and counts can be of less use than the pairs alone.
+    """
+    natural = (1 - space.exponent) * math.log2(space.mean_count)
+    return ("regularization", natural), ("alpha", -HIGH_ALPHA), ("alpha", -2 * HIGH_ALPHA)
