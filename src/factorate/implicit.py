@@ -108,6 +108,7 @@ class ImplicitMatrixFactorization(ImplicitModel):
 
     See Also
     --------
+    ImplicitMatrixFactorizationCV : The same model with settings that it chooses itself.
     MatrixFactorization : The model for ratings.
     factorate.metrics : Metrics of recommendations.
     load : Read a model from a file.

@@ -38,9 +38,9 @@ class ImplicitMatrixFactorizationCV(TunedModel, ImplicitModel):
 
     Parameters
     ----------
-    n_trials : int, default=25
+    n_trials : int, default=30
         Maximum number of settings to try. The defaults of `ImplicitMatrixFactorization` are always
-        the first. The work on the others is limited to that of ``3 * n_trials`` fits with the
+        the first. The work on the others is limited to that of ``4 * n_trials`` fits with the
         defaults, so fewer are tried if many factors or epochs turn out to be best.
     seconds : float or None, default=None
         Seconds after which the search ends. No training begins later, except with the defaults and
@@ -48,8 +48,8 @@ class ImplicitMatrixFactorizationCV(TunedModel, ImplicitModel):
         it, the result depends on the speed of the machine. None is no limit.
     cv : int or None, default=None
         Number of folds, at least 2, on each of which the better half of the settings is validated.
-        None holds out a tenth of the interactions, and for fewer than 500,000 interactions other
-        tenths as well, until 50,000 interactions have been held out.
+        None holds out a tenth of the interactions, and for fewer than 300,000 interactions other
+        tenths as well, until 30,000 interactions have been held out.
     n_factors : int or "auto", default="auto"
         Number of latent factors. "auto" searches from 32 to 512.
     n_epochs : int or "auto", default="auto"
@@ -135,7 +135,7 @@ class ImplicitMatrixFactorizationCV(TunedModel, ImplicitModel):
 
     def __init__(
         self,
-        n_trials: int = 25,
+        n_trials: int = 30,
         *,
         seconds: float | None = None,
         cv: int | None = None,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 INTERACTIONS = Words("interactions", "ImplicitMatrixFactorization")
 # The noise of a validation NDCG, relative to the differences between settings, is small enough
 # with this many held-out interactions, and with this many users.
-HELD_OUT_INTERACTIONS = 50_000
+HELD_OUT_INTERACTIONS = 30_000
 MAX_USERS = 10_000
 
 
@@ -72,7 +72,7 @@ def make_implicit_folds(
         Makes the function that computes the NDCG.
     n_folds : int or None
         Number of folds. None divides the interactions into ten folds and returns as many of them as
-        hold 50,000 interactions, at least one.
+        hold 30,000 interactions, at least one.
     seed : int
         Decides, with the user and item of an interaction, which fold it is in, and which users are
         validated on.
@@ -124,10 +124,10 @@ def score_implicit_fold(fold: ImplicitFold, settings: ImplicitSettings) -> FoldS
         als = replace(als, unobserved_weight=fold.fraction * settings.unobserved_weight)
     starts, items, counts = fold.lists
     with np.errstate(over="ignore", invalid="ignore"):
-        _, item_factors = train_als(weighed, als)
+        trained, item_factors = train_als(weighed, als)
         weights = settings.weights(counts, len(items))
         user_factors = solve_rows(item_factors, starts, items, weights, als)
-    if not (np.isfinite(item_factors).all() and np.isfinite(user_factors).all()):
+    if not all(np.isfinite(rows).all() for rows in (trained, item_factors, user_factors)):
         return FoldScore(math.inf, -math.inf, time.perf_counter() - began)
     ndcg = fold.ndcg(user_factors, item_factors)
     return FoldScore(1 - ndcg, ndcg, time.perf_counter() - began)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._training.implicit_settings import TOO_LARGE
 from factorate._tuning.auto import is_auto
 from factorate._tuning.space import MAX_FACTORS, MIN_FACTORS, Dimension, Space, logarithm, number
 
@@ -23,16 +24,18 @@ MIN_EPOCHS, MAX_EPOCHS = 4, 64
 # The coordinate of `alpha`: at 0 it is None, of which high values are the limit, at −HIGH_ALPHA a
 # mean count weighs as much as the constant 1, and at twice that the counts hardly matter.
 HIGH_ALPHA = 6.0
+RANGE = 5.0  # of other numbers, in doublings
 
 
 @dataclass(frozen=True)
 class ImplicitSpace(Space):
     """The dimensions of a search.
 
-    The coordinate of the weight of unobserved pairs is that of its ratio to the default, which is
-    proportional to the mean weight m of an interaction. The coordinate of the regularization λ is
-    that of λ / m^(1 − ν), with which its ratio to the other terms of the objective does not change:
-    `alpha` changes m, and the three can be searched one after the other.
+    Some coordinates allow for other parameters, so that these can be searched one after the other.
+    That of the weight of unobserved pairs is its ratio to the default, which is proportional to the
+    mean weight m of an interaction. That of the regularization λ is λ / m^(1 − ν) · K^⅓: with the
+    first factor, its ratio to the other terms of the objective does not depend on `alpha`; more
+    factors need less of it.
 
     Attributes
     ----------
@@ -50,22 +53,25 @@ class ImplicitSpace(Space):
     def parameters(self, point: Point) -> dict[str, Any]:
         """Return the parameters of a point, rounded to two digits."""
         found: dict[str, Any] = {}
-        coordinates = list(zip(self.dimensions, point.tolist(), strict=True))
-        n_doublings = 0.0  # of the mean weight
-        for dimension, x in coordinates:
-            if dimension.parameter == "alpha" and x < 0:
-                found["alpha"] = number("alpha", 1 / self.mean_count, x + HIGH_ALPHA)
-                n_doublings = math.log2((1 + found["alpha"] * self.mean_count) / self.mean_count)
-            elif dimension.parameter == "alpha":
-                found["alpha"] = None
-        powers = {"regularization": 1 - self.exponent, "unobserved_weight": 1.0}
-        for dimension, x in coordinates:
-            name = dimension.parameter
+        coordinates = {
+            dimension.parameter: (dimension.defaults[None], x)
+            for dimension, x in zip(self.dimensions, point.tolist(), strict=True)
+        }
+        of_weight, of_factors = 0.0, coordinates.get("n_factors", (0, 0.0))[1]  # doublings
+        _, x = coordinates.pop("alpha", (None, None))
+        if x is not None:
+            alpha = number("alpha", 1 / self.mean_count, x + HIGH_ALPHA) if x < 0 else None
+            found["alpha"] = alpha
+            if alpha is not None:
+                of_weight = math.log2((1 + alpha * self.mean_count) / self.mean_count)
+        shifts = {
+            "regularization": (1 - self.exponent) * of_weight - of_factors / 3,
+            "unobserved_weight": of_weight,
+        }
+        for name, (default, x) in coordinates.items():
+            found[name] = number(name, default, x + shifts.get(name, 0.0))
             if name == "unobserved_weight" and x == 0:
-                found[name] = None  # the default for any interactions
-            elif name != "alpha":
-                shifted = x + powers.get(name, 0.0) * n_doublings
-                found[name] = number(name, dimension.defaults[None], shifted)
+                found[name] = None  # the default, for any interactions
         return found
 
 
@@ -106,16 +112,25 @@ def make_implicit_space(
         Dimension(
             parameter="regularization",
             defaults={None: als.regularization},
-            low=min(0.0, natural) - 4.0,
-            high=max(0.0, natural) + 4.0,
+            low=min(0.0, natural) - RANGE,
+            high=min(max(0.0, natural) + RANGE, _highest(als.regularization)),
         ),
-        Dimension(parameter="unobserved_weight", defaults={None: weight}, low=-5.0, high=5.0),
+        Dimension(
+            parameter="unobserved_weight",
+            defaults={None: weight},
+            low=-RANGE,
+            high=min(RANGE, _highest(weight)),
+        ),
     ]
-    if len(counts):
+    if len(counts) and _highest(1 / mean_count) > HIGH_ALPHA:
         low = -2 * HIGH_ALPHA
         dimensions.append(Dimension(parameter="alpha", defaults={None: 1.0}, low=low, high=0.0))
     return ImplicitSpace(
-        tuple(dimension for dimension in dimensions if is_auto(parameters[dimension.parameter])),
+        tuple(
+            dimension
+            for dimension in dimensions
+            if is_auto(parameters[dimension.parameter]) and dimension.low <= 0 <= dimension.high
+        ),
         mean_count,
         als.exponent,
     )
@@ -129,3 +144,8 @@ def implicit_starts(space: ImplicitSpace) -> tuple[tuple[str, float], ...]:
     """
     natural = (1 - space.exponent) * math.log2(space.mean_count)
     return ("regularization", natural), ("alpha", -HIGH_ALPHA), ("alpha", -2 * HIGH_ALPHA)
+
+
+def _highest(default: float) -> float:
+    """Return the coordinate of the highest value that a parameter may have, rounded down."""
+    return math.floor(math.log2(TOO_LARGE / default))

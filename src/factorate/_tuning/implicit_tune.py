@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, Any]
 
-WORK_PER_TRIAL = 3.0  # in fits with the default settings
+WORK_PER_TRIAL = 4.0  # in fits with the default settings
 MIN_GAIN = 0.002  # decrease of 1 − NDCG that is more than chance
 
 
