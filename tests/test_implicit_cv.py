@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import factorate as ft
 from factorate._tuning.implicit_folds import score_implicit_fold
+from factorate._tuning.search import FoldScore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -299,11 +301,31 @@ def test_an_interrupted_search_leaves_the_model_and_logs_the_best_settings(
     assert pickle.dumps(model._fitted) == before
 
 
-def test_settings_that_diverge_are_not_chosen(pairs: Any) -> None:
-    counts = np.full(len(pairs[0]), 1e20, np.float32)
-    model = ft.ImplicitMatrixFactorizationCV(**SMALL, alpha=None)
+def diverging(n_calls: int) -> Any:
+    """Return the scores of training that diverges with the first settings."""
+
+    def score(*arguments: Any) -> FoldScore:
+        nonlocal n_calls
+        n_calls -= 1
+        if n_calls >= 0:
+            return FoldScore(math.inf, -math.inf, 1.0)
+        return score_implicit_fold(*arguments)
+
+    return score
+
+
+def test_settings_that_diverge_are_not_chosen(pairs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "factorate._tuning.implicit_tune.score_implicit_fold"
+    monkeypatch.setattr(name, diverging(3))
+    model = ft.ImplicitMatrixFactorizationCV(**SMALL).fit(pairs)
+    assert np.isfinite(model.best_ndcg_)
+    metrics = model.cv_results_["mean_test_ndcg"]
+    assert metrics[0] == -math.inf
+    monkeypatch.setattr(name, diverging(1000))
+    before = model.user_factors_
     with pytest.raises(ft.DivergenceError, match="settings that were tried; use lower counts"):
-        model.fit((*pairs, counts))
+        model.fit(pairs)
+    assert model.user_factors_ is before
 
 
 def test_a_progress_bar_shows_the_trials(pairs: Any, capsys: pytest.CaptureFixture[str]) -> None:

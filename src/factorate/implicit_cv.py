@@ -112,8 +112,8 @@ class ImplicitMatrixFactorizationCV(TunedModel, ImplicitModel):
 
     The search is that of `MatrixFactorizationCV`: two rounds of successive halving in which
     regularization, weight of unobserved pairs and `alpha` vary, then doubling or halving of the
-    numbers of factors and epochs as long as that helps, and trials close to the best. Numbers are
-    doubled only if 1 − NDCG decreases by at least 0.2 %, so that chance does not make models large.
+    numbers of factors and epochs as long as 1 − NDCG decreases by at least 0.2 %, which is more
+    than chance, and trials close to the best. More factors are tried with less regularization.
 
     `save` writes an `ImplicitMatrixFactorization` with the chosen parameters, which `load` returns.
 

@@ -96,6 +96,30 @@ def test_twice_the_epochs_have_to_be_worth_it() -> None:
     assert search(make_problem(evaluate=evaluate))[0].parameters["n_epochs"] == 10
 
 
+def test_half_of_the_epochs_have_to_be_worth_it_if_the_problem_says_so() -> None:
+    """Losses that decrease a little with fewer epochs."""
+
+    def evaluate(parameters: dict[str, Any], fold: int) -> FoldScore:
+        value = 1 + 1e-5 * parameters["n_epochs"] + fold
+        return FoldScore(value, value, 0.0)
+
+    problem = make_problem(evaluate=evaluate)
+    assert search(problem)[0].parameters["n_epochs"] == 5
+    problem = replace(problem, min_gains=(0.01, 0.01))
+    assert search(problem)[0].parameters["n_epochs"] == 10
+
+
+def test_starts_are_tried_first_and_left_if_they_gain_little() -> None:
+    starts = ("count_scale", 2.0), ("count_scale", -1.0), ("shrinkage", 1.0)
+    trials = search(make_problem(starts=starts))
+    tried = {trial.number: trial for trial in trials}
+    default = SPACE.parameters(np.zeros(3))
+    assert [tried[n].parameters["count_scale"] for n in range(3)] == [100, 400, 50]
+    assert tried[3].round == 1
+    assert tried[2].parameters == {**default, "count_scale": 50}
+    assert tried[2].loss(3) < tried[0].loss(3)
+
+
 def test_half_of_the_trials_of_a_round_are_dropped_on_each_fold() -> None:
     trials = [trial for trial in search(make_problem(n_folds=4)) if trial.round == 1]
     n_scores = sorted((len(trial.scores) for trial in trials), reverse=True)

@@ -60,7 +60,7 @@ class ImplicitSpace(Space):
         of_weight, of_factors = 0.0, coordinates.get("n_factors", (0, 0.0))[1]  # doublings
         _, x = coordinates.pop("alpha", (None, None))
         if x is not None:
-            alpha = number("alpha", 1 / self.mean_count, x + HIGH_ALPHA) if x < 0 else None
+            alpha = number("alpha", 2**HIGH_ALPHA / self.mean_count, x) if x < 0 else None
             found["alpha"] = alpha
             if alpha is not None:
                 of_weight = math.log2((1 + alpha * self.mean_count) / self.mean_count)

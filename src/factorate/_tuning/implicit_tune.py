@@ -115,7 +115,7 @@ def tune_implicit(
         max_work=WORK_PER_TRIAL * budget.n_trials,
         seed=seed,
         starts=implicit_starts(space),
-        min_gain=MIN_GAIN,
+        min_gains=(MIN_GAIN, MIN_GAIN),
     )
     trials = timed_search(
         problem, "ndcg", seconds=budget.seconds, began=began, verbose=defaults["verbose"]

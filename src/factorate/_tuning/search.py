@@ -99,8 +99,9 @@ class Problem:
     starts : sequence of tuple, default=()
         Parameters and coordinates to try first, far from the defaults, where random trials around
         them do not lead; those without a dimension are left out.
-    min_gain : float, default=0.0004
-        Relative decrease of the loss that is worth a start, or twice the factors or epochs.
+    min_gains : tuple of float, default=(0.0004, 0.0)
+        Relative decrease of the loss that is worth twice the factors or epochs, or a start; and
+        that is worth half of the factors or epochs.
     is_over : callable
         Returns whether the time of the search is over; asked before every training but those.
     report : callable
@@ -115,7 +116,7 @@ class Problem:
     max_work: float
     seed: int
     starts: Sequence[tuple[str, float]] = ()
-    min_gain: float = MIN_GAIN
+    min_gains: tuple[float, float] = (MIN_GAIN, 0.0)
     is_over: Callable[[], bool] = lambda: False
     report: Callable[[int, Trial], None] = lambda n_trials, best: None  # noqa: ARG005
 
@@ -179,7 +180,7 @@ class _Search:
                 if dimension.parameter == parameter:
                     point[axis] = coordinate
             if self._is_new(point):
-                self._challenge(point, self._problem.min_gain)
+                self._challenge(point, self._problem.min_gains[0])
         self._centre = self._best.point
 
     def halve(self, n: int, spread: float) -> None:
@@ -228,12 +229,11 @@ class _Search:
         while improved:
             improved = False
             for axis, dimension in sizes:
-                for step in (1.0, -1.0):
+                for step, min_gain in zip((1.0, -1.0), self._problem.min_gains, strict=True):
                     point = self._best.point.copy()
                     point[axis] += step
                     in_range = dimension.low <= point[axis] <= dimension.high
                     if in_range and self._is_affordable(point) and self._is_new(point):
-                        min_gain = self._problem.min_gain if step > 0 else 0.0
                         improved |= self._challenge(point, min_gain)
 
     def refine(self) -> None:
