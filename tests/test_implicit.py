@@ -416,7 +416,8 @@ def test_repr_and_html_show_the_model(pairs: tuple[Any, Any]) -> None:
     held_out = pairs[0][:100], pairs[1][:100]
     model.fit((pairs[0][100:], pairs[1][100:]), eval_set=held_out)
     html = str(model._repr_html_())
-    for text in ("Interactions", "2,900", "Validation NDCG@10", f"{model.score(held_out):.4f}"):
+    ndcg = f"{model.score(held_out):.4f}"
+    for text in ("Interactions", "2,900", "Validation NDCG@10", ndcg, "loss by epoch"):
         assert text in html
     assert "RMSE" not in html
 
