@@ -127,14 +127,16 @@ def test_models_of_implicit_feedback_share_both_axes(columns: Any) -> None:
     one = LearningCurveDisplay.from_estimator(fitted_to_interactions(columns), name="one")
     other = fitted_to_interactions(columns, regularization=1.0)
     two = LearningCurveDisplay.from_estimator(other, name="two", ax=one.ax_)
-    assert two.ndcg_ax_ is one.ndcg_ax_ is not None
+    right = one.ndcg_ax_
+    assert right is not None
+    assert two.ndcg_ax_ is right
     assert len(one.figure_.axes) == 2
     assert labels(two) == [line.get_label() for line in (*one.lines_[:1], *two.lines_[:1])] + [
         line.get_label() for line in (*one.lines_[1:], *two.lines_[1:])
     ]
     two.plot(x="seconds")
     assert len(one.figure_.axes) == 2
-    assert two.ndcg_ax_.get_lines()[:] == one.lines_[1:] + two.lines_[1:]
+    assert right.get_lines()[:] == one.lines_[1:] + two.lines_[1:]
     assert two.ax_.get_lines()[:] == one.lines_[:1] + two.lines_[:1]
 
 

@@ -175,7 +175,7 @@ def _read_text(source: Source, sep: str | None, header: bool | None) -> _Text:
     if len(head) == HEAD_BYTES:  # the last line is cut
         text = text[: text.rfind("\n") + 1] or text
     if not text.strip("\r\n"):
-        raise ValueError(f"{source.name} is empty; expected ratings")
+        raise ValueError(f"{source.name} is empty; expected lines with a user and an item")
     usual = _usual_separator(source)
     dialect = find_dialect(text, sep=sep, header=header, default_sep=usual)
     _, first = next(_Text(source, dialect, []).lines(), (0, []))

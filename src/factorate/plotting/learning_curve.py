@@ -209,7 +209,8 @@ class LearningCurveDisplay:
 
 def _ndcg_axes(ax: Axes) -> Axes | None:
     """Return the axes of the NDCG that a display has made behind some axes."""
-    for other in ax.get_shared_x_axes().get_siblings(ax):
+    siblings: list[Axes] = ax.get_shared_x_axes().get_siblings(ax)
+    for other in siblings:
         if other.get_label() == NDCG and other.bbox.bounds == ax.bbox.bounds:
             return other
     return None
