@@ -143,8 +143,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
     names = arguments.columns or model.columns
     if isinstance(model, ft.ImplicitMatrixFactorization):
         model.set_params(columns=names)
-        _print_scores(model.evaluate(_input_file(arguments, arguments.ratings)), arguments.json)
+        n, interactions = arguments.n or 10, _input_file(arguments, arguments.ratings)
+        scores = model.evaluate(interactions, n, popular=True)
+        _print_scores(scores, arguments.json, baseline="popular")
         return
+    if arguments.n is not None:
+        raise ValueError(f"-n is for models of interactions; {arguments.model} is one of ratings")
     tables = files.read_batches(
         _input_file(arguments, arguments.ratings),
         lambda present: find_columns(present, names, with_ratings=True),
@@ -238,12 +242,24 @@ def _new_implicit_model(arguments: argparse.Namespace) -> ft.ImplicitMatrixFacto
     )
 
 
-def _print_scores(scores: Mapping[str, float], as_json: bool) -> None:
+def _print_scores(scores: Mapping[str, float], as_json: bool, baseline: str = "") -> None:
+    """Print scores by name, beside those of a baseline, which are named "baseline_name"."""
     if as_json:
         print(to_json(dict(scores)))
         return
-    for name, score in scores.items():
-        print(f"{name:<9}  {score:.6f}" if isinstance(score, float) else f"{name:<9}  {score}")
+    compared = {}
+    if baseline:
+        compared = {
+            name: scores[f"{baseline}_{name}"] for name in scores if f"{baseline}_{name}" in scores
+        }
+    names = [name for name in scores if not baseline or not name.startswith(f"{baseline}_")]
+    width = max(9, *map(len, names))
+    if baseline:
+        print(f"{'':<{width}}  {'model':<8}  {baseline}")
+    for name in names:
+        row = [scores[name], compared[name]] if name in compared else [scores[name]]
+        cells = (f"{cell:.6f}" if isinstance(cell, float) else f"{cell}" for cell in row)
+        print(f"{name:<{width}}  {'  '.join(cells)}")
 
 
 def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:
