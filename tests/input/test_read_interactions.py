@@ -196,3 +196,10 @@ def test_the_columns_of_interactions_are_recognized() -> None:
     assert find_interaction_columns(["a", "b", "c"], (2, 0)) == ["c", "a"]
     with pytest.raises(ValueError, match="names 'n', which is not among the columns"):
         find_interaction_columns(["user", "item"], ("user", "item", "n"))
+
+
+def test_more_interactions_than_can_be_numbered_are_an_error_before_they_are_read() -> None:
+    ids = np.broadcast_to(np.int32(0), 2**31)  # takes no memory
+    message = "2,147,483,648 interactions; expected at most .* pass repeated pairs once, with their"
+    with pytest.raises(ValueError, match=message):
+        content((ids, ids))

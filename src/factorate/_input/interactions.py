@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 COUNTS = "counts"  # what the third column holds
 MAX_TOTAL = 2.0**90  # of counts, so that no sum of weights overflows in float32
+MAX_INTERACTIONS = 2**31 - 1  # they are numbered by int32
 MAX_TIME = 1e19  # more than the nanoseconds since 1970
 Kinds = tuple[str | None, str | None]
 
@@ -216,6 +217,15 @@ def read_interaction_columns(
     return _read_named(frame.to_native(), find_interaction_columns(frame.columns, names))
 
 
+def check_size(n: int) -> None:
+    """Raise ValueError if there are more interactions than can be numbered."""
+    if n > MAX_INTERACTIONS:
+        raise ValueError(
+            f"there are {n:,} interactions; expected at most {MAX_INTERACTIONS:,}: pass repeated "
+            f"pairs once, with their count, or leave out the oldest interactions"
+        )
+
+
 def check_counts(counts: Floats, columns: Columns | None = None) -> Floats:
     """Return counts or weights; raise ValueError unless all are above 0 and their sum is usable.
 
@@ -268,6 +278,7 @@ def _read_counts(columns: Columns, dtype: np.dtype[Any]) -> Floats:
     n = len(columns.user_ids)
     if not n:
         raise ValueError("there are no interactions; at least one is needed")
+    check_size(n)
     if columns.ratings is None:
         return np.ones(n, dtype)
     return check_counts(read_values(columns.ratings, dtype, COUNTS), columns)
