@@ -261,10 +261,10 @@ class ImplicitMatrixFactorization(FactorModel):
         wide : bool, default=False
             Whether `X`, and `eval_set` unless it is a tuple, is a table of users × items.
         eval_set : interactions, optional
-            Validation interactions in any form of `X`; their counts are not used. They are
-            evaluated after each epoch, by the NDCG at 10 of the items without those of the training
-            interactions, averaged over their users. Users without training interactions are left
-            out.
+            Validation interactions in any form of `X`, or a tuple (X, y); their counts are not
+            used. They are evaluated after each epoch, by the NDCG at 10 of the items without those
+            of the training interactions, averaged over their users. Users without training
+            interactions are left out.
         callbacks : sequence of callable, default=()
             Functions to call after each epoch, with an object that has the attributes ``number``,
             ``loss``, ``valid_ndcg`` and ``seconds``. Training stops when one of them returns True.
@@ -548,13 +548,14 @@ class ImplicitMatrixFactorization(FactorModel):
     ) -> Any:
         """Recommend items to an unknown user by its interactions, without changing the model.
 
-        The recommendations equal those of `recommend` after `add_users`.
+        The recommendations equal those of `recommend` after `add_users`. Without interactions with
+        known items, they are those for an unknown user: the items with the best mean scores.
 
         Parameters
         ----------
         interactions : array-like, set, dict or tuple of array-like
             All interactions of one user: items, a mapping from item to count, or a tuple (items,
-            counts). Those with unknown items are left out. If none are left, all scores are 0.
+            counts). Those with unknown items are left out.
         n : int, default=10
             Number of items.
         as_lists : bool, default=False
