@@ -87,7 +87,11 @@ def test_every_later_command_reads_the_model(
     assert "loss " in described
     assert "unobserved_weight" in described
     assert "rmse" not in described
-    assert json.loads(output(capsys, "info", model, "--json"))["n_users"] == 60
+    assert "valid ndcg" not in described
+    assert f"unobserved weight    {loaded.unobserved_weight_:.6g}" in described
+    values = json.loads(output(capsys, "info", model, "--json"))
+    assert (values["n_users"], values["valid_ndcg"]) == (60, None)
+    assert values["unobserved_weight"] == loaded.unobserved_weight_
     held_out = tmp_path / "test.csv"
     frame = {"user": columns[0][2500:], "item": columns[1][2500:], "rating": columns[2][2500:]}
     pd.DataFrame(frame).to_csv(held_out, index=False)
@@ -100,6 +104,17 @@ def test_every_later_command_reads_the_model(
     assert table[-2].split() == ["n_users", "60"]
     shorter = json.loads(output(capsys, "evaluate", model, held_out, "--json", "-n", 3))
     assert shorter == loaded.evaluate(pairs, 3, popular=True)
+
+
+def test_fit_shows_the_validation_ndcg_of_the_best_epoch(
+    clicks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, options = tmp_path / "model.npz", ("--factors", 4, "--epochs", 3, "--seed", 1)
+    shown = output(capsys, "fit", clicks, "--implicit", "-o", model, "--early-stopping", *options)
+    loaded = ft.load(model)
+    ndcg = loaded.history_["valid_ndcg"].max()
+    assert shown.endswith(f"validation NDCG@10 {ndcg:.4f} (epoch {loaded.best_epoch_})\n")
+    assert f"valid ndcg           {ndcg:.4f}" in output(capsys, "info", model)
 
 
 def test_a_test_fraction_is_ranked_beside_the_most_popular_items(

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optional import pandas as pd
-from optional import scipy
+from optional import present, scipy
+from optional import pyarrow as pa
 
 from factorate._input.column_names import find_interaction_columns
+from factorate._input.files import InputFile
 from factorate._input.interactions import read_further_interactions, read_interactions
 from factorate._input.wide import Wide
 
@@ -65,6 +67,19 @@ def test_a_file_has_counts_only_if_a_column_is_named_so(
     path.write_text(text)
     assert content(path, names=names) == expected
     assert content(io.StringIO(text), names=names) == expected
+
+
+def test_a_first_line_without_known_names_may_be_no_header(tmp_path: Path) -> None:
+    present(pa)
+    path = tmp_path / "pairs.csv"
+    path.write_text("ann,tea\nbob,rye\n")
+    message = r"cannot tell the column .*; if the first line holds no names, set header=False"
+    with pytest.raises(ValueError, match=message):
+        content(path)
+    expected = [("ann", "tea", 1.0), ("bob", "rye", 1.0)]
+    assert content(InputFile(path, header=False)) == expected
+    with pytest.raises(ValueError, match=r"--columns ann,tea$"):
+        content(InputFile(path, header=True))
 
 
 def test_matrices_hold_counts() -> None:

@@ -20,7 +20,7 @@ from factorate._utils.validation import show
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
 from factorate.cli.fit_and_test import fit_and_rank, fit_and_test
 from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
-from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse
+from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse, valid_ndcg
 from factorate.cli.table_writer import write_tables
 
 if TYPE_CHECKING:
@@ -180,7 +180,10 @@ def info(arguments: argparse.Namespace) -> None:
     n_bytes = Path(arguments.model).stat().st_size
     is_implicit = isinstance(model, ft.ImplicitMatrixFactorization)
     if arguments.json:
-        numbers = {} if is_implicit else {"mean": model.global_mean_}
+        if is_implicit:
+            numbers = {"unobserved_weight": model.unobserved_weight_}
+        else:
+            numbers = {"mean": model.global_mean_}
         numbers["parameters"] = model.get_params()
         print(to_json({"model": arguments.model, "n_bytes": n_bytes} | sizes(model) | numbers))
         return
@@ -191,6 +194,9 @@ def info(arguments: argparse.Namespace) -> None:
     }
     if is_implicit:
         rows |= {"epochs": f"{model.n_epochs_}", "loss": f"{model.history_['loss'][-1]:.6g}"}
+        ndcg = valid_ndcg(model)
+        rows |= {} if ndcg is None else {"valid ndcg": f"{ndcg:.4f}"}
+        rows["unobserved weight"] = f"{model.unobserved_weight_:.6g}"
     else:
         error = train_rmse(model)
         rows |= {
