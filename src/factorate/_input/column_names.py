@@ -252,7 +252,7 @@ def _check_header(names: Sequence[Any]) -> None:
     """Raise ValueError if the names look like a rating: the file has no header line."""
     if len(names) == len(ROLES) and isinstance(names[2], str) and is_number(names[2]):
         raise ValueError(
-            f"the names of the columns, {show_names(names)}, look like a rating; put a header "
+            f"the names of the columns, {show_names(names)}, look like a row of data; put a header "
             f"line such as user,item,rating before it, or name the columns with columns=(…)"
         )
 
