@@ -215,8 +215,9 @@ class ImplicitMatrixFactorization(ImplicitModel):
             Without counts, every row is one interaction. Counts can be any weights above 0, but not
             times, which are to be left out. A column of counts is recognized by its name, such as
             "count", "weight" or "plays", or named with `columns`; a column of ratings is used only
-            if it is named. The counts of pairs that occur repeatedly add up. Ids are those that
-            `MatrixFactorization` takes.
+            if it is named. Divide weights by their mean if it is far from 1, which the default
+            regularization suits. The counts of pairs that occur repeatedly add up. Ids are those
+            that `MatrixFactorization` takes.
         y : array-like of shape (n,), optional
             Counts or weights of the pairs `X`.
         wide : bool, default=False

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optional import pandas as pd
+from optional import polars as pl
 from optional import present, scipy
 from optional import pyarrow as pa
 
@@ -199,6 +200,23 @@ def test_further_interactions_continue_the_rows_of_the_model() -> None:
     assert found.user_index.ids.tolist() == ["a", "b", "c"]
     with pytest.raises(TypeError, match="users are integer"):
         read_further_interactions(([1], [8]), None, indexes, dtype=FLOAT)
+
+
+def test_sizes_of_groups_are_counts() -> None:
+    """Regression: the columns that count rows of groups in pandas and polars were not used."""
+    frame = pd.DataFrame({"user": ["a", "a", "b"], "item": ["x", "x", "y"]})
+    expected = [("a", "x", 2.0), ("b", "y", 1.0)]
+    assert content(frame.groupby(["user", "item"], as_index=False).size()) == expected
+    assert content(frame.value_counts().reset_index()) == expected
+    assert content(pl.DataFrame(frame).group_by(["user", "item"]).len()) == expected
+    assert find_interaction_columns(["user", "item", "size", "price"], None) == ["user", "item"]
+    assert find_interaction_columns(["size", "user", "item"], None) == ["user", "item"]
+
+
+def test_the_error_for_many_unknown_columns_names_wide_tables() -> None:
+    frame = pd.DataFrame({"user": [1, 2, 3, 4], "item": [5, 6, 7, 8]})
+    with pytest.raises(ValueError, match="or pass a wide table of users × items with wide=True"):
+        content(pd.crosstab(frame["user"], frame["item"]))
 
 
 def test_the_columns_of_interactions_are_recognized() -> None:

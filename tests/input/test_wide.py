@@ -133,7 +133,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "a row for each rating": (
         frame_of([[1, 10, 5.0]], None, ["userId", "movieId", "rating"]),
         ValueError,
-        r"a row for each rating; .* frame\.pivot\(index='userId', columns='movieId', values=…\)",
+        r"a row for each pair; .* frame\.pivot\(index='userId', columns='movieId', values=…\)",
     ),
     "several levels": (
         frame_of([[5.0]], pd.MultiIndex.from_tuples([(1, 2)]), ["tea"]),

@@ -81,7 +81,7 @@ def read_table(frame: nw.DataFrame[Any], *, needs_ids: bool = True) -> Table:
     known = {role: [n for n in names if plain_name(n) in ALIASES[role]] for role in ALIASES}
     if known["user"] and known["item"]:
         raise ValueError(
-            f"the columns {show_names(names)} are those of a table with a row for each rating; "
+            f"the columns {show_names(names)} are those of a table with a row for each pair; "
             f"a wide table has a row for each user and a column for each item, as pandas' "
             f"frame.pivot(index={show(known['user'][0])}, columns={show(known['item'][0])}, "
             f"values=…) returns"

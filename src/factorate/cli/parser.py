@@ -36,7 +36,7 @@ TEST_FRACTION_HELP = (
 )
 IMPLICIT_HELP = (
     "train on interactions, such as clicks and purchases, without ratings; a column of counts is "
-    "used if it is named count, weight, plays, clicks or quantity, or with --columns"
+    "used if it has a common name such as count, weight or plays, or with --columns"
 )
 TUNE_HELP = (
     "choose the numbers of factors and epochs, learning rates and penalties, and with --implicit "
