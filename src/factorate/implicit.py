@@ -28,11 +28,11 @@ class ImplicitMatrixFactorization(ImplicitModel):
     two vectors of `n_factors` latent factors, p_u · q_i. Training minimizes [1]_ [2]_::
 
         Σ w (1 − p_u · q_i)² + α₀ Σ_all (p_u · q_i)²
-            + λ Σ_u √(n_u + α₀ n_items) |p_u|² + λ Σ_i √(n_i + α₀ n_users) |q_i|²
+            + λ Σ_u √(w̄ (n_u + α₀ n_items)) |p_u|² + λ Σ_i √(w̄ (n_i + α₀ n_users)) |q_i|²
 
     where the first sum is over the interactions, each with a weight w, and the second over all
-    pairs of user and item; n_u and n_i are the sums of the weights of a user and of an item. So
-    observed pairs are to score 1, and all others 0, with the weight α₀.
+    pairs of user and item; n_u and n_i are the sums of the weights of a user and of an item, and w̄
+    is the mean weight. So observed pairs are to score 1, and all others 0, with the weight α₀.
 
     Parameters
     ----------
@@ -85,6 +85,8 @@ class ImplicitMatrixFactorization(ImplicitModel):
         Factors of the items, Q; read-only.
     unobserved_weight_ : float
         Weight α₀ of each pair of user and item in training.
+    mean_weight_ : float
+        Mean weight w̄ of the interactions in training; 1 without counts.
     users_ : ndarray of shape (n_users,)
         Ids of the users, in the order of their rows: the ids of the training interactions, sorted,
         followed by those that each later call added, sorted.
@@ -117,7 +119,7 @@ class ImplicitMatrixFactorization(ImplicitModel):
     -----
     Given the items, the objective is quadratic in the factors of each user. Its minimizer solves::
 
-        (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ √(n_u + α₀ n_items) I) p_u = Σ_i w q_i
+        (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ √(w̄ (n_u + α₀ n_items)) I) p_u = Σ_i w q_i
 
     where the sums are over the items of the user. QᵀQ is the same for all users, so an epoch takes
     time linear in the number of interactions. An epoch takes two steps of the preconditioned

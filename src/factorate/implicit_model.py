@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from factorate._fitted.implicit_state import ImplicitState
@@ -60,6 +61,17 @@ class ImplicitModel(FactorModel):
             `unobserved_weight`, or its default for the training interactions.
         """
         return self._require().unobserved_weight
+
+    @property
+    def mean_weight_(self) -> float:
+        """Mean weight w̄ of the interactions in training.
+
+        Returns
+        -------
+        float
+            1 without counts.
+        """
+        return self._require().mean_weight
 
     # Scores
 
@@ -449,7 +461,8 @@ class ImplicitModel(FactorModel):
             "dtype": P.dtype,
             "unobserved_weight": fitted.unobserved_weight if weight is None else weight,
         }
-        return check_implicit_settings({**parameters, **fixed}, fitted.seed)
+        settings = check_implicit_settings({**parameters, **fixed}, fitted.seed)
+        return replace(settings, als=replace(settings.als, mean_weight=fitted.mean_weight))
 
     def _dtype(self, fitted: ImplicitState) -> np.dtype[Any]:
         return fitted.factors.user_factors.dtype

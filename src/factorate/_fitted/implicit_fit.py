@@ -190,6 +190,7 @@ def train_implicit(
                 best_epoch=recorder.best_epoch,
                 column_names=column_names,
                 unobserved_weight=als.unobserved_weight,
+                mean_weight=als.mean_weight,
             )
         )
 
