@@ -207,24 +207,26 @@ class ImplicitMatrixFactorization(ImplicitModel):
             - a list of tuples (user, item, count), or with `columns` of numbers, such as
               ``columns=(0, 1, 2)``, any array with these columns;
             - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are counts;
-            - a dense array of shape (n_users, n_items) with more than three columns, where 0 and
-              NaN are pairs without interactions;
-            - with ``wide=True``, a DataFrame or array of users × items, where NaN is a pair without
-              interactions.
+            - a dense array of shape (n_users, n_items), where 0 and NaN are pairs without
+              interactions, if it has more than three columns and more than two rows;
+            - with ``wide=True``, a DataFrame or array of users × items of any size, where 0 and NaN
+              are pairs without interactions, such as pandas' ``crosstab`` returns.
 
-            Without counts, every row is one interaction. Counts can be any weights above 0. A
-            column of counts is recognized by its name, such as "count", "weight" or "plays", or
-            named with `columns`; a column of ratings is used only if it is named. The counts of
-            pairs that occur repeatedly add up. Ids are those that `MatrixFactorization` takes.
+            Without counts, every row is one interaction. Counts can be any weights above 0, but not
+            times, which are to be left out. A column of counts is recognized by its name, such as
+            "count", "weight" or "plays", or named with `columns`; a column of ratings is used only
+            if it is named. Divide weights by their mean if it is far from 1, which the default
+            regularization suits. The counts of pairs that occur repeatedly add up. Ids are those
+            that `MatrixFactorization` takes.
         y : array-like of shape (n,), optional
             Counts or weights of the pairs `X`.
         wide : bool, default=False
             Whether `X`, and `eval_set` unless it is a tuple, is a table of users × items.
         eval_set : interactions, optional
-            Validation interactions in any form of `X`; their counts are not used. They are
-            evaluated after each epoch, by the NDCG at 10 of the items without those of the training
-            interactions, averaged over their users. Users without training interactions are left
-            out.
+            Validation interactions in any form of `X`, or a tuple (X, y); their counts are not
+            used. They are evaluated after each epoch, by the NDCG at 10 of the items without those
+            of the training interactions, averaged over their users. Users without training
+            interactions are left out.
         callbacks : sequence of callable, default=()
             Functions to call after each epoch, with an object that has the attributes ``number``,
             ``loss``, ``valid_ndcg`` and ``seconds``. Training stops when one of them returns True.

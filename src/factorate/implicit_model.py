@@ -120,11 +120,16 @@ class ImplicitModel(FactorModel):
         X: Any,
         n: int = 10,
         *,
+        fold_in: Any = None,
         wide: bool = False,
         unknown: Policy = "warn",
         popular: bool = False,
+        auc: bool = False,
     ) -> dict[str, float]:
         """Evaluate recommendations on held-out interactions, as `factorate.metrics.ranking` does.
+
+        Each user gets a list of the `n` best of all items, without those of the interactions of the
+        user in training.
 
         Parameters
         ----------
@@ -133,17 +138,26 @@ class ImplicitModel(FactorModel):
             not used.
         n : int, default=10
             Length of the lists.
+        fold_in : interactions, default=None
+            Interactions of users who are added with `add_users` to a copy of the model before the
+            evaluation; the model does not change. Their other interactions are in `X`. This
+            measures the recommendations for users who were not there in training.
         wide : bool, default=False
-            Whether `X` is a table of users × items, as for `fit`.
+            Whether `X` and `fold_in` are tables of users × items, as for `fit`.
         unknown : {"warn", "ignore", "raise"}, default="warn"
             What to do about unknown users: warn, ignore them or raise an error.
         popular : bool, default=False
             Whether to compare the lists with those of the most popular items.
+        auc : bool, default=False
+            Whether to compute the AUC also, which takes more time.
 
         Returns
         -------
         dict of str to float
-            The metrics that `factorate.metrics.ranking` returns.
+            "precision", "recall", "capped_recall", "ndcg", "map", "hit_rate", "auc" if `auc`,
+            "coverage", "n_users" and "n_seen", and with `popular` the same metrics of the most
+            popular items as "popular_precision" and so on; see `factorate.metrics.ranking`. A
+            metric is its expected value over all orders of items with equal scores.
 
         Raises
         ------
@@ -169,7 +183,9 @@ class ImplicitModel(FactorModel):
         >>> 0 < found["ndcg"] < 1
         True
         """
-        return ranking(self, X, n, wide=wide, unknown=unknown, popular=popular)
+        return ranking(
+            self, X, n, fold_in=fold_in, wide=wide, unknown=unknown, popular=popular, auc=auc
+        )
 
     def score(self, X: Any, y: object = None) -> float:  # noqa: ARG002
         """Compute the NDCG at 10 on held-out interactions, for the tools of scikit-learn.
@@ -219,13 +235,14 @@ class ImplicitModel(FactorModel):
     ) -> Any:
         """Recommend items to an unknown user by its interactions, without changing the model.
 
-        The recommendations equal those of `recommend` after `add_users`.
+        The recommendations equal those of `recommend` after `add_users`. Without interactions with
+        known items, they are those for an unknown user: the items with the best mean scores.
 
         Parameters
         ----------
         interactions : array-like, set, dict or tuple of array-like
             All interactions of one user: items, a mapping from item to count, or a tuple (items,
-            counts). Those with unknown items are left out. If none are left, all scores are 0.
+            counts). Those with unknown items are left out.
         n : int, default=10
             Number of items.
         as_lists : bool, default=False
