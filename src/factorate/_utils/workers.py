@@ -153,6 +153,17 @@ def slices(n: int, size: int) -> list[slice]:
     return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
+def edges_of_chunks(n: int, n_chunks: int) -> list[int]:
+    """Return the edges of chunks of `n` entries.
+
+    Examples
+    --------
+    >>> edges_of_chunks(5, 2)
+    [0, 2, 5]
+    """
+    return [n * chunk // n_chunks for chunk in range(n_chunks + 1)]
+
+
 def run_to_the_end(function: Callable[[], None], start_seconds: float = 1.0) -> None:
     """Call a function that KeyboardInterrupt cannot stop, and raise the interrupt afterwards.
 
