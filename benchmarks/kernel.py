@@ -39,7 +39,7 @@ from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
-from factorate._training.levels import MAX_SHORT
+from factorate._input.levels import MAX_SHORT
 from factorate._training.packed_ratings import PackedRatings
 from factorate._training.schedule import block_order, make_schedule
 from factorate._training.settings import check_settings

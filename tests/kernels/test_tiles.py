@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from factorate._kernels import tiles
-from factorate._training.levels import find_levels
+from factorate._input.levels import find_levels
 from factorate._utils.workers import Workers
 
 LOOKAHEAD = 16

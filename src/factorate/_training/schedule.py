@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._input.levels import find_levels
 from factorate._kernels import counting
 from factorate._kernels.plain import PADDING
-from factorate._training.levels import find_levels
 from factorate._training.packed_ratings import PackedRatings, chunks, unpack
 from factorate._training.tiles import (
     Side,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._input.levels import MAX_SHORT
 from factorate._kernels import tiles as tile_kernel
 from factorate._kernels.plain import LOOKAHEAD
-from factorate._training.levels import MAX_SHORT
 from factorate._training.packed_ratings import PackedRatings
 from factorate._utils.random_streams import permutation
 from factorate._utils.workers import edges_of_chunks
@@ -22,8 +22,8 @@ from factorate._utils.workers import edges_of_chunks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from factorate._input.levels import Levels
     from factorate._input.ratings import Ratings
-    from factorate._training.levels import Levels
     from factorate._training.sizes import Sizes
     from factorate._utils.types import Floats, Offsets, Rows
     from factorate._utils.workers import Workers
