@@ -43,7 +43,7 @@ class IdNumbers:
     def __init__(self, what: str) -> None:
         self._what = what
         self._kind: str | None = None
-        self._dtype = np.dtype(np.int64)  # of ids that are kept as integers
+        self._dtype: np.dtype[Any] = np.dtype(np.int64)  # of ids that are kept as integers
         self._bits = np.empty(0, np.int64)  # ids of 64 bits, ascending, and their numbers
         self._numbers = np.empty(0, np.int32)
         self._number_by_key: dict[Any, int] = {}  # all ids, if one does not have 64 bits

@@ -113,7 +113,7 @@ class _NumberedRatings:
 
     def add(self, columns: Columns) -> int:
         """Assign numbers to the ratings of a batch, and write files as they become full."""
-        values = read_values(columns.ratings, np.dtype(np.float64))
+        values = read_values(columns.ratings, np.dtype(np.float64)).astype(np.float64, copy=False)
         given = columns.user_ids, columns.item_ids
         sides = [read_id_column(ids, f"{side}s") for side, ids in zip(SIDES, given, strict=True)]
         # Python converts text, one thread at a time.

@@ -161,8 +161,9 @@ def read_manifest(folder: Path) -> Manifest:
 def _to_manifest(found: dict[str, Any]) -> Manifest:
     chunks = tuple(Chunk(**chunk) for chunk in found.pop("chunks"))
     columns = found.pop("columns")
-    pairs = {name: tuple(found.pop(name)) for name in ("n_numbers", "id_kinds", "id_bytes")}
-    return Manifest(**found, **pairs, chunks=chunks, columns=columns and tuple(columns))
+    for name in ("n_numbers", "id_kinds", "id_bytes"):
+        found[name] = tuple(found[name])
+    return Manifest(**found, chunks=chunks, columns=columns and tuple(columns))
 
 
 def _check(manifest: Manifest) -> None:

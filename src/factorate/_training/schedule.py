@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factorate._input.ratings import Ratings
+    from factorate._training.ratings_on_disk import RatingsOnDisk
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
@@ -65,7 +66,7 @@ class Schedule:
     ----------
     user_order, item_order : ndarray of int32
         The row at each position. Rows without ratings have no position.
-    ratings : PackedRatings
+    ratings : PackedRatings or RatingsOnDisk
         The ratings tile by tile, block by block in row-major order.
     level_counts : ndarray of float64, shape (n_levels,)
         Number of ratings of each level.
@@ -85,7 +86,7 @@ class Schedule:
 
     user_order: Rows
     item_order: Rows
-    ratings: PackedRatings
+    ratings: PackedRatings | RatingsOnDisk
     level_counts: Doubles
     block_tiles: Offsets
     user_counts: Doubles
@@ -99,6 +100,13 @@ class Schedule:
     def n_ratings(self) -> int:
         """Number of ratings."""
         return self.ratings.n_ratings
+
+    @property
+    def packed(self) -> PackedRatings:
+        """The ratings, which must be in memory."""
+        if not isinstance(self.ratings, PackedRatings):
+            raise TypeError("the ratings are on disk; expected them in memory")
+        return self.ratings
 
     @property
     def block_starts(self) -> Offsets:
@@ -228,8 +236,9 @@ def make_cuts(
 
 def iterate_rows(schedule: Schedule) -> Iterator[tuple[Rows, Rows]]:
     """Iterate over the rows of users and items of all ratings, some at a time."""
-    for chunk in chunks(schedule.ratings):
-        users, items, _ = unpack(schedule.ratings, chunk.start, chunk.stop)
+    ratings = schedule.packed
+    for chunk in chunks(ratings):
+        users, items, _ = unpack(ratings, chunk.start, chunk.stop)
         yield schedule.user_order.take(users), schedule.item_order.take(items)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from numbers import Integral
+
+import numpy as np
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
@@ -29,7 +30,7 @@ def read_size(name: str, value: object) -> int:
     >>> read_size("memory", "2GB"), read_size("memory", "1.5 GiB"), read_size("memory", 1000)
     (2000000000, 1610612736, 1000)
     """
-    if isinstance(value, Integral) and not isinstance(value, bool) and value > 0:
+    if type(value) is not bool and isinstance(value, int | np.integer) and value > 0:
         return int(value)
     if isinstance(value, str):
         found = SIZE.fullmatch(value.strip())
