@@ -19,6 +19,7 @@ from factorate._input.ratings import Ratings, read_ratings
 from factorate._training import losses
 from factorate._training.held_out import read_eval_set, split_ratings
 from factorate._training.progress import progress_bar
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.sample_weights import (
     drop_unweighted,
     normalize_weights,
@@ -33,7 +34,6 @@ from factorate._training.settings import (
     check_settings,
     draw_seed,
 )
-from factorate._training.stored_schedule import RatingsInStore
 from factorate._training.trainer import Trainer
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, run_to_the_end

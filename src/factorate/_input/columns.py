@@ -146,7 +146,8 @@ def check_lengths(**columns: Any) -> None:
 def _read_frame(data: object, y: object, names: Names | None, with_ratings: bool) -> Columns:
     frame = to_frame(data)
     if frame is None:
-        raise TypeError(f"got {type(data).__name__}; expected {FORMS}")
+        advice = "; or pass its batches(), one after the other" if hasattr(data, "batches") else ""
+        raise TypeError(f"got {type(data).__name__}; expected {FORMS}{advice}")
     users, items, *rest = read_frame(frame, names, with_ratings)
     library = frame.implementation.name.lower()
     user, item, *_ = find_columns(frame.columns, names, with_ratings)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from factorate._input.column_names import Names
     from factorate._input.ratings import Ratings
-    from factorate._training.stored_schedule import RatingsInStore
+    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Flags, Floats, Rows
 

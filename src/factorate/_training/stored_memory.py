@@ -12,9 +12,9 @@ from factorate._training.schedule import padded
 from factorate._utils.byte_sizes import show_size
 
 if TYPE_CHECKING:
+    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.schedule import Cuts
     from factorate._training.settings import Settings
-    from factorate._training.stored_schedule import RatingsInStore
     from factorate._utils.types import Offsets
 
 FIXED_BYTES = 1 << 25  # of all that does not grow with the ratings

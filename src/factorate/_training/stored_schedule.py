@@ -9,7 +9,7 @@ those of ratings in memory, and so are the results.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,82 +32,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from factorate._input.id_index import IdIndex
     from factorate._input.levels import Levels
-    from factorate._store.stored_ratings import StoredRatings
     from factorate._training.packed_ratings import PackedRatings
+    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.schedule import Cuts
     from factorate._training.settings import Settings
-    from factorate._utils.types import Floats, Offsets, Rows
-
-
-@dataclass(frozen=True, kw_only=True)
-class RatingsInStore:
-    """The ratings of a store as a fit takes them.
-
-    Attributes
-    ----------
-    stored : StoredRatings
-        The store.
-    levels : ndarray
-        The rating of each code of the store, in the dtype of training.
-    memory : int or None
-        Maximum bytes of memory for a fit; None for no limit.
-    scratch : Path
-        Folder for temporary files.
-    keep_seen : bool
-        Whether the items of each user are collected after training, which takes memory.
-    """
-
-    stored: StoredRatings
-    levels: Floats
-    memory: int | None
-    scratch: Path
-    keep_seen: bool
-
-    @property
-    def user_index(self) -> IdIndex:
-        """The ids of the users."""
-        return self.stored.indexes[0]
-
-    @property
-    def item_index(self) -> IdIndex:
-        """The ids of the items."""
-        return self.stored.indexes[1]
-
-    @property
-    def library(self) -> None:
-        """A store does not come from one DataFrame library."""
-        return
-
-    @property
-    def column_names(self) -> tuple[str, str] | None:
-        """Names of the columns of users and items, if they had any."""
-        return self.stored.manifest.columns
-
-    @property
-    def n_ratings(self) -> int:
-        """Number of ratings."""
-        return self.stored.manifest.n_ratings
-
-
-def read_levels(stored: StoredRatings, dtype: np.dtype[Any]) -> Floats:
-    """Return the rating of each code of a store in a dtype.
-
-    Raises
-    ------
-    ValueError
-        If one is too large for the dtype.
-    """
-    values = stored.read_levels().values
-    with np.errstate(over="ignore"):
-        levels: Floats = values.astype(dtype)
-    bad = np.flatnonzero(~np.isfinite(levels))
-    if len(bad):
-        raise ValueError(
-            f"a rating of {stored.folder} is {values[bad[0]]}, which is too large for {dtype.name}"
-        )
-    return levels
+    from factorate._utils.types import Offsets, Rows
 
 
 def make_stored_schedule(

@@ -18,6 +18,7 @@ from factorate._training.epoch_runner import make_epoch_runner
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
 from factorate._training.packed_ratings import chunks, unpack
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.state import (
@@ -27,7 +28,7 @@ from factorate._training.state import (
     to_factors,
     view_factors,
 )
-from factorate._training.stored_schedule import RatingsInStore, make_stored_schedule
+from factorate._training.stored_schedule import make_stored_schedule
 from factorate._training.validator import make_validator
 from factorate._utils.fixed_order import dot
 from factorate._utils.workers import Workers
