@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate import reference
+from factorate._input.levels import MAX_SHORT
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.factors import Factors
 from factorate._training.held_out import HeldOut
-from factorate._input.levels import MAX_SHORT
 from factorate._training.packed_ratings import PackedRatings, unpack
 from factorate._training.per_kind import PerKind
 from factorate._training.settings import Settings
