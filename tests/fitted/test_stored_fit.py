@@ -206,40 +206,41 @@ from pathlib import Path
 import numpy as np
 import factorate as ft
 
-path, megabytes = sys.argv[1], int(sys.argv[2])
-warm = np.arange(200) % 20, np.arange(200) // 20, np.arange(200) % 5
+path, megabytes, is_stored = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "stored"
 options = {"n_factors": 32, "n_epochs": 2, "random_state": 0, "n_threads": 2, "keep_seen": False}
-model = ft.MatrixFactorization(**options).fit(warm)  # imports, and starts threads
+few = np.arange(200) % 20, np.arange(200) // 20, np.arange(200) % 5
+model = ft.MatrixFactorization(**options).fit(few)  # imports what a fit needs
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-used = int(status["VmData"].split()[0]) * 1024
-limit = used + megabytes * 10**6 + 3 * 2**23  # and the stacks of threads
+stacks = 3 * 2**23  # of two threads that train or sort, and of one that reads
+limit = int(status["VmData"].split()[0]) * 1024 + megabytes * 10**6 + stacks
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+store = ft.RatingStore(path, memory=f"{megabytes}MB")
 try:
-    store = ft.RatingStore(path, memory=f"{megabytes}MB")
-    model.fit(store)
+    if is_stored:
+        model.fit(store)
+    else:
+        model.fit(tuple(map(np.concatenate, zip(*store.batches()))))
     print(model.user_factors_.sum(dtype=float).hex())
 except MemoryError:
     print("MemoryError")
 """
 
 
+def run_limited(path: Path, source: str) -> str:
+    """Fit to a store in a process whose memory may grow by 110 MB."""
+    arguments = [sys.executable, "-c", LIMITED, str(path), "110", source]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA of Linux")
 def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    n = 4_000_000
-    columns = (
-        generator.integers(0, 20_000, n),
-        generator.integers(0, 5000, n),
-        generator.integers(1, 6, n),
-    )
+    generator, n = np.random.default_rng(0), 4_000_000
+    users, items = generator.integers(0, 20_000, n), generator.integers(0, 5000, n)
+    columns = users, items, generator.integers(1, 6, n)
     path = tmp_path / "a.store"
     ft.RatingStore.create(path, columns)
-    given = {"n_factors": 32, "n_epochs": 2, "random_state": 0, "n_threads": 2, "keep_seen": False}
-    expected = ft.MatrixFactorization(**given).fit(columns).user_factors_.sum(dtype=float).hex()
-    found = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path), "110"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout.strip() == expected
+    model = ft.MatrixFactorization(32, 2, random_state=0, n_threads=2, keep_seen=False)
+    expected = model.fit(columns).user_factors_.sum(dtype=float).hex()
+    assert run_limited(path, "stored") == expected
+    assert run_limited(path, "in memory") == "MemoryError"

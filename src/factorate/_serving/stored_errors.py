@@ -47,7 +47,7 @@ def stored_errors(
             strict=True,
         )
     ]
-    _warn_unknown(fitted, stored, rows_of_ids, unknown, stacklevel + 1)
+    _warn_unknown(fitted, stored, rows_of_ids, unknown, stacklevel + 2)
     user_rows, item_rows = (
         rows.take(stored.read_rows(side)) for side, rows in enumerate(rows_of_ids)
     )

@@ -132,12 +132,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise RatingStoreError(
             f"{folder} is not a store of ratings: it has no {NAME}; RatingStore.create writes one"
         )
-    with path.open("rb") as file:
-        text = file.read(MAX_BYTES + 1)
     try:
-        if len(text) > MAX_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
-        found = json.loads(text)
+        found = json.loads(path.read_bytes())
         if not isinstance(found, dict):
             raise TypeError("it does not hold an object")
         version = found.pop("format", None)
