@@ -69,7 +69,7 @@ def open_batches(
     -------
     Batches
     """
-    if isinstance(source, str | os.PathLike | InputFile) or is_file_object(source):
+    if isinstance(source, str | os.PathLike | InputFile) or _is_file(source):
         tables, is_text = read_unconverted(
             source,
             lambda present: find_columns(present, names, with_ratings=True),
@@ -85,6 +85,12 @@ def open_batches(
     if isinstance(source, Iterator):
         return Batches(_read_each(source, names))
     return Batches(iter([read_columns(source, names=names)]))
+
+
+def _is_file(source: Any) -> bool:
+    """Return whether an object is an open file; the reader of chunks of pandas is none."""
+    has_lines = hasattr(source, "readline") or not isinstance(source, Iterator)
+    return is_file_object(source) and has_lines
 
 
 def _is_dataset(source: Any) -> bool:
