@@ -53,7 +53,7 @@ def scheduled_ratings(schedule: Schedule, block: int | None = None) -> tuple[Any
     span = (0, schedule.n_ratings)
     if block is not None:
         span = tuple(schedule.block_starts[block : block + 2].tolist())
-    users, items, values = unpack(schedule.ratings, *span)
+    users, items, values = unpack(schedule.packed, *span)
     return schedule.user_order[users], schedule.item_order[items], values
 
 

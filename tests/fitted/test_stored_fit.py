@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ SETTINGS: list[dict[str, Any]] = [
 def test_the_bits_are_those_of_ratings_in_memory(
     columns: Any, path: Path, settings: dict[str, Any], n_threads: int
 ) -> None:
-    given = {"n_epochs": 3, "random_state": 0, "n_threads": n_threads} | settings
+    given: dict[str, Any] = {"n_epochs": 3, "random_state": 0, "n_threads": n_threads} | settings
     expected = ft.MatrixFactorization(**given).fit(columns)
     for memory in (None, "120MB"):
         store = ft.RatingStore(path, memory=memory)
@@ -92,14 +93,18 @@ def test_pairs_that_occur_twice_keep_their_order(tmp_path: Path) -> None:
         generator.integers(1, 6, 30_000),
     )
     store = write_store(tmp_path / "a.store", columns)
-    given = {"n_factors": 300, "n_epochs": 2, "random_state": 0}
+    given: dict[str, Any] = {"n_factors": 300, "n_epochs": 2, "random_state": 0}
     expected = ft.MatrixFactorization(**given).fit(columns)
     check_equal(expected, ft.MatrixFactorization(**given).fit(store))
 
 
+def record(numbers: list[int], epoch: Any) -> None:
+    numbers.append(epoch.number)
+
+
 def test_early_stopping_and_callbacks(columns: Any, path: Path) -> None:
     held = tuple(column[::10] for column in columns)
-    given = {
+    given: dict[str, Any] = {
         "n_factors": 16,
         "n_epochs": 30,
         "random_state": 0,
@@ -110,7 +115,7 @@ def test_early_stopping_and_callbacks(columns: Any, path: Path) -> None:
     for X in (columns, ft.RatingStore(path)):
         numbers: list[int] = []
         model = ft.MatrixFactorization(**given)
-        model.fit(X, eval_set=held, callbacks=[lambda epoch, out=numbers: out.append(epoch.number)])
+        model.fit(X, eval_set=held, callbacks=[partial(record, numbers)])
         assert numbers == list(range(1, model.n_epochs_ + 1))
         models.append(model)
     check_equal(*models)
@@ -122,7 +127,7 @@ def test_early_stopping_and_callbacks(columns: Any, path: Path) -> None:
 def test_divergence_is_undone_as_in_memory(
     columns: Any, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    given = {
+    given: dict[str, Any] = {
         "n_factors": 16,
         "n_epochs": 3,
         "random_state": 0,

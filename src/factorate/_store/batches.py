@@ -18,7 +18,7 @@ from factorate._input.frame_columns import read_series
 from factorate._input.id_column import IdColumn, read_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -38,10 +38,14 @@ class Batches(NamedTuple):
     convert : callable or None
         Converts distinct ids of text to integers if all are written as integers; None if the source
         states the types of its ids.
+    is_own : bool
+        Whether a thread may read the next batch meanwhile: an iterator of the user stays in its
+        thread.
     """
 
-    columns: Iterable[Columns]
+    columns: Iterator[Columns]
     convert: Callable[[NDArray[Any]], IdColumn] | None = None
+    is_own: bool = False
 
 
 def open_batches(
@@ -76,12 +80,13 @@ def open_batches(
             batch_rows=batch_rows,
             batch_bytes=batch_bytes,
         )
-        return Batches(map(_read_table, tables), _to_integers if is_text else None)
+        return Batches(map(_read_table, tables), _to_integers if is_text else None, is_own=True)
     if _is_dataset(source):
         chosen = find_columns(source.schema.names, names, with_ratings=True)
         found = source.to_batches(columns=chosen, batch_size=batch_rows)
         pyarrow = arrow()
-        return Batches(_read_table(pyarrow.Table.from_batches([batch])) for batch in found)
+        tables = (pyarrow.Table.from_batches([batch]) for batch in found)
+        return Batches(map(_read_table, tables), is_own=True)
     if isinstance(source, Iterator):
         return Batches(_read_each(source, names))
     return Batches(iter([read_columns(source, names=names)]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from factorate._input.id_column import IdColumn, integers
 from factorate._input.id_index import IdIndex, keys
+from factorate._input.id_to_row import look_up
 from factorate._input.make_index import make_index
 from factorate._utils.validation import MAX_ROWS, show
 
@@ -46,6 +47,7 @@ class IdNumbers:
         self._dtype: np.dtype[Any] = np.dtype(np.int64)  # of ids that are kept as integers
         self._bits = np.empty(0, np.int64)  # ids of 64 bits, ascending, and their numbers
         self._numbers = np.empty(0, np.int32)
+        self._index: IdIndex | None = None  # of the same, once it is needed
         self._number_by_key: dict[Any, int] = {}  # all ids, if one does not have 64 bits
         self._objects: list[Any] = []
 
@@ -64,6 +66,9 @@ class IdNumbers:
         if not len(column.values):
             return np.empty(0, np.int32)
         if column.indices is None:
+            known = self._known(column)
+            if known is not None:
+                return self._add_to(known, column)
             index, ranks = make_index(column, self._what)
             return self._number(index).take(ranks)
         n_values = len(column.values)
@@ -97,6 +102,25 @@ class IdNumbers:
         if kind == "str" and convert is not None:
             column = convert(values)
         return make_index(column, self._what)
+
+    def _known(self, column: IdColumn) -> IdIndex | None:
+        """Return the index of the ids so far, if a table of them finds those of the column."""
+        if self._kind != "integer" or column.values.dtype.kind != "i" or not len(self._bits):
+            return None
+        if self._index is None:
+            self._index = IdIndex(self._bits, "integer")
+        return None if self._index.table is None else self._index
+
+    def _add_to(self, known: IdIndex, column: IdColumn) -> Rows:
+        """Do the same as `add`, with a table of the ids so far."""
+        ranks = look_up(known, column, self._what)
+        numbers: Rows = self._numbers.take(ranks)
+        unknown = np.flatnonzero(ranks < 0)
+        if len(unknown):
+            new = IdColumn(column.values[unknown], column.kind)
+            index, new_ranks = make_index(new, self._what)
+            numbers[unknown] = self._number(index).take(new_ranks)
+        return numbers
 
     def _number(self, index: IdIndex) -> Rows:
         """Return the numbers of distinct ids in ascending order."""
@@ -146,6 +170,7 @@ class IdNumbers:
             self._check_number(n_known + n_new)
             new = np.arange(n_known, n_known + n_new, dtype=np.int32)
             numbers[~known] = new
+            self._index = None
             self._bits = np.insert(self._bits, where[~known], bits[~known])
             self._numbers = np.insert(self._numbers, where[~known], new)
         return numbers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def ingest(
         raise FileExistsError(f"{str(path)!r} exists; delete it first, or choose another path")
     with _writing(path) as folder:
         ratings = _NumberedRatings(folder, Workers(n_threads), chunk_ratings)
-        for columns in batches.columns:
+        for columns in _read(batches, n_threads):
             try:
                 n = ratings.add(columns)
             except (TypeError, ValueError) as error:
@@ -92,6 +93,18 @@ def ingest(
         if not ratings.n_ratings:
             raise ValueError("there are no ratings; at least one is needed")
         ratings.finish(batches)
+
+
+def _read(batches: Batches, n_threads: int) -> Iterator[Columns]:
+    """Iterate over batches; with several threads, the next one is read meanwhile."""
+    if n_threads == 1 or not batches.is_own:
+        yield from batches.columns
+        return
+    with ThreadPoolExecutor(1) as executor:
+        following = executor.submit(next, batches.columns, None)
+        while (columns := following.result()) is not None:
+            following = executor.submit(next, batches.columns, None)
+            yield columns
 
 
 class _NumberedRatings:
