@@ -234,9 +234,11 @@ def _writing(path: Path) -> Iterator[Path]:
                     file.unlink()
             yield folder
             _flush_to_disk(folder)
+            lock.close()  # Windows does not move or delete open files
             (folder / LOCK).unlink()
             folder.rename(path)
         except BaseException as error:
+            lock.close()
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError) and error.filename is None and error.errno is not None:
                 raise OSError(error.errno, error.strerror, str(path)) from error
