@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +99,8 @@ def _read(batches: Batches, n_threads: int) -> Iterator[Columns]:
     if n_threads == 1 or not batches.is_own:
         yield from batches.columns
         return
+    from concurrent.futures import ThreadPoolExecutor  # a slow import, which few need
+
     with ThreadPoolExecutor(1) as executor:
         following = executor.submit(next, batches.columns, None)
         while (columns := following.result()) is not None:

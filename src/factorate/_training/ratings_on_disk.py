@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +14,7 @@ from factorate._training.packed_ratings import PackedRatings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from numpy.typing import NDArray
 
@@ -152,6 +151,8 @@ class BlockReader:
     """
 
     def __init__(self, ratings: RatingsOnDisk, order: list[int]) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # a slow import, which few need
+
         self._ratings = ratings
         self._order = order
         self._number = {block: number for number, block in enumerate(order)}

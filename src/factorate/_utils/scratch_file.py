@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,8 @@ class ScratchFile:
     """
 
     def __init__(self, folder: Path, n_bytes: int) -> None:
+        import tempfile  # a slow import, which few need
+
         self._folder = folder
         self._n_bytes = n_bytes
         self._lock = threading.Lock()
