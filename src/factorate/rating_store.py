@@ -219,7 +219,7 @@ class RatingStore:
 
     @property
     def users(self) -> NDArray[Any]:
-        """Ids of the users, sorted.
+        """Sorted ids of the users.
 
         Returns
         -------
@@ -230,7 +230,7 @@ class RatingStore:
 
     @property
     def items(self) -> NDArray[Any]:
-        """Ids of the items, sorted.
+        """Sorted ids of the items.
 
         Returns
         -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from factorate._store.manifest import (
     chunk_name,
     write_manifest,
 )
-from factorate._utils.workers import Workers
+from factorate._utils.workers import Ahead, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,12 +100,11 @@ def _read(batches: Batches, n_threads: int) -> Iterator[Columns]:
     if n_threads == 1 or not batches.is_own:
         yield from batches.columns
         return
-    from concurrent.futures import ThreadPoolExecutor  # a slow import, which few need
-
-    with ThreadPoolExecutor(1) as executor:
-        following = executor.submit(next, batches.columns, None)
+    with Ahead() as ahead:
+        read = partial(next, batches.columns, None)
+        following = ahead.submit(read)
         while (columns := following.result()) is not None:
-            following = executor.submit(next, batches.columns, None)
+            following = ahead.submit(read)
             yield columns
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.packed_ratings import PackedRatings
+from factorate._utils.workers import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future, ThreadPoolExecutor
 
     from numpy.typing import NDArray
 
     from factorate._utils.scratch_file import ScratchFile
     from factorate._utils.types import Floats, Offsets, Rows
+    from factorate._utils.workers import Call
 
     Buffer = NDArray[np.uint8]
 
@@ -148,38 +150,30 @@ class BlockReader:
         The ratings.
     order : sequence of int
         The blocks, in the order of the epoch.
+    ahead : Ahead
+        The thread.
     """
 
-    def __init__(self, ratings: RatingsOnDisk, order: list[int]) -> None:
-        from concurrent.futures import ThreadPoolExecutor  # a slow import, which few need
-
+    def __init__(self, ratings: RatingsOnDisk, order: list[int], ahead: Ahead) -> None:
         self._ratings = ratings
         self._order = order
         self._number = {block: number for number, block in enumerate(order)}
         self._is_requested = bytearray(len(order))
-        self._reads: dict[int, Future[tuple[PackedRatings, Buffer]]] = {}
+        self._reads: dict[int, Call[tuple[PackedRatings, Buffer]]] = {}
         self._free: list[Buffer] = []
         self._largest = max(ratings.block_span(block)[1] for block in order)
         self._lock = threading.Lock()
-        self._executor: ThreadPoolExecutor | None = ThreadPoolExecutor(1)
-
-    def close(self) -> None:
-        """End the thread."""
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
+        self._ahead = ahead
 
     @contextmanager
     def opened(self, block: int) -> Iterator[Block]:
         """Give a block, whose memory is used again afterwards."""
         number = self._number[block]
         with self._lock:
-            future = self._reads.pop(number, None)
+            read = self._reads.pop(number, None)
             self._is_requested[number] = True
             self._request_after(number)
-        if future is None or future.cancel():
-            ratings, buffer = self._read(block)
-        else:
-            ratings, buffer = future.result()
+        ratings, buffer = self._read(block) if read is None else read.result()
         yield Block(ratings, 0, len(ratings.tile_starts) - 1)
         self._free.append(buffer)
 
@@ -187,14 +181,10 @@ class BlockReader:
         """Request the next blocks that have not been requested, as many as may be read ahead."""
         end = min(number + 1 + MAX_SCAN, len(self._order))
         for following in range(number + 1, end):
-            if self._executor is None or len(self._reads) >= self._ratings.n_ahead:
+            if len(self._reads) >= self._ratings.n_ahead:
                 return
             if not self._is_requested[following]:
-                try:
-                    read = self._executor.submit(self._read, self._order[following])
-                except RuntimeError:  # no thread can be started: every block is read when needed
-                    self._executor = None
-                    return
+                read = self._ahead.submit(partial(self._read, self._order[following]))
                 self._is_requested[following] = True
                 self._reads[following] = read
 
@@ -224,8 +214,5 @@ def open_blocks(
     if isinstance(ratings, PackedRatings):
         yield BlocksInMemory(ratings, block_tiles)
         return
-    reader = BlockReader(ratings, order)
-    try:
-        yield reader
-    finally:
-        reader.close()
+    with Ahead() as ahead:
+        yield BlockReader(ratings, order, ahead)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIXED_BYTES = 1 << 25  # of all that does not grow with the ratings
 AHEAD_BYTES = 1 << 26  # of blocks that are read ahead, without a limit
 SORT_BYTES = 1 << 29  # to sort ratings into row bands, without a limit
-MAX_AHEAD = 64  # blocks
+MAX_AHEAD = 16  # blocks
 MIN_AHEAD = 2
 CHUNK_BYTES = 64  # of a rating of the store while it is sorted into row bands
 TEXT_BYTES = 70  # of an object for an id, besides its own bytes
