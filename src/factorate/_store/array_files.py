@@ -34,13 +34,11 @@ def write_array(path: Path, array: NDArray[Any]) -> int:
         CRC-32 of all bytes of the file.
     """
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    data = array.reshape(-1).view(np.uint8).data
+    header, data = _header(array.dtype, array.shape), array.reshape(-1).view(np.uint8).data
     with path.open("wb") as file:
-        file.write(header.getvalue())
+        file.write(header)
         file.write(data)
-    return zlib.crc32(data, zlib.crc32(header.getvalue()))
+    return zlib.crc32(data, zlib.crc32(header))
 
 
 def read_array(
@@ -76,29 +74,53 @@ def read_array(
         raise damaged(path, "it is missing") from None
     if zlib.crc32(content.data) != checksum:
         raise damaged(path, f"its checksum is not that of the manifest ({len(content)} bytes)")
-    start = io.BytesIO(content[:MAX_HEADER].tobytes())
-    try:
-        version = np.lib.format.read_magic(start)
-        if version != (1, 0):
-            raise ValueError(f"version {version} of .npy; expected (1, 0)")
-        found, fortran_order, dtype = np.lib.format.read_array_header_1_0(start)
-    except (ValueError, MemoryError) as error:
-        raise damaged(path, error) from None
-    n_bytes = int(np.prod(found, dtype=np.int64)) * dtype.itemsize
-    is_expected = (
-        dtype == np.dtype(dtypes) if isinstance(dtypes, list) else _code(dtype) in dtypes.split()
-    )
-    if not is_expected or fortran_order or found != shape:
-        raise damaged(path, f"it has shape {found} and dtype {dtype}; expected shape {shape}")
-    if start.tell() + n_bytes != len(content):
-        raise damaged(path, f"it has {len(content)} bytes; expected {start.tell() + n_bytes}")
-    array = content[start.tell() :].view(dtype).reshape(shape)
+    begin, dtype = _find_dtype(path, content[:MAX_HEADER].tobytes(), dtypes, shape)
+    n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if begin + n_bytes != len(content):
+        raise damaged(path, f"it has {len(content)} bytes; expected {begin + n_bytes}")
+    array = content[begin:].view(dtype).reshape(shape)
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
 def damaged(path: Path, reason: object) -> RatingStoreError:
     """Return the error for a file of a store whose content is wrong."""
     return RatingStoreError(f"{path} is damaged: {reason}; create the store again")
+
+
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Return the header of a file."""
+    header = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(dtype)
+    fields = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    return header.getvalue()
+
+
+def _find_dtype(
+    path: Path, start: bytes, dtypes: str | list[Any], shape: tuple[int, ...]
+) -> tuple[int, np.dtype[Any]]:
+    """Return where the data begin, and their dtype, which must be one of those expected."""
+    # Parsing is slow, and when memory is short, Python's parser may raise SystemError.
+    names = [dtypes] if isinstance(dtypes, list) else dtypes.replace("M8", "").split()
+    for name in names:
+        dtype = np.dtype(name).newbyteorder("<")
+        header = _header(dtype, shape)
+        if start.startswith(header):
+            return len(header), dtype
+    file = io.BytesIO(start)
+    try:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"version {version} of .npy; expected (1, 0)")
+        found, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    except (ValueError, MemoryError) as error:
+        raise damaged(path, error) from None
+    is_expected = (
+        dtype == np.dtype(dtypes) if isinstance(dtypes, list) else _code(dtype) in dtypes.split()
+    )
+    if not is_expected or fortran_order or found != shape:
+        raise damaged(path, f"it has shape {found} and dtype {dtype}; expected shape {shape}")
+    return file.tell(), dtype
 
 
 def _code(dtype: np.dtype[Any]) -> str:
