@@ -36,10 +36,10 @@ import setup
 import factorate as ft
 from factorate import datasets
 from factorate._input.id_index import range_index
+from factorate._input.levels import MAX_SHORT
 from factorate._input.ratings import Ratings
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
-from factorate._training.levels import MAX_SHORT
 from factorate._training.packed_ratings import PackedRatings
 from factorate._training.schedule import block_order, make_schedule
 from factorate._training.settings import check_settings
@@ -211,7 +211,7 @@ def scheduled_case(users: Any, items: Any, values: Any, K: int) -> Case:
     ]
     size = min(schedule.n_bands)
     strata = [blocks[at : at + size] for at in range(0, len(blocks), size)]
-    return make_case(schedule.ratings, (N_USERS, N_ITEMS), K, strata)
+    return make_case(schedule.packed, (N_USERS, N_ITEMS), K, strata)
 
 
 def measure(case: Case, loops: dict[str, Loop]) -> dict[str, list[float]]:

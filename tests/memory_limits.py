@@ -49,7 +49,11 @@ def make_calls(folder: Path) -> Calls:
     new = users, np.tile(model.items_[:900], 10), np.ones(len(users))
     # Several row bands and column bands: 120,000 × 256 is more than the work of seven blocks.
     wide, svdpp = (ft.MatrixFactorization(256, **settings, svdpp=svdpp) for svdpp in (False, True))
+    rounded = (*ratings[:2], ratings[2].round(1))
+    store = ft.RatingStore.create(folder / "ratings.store", rounded)
+    wide.fit(store)  # imports what it needs
     return {
+        "fit_store": lambda: wide.fit(store),
         "fit": lambda: wide.fit(ratings),
         "fit_svdpp": lambda: svdpp.fit(ratings),
         "partial_fit": lambda: model.partial_fit(ratings),

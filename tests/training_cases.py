@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate import reference
+from factorate._input.levels import MAX_SHORT
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.factors import Factors
 from factorate._training.held_out import HeldOut
-from factorate._training.levels import MAX_SHORT
 from factorate._training.packed_ratings import PackedRatings, unpack
 from factorate._training.per_kind import PerKind
 from factorate._training.settings import Settings
@@ -53,7 +53,7 @@ def scheduled_ratings(schedule: Schedule, block: int | None = None) -> tuple[Any
     span = (0, schedule.n_ratings)
     if block is not None:
         span = tuple(schedule.block_starts[block : block + 2].tolist())
-    users, items, values = unpack(schedule.ratings, *span)
+    users, items, values = unpack(schedule.packed, *span)
     return schedule.user_order[users], schedule.item_order[items], values
 
 

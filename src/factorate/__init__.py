@@ -6,6 +6,7 @@ from factorate.exceptions import (
     DivergenceError,
     ModelFileError,
     NotFittedError,
+    RatingStoreError,
     UnknownIdError,
     UnknownIdWarning,
 )
@@ -22,6 +23,7 @@ from factorate.plotting import (
     ResidualsDisplay,
     TuningDisplay,
 )
+from factorate.rating_store import RatingStore
 from factorate.reading import read_ratings
 from factorate.textbook import matrix_factorization
 
@@ -39,6 +41,8 @@ __all__ = [
     "ModelFileError",
     "NotFittedError",
     "PopularityDisplay",
+    "RatingStore",
+    "RatingStoreError",
     "ResidualsDisplay",
     "TuningDisplay",
     "UnknownIdError",

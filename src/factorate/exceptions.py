@@ -27,6 +27,10 @@ class ModelFileError(ValueError):
     """Error raised when a file is not a valid model file, or is damaged."""
 
 
+class RatingStoreError(ValueError):
+    """Error raised when a folder is not a valid store of ratings, or is damaged."""
+
+
 class NotFittedError(ValueError, AttributeError):
     """Error raised when a model is used before it is fitted.
 

@@ -314,7 +314,7 @@ class MatrixFactorization(RatingModel):
 
         Parameters
         ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
+        X : DataFrame, path, tuple, sparse matrix, array-like or RatingStore
             The ratings, in one of these forms:
 
             - a DataFrame with columns for user, item and rating, a dict of such columns, or Arrow
@@ -326,7 +326,10 @@ class MatrixFactorization(RatingModel):
             - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are ratings;
             - a dense array of shape (n_users, n_items), where 0 and NaN are missing ratings;
             - with ``wide=True``, a DataFrame of users × items, where NaN is a missing rating;
-            - with `y`, pairs (user, item) of shape (n_ratings, 2).
+            - with `y`, pairs (user, item) of shape (n_ratings, 2);
+            - a `RatingStore`, for ratings that do not fit in memory, with the same result; without
+              `sample_weight`, SVD++ terms and `warm_start`, and with an `eval_set` if
+              `early_stopping` is set.
 
             Ids are bool, integers, str, bytes, UUID, datetime or date. Floats that are whole
             numbers are read as integers.

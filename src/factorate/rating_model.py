@@ -14,6 +14,7 @@ from factorate._input.unknown_ids import RATINGS_MODEL, Policy, warn_unknown
 from factorate._input.wide import as_wide
 from factorate._serving import predictions, recommend
 from factorate._serving.probabilities import check_logistic, probabilities
+from factorate._serving.stored_errors import stored_errors
 from factorate._training.losses import TWO_VALUED
 from factorate._training.settings import check_settings
 from factorate._utils import sklearn_protocol
@@ -21,6 +22,7 @@ from factorate._utils.available_if import available_if
 from factorate._utils.writer_lock import writer_lock
 from factorate.base import FactorModel
 from factorate.metrics.baselines import baseline_errors
+from factorate.rating_store import RatingStore
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -325,8 +327,9 @@ class RatingModel(FactorModel):
 
         Parameters
         ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Ratings, in any form that `fit` accepts.
+        X : DataFrame, path, tuple, sparse matrix, array-like or RatingStore
+            Ratings, in any form that `fit` accepts. Of a store, about a million are in memory at a
+            time, and sums are rounded differently.
         y : array-like of shape (n,), default=None
             Ratings of the pairs in `X`; None if `X` contains the ratings.
         wide : bool, default=False
@@ -354,7 +357,8 @@ class RatingModel(FactorModel):
         Raises
         ------
         TypeError, ValueError
-            If the input is not ratings, or ids are of another type than in training.
+            If the input is not ratings, or ids are of another type than in training; or if `y` or
+            `baselines` are given with a store.
         UnknownIdError
             If users or items are unknown and `unknown` is "raise".
         NotFittedError
@@ -384,6 +388,15 @@ class RatingModel(FactorModel):
         True
         """
         fitted = self._require()
+        if isinstance(X, RatingStore):
+            if y is not None or baselines is not None or wide:
+                raise ValueError(
+                    "a RatingStore is evaluated without y, wide and baselines; for baselines, pass "
+                    "ratings in memory"
+                )
+            return stored_errors(
+                fitted, X._stored, clip=self.clip, unknown=unknown, n_threads=self.n_threads
+            )
         compared = predictions.compare(
             fitted,
             as_wide(X, wide),

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from factorate._input.levels import find_levels
 from factorate._kernels import tiles
-from factorate._training.levels import find_levels
 from factorate._utils.workers import Workers
 
 LOOKAHEAD = 16

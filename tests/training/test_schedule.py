@@ -65,7 +65,7 @@ def assert_valid(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: S
     schedule = scheduled(columns, shape, seed=1, sizes=sizes)
     given_triples = list(zip(users.tolist(), items.tolist(), values.tolist(), strict=True))
     assert sorted(triples(schedule)) == sorted(given_triples)
-    assert len(schedule.ratings.pairs) == len(values) + LOOKAHEAD
+    assert len(schedule.packed.pairs) == len(values) + LOOKAHEAD
     batches = [np.concatenate(side).tolist() for side in zip(*iterate_rows(schedule), strict=True)]
     assert sorted(zip(*batches, strict=True)) == sorted(pair[:2] for pair in given_triples)
     starts = schedule.block_starts
@@ -74,7 +74,7 @@ def assert_valid(columns: tuple[Any, Any, Any], shape: tuple[int, int], sizes: S
     n_blocks = schedule.n_bands[0] * schedule.n_bands[1]
     assert len(starts) == n_blocks + 1
     # Blocks have common users only in a row band, and common items only in a column band.
-    for side, positions in enumerate(unpack(schedule.ratings, 0, len(values))[:2]):
+    for side, positions in enumerate(unpack(schedule.packed, 0, len(values))[:2]):
         band_of: dict[int, int] = {}
         for block in range(n_blocks):
             band = divmod(block, schedule.n_bands[1])[side]
@@ -117,7 +117,7 @@ def test_ratings_of_one_pair_keep_their_order() -> None:
 
 def test_ratings_of_a_tile_are_shuffled(columns: Any) -> None:
     schedule = scheduled(columns, (60, 80))
-    positions = unpack(schedule.ratings, 0, schedule.n_ratings).user_positions
+    positions = unpack(schedule.packed, 0, schedule.n_ratings).user_positions
     assert np.mean(positions[1:] == positions[:-1]) < 0.05  # sorted by user it would be 0.98
 
 

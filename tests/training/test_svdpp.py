@@ -212,7 +212,7 @@ def test_the_item_fraction_falls_if_users_of_a_group_have_common_items(
     sizes = replace(SMALL, n_groups=n_groups)
     schedule, terms = prepare(columns, replace(settings_of(model()), sizes=sizes))
     vectors = np.zeros((60, 80))
-    users, items, _ = unpack(schedule.ratings, 0, 3000)
+    users, items, _ = unpack(schedule.packed, 0, 3000)
     vectors[users, items] = 1
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     edges = np.unique([*schedule.user_edges[:: schedule.group_bands], 60])

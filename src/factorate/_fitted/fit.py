@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
+from factorate._fitted.stored_training import StoredTraining, read_store
 from factorate._fitted.warm_start import continue_from
 from factorate._input.rating_values import value_range
-from factorate._input.ratings import read_ratings
+from factorate._input.ratings import Ratings, read_ratings
 from factorate._training import losses
 from factorate._training.held_out import read_eval_set, split_ratings
 from factorate._training.progress import progress_bar
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.sample_weights import (
     drop_unweighted,
     normalize_weights,
@@ -35,13 +38,13 @@ from factorate._training.trainer import Trainer
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, run_to_the_end
 from factorate.exceptions import DivergenceError
+from factorate.rating_store import RatingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate._input.ratings import Ratings
     from factorate._training.epoch import Epoch
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Callbacks, Parameters, Settings
@@ -94,7 +97,7 @@ def fit(
         old = None
     # Not bound to a name here, so that `train` can release the rows of the ratings.
     train(
-        read_training(parameters, data, settings.rule),
+        _read(parameters, data, settings.rule),
         parameters,
         settings,
         callbacks=callbacks,
@@ -149,8 +152,23 @@ def read_training(parameters: Parameters, data: TrainingData, rule: UpdateRule) 
     )
 
 
+def _read(
+    parameters: Parameters, data: TrainingData, rule: UpdateRule
+) -> TrainingRatings | StoredTraining:
+    if not isinstance(data.X, RatingStore):
+        return read_training(parameters, data, rule)
+    if data.y is not None:
+        raise ValueError("a RatingStore holds its ratings; pass it without y")
+    if data.sample_weight is not None:
+        raise ValueError(
+            "sample_weight cannot be used with a RatingStore, which holds no weights; fit to "
+            "arrays in memory"
+        )
+    return read_store(parameters, data.X, data.eval_set, rule)
+
+
 def train(
-    data: TrainingRatings,
+    data: TrainingRatings | StoredTraining,
     parameters: Parameters,
     settings: Settings,
     *,
@@ -161,22 +179,35 @@ def train(
     """Train on ratings that were read before; see `fit`."""
     # A warm start holds out the same ratings again, because it was trained on all others.
     seed = settings.seed if old is None else old.seed
-    ratings, training, weights, held_out = data.ratings, data.weighted, data.weights, data.eval_set
+    ratings, held_out = data.ratings, data.eval_set
+    training: Ratings | RatingsInStore = ratings
+    weights = None
+    if isinstance(data, TrainingRatings):
+        training, weights = data.weighted, data.weights
     batches: list[tuple[Rows, Rows]] = []  # of ratings that are not trained on, but seen
     if held_out is None and settings.patience is not None:
+        assert isinstance(training, Ratings)  # noqa: S101  (a store needs an eval_set)
         fraction = parameters["validation_fraction"]
         training, weights, held_out = split_ratings(training, weights, fraction, seed)
         batches = [(held_out.user_rows, held_out.item_rows)]
-    warm_start = None if old is None else continue_from(old, ratings, settings)
+    warm_start = None
+    if old is not None:
+        assert isinstance(ratings, Ratings)  # noqa: S101  (a store has no warm start)
+        warm_start = continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
         training, settings, weights=weights, held_out=held_out, warm_start=warm_start
     )
     assert trainer is not None  # noqa: S101  (for the type checker)
     trained: Trained | None = None
-    n_ratings, bounds = len(training.values), data.bounds
+    n_ratings, bounds = trainer.schedule.n_ratings, data.bounds
     user_index, item_index = ratings.user_index, ratings.item_index
     library, column_names = ratings.library, ratings.column_names
-    schedule = trainer.schedule if parameters["keep_seen"] else None
+    shape = trainer.schedule.shape
+    rows: Callable[[], Iterator[tuple[Rows, Rows]]] | None = None  # of all ratings
+    if parameters["keep_seen"]:
+        rows = partial(iterate_rows, trainer.schedule)
+        if isinstance(ratings, RatingsInStore):
+            rows = ratings.stored.read_row_batches
     del data, ratings, training, weights  # the schedule is smaller
 
     def store_result() -> None:
@@ -186,8 +217,8 @@ def train(
             trainer = None  # the next step takes as much memory as its ratings and states
         assert trained is not None  # noqa: S101  (for the type checker)
         seen = None
-        if schedule is not None:
-            seen = collect_seen(lambda: chain(iterate_rows(schedule), batches), *schedule.shape)
+        if rows is not None:
+            seen = collect_seen(lambda: chain(rows(), batches), *shape)
         store(
             RatingState(
                 factors=trained.factors,

@@ -15,7 +15,7 @@ from factorate._fitted.implicit_state import ImplicitState
 from factorate._fitted.model_metadata import FORMAT, check_metadata, make_metadata
 from factorate._fitted.npz_archive import damaged, read, write
 from factorate._fitted.rating_state import RatingState
-from factorate._fitted.stored_ids import store_ids
+from factorate._input.stored_ids import store_ids
 
 if TYPE_CHECKING:
     import os

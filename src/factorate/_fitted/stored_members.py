@@ -8,7 +8,7 @@ import numpy as np
 
 from factorate._fitted.npz_archive import Expected
 from factorate._fitted.seen import Seen
-from factorate._fitted.stored_ids import restore_ids
+from factorate._input.stored_ids import restore_ids
 from factorate._training.settings import MAX_FACTORS
 from factorate._utils.validation import MAX_ROWS
 

@@ -152,7 +152,8 @@ def _read_frame(
     frame = to_frame(data)
     if frame is None:
         forms = FORMS.replace("rating", what.removesuffix("s"))
-        raise TypeError(f"got {type(data).__name__}; expected {forms}")
+        advice = "; or pass its batches(), one after the other" if hasattr(data, "batches") else ""
+        raise TypeError(f"got {type(data).__name__}; expected {forms}{advice}")
     users, items, *rest = read_frame(frame, names, with_ratings, what)
     library = frame.implementation.name.lower()
     user, item, *_ = find_columns(frame.columns, names, with_ratings)

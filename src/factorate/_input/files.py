@@ -198,6 +198,42 @@ def read_batches(
     yield from _read(file, sources, _Wanted(choose, kinds, batch_rows, batch_bytes))
 
 
+def read_unconverted(
+    data: object,
+    choose: Choose,
+    *,
+    batch_rows: int = BATCH_ROWS,
+    batch_bytes: int = BATCH_BYTES,
+) -> tuple[Iterator[Any], bool]:
+    """Read as `read_batches` does, but the ids of text files as text.
+
+    A reader of batches cannot know whether the ids of later batches are integers, too.
+
+    Parameters
+    ----------
+    data, choose, batch_rows, batch_bytes
+        As for `read_batches`.
+
+    Returns
+    -------
+    tables : iterator of pyarrow.Table
+        The chosen columns of some rows.
+    is_text : bool
+        Whether all files are text with separators, whose ids have no types.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As `read_file`.
+    """
+    arrow()
+    file = as_input_file(data)
+    sources = _find_formats(file)
+    is_text = all(form == "csv" for _, form in sources)
+    kinds = TEXT_KINDS if is_text else (None, None)
+    return _read(file, sources, _Wanted(choose, kinds, batch_rows, batch_bytes)), is_text
+
+
 def as_input_file(data: object) -> InputFile:
     """Return an `InputFile`, whose text is not known yet unless it was one."""
     return data if isinstance(data, InputFile) else InputFile(data)

@@ -252,14 +252,14 @@ def _make_indexes(columns: Columns, workers: Workers) -> list[tuple[IdIndex, Row
     users comes first.
     """
     ids = [(columns.user_ids, "users"), (columns.item_ids, "items")]
-    sides = [(_read_ids(column, what), what) for column, what in ids]
+    sides = [(read_id_column(column, what), what) for column, what in ids]
     in_order = len(columns.user_ids) < THREAD_IDS or any(
         column.values.dtype == object for column, _ in sides
     )
     return (Workers() if in_order else workers).map(lambda side: make_index(*side), sides)
 
 
-def _read_ids(ids: Any, what: str) -> IdColumn:
+def read_id_column(ids: Any, what: str) -> IdColumn:
     """Read a column of ids, encoded if it is a large array of objects or text."""
     if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "OUT":
         encoded = encode_array(ids)

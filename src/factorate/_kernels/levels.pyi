@@ -14,3 +14,11 @@ def count(
 def enter(
     levels: Floats, keys: NDArray[uint64], multiplier: int, shift: int, codes: NDArray[uint16]
 ) -> None: ...
+def encode(
+    values: Floats,
+    keys: NDArray[uint64],
+    multiplier: int,
+    shift: int,
+    codes: NDArray[uint16],
+    out: NDArray[uint16],
+) -> None: ...

@@ -42,3 +42,12 @@ def enter(const floating[::1] levels, uint64_t[::1] keys, uint64_t multiplier, i
             slot = find_slot(&keys[0], keys.shape[0], multiplier, shift, key)
             keys[slot] = key
             codes[slot] = <uint16_t>code
+
+
+def encode(const floating[::1] values, const uint64_t[::1] keys, uint64_t multiplier, int shift,
+           const uint16_t[::1] codes, uint16_t[::1] out):
+    """Write the code of each value; all are in the table."""
+    cdef Py_ssize_t t
+    with nogil:
+        for t in range(values.shape[0]):
+            out[t] = codes[find_slot(&keys[0], keys.shape[0], multiplier, shift, key_of(values[t]))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from factorate._kernels import dispatch
+from factorate._training.ratings_on_disk import open_blocks
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
 from factorate._training.schedule import block_order, crossings
 from factorate._training.state import initial_state
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from factorate._training.continuation import Continuation
     from factorate._training.factors import WarmStart
+    from factorate._training.packed_ratings import PackedRatings
     from factorate._training.row_constants import RowConstants
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
@@ -95,13 +97,26 @@ class EpochRunner:
         constants = make_row_constants(schedule, settings, factor, scales, self.workers)
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
-            with _block_updater(schedule, settings, state, constants, self.workers) as update:
-                return sum(self.workers.run_tasks(blocks, self.dependencies, update))
+            with (
+                open_blocks(schedule.ratings, schedule.block_tiles, blocks) as opened,
+                _block_updater(schedule, settings, state, constants, self.workers) as update,
+            ):
+
+                def update_block(block: int) -> float:
+                    with opened.opened(block) as tiles:
+                        return update(*tiles)
+
+                return sum(self.workers.run_tasks(blocks, self.dependencies, update_block))
         decay = svdpp_decay(constants, schedule, settings, factor * scales[1])
         constants.users[:, 1] = 0.0  # the phase distribute applies the penalty of user factors
         tasks = epoch_tasks(schedule, settings.seed, number)
+        ratings, first_tiles = schedule.packed, schedule.block_tiles.tolist()
         with _block_updater(schedule, settings, state, constants, self.workers) as update:
-            return self.svdpp_terms.run_epoch(state, tasks, decay, update)
+
+            def update_tiles(block: int) -> float:
+                return update(ratings, *first_tiles[block : block + 2])
+
+            return self.svdpp_terms.run_epoch(state, tasks, decay, update_tiles)
 
     def complete(self, state: State) -> None:
         """Add the SVD++ terms to the user factors, as predictions require."""
@@ -136,17 +151,15 @@ def _block_updater(
     state: State,
     constants: RowConstants,
     workers: Workers,
-) -> Iterator[Callable[[int], float]]:
-    """Give a function that runs the updates of one block and returns its squared error."""
-    tiles, ratings = schedule.block_tiles.tolist(), schedule.ratings
+) -> Iterator[Callable[[PackedRatings, int, int], float]]:
+    """Give a function that runs the updates of some tiles and returns their squared error."""
     if _needs_general_kernel(schedule, settings):
         rule = _kernel_rule(settings)
         biases = state.user_bias, state.item_bias
         accumulators = state.user_accumulators, state.item_accumulators
         arrays = state.P, state.Q, *biases, *constants, *accumulators
 
-        def update_general(block: int) -> float:
-            first, end = tiles[block : block + 2]
+        def update_general(ratings: PackedRatings, first: int, end: int) -> float:
             return dispatch.general.train(ratings, first, end, *arrays, rule)
 
         yield update_general
@@ -159,9 +172,8 @@ def _block_updater(
         user_ratio = rates.user_bias / rates.user_factors
         item_ratio = rates.item_bias / rates.item_factors
 
-    def update(block: int) -> float:
+    def update(ratings: PackedRatings, first: int, end: int) -> float:
         rows = state.P, state.Q, users, items
-        first, end = tiles[block : block + 2]
         return dispatch.plain.train(ratings, first, end, *rows, user_ratio, item_ratio)
 
     yield update

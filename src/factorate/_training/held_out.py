@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from factorate._input.column_names import Names
     from factorate._input.ratings import Ratings
+    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Flags, Floats, Rows
 
@@ -145,7 +146,7 @@ def _hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint6
 
 def read_eval_set(
     eval_set: Any,
-    ratings: Ratings,
+    ratings: Ratings | RatingsInStore,
     rule: UpdateRule,
     names: Names | None,
     bounds: tuple[float, float],
@@ -156,7 +157,7 @@ def read_eval_set(
     ----------
     eval_set : object
         Ratings in any form that `fit` accepts, or (X, y).
-    ratings : Ratings
+    ratings : Ratings or RatingsInStore
         The training ratings, which define the rows.
     rule : UpdateRule
         The update rule, whose loss must be defined for the ratings.

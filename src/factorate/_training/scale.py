@@ -95,9 +95,9 @@ def _values_and_weights(schedule: Schedule) -> tuple[Floats, Floats | None]:
         )
     if not len(ratings.levels):
         return ratings.values, ratings.weights
-    totals = np.zeros(len(ratings.levels))
-    for chunk in chunks(ratings):
-        codes = ratings.codes[chunk].astype(np.intp)
+    packed, totals = schedule.packed, np.zeros(len(ratings.levels))
+    for chunk in chunks(packed):
+        codes = packed.codes[chunk].astype(np.intp)
         np.add.at(totals, codes, ratings.weights[chunk].astype(np.float64))
     return ratings.levels, totals
 

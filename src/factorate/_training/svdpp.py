@@ -156,7 +156,7 @@ class SvdppTerms:
             dispatch.svdpp.distribute(*rows, user_decay, fraction, *self._positions(task))
         elif task.phase == Phase.SPREAD:
             tiles = self._tiles(task)
-            dispatch.svdpp.add_rows(schedule.ratings, *tiles, True, state.svdpp, self.work)
+            dispatch.svdpp.add_rows(schedule.packed, *tiles, True, state.svdpp, self.work)
         else:
             self._gather_or_combine(state, task)
         return 0.0
@@ -166,7 +166,7 @@ class SvdppTerms:
             rows = state.P, state.own_factors, self.work, self.norm
             dispatch.svdpp.combine(*rows, *self._positions(task))
         else:
-            ratings, tiles = self.schedule.ratings, self._tiles(task)
+            ratings, tiles = self.schedule.packed, self._tiles(task)
             dispatch.svdpp.add_rows(ratings, *tiles, False, self.work, state.svdpp)
         return 0.0
 
@@ -216,7 +216,7 @@ def make_svdpp_terms(schedule: Schedule, settings: Settings, workers: Workers) -
     -------
     SvdppTerms
     """
-    ratings, dtype = schedule.ratings, schedule.ratings.dtype
+    ratings, dtype = schedule.packed, schedule.packed.dtype
     norm = 1 / np.sqrt(_count_users(ratings, len(schedule.user_order)))
     starts = schedule.block_starts[:: schedule.n_bands[1]].tolist()  # of row bands
     edges = schedule.user_edges.tolist()

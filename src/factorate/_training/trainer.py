@@ -18,6 +18,7 @@ from factorate._training.epoch_runner import make_epoch_runner
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
 from factorate._training.packed_ratings import chunks, unpack
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.state import (
@@ -27,6 +28,7 @@ from factorate._training.state import (
     to_factors,
     view_factors,
 )
+from factorate._training.stored_schedule import make_stored_schedule
 from factorate._training.validator import make_validator
 from factorate._utils.fixed_order import dot
 from factorate._utils.workers import Workers
@@ -56,7 +58,7 @@ class Trainer:
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or RatingsInStore
         At least one rating.
     settings : Settings
         Settings of training.
@@ -77,7 +79,7 @@ class Trainer:
 
     def __init__(
         self,
-        ratings: Ratings,
+        ratings: Ratings | RatingsInStore,
         settings: Settings,
         *,
         weights: Floats | None = None,
@@ -90,7 +92,10 @@ class Trainer:
         self._settings = settings
         self._warm_start = warm_start
         workers = Workers(settings.n_threads)
-        unscaled = make_schedule(ratings, settings, weights, workers)
+        if isinstance(ratings, RatingsInStore):
+            unscaled = make_stored_schedule(ratings, settings, workers)
+        else:
+            unscaled = make_schedule(ratings, settings, weights, workers)
         standardized, self._scale = standardize(unscaled, settings, warm_start)
         self.schedule, continuations = continue_rows(standardized, settings, warm_start)
         self._runner = make_epoch_runner(self.schedule, settings, workers, continuations)
@@ -256,7 +261,7 @@ class Trainer:
 
     def _squared_error(self) -> float:
         """Return the squared error of the current state."""
-        factors, ratings, squared = view_factors(self._state), self.schedule.ratings, 0.0
+        factors, ratings, squared = view_factors(self._state), self.schedule.packed, 0.0
         for chunk in chunks(ratings):
             users, items, values = unpack(ratings, chunk.start, chunk.stop)
             error = predict(factors, users, items, self._settings.n_threads).astype(np.float64)

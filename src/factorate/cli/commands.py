@@ -16,10 +16,10 @@ from factorate._input import files
 from factorate._input.column_names import find_columns, find_id_column
 from factorate._input.frame_columns import read_series
 from factorate._input.id_column import Encoded
-from factorate._utils.validation import show
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
 from factorate.cli.fit_and_test import fit_and_rank, fit_and_test
 from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
+from factorate.cli.stores import describe_store, extent, is_store, open_store, write_store
 from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse, valid_ndcg
 from factorate.cli.table_writer import write_tables
 
@@ -75,7 +75,11 @@ def fit(arguments: argparse.Namespace) -> None:
     test: HeldOutErrors | HeldOutRanking | None = None
     ratings, fraction = _input_file(arguments, arguments.ratings), arguments.test_fraction
     model: FactorModel
-    if arguments.implicit:
+    if is_store(arguments.ratings):
+        model = _new_model(arguments).fit(open_store(arguments))
+    elif arguments.memory is not None:
+        raise ValueError(f"--memory is for a store of ratings; {arguments.ratings!r} is not one")
+    elif arguments.implicit:
         model = implicit = _new_implicit_model(arguments)
         if fraction is None:
             implicit.fit(ratings)
@@ -92,6 +96,12 @@ def fit(arguments: argparse.Namespace) -> None:
     if arguments.json or not arguments.quiet:
         stream = sys.stderr if arguments.output in STANDARD_OUTPUT else sys.stdout
         print(summarize_fit(model, arguments.output, test, arguments.json), file=stream)
+
+
+def ingest(arguments: argparse.Namespace) -> None:
+    """Write the ratings of a file, or of many, to a store."""
+    source = _input_file(arguments, arguments.ratings)
+    write_store(source, arguments, verbose=not arguments.quiet and _on_terminal())
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -149,6 +159,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
         return
     if arguments.n is not None:
         raise ValueError(f"-n is for models of interactions; {arguments.model} is one of ratings")
+    if is_store(arguments.ratings):
+        store = ft.RatingStore(arguments.ratings)
+        scores = model.evaluate(store)
+        scores = {"rmse": scores["rmse"], "mae": scores["mae"], "n_ratings": len(store)} | scores
+        _print_scores(scores, arguments.json)
+        return
     tables = files.read_batches(
         _input_file(arguments, arguments.ratings),
         lambda present: find_columns(present, names, with_ratings=True),
@@ -175,7 +191,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 def info(arguments: argparse.Namespace) -> None:
-    """Describe a model file."""
+    """Describe a model file, or a store of ratings."""
+    if is_store(arguments.model):
+        describe_store(arguments.model, arguments.json)
+        return
     model = ft.load(arguments.model)
     n_bytes = Path(arguments.model).stat().st_size
     is_implicit = isinstance(model, ft.ImplicitMatrixFactorization)
@@ -189,8 +208,8 @@ def info(arguments: argparse.Namespace) -> None:
         return
     rows = {
         "file": f"{arguments.model} ({n_bytes / 1e6:.1f} MB)",
-        "users": _extent(model.users_),
-        "items": _extent(model.items_),
+        "users": extent(model.users_),
+        "items": extent(model.items_),
     }
     if is_implicit:
         rows |= {"epochs": f"{model.n_epochs_}", "loss": f"{model.history_['loss'][-1]:.6g}"}
@@ -277,10 +296,6 @@ def _print_scores(scores: Mapping[str, float], as_json: bool, baseline: str = ""
 def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:
     """Return an input file with the options --sep and --header."""
     return files.InputFile(source, sep=arguments.sep, header=arguments.header)
-
-
-def _extent(ids: NDArray[Any]) -> str:
-    return f"{len(ids):,} ({show(ids[0])} … {show(ids[-1])})" if len(ids) else "0"
 
 
 @dataclass(frozen=True)

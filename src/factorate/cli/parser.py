@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from factorate._input.column_names import Names
 
 RATINGS = "RATINGS", "file of ratings, columns user, item, rating; - for standard input"
-TRAINING = "RATINGS", f"{RATINGS[1]}; with --implicit, of interactions, columns user, item"
-TEST = "RATINGS", f"{RATINGS[1]}; or of interactions, columns user, item"
+TRAINING_HELP = (
+    f"{RATINGS[1]}; or a store that `factorate ingest` wrote; with --implicit, a file of "
+    f"interactions, columns user, item"
+)
+TRAINING = "RATINGS", TRAINING_HELP
+TEST = "RATINGS", f"{RATINGS[1]}; or a store; or a file of interactions, columns user, item"
+STORE_HELP = "folder to write, which must not exist; `factorate fit` trains on it"
+MEMORY_HELP = "maximum memory for a fit to a store, such as 2GB, besides that of Python itself"
 PAIRS = "PAIRS", "file of pairs, columns user, item; - for standard input"
 MODEL = "MODEL", "file that `factorate fit` wrote"
+MODEL_OR_STORE = "MODEL", f"{MODEL[1]}, or store that `factorate ingest` wrote"
 COLUMNS_HELP = (
     "names of the columns of user,item,rating, or of interactions user,item and perhaps the count, "
     "or their numbers from 0: 0,1,2"
@@ -154,6 +161,7 @@ def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_command(subparsers, commands.demo, "show what factorate does, in a few seconds")
     _add_fit(subparsers)
+    _add_ingest(subparsers)
     _add_predict(subparsers)
     _add_recommend(subparsers)
     _add_similar(subparsers)
@@ -164,7 +172,8 @@ def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     sub.add_argument("-n", type=int, help=text)
     _add_quiet(sub, "no progress bar")
     _add_json(sub)
-    _add_json(_add_command(subparsers, commands.info, "describe a model file", MODEL))
+    info = "describe a model file or a store of ratings"
+    _add_json(_add_command(subparsers, commands.info, info, MODEL_OR_STORE))
     return parser, subparsers.choices
 
 
@@ -205,6 +214,7 @@ def _add_fit(subparsers: Any) -> None:
         sub.add_argument(flag, choices=choices, default=defaults[name], help=shown)
     for flag, text in FLAGS:
         sub.add_argument(flag, action="store_true", help=text)
+    sub.add_argument("--memory", metavar="SIZE", help=MEMORY_HELP)
     sub.add_argument("--tune", action="store_true", help=TUNE_HELP)
     default, of_implicit = (
         cls().n_trials for cls in (ft.MatrixFactorizationCV, ft.ImplicitMatrixFactorizationCV)
@@ -215,6 +225,17 @@ def _add_fit(subparsers: Any) -> None:
     sub.add_argument("--trials", type=int, metavar="N", help=text)
     text = "seconds after which --tune ends the search"
     sub.add_argument("--seconds", type=float, metavar="S", help=text)
+    _add_quiet(sub, "no progress bar, no summary")
+    _add_json(sub, "print the summary as JSON, also with --quiet")
+
+
+def _add_ingest(subparsers: Any) -> None:
+    text = "write ratings that do not fit in memory to a store, to train on it"
+    sub = _add_command(subparsers, commands.ingest, text, RATINGS)
+    sub.add_argument("-o", "--output", metavar="STORE", required=True, help=STORE_HELP)
+    _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
+    text = "number of threads; default: all cores"
+    sub.add_argument("--threads", type=int, metavar="N", help=text)
     _add_quiet(sub, "no progress bar, no summary")
     _add_json(sub, "print the summary as JSON, also with --quiet")
 

@@ -133,3 +133,4 @@ _DECODE: dict[str, Callable[[bytes], Any]] = {
     "zoned datetime": _decode_datetime,
     "integer": int,
 }
+TEXT_KINDS = tuple(_DECODE)  # the kinds that are stored as bytes

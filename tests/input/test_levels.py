@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from factorate._training.levels import EMPTY, find_levels
+from factorate._input.levels import EMPTY, find_levels
 from factorate._utils.workers import Workers
 
 

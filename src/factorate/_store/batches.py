@@ -1,0 +1,130 @@
+"""Read a source of ratings in batches of limited size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from factorate._input.arrow import arrow
+from factorate._input.column_names import find_columns
+from factorate._input.columns import Columns, check_lengths, read_columns
+from factorate._input.csv_files import with_integers
+from factorate._input.files import InputFile, read_unconverted
+from factorate._input.find_sources import is_file_object
+from factorate._input.frame_columns import read_series
+from factorate._input.id_column import IdColumn, read_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from factorate._input.column_names import Names
+
+BATCH_ROWS = 1 << 20
+BATCH_BYTES = 1 << 24
+
+
+class Batches(NamedTuple):
+    """The batches of a source.
+
+    Attributes
+    ----------
+    columns : iterable of Columns
+        The batches.
+    convert : callable or None
+        Converts distinct ids of text to integers if all are written as integers; None if the source
+        states the types of its ids.
+    is_own : bool
+        Whether a thread may read the next batch meanwhile: an iterator of the user stays in its
+        thread.
+    """
+
+    columns: Iterator[Columns]
+    convert: Callable[[NDArray[Any]], IdColumn] | None = None
+    is_own: bool = False
+
+
+def open_batches(
+    source: Any,
+    names: Names | None,
+    *,
+    batch_rows: int = BATCH_ROWS,
+    batch_bytes: int = BATCH_BYTES,
+) -> Batches:
+    """Find out what a source is, and read it in batches.
+
+    Parameters
+    ----------
+    source : object
+        A path or an open file, as for `files.read_file`; a dataset of pyarrow; an iterator of
+        ratings in any form; or ratings in any other form, which are one batch.
+    names : tuple of str or int, or None
+        Names or numbers of the columns (user, item, rating); None to recognize them.
+    batch_rows : int, default=2**20
+        Maximum number of ratings of a batch of a Parquet or Arrow file.
+    batch_bytes : int, default=2**24
+        Approximate size of the text of a batch of any other file.
+
+    Returns
+    -------
+    Batches
+    """
+    if isinstance(source, str | os.PathLike | InputFile) or _is_file(source):
+        tables, is_text = read_unconverted(
+            source,
+            lambda present: find_columns(present, names, with_ratings=True),
+            batch_rows=batch_rows,
+            batch_bytes=batch_bytes,
+        )
+        return Batches(map(_read_table, tables), _to_integers if is_text else None, is_own=True)
+    if _is_dataset(source):
+        chosen = find_columns(source.schema.names, names, with_ratings=True)
+        found = source.to_batches(columns=chosen, batch_size=batch_rows)
+        pyarrow = arrow()
+        tables = (pyarrow.Table.from_batches([batch]) for batch in found)
+        return Batches(map(_read_table, tables), is_own=True)
+    if isinstance(source, Iterator):
+        return Batches(_read_each(source, names))
+    return Batches(iter([read_columns(source, names=names)]))
+
+
+def _is_file(source: Any) -> bool:
+    """Return whether an object is an open file; the reader of chunks of pandas is none."""
+    has_lines = hasattr(source, "readline") or not isinstance(source, Iterator)
+    return is_file_object(source) and has_lines
+
+
+def _is_dataset(source: Any) -> bool:
+    """Return whether an object is a dataset of pyarrow, or has the same methods."""
+    methods = ("to_batches", "scanner")
+    return hasattr(source, "schema") and all(callable(getattr(source, m, None)) for m in methods)
+
+
+def _read_each(source: Iterator[Any], names: Names | None) -> Iterator[Columns]:
+    for number, batch in enumerate(source):
+        try:
+            columns = read_columns(batch, names=names)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"batch {number} of the source: {error}") from error
+        yield columns
+
+
+def _read_table(table: Any) -> Columns:
+    """Return a table of three columns of a file, in the order user, item, rating."""
+    columns = read_columns(table, names=tuple(table.column_names))
+    check_lengths(users=columns.user_ids, items=columns.item_ids, ratings=columns.ratings)
+    return columns._replace(library=None)
+
+
+def _to_integers(texts: NDArray[Any]) -> IdColumn:
+    """Return ids of text files as integers, if all are written as integers."""
+    pyarrow = arrow()
+    table = pyarrow.table({"ids": pyarrow.array(texts, pyarrow.string())})
+    converted = with_integers(table, (None,)).column(0)
+    if not pyarrow.types.is_integer(converted.type):
+        return IdColumn(texts, "str")
+    return read_ids(np.asarray(read_series(converted, "ids")), "ids")

@@ -1,0 +1,292 @@
+"""make_stored_schedule: sort the ratings of a store into the order of their updates, on disk.
+
+Two passes: the first writes the positions and code of each rating to a temporary file, row band by
+row band; the second reads one row band after the other, sorts it into tiles as `make_schedule` does
+with all ratings at once, and writes its blocks. Positions, cuts and the order within a tile are
+those of ratings in memory, and so are the results.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from factorate._input.id_index import range_index
+from factorate._input.levels import MAX_SHORT, find_levels
+from factorate._input.ratings import Ratings
+from factorate._kernels.plain import LOOKAHEAD
+from factorate._training.ratings_on_disk import PAIR_BYTES, RatingsOnDisk
+from factorate._training.schedule import Schedule, make_cuts
+from factorate._training.stored_memory import plan_memory
+from factorate._training.tiles import Side, group_by_tile, make_tiles
+from factorate._utils.scratch_file import ScratchFile
+from factorate._utils.workers import Workers, slices
+from factorate.exceptions import RatingStoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from factorate._input.levels import Levels
+    from factorate._training.packed_ratings import PackedRatings
+    from factorate._training.ratings_in_store import RatingsInStore
+    from factorate._training.schedule import Cuts
+    from factorate._training.settings import Settings
+    from factorate._utils.types import Offsets, Rows
+
+
+def make_stored_schedule(
+    ratings: RatingsInStore, settings: Settings, workers: Workers | None = None
+) -> Schedule:
+    """Sort the ratings of a store into the order of their updates.
+
+    Parameters
+    ----------
+    ratings : RatingsInStore
+        The ratings.
+    settings : Settings
+        As for `make_schedule`.
+    workers : Workers, default=None
+        Threads to use, which do not affect the result; None for the calling thread.
+
+    Returns
+    -------
+    Schedule
+        Its ratings are `RatingsOnDisk`.
+
+    Raises
+    ------
+    ValueError
+        If a fit needs more memory than it may take.
+    RatingStoreError
+        If the store is damaged.
+    OSError
+        If the temporary files cannot be written.
+    """
+    workers = workers or Workers()
+    stored, n = ratings.stored, ratings.n_ratings
+    counts = stored.read_counts(0), stored.read_counts(1)
+    cuts = make_cuts(counts, n, ratings.levels.itemsize, settings, workers)
+    band_sizes = np.add.reduceat(counts[0].take(cuts.user_side.order), cuts.user_side.bands[:-1])
+    user_counts, item_counts = (
+        of_side.take(side.order).astype(np.float64)
+        for of_side, side in zip(counts, (cuts.user_side, cuts.item_side), strict=True)
+    )
+    del counts
+    plan = plan_memory(ratings, settings, cuts, band_sizes, workers.n_threads)
+    levels = _find_levels(ratings)
+    code_dtype = np.dtype(np.uint8 if len(levels.levels) <= MAX_SHORT else np.uint16)
+    starts = np.concatenate([[0], np.cumsum(band_sizes)])
+    n_bytes = n * (2 * PAIR_BYTES + code_dtype.itemsize)
+    bands = _BandFile(ScratchFile(ratings.scratch, n_bytes), starts, code_dtype)
+    _write_bands(ratings, cuts, levels, bands, Workers(min(workers.n_threads, plan.n_chunks)))
+    sorting = _Sorting(cuts, levels, settings, workers)
+    blocks = _write_blocks(bands, ratings.scratch, sorting, plan.n_ahead)
+    return Schedule(
+        user_order=cuts.user_side.order,
+        item_order=cuts.item_side.order,
+        ratings=blocks,
+        level_counts=levels.counts,
+        block_tiles=blocks.block_tiles,
+        user_counts=user_counts,
+        item_counts=item_counts,
+        user_edges=cuts.user_side.bands,
+        n_bands=(cuts.user_side.n_bands, cuts.item_side.n_bands),
+        group_bands=cuts.group_bands,
+        shape=stored.shape,
+    )
+
+
+class _Band(NamedTuple):
+    """Some ratings of a row band."""
+
+    user_positions: Rows  # from the first of the band
+    item_positions: Rows
+    codes: NDArray[Any]
+
+
+class _BandFile(NamedTuple):
+    """A temporary file with the ratings of each row band, column by column."""
+
+    file: ScratchFile
+    starts: Offsets  # first rating of each band, and the end
+    code_dtype: np.dtype[Any]
+
+    def write(self, first: int, columns: _Band) -> None:
+        """Write ratings from the one with the number `first` on."""
+        for offset, column in zip(self._offsets(first), columns, strict=True):
+            self.file.write(offset, column)
+
+    def read(self, band: int) -> _Band:
+        """Read the ratings of a row band."""
+        first, end = self.starts[band : band + 2].tolist()
+        dtypes = np.int32, np.int32, self.code_dtype
+        columns = _Band(*(np.empty(end - first, dtype) for dtype in dtypes))
+        for offset, column in zip(self._offsets(first), columns, strict=True):
+            self.file.read_into(offset, column)
+        return columns
+
+    def _offsets(self, first: int) -> tuple[int, int, int]:
+        n = int(self.starts[-1])
+        begin = PAIR_BYTES * first
+        codes = 2 * PAIR_BYTES * n + self.code_dtype.itemsize * first
+        return begin, PAIR_BYTES * n + begin, codes
+
+
+class _Sorting(NamedTuple):
+    """How the ratings of a row band are sorted into tiles."""
+
+    cuts: Cuts
+    levels: Levels
+    settings: Settings
+    workers: Workers
+
+    def sort(self, columns: _Band, users: Side, items: Side) -> tuple[PackedRatings, Offsets]:
+        """Return the ratings of a row band tile by tile, and the first tile of each block."""
+        ratings = Ratings(
+            user_rows=columns.user_positions,
+            item_rows=columns.item_positions,
+            values=self.levels.levels.take(columns.codes),
+            user_index=range_index(0),
+            item_index=range_index(0),
+            library=None,
+        )
+        per_thread = self.settings.sizes.thread_ratings
+        tiles = make_tiles(users, items)
+        packed = group_by_tile(
+            ratings,
+            None,
+            self.levels,
+            tiles,
+            keys=self.cuts.keys,
+            workers=self.workers,
+            n_chunks=min(self.workers.n_threads, 1 + len(ratings.values) // per_thread),
+        )
+        return packed, tiles.first_of_block
+
+
+def _find_levels(ratings: RatingsInStore) -> Levels:
+    """Return the distinct ratings in the dtype of training, in which some may become equal."""
+    found = find_levels(ratings.levels, Workers(), 1)
+    codes = np.searchsorted(found.levels, ratings.levels)
+    counts = ratings.stored.read_levels().counts
+    return replace(found, counts=np.bincount(codes, counts).astype(np.float64, copy=False))
+
+
+def _positions(side: Side, rows: Rows) -> Rows:
+    """Return the position of each number, whose row is given."""
+    positions = np.empty(side.n_rows, np.int32)
+    positions[side.order] = np.arange(side.n_rows, dtype=np.int32)
+    return positions.take(rows)
+
+
+def _write_bands(
+    ratings: RatingsInStore, cuts: Cuts, levels: Levels, bands: _BandFile, workers: Workers
+) -> None:
+    """Write the ratings of the store to their row bands, in the order of the store."""
+    stored = ratings.stored
+    user_positions = _positions(cuts.user_side, stored.read_rows(0))
+    item_positions = _positions(cuts.item_side, stored.read_rows(1))
+    codes = np.searchsorted(levels.levels, ratings.levels).astype(bands.code_dtype)
+    edges, n_bands = cuts.user_side.bands, cuts.user_side.n_bands
+    band_of = np.repeat(np.arange(n_bands, dtype=np.min_scalar_type(n_bands)), np.diff(edges))
+    firsts = edges[:-1].astype(np.int32)
+
+    def sort(number: int) -> tuple[_Band, Offsets]:
+        """Return the ratings of a file, sorted by row band, and their number in each."""
+        chunk = stored.read_chunk(number)
+        users = user_positions.take(chunk.user_numbers)
+        items = item_positions.take(chunk.item_numbers)
+        of_ratings = codes.take(chunk.codes)
+        of_users = band_of.take(users)
+        users -= firsts.take(of_users)
+        if n_bands == 1:
+            return _Band(users, items, of_ratings), np.array([len(users)])
+        order = np.argsort(of_users, kind="stable")
+        columns = _Band(users.take(order), items.take(order), of_ratings.take(order))
+        return columns, np.bincount(of_users, minlength=n_bands)
+
+    cursor = bands.starts[:-1].copy()
+    numbers = range(len(stored.manifest.chunks))
+    for some in slices(len(numbers), workers.n_threads):
+        for columns, sizes in workers.map(sort, numbers[some]):
+            if (cursor + sizes > bands.starts[1:]).any():
+                raise RatingStoreError(
+                    f"{stored.folder} is damaged: user_counts.npy does not agree with the ratings; "
+                    f"create the store again"
+                )
+            ends = np.cumsum(sizes)
+            for band in np.flatnonzero(sizes).tolist():
+                run = slice(ends[band] - sizes[band], ends[band])
+                bands.write(int(cursor[band]), _Band(*(column[run] for column in columns)))
+            cursor += sizes
+
+
+def _write_blocks(
+    bands: _BandFile, scratch: Path, sorting: _Sorting, n_ahead: int
+) -> RatingsOnDisk:
+    """Sort each row band into tiles, and write its blocks."""
+    n, levels = int(bands.starts[-1]), sorting.levels.levels
+    user_side, item_side = sorting.cuts.user_side, sorting.cuts.item_side
+    n_blocks = user_side.n_bands * item_side.n_bands
+    n_bytes = n * (PAIR_BYTES + bands.code_dtype.itemsize) + n_blocks * LOOKAHEAD * PAIR_BYTES
+    file = ScratchFile(scratch, n_bytes)
+    offset, n_tiles = 0, 0
+    tile_starts, user_firsts, item_firsts, block_tiles = [], [], [], []
+    items = _numbered_by_position(item_side)
+    for band in range(user_side.n_bands):
+        users = _side_of_band(user_side, band)
+        packed, firsts = sorting.sort(bands.read(band), users, items)
+        offset = _write_band(file, offset, packed, firsts)
+        tile_starts.append(packed.tile_starts[:-1] + bands.starts[band])
+        user_firsts.append(packed.first_user_positions[:-1] + user_side.bands[band])
+        item_firsts.append(packed.first_item_positions[:-1])
+        block_tiles.append(firsts[:-1] + n_tiles)
+        n_tiles += len(packed.tile_starts) - 1
+        del packed
+    return RatingsOnDisk(
+        file=file,
+        code_dtype=bands.code_dtype,
+        block_tiles=np.concatenate([*block_tiles, [n_tiles]]),
+        n_ahead=n_ahead,
+        levels=levels,
+        values=np.empty(0, levels.dtype),
+        weights=np.empty(0, levels.dtype),
+        tile_starts=np.concatenate([*tile_starts, [n]]),
+        first_user_positions=np.concatenate([*user_firsts, [0]]).astype(np.int32),
+        first_item_positions=np.concatenate([*item_firsts, [0]]).astype(np.int32),
+    )
+
+
+def _numbered_by_position(side: Side) -> Side:
+    """Return a side whose rows are its positions."""
+    n = len(side.order)
+    return replace(side, order=np.arange(n, dtype=np.int32), n_rows=n)
+
+
+def _side_of_band(side: Side, band: int) -> Side:
+    """Return the side of one band, whose rows are the positions from its first."""
+    low, high = side.bands[band : band + 2].tolist()
+    first, end = side.band_ranges[band : band + 2].tolist()
+    return Side(
+        order=np.arange(high - low, dtype=np.int32),
+        n_rows=high - low,
+        edges=side.edges[first : end + 1] - low,
+        bands=np.array([0, high - low]),
+        band_ranges=np.array([0, end - first]),
+    )
+
+
+def _write_band(file: ScratchFile, offset: int, packed: PackedRatings, firsts: Offsets) -> int:
+    """Write the blocks of a row band from an offset on, and return where they end."""
+    zeros = np.zeros((LOOKAHEAD, 2), np.uint16)
+    for first, end in itertools.pairwise(packed.tile_starts[firsts].tolist()):
+        for part in (packed.pairs[first:end], zeros, packed.codes[first:end]):
+            file.write(offset, part)
+            offset += part.nbytes
+    return offset

@@ -1,0 +1,128 @@
+"""The commands ingest, info, fit and evaluate on stores of ratings."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from command import write_ratings
+from optional import pandas as pd
+from optional import present
+from optional import pyarrow as pa
+
+import factorate as ft
+from factorate import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPTIONS = ("--factors", "4", "--epochs", "3", "--seed", "1", "-q")
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    present([pd, pa])
+    generator = np.random.default_rng(0)
+    pairs = generator.permutation(40 * 30)[:500]
+    return write_ratings((*np.divmod(pairs, 30), generator.integers(1, 6, 500)), tmp_path / "a.csv")
+
+
+@pytest.fixture
+def store(ratings: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "a.store"
+    assert cli.main(["ingest", str(ratings), "-o", str(path), "-q"]) == 0
+    return path
+
+
+def test_a_store_is_written_and_described(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "a.store")
+    assert cli.main(["ingest", str(ratings), "-o", path, "--threads", "1"]) == 0
+    n_bytes = ft.RatingStore(path).n_bytes
+    assert f"{path}: 500 ratings, 40 users, 30 items, {n_bytes:,} bytes" in capsys.readouterr().out
+    assert cli.main(["info", path]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"store    {path} ({n_bytes:,} bytes)",
+        "ratings  500 from 1 to 5",
+        "users    40 (0 … 39)",
+        "items    30 (0 … 29)",
+    ]
+    assert cli.main(["info", path, "--json"]) == 0
+    expected = {
+        "store": path,
+        "n_bytes": n_bytes,
+        "n_ratings": 500,
+        "n_users": 40,
+        "n_items": 30,
+        "minimum": 1.0,
+        "maximum": 5.0,
+    }
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+def test_json_describes_the_new_store(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "a.store")
+    columns = "--columns", "movieId,userId,rating"
+    assert cli.main(["ingest", str(ratings), "-o", path, "--json", "-q", *columns]) == 0
+    assert json.loads(capsys.readouterr().out)["n_users"] == 30
+
+
+def test_fit_and_evaluate_give_the_same_as_with_the_file(
+    ratings: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, errors = [], []
+    for source, memory in ((ratings, ()), (store, ("--memory", "150MB"))):
+        path = str(tmp_path / "model.npz")
+        assert cli.main(["fit", str(source), "-o", path, *OPTIONS, *memory]) == 0
+        models.append(ft.load(path))
+        capsys.readouterr()
+        assert cli.main(["evaluate", path, str(source), "--json"]) == 0
+        errors.append(json.loads(capsys.readouterr().out))
+    assert (models[0].user_factors_ == models[1].user_factors_).all()
+    assert list(errors[0]) == list(errors[1]) == ["rmse", "mae", "n_ratings", "n_unknown"]
+    assert errors[0] == pytest.approx(errors[1])
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--test-fraction", "0.1"), "--test-fraction needs a file of ratings"),
+        (("--implicit",), "--implicit needs a file of ratings"),
+        (("--tune",), "--tune needs a file of ratings"),
+        (("--svdpp",), "--svdpp needs a file of ratings"),
+        (("--early-stopping",), "--early-stopping needs a file of ratings"),
+        (("--memory", "5MB"), "needs 101 MB of memory"),
+        (("--memory", "lots"), "memory is 'lots'; expected a size"),
+    ],
+)
+def test_what_a_store_does_not_support_is_an_error(
+    store: Path,
+    tmp_path: Path,
+    option: tuple[str, ...],
+    reason: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["fit", str(store), "-o", str(tmp_path / "model.npz"), *option]) == 1
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "model.npz").exists()
+
+
+def test_memory_is_for_stores_only(
+    ratings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = "-o", str(tmp_path / "model.npz")
+    assert cli.main(["fit", str(ratings), *output, "--memory", "1GB"]) == 1
+    assert "--memory is for a store of ratings" in capsys.readouterr().err
+
+
+def test_an_existing_store_stays(
+    ratings: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ingest", str(ratings), "-o", str(store)]) == 1
+    assert "exists; delete it first" in capsys.readouterr().err
+    ft.RatingStore(store).verify()

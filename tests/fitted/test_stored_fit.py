@@ -1,0 +1,251 @@
+"""A fit to a store has the bits of a fit to the same ratings in memory."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stores import write_store
+
+import factorate as ft
+
+N_USERS, N_ITEMS, N = 3000, 400, 60_000
+
+
+@pytest.fixture(scope="module")
+def columns() -> Any:
+    generator = np.random.default_rng(5)
+    pairs = generator.choice(N_USERS * N_ITEMS, N, replace=False)
+    users, items = np.divmod(pairs, N_ITEMS)
+    return users + 7, items * 3, generator.integers(1, 11, N) / 2
+
+
+@pytest.fixture(scope="module")
+def path(columns: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stores") / "a.store"
+    write_store(path, columns, chunk_ratings=10_000)
+    return path
+
+
+def check_equal(expected: Any, found: Any) -> None:
+    for name in ("user_factors_", "item_factors_", "user_bias_", "item_bias_", "users_", "items_"):
+        np.testing.assert_array_equal(getattr(expected, name), getattr(found, name), name)
+    for name in ("train_rmse", "valid_rmse", "valid_loss", "learning_rate"):
+        np.testing.assert_array_equal(expected.history_[name], found.history_[name], name)
+    assert expected.global_mean_ == found.global_mean_
+    assert expected.best_epoch_ == found.best_epoch_
+    for mine, other in zip(expected._fitted.progress, found._fitted.progress, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    np.testing.assert_array_equal(expected._fitted.seen.items, found._fitted.seen.items)
+    np.testing.assert_array_equal(expected._fitted.seen.starts, found._fitted.seen.starts)
+    assert expected._fitted.bounds == found._fitted.bounds
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {"n_factors": 64},
+    {"n_factors": 0, "random_state": 1},
+    {"n_factors": 100, "random_state": 2, "dtype": "float64"},
+    {"n_factors": 512, "random_state": 3, "n_epochs": 2},
+    {"n_factors": 40, "learning_rate_schedule": "adagrad"},
+    {"n_factors": 40, "loss": "huber", "l1_regularization": 0.01},
+    {"n_factors": 40, "loss": "absolute"},
+    {"n_factors": 40, "loss": "kullback_leibler", "nonnegative": True},
+]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_the_bits_are_those_of_ratings_in_memory(
+    columns: Any, path: Path, settings: dict[str, Any], n_threads: int
+) -> None:
+    given: dict[str, Any] = {"n_epochs": 3, "random_state": 0, "n_threads": n_threads} | settings
+    expected = ft.MatrixFactorization(**given).fit(columns)
+    for memory in (None, "120MB"):
+        store = ft.RatingStore(path, memory=memory)
+        check_equal(expected, ft.MatrixFactorization(**given).fit(store))
+
+
+def test_the_order_of_the_source_does_not_matter(columns: Any, path: Path, tmp_path: Path) -> None:
+    order = np.random.default_rng(1).permutation(N)
+    shuffled = tuple(column[order] for column in columns)
+    batches = (
+        tuple(c[begin:end] for c in shuffled)
+        for begin, end in itertools.pairwise(range(0, N + 1, 7500))
+    )
+    store = write_store(tmp_path / "b.store", batches, chunk_ratings=9999)
+    models = [
+        ft.MatrixFactorization(48, 3, random_state=4).fit(s) for s in (store, ft.RatingStore(path))
+    ]
+    check_equal(*models)
+
+
+def test_pairs_that_occur_twice_keep_their_order(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    columns = (
+        generator.integers(0, 100, 30_000),
+        generator.integers(0, 90, 30_000),
+        generator.integers(1, 6, 30_000),
+    )
+    store = write_store(tmp_path / "a.store", columns)
+    given: dict[str, Any] = {"n_factors": 300, "n_epochs": 2, "random_state": 0}
+    expected = ft.MatrixFactorization(**given).fit(columns)
+    check_equal(expected, ft.MatrixFactorization(**given).fit(store))
+
+
+def record(numbers: list[int], epoch: Any) -> None:
+    numbers.append(epoch.number)
+
+
+def test_early_stopping_and_callbacks(columns: Any, path: Path) -> None:
+    held = tuple(column[::10] for column in columns)
+    given: dict[str, Any] = {
+        "n_factors": 16,
+        "n_epochs": 30,
+        "random_state": 0,
+        "early_stopping": True,
+        "learning_rate": 0.3,
+    }
+    models = []
+    for X in (columns, ft.RatingStore(path)):
+        numbers: list[int] = []
+        model = ft.MatrixFactorization(**given)
+        model.fit(X, eval_set=held, callbacks=[partial(record, numbers)])
+        assert numbers == list(range(1, model.n_epochs_ + 1))
+        models.append(model)
+    check_equal(*models)
+    stopped = ft.MatrixFactorization(4, random_state=0)
+    stopped.fit(ft.RatingStore(path), callbacks=[lambda epoch: epoch.number == 2])
+    assert stopped.n_epochs_ == 2
+
+
+def test_divergence_is_undone_as_in_memory(
+    columns: Any, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given: dict[str, Any] = {
+        "n_factors": 16,
+        "n_epochs": 3,
+        "random_state": 0,
+        "learning_rate": 4.0,
+        "count_scale": None,
+    }
+    models = [ft.MatrixFactorization(**given).fit(X) for X in (columns, ft.RatingStore(path))]
+    assert "training diverged" in caplog.text
+    check_equal(*models)
+
+
+def test_an_interrupt_keeps_the_finished_epochs(columns: Any, path: Path) -> None:
+    def interrupt(epoch: Any) -> None:
+        if epoch.number == 2:
+            raise KeyboardInterrupt
+
+    models = []
+    for X in (columns, ft.RatingStore(path)):
+        model = ft.MatrixFactorization(16, random_state=0)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, callbacks=[interrupt])
+        assert model.n_epochs_ == 2
+        models.append(model)
+    check_equal(*models)
+
+
+def test_the_model_is_an_ordinary_one(columns: Any, path: Path, tmp_path: Path) -> None:
+    model = ft.MatrixFactorization(8, random_state=0).fit(ft.RatingStore(path))
+    model.save(tmp_path / "model.npz")
+    assert (
+        ft.load(tmp_path / "model.npz").recommend(7, n=3)[0].tolist()
+        == model.recommend(7, n=3)[0].tolist()
+    )
+    seen = set(columns[1][columns[0] == 7].tolist())
+    assert not seen & set(model.recommend(7, n=50)[0].tolist())
+    model.partial_fit(([7, -1], [0, 3], [5, 4]))
+    assert model.users_[-1] == -1
+
+
+def test_without_seen_items_nothing_is_collected(path: Path) -> None:
+    model = ft.MatrixFactorization(8, random_state=0, keep_seen=False).fit(ft.RatingStore(path))
+    assert model._fitted.seen is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "arguments", "reason"),
+    [
+        ({"svdpp": True}, {}, "svdpp=True cannot be used with a RatingStore.*set svdpp=False"),
+        ({"warm_start": True}, {}, "warm_start=True cannot be used with a RatingStore"),
+        ({"early_stopping": True}, {}, "early_stopping=True with a RatingStore needs an eval_set"),
+        ({}, {"y": np.ones(N)}, "holds its ratings; pass it without y"),
+        ({}, {"sample_weight": np.ones(N)}, "sample_weight cannot be used with a RatingStore"),
+        ({"loss": "logistic"}, {}, "the distinct ratings.*expects ratings of two values"),
+        ({}, {"eval_set": ([7], [0])}, "eval_set"),
+    ],
+)
+def test_what_a_store_does_not_support_is_an_error(
+    path: Path, parameters: dict[str, Any], arguments: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=reason):
+        ft.MatrixFactorization(4, **parameters).fit(ft.RatingStore(path), **arguments)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3])).partial_fit(store),
+        lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3])).predict(store),
+        lambda store: ft.MatrixFactorizationCV(n_trials=1).fit(store),
+        lambda store: ft.ImplicitMatrixFactorization(4).fit(store),
+    ],
+)
+def test_other_methods_name_the_batches(path: Path, call: Any) -> None:
+    with pytest.raises(TypeError, match=r"got RatingStore; expected .* pass its batches\(\)"):
+        call(ft.RatingStore(path))
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import factorate as ft
+
+path, megabytes, is_stored = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "stored"
+options = {"n_factors": 32, "n_epochs": 2, "random_state": 0, "n_threads": 2, "keep_seen": False}
+few = np.arange(200) % 20, np.arange(200) // 20, np.arange(200) % 5
+model = ft.MatrixFactorization(**options).fit(few)  # imports what a fit needs
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+stacks = 3 * 2**23  # of two threads that train or sort, and of one that reads
+limit = int(status["VmData"].split()[0]) * 1024 + megabytes * 10**6 + stacks
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+store = ft.RatingStore(path, memory=f"{megabytes}MB")
+try:
+    if is_stored:
+        model.fit(store)
+    else:
+        model.fit(tuple(map(np.concatenate, zip(*store.batches()))))
+    print(model.user_factors_.sum(dtype=float).hex())
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+def run_limited(path: Path, source: str) -> str:
+    """Fit to a store in a process whose memory may grow by 110 MB."""
+    arguments = [sys.executable, "-c", LIMITED, str(path), "110", source]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA of Linux")
+def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
+    generator, n = np.random.default_rng(0), 4_000_000
+    users, items = generator.integers(0, 20_000, n), generator.integers(0, 5000, n)
+    columns = users, items, generator.integers(1, 6, n)
+    path = tmp_path / "a.store"
+    ft.RatingStore.create(path, columns)
+    model = ft.MatrixFactorization(32, 2, random_state=0, n_threads=2, keep_seen=False)
+    expected = model.fit(columns).user_factors_.sum(dtype=float).hex()
+    assert run_limited(path, "stored") == expected
+    assert run_limited(path, "in memory") == "MemoryError"

@@ -1,0 +1,236 @@
+"""A store appears when it is complete, and holds every rating; after an error nothing is left."""
+
+from __future__ import annotations
+
+import errno
+import io
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optional import pandas as pd
+from optional import polars as pl
+from optional import present
+from optional import pyarrow as pa
+from stores import write_store
+
+import factorate as ft
+from factorate._store import ingest as ingest_module
+from factorate._store.distinct_ratings import DistinctRatings
+
+USERS, ITEMS, RATINGS = [3, 1, 1, 2, 3], [20, 10, 20, 20, 10], [5.0, 3.0, 1.5, 0.0, 2.0]
+COLUMNS = {"user": USERS, "item": ITEMS, "rating": RATINGS}
+
+
+def content(store: ft.RatingStore) -> list[tuple[Any, Any, float]]:
+    """Return all ratings in the order of the store."""
+    rows: list[tuple[Any, Any, float]] = []
+    for batch in store.batches():
+        rows += zip(*(column.tolist() for column in batch), strict=True)
+    return rows
+
+
+EXPECTED = list(zip(USERS, ITEMS, RATINGS, strict=True))
+
+
+def frames() -> Any:
+    frame = present(pd).DataFrame(COLUMNS)
+    return iter([frame[:2], frame[2:]])
+
+
+def csv_folder(folder: Path) -> Path:
+    (folder / "csv").mkdir()
+    for number, rows in enumerate((slice(0, 2), slice(2, 5))):
+        lines = [f"{u},{i},{r}" for u, i, r in EXPECTED[rows]]
+        path = folder / "csv" / f"{number}.csv"
+        path.write_text("\n".join(["userId,movieId,rating", *lines]) + "\n")
+    return folder / "csv"
+
+
+def parquet_glob(folder: Path) -> str:
+    table = present(pa).table(COLUMNS)
+    for number, rows in enumerate((slice(0, 2), slice(2, 5))):
+        part = table.slice(rows.start, rows.stop - rows.start)
+        pa.parquet.write_table(part, folder / f"{number}.parquet", row_group_size=2)
+    return str(folder / "*.parquet")
+
+
+def dataset(folder: Path) -> Any:
+    import pyarrow.dataset
+
+    return pyarrow.dataset.dataset(Path(parquet_glob(folder)).parent, format="parquet")
+
+
+SOURCES: dict[str, Any] = {
+    "arrays": lambda _: (USERS, ITEMS, RATINGS),
+    "frame": lambda _: present(pd).DataFrame(COLUMNS),
+    "polars": lambda _: present(pl).DataFrame(COLUMNS),
+    "iterator of tuples": lambda _: iter(
+        [(USERS[:2], ITEMS[:2], RATINGS[:2]), (USERS[2:], ITEMS[2:], RATINGS[2:])]
+    ),
+    "iterator of frames": lambda _: frames(),
+    "batches of arrow": lambda _: iter(present(pa).table(COLUMNS).to_batches(max_chunksize=2)),
+    "folder of CSV": lambda folder: present(pa) and csv_folder(folder),
+    "glob of Parquet": parquet_glob,
+    "dataset": lambda folder: present(pa) and dataset(folder),
+    "open file": lambda _: present(pa) and io.StringIO("3,20,5\n1,10,3\n1,20,1.5\n2,20,0\n3,10,2"),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize("chunk_ratings", [1, 2, 100])
+def test_a_store_holds_the_ratings_of_any_source(
+    tmp_path: Path, source: Any, chunk_ratings: int
+) -> None:
+    store = write_store(tmp_path / "a.store", source(tmp_path), chunk_ratings=chunk_ratings)
+    assert content(store) == EXPECTED
+    assert (len(store), store.n_users, store.n_items) == (5, 3, 2)
+    assert store.users.tolist() == [1, 2, 3]
+    assert store.items.tolist() == [10, 20]
+    assert store.rating_range == (0.0, 5.0)
+    store.verify()
+    assert not (tmp_path / "a.store.partial").exists()
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["7", "8", "7"], [7, 8, 7]),
+        (["7", "007", "7"], ["7", "007", "7"]),  # one that is no integer makes all of them text
+        (["7", "8", "x"], ["7", "8", "x"]),
+    ],
+)
+def test_ids_of_text_files_are_integers_if_those_of_all_batches_are(
+    tmp_path: Path, texts: list[str], expected: list[Any]
+) -> None:
+    present(pa)
+    (tmp_path / "in").mkdir()
+    for number, text in enumerate(texts):
+        (tmp_path / "in" / f"{number}.csv").write_text(f"user,item,rating\n{text},1,3\n")
+    store = ft.RatingStore.create(tmp_path / "a.store", tmp_path / "in")
+    assert [user for user, _, _ in content(store)] == expected
+
+
+def test_columns_choose_those_of_a_frame(tmp_path: Path) -> None:
+    frame = present(pd).DataFrame({"a": USERS, "b": ITEMS, "c": RATINGS})
+    store = ft.RatingStore.create(tmp_path / "a.store", frame, columns=("b", "a", "c"))
+    assert store.users.tolist() == [10, 20]
+
+
+def test_codes_have_two_bytes_after_256_distinct_ratings(tmp_path: Path) -> None:
+    n = 1000
+    ratings = np.concatenate([np.ones(n), np.arange(n)])
+    columns = np.arange(2 * n) % 7, np.arange(2 * n) % 11, ratings
+    store = write_store(tmp_path / "a.store", columns, chunk_ratings=n)
+    chunks = store._stored.manifest.chunks
+    assert [chunk.code_bytes for chunk in chunks] == [2, 2]
+    parts = iter([tuple(c[:n] for c in columns), tuple(c[n:] for c in columns)])
+    parted = write_store(tmp_path / "b.store", parts, chunk_ratings=n)
+    assert [chunk.code_bytes for chunk in parted._stored.manifest.chunks] == [1, 2]
+    for found in (store, parted):
+        assert [r for _, _, r in content(found)] == ratings.tolist()
+
+
+def test_too_many_distinct_ratings_raise_an_error() -> None:
+    ratings = DistinctRatings(max_levels=3)
+    assert ratings.add(np.array([1.0, 2.0])).tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"more than 3 distinct ratings.*round them"):
+        ratings.add(np.array([3.0, 4.0]))
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "reason"),
+    [
+        (lambda: iter([]), ValueError, "there are no ratings"),
+        (lambda: ([1], [2], [np.nan]), ValueError, "ratings 0 to 1 of the source: .*not finite"),
+        (
+            lambda: iter([([1], [2], [3]), (["a"], [2], [3])]),
+            TypeError,
+            "ratings 1 to 2 of the source: users hold 'a'",
+        ),
+        (lambda: iter([5]), TypeError, "batch 0 of the source: got int"),
+        (lambda: object(), TypeError, "got object; expected a DataFrame"),
+    ],
+)
+def test_after_an_error_nothing_is_left(
+    tmp_path: Path, source: Any, error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
+        ft.RatingStore.create(tmp_path / "a.store", source())
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_path_stays(tmp_path: Path) -> None:
+    (tmp_path / "a.store").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"a\.store' exists; delete it first"):
+        ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+    assert (tmp_path / "a.store").read_text() == "mine"
+
+
+def test_another_folder_where_the_store_is_written_stays(tmp_path: Path) -> None:
+    (tmp_path / "a.store.partial").mkdir()
+    (tmp_path / "a.store.partial" / "letter.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="is not an unfinished store; move it"):
+        ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+    assert (tmp_path / "a.store.partial" / "letter.txt").read_text() == "mine"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no folder .*missing"):
+        ft.RatingStore.create(tmp_path / "missing" / "a.store", (USERS, ITEMS, RATINGS))
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_array(path: Path, _: Any) -> int:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ingest_module, "write_array", write_array)
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.store") as caught:
+        write_store(tmp_path / "a.store", (USERS, ITEMS, RATINGS), chunk_ratings=2)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())
+
+
+KILLED = """
+import pathlib, sys, time
+import factorate as ft
+from factorate._store.batches import open_batches
+from factorate._store.ingest import ingest
+
+def batches():
+    for number in range(10**6):
+        yield [1, 2, 3], [4, 5, 6], [1, 2, number % 5]
+        if number == 3:
+            print("ready", flush=True)
+            time.sleep(60)
+
+path = pathlib.Path(sys.argv[1])
+ingest(path, open_batches(batches(), None), chunk_ratings=2)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_after_a_kill_the_next_call_starts_again(tmp_path: Path) -> None:
+    path, partial = tmp_path / "a.store", tmp_path / "a.store.partial"
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert not path.exists()
+        with pytest.raises(FileExistsError, match="another process is writing"):
+            ft.RatingStore.create(path, (USERS, ITEMS, RATINGS))
+        assert len(list(partial.glob("ratings-*.npy"))) == 6
+        process.send_signal(signal.SIGKILL)
+    assert partial.exists()
+    assert not path.exists()
+    store = ft.RatingStore.create(path, (USERS, ITEMS, RATINGS))
+    assert content(store) == EXPECTED
+    assert not partial.exists()
+    assert sorted(p.name for p in path.glob("ratings-*")) == ["ratings-000000.npy"]
+    store.verify()
