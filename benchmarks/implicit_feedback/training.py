@@ -53,6 +53,7 @@ class Trainer:
             users=training.users,
             items=training.items,
             shape=training.shape,
+            n_new_users=0 if new_users is None else new_users.shape[0],
             new_users=none if new_users is None else new_users.users,
             new_items=none if new_users is None else new_users.items,
         )
