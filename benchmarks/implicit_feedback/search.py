@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Settings = dict[str, Any]
 
-STEP = 0.12  # of the second half of the trials, in units of the logarithmic ranges
+STEPS = 0.15, 0.04  # of the second half of the trials, first and last, relative to the ranges
 SEED = 0  # models with as many settings get the same points of the unit cube
 BPR_FRACTION = 3  # BPR gets a third of the trials, which take it several times as long in all
 
@@ -63,8 +63,8 @@ def default_and_tuned(
     """Return the default settings, and those with the highest mean score in the validations.
 
     The first trial has the defaults of the library, the others up to the half are drawn uniformly
-    from the logarithmic ranges, and the second half near the best settings so far. Without trials,
-    only the defaults are returned.
+    from the logarithmic ranges, and the second half ever nearer to the best settings so far.
+    Without trials, only the defaults are returned.
 
     Parameters
     ----------
@@ -101,8 +101,9 @@ def default_and_tuned(
         highest = mean_score({})
         for trial in range(1, n_trials):
             point = generator.random(n_dimensions)
-            nearby = best_point + STEP * generator.standard_normal(n_dimensions)
             if 2 * trial >= n_trials:
+                step = _between(*STEPS, 2 * trial / n_trials - 1)
+                nearby = best_point + step * generator.standard_normal(n_dimensions)
                 point = np.clip(nearby, 0, 1)
             settings = settings_at(point.tolist(), density)
             score = mean_score(settings)
