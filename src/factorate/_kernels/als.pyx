@@ -115,8 +115,9 @@ def improve(rows, problem, int n_steps, Py_ssize_t first, Py_ssize_t stop, scrat
     `rows`, `problem` and `scratch` are objects with arrays. Rows: as in `solve`. Problem: the
     eigenvectors of QᵀQ as columns, `basis`, and as rows, `transposed`; the eigenvalues, `values`;
     the factors Q in this basis, `factors`; the weight of all pairs, `unobserved`; and for each row
-    the sum of its weights divided by the number of factors, `observed`, and its penalty,
-    `penalties`. Scratch: `vectors` of 4 rows of factors, and `rows` and `products` of N_ROWS. `losses` gets the values of the objective of each row.
+    the sum of its weights divided by the number of rows of Q, `observed`, and its penalty,
+    `penalties`. Scratch: `vectors` of 4 rows of factors, and `rows` and `products` of N_ROWS.
+    `losses` gets the part of the objective that is due to each row.
     """
     cdef const int64_t[::1] starts = rows.starts
     cdef const int32_t[::1] others = rows.others

@@ -285,7 +285,13 @@ class _Scratches:
     """Working memory that threads take turns in using, which saves allocating it for each block."""
 
     def __init__(
-        self, width: int, dtype: np.dtype[Any], *, matrix: int = 0, packed: int = 0, vectors: int = 0
+        self,
+        width: int,
+        dtype: np.dtype[Any],
+        *,
+        matrix: int = 0,
+        packed: int = 0,
+        vectors: int = 0,
     ) -> None:
         n_rows = dispatch.als.N_ROWS
         self._shapes = [(n, width) for n in (matrix, packed, vectors, n_rows, n_rows)]
@@ -327,9 +333,7 @@ def _solve(
 
     width = other.shape[1]
     work = float(width * width), width**3 / 3 + 8 * width * width
-    scratches = _Scratches(
-        width, other.dtype, matrix=width, packed=dispatch.als.N_ROWS, vectors=3
-    )
+    scratches = _Scratches(width, other.dtype, matrix=width, packed=dispatch.als.N_ROWS, vectors=3)
 
     def solve(block: tuple[int, int]) -> None:
         with scratches.borrow() as scratch:
@@ -396,13 +400,16 @@ def _rotate(side: Side, other: Floats, settings: AlsSettings) -> _Problem:
 
 
 def eigenvectors(matrix: Doubles) -> tuple[Doubles, Doubles]:
-    """Return the eigenvalues of a symmetric matrix, and its orthonormal eigenvectors as rows."""
+    """Return the eigenvalues of a symmetric matrix, and its orthonormal eigenvectors as rows.
+
+    They are NaN if the matrix is not finite.
+    """
     n = len(matrix)
     values, beside, vectors = np.empty(n), np.empty(n - 1), np.eye(n)
     kernel = dispatch.eigenvectors
     kernel.tridiagonalize(matrix.copy(), values, beside, vectors, np.empty((2, n)))
     if not kernel.diagonalize(values, beside, vectors):
-        raise FloatingPointError("the eigenvalues of the factors did not converge")
+        values[:], vectors[:] = np.nan, np.nan
     return values, vectors
 
 
@@ -415,7 +422,8 @@ def _fix(
         base[:] = _gram(other, settings.n_threads)
     else:
         base[: len(known_gram), : len(known_gram)] = known_gram
-    base *= other.dtype.type(settings.unobserved_weight)
+    with np.errstate(over="ignore", invalid="ignore"):  # factors that are not finite
+        base *= other.dtype.type(settings.unobserved_weight)
     return other, base, side.penalties(len(other), settings).astype(other.dtype)
 
 
