@@ -123,6 +123,7 @@ def implicit_als(job: Job) -> Result:
 def implicit_bpr(job: Job) -> Result:
     """Train implicit's BPR, which cannot add users."""
     from implicit.bpr import BayesianPersonalizedRanking
+    from implicit.recommender_base import ModelFitError
 
     model = BayesianPersonalizedRanking(
         factors=job.n_factors,
@@ -133,7 +134,10 @@ def implicit_bpr(job: Job) -> Result:
     )
     matrix = _matrix(job.users, job.items, job.shape)
     start = time.perf_counter()
-    model.fit(matrix, show_progress=False)
+    try:
+        model.fit(matrix, show_progress=False)
+    except ModelFitError as error:  # the factors are NaN
+        raise FloatingPointError(str(error)) from error
     return Result(time.perf_counter() - start, model.user_factors, model.item_factors)
 
 

@@ -106,7 +106,10 @@ def default_and_tuned(
                 nearby = best_point + step * generator.standard_normal(n_dimensions)
                 point = np.clip(nearby, 0, 1)
             settings = settings_at(point.tolist(), density)
-            score = mean_score(settings)
+            try:
+                score = mean_score(settings)
+            except FloatingPointError:
+                continue
             if score > highest:
                 best, best_point, highest = settings, point, score
     return [Choice(), Choice(best, n_trials, time.perf_counter() - begin)]

@@ -26,7 +26,11 @@ def main() -> None:
     before = resident_mb("VmRSS")
     for line in sys.stdin:
         job = Job(**columns, shape=shape, n_new_users=n_new_users, **json.loads(line))
-        result = MODELS[name](job)
+        try:
+            result = MODELS[name](job)
+        except FloatingPointError as error:
+            print(json.dumps({"error": str(error)}), flush=True)
+            continue
         peak = resident_mb("VmHWM")
         arrays = {"P": result.P, "Q": result.Q}
         if result.P_of_new_users is not None:
