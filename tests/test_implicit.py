@@ -261,7 +261,6 @@ def test_recommend_for_reads_items_in_every_form(pairs: tuple[Any, Any]) -> None
     with pytest.warns(ft.UnknownIdWarning, match="their interactions are left out") as caught:
         assert model.recommend_for([3, 17, 999], n=5, as_lists=True) == expected
     assert caught[0].filename == __file__
-    assert model.recommend_for([], n=2)[1].tolist() == [0, 0]
     with pytest.raises(ValueError, match=r"counts\[0\] is 0\.0; a pair without interactions"):
         model.recommend_for({3: 0})
     with pytest.raises(ValueError, match="columns have different lengths: 1 items, 2 counts"):
@@ -270,6 +269,18 @@ def test_recommend_for_reads_items_in_every_form(pairs: tuple[Any, Any]) -> None
         model.recommend_for(["tea"])
     with pytest.raises(TypeError, match="items is None"):
         model.recommend_for(None)
+
+
+def test_without_known_items_recommend_for_answers_as_for_an_unknown_user(
+    pairs: tuple[Any, Any],
+) -> None:
+    """Regression: all scores were 0, and the items those of the first rows."""
+    model = fitted(pairs)
+    expected = model.recommend(999, n=5, as_lists=True, unknown="ignore")
+    assert model.recommend_for([], n=5, as_lists=True) == expected
+    assert model.recommend_for({}, n=5, as_lists=True) == expected
+    assert model.recommend_for([999], n=5, as_lists=True, unknown="ignore") == expected
+    assert expected[0][1] > 0
 
 
 def test_neighbours_groups_and_vectors_are_those_of_the_factors(pairs: tuple[Any, Any]) -> None:
@@ -370,7 +381,7 @@ def test_counts_whose_sum_is_too_large_are_an_error(pairs: tuple[Any, Any]) -> N
     with pytest.raises(ft.DivergenceError, match="factors are not finite"):
         model.set_params(alpha=9e8, regularization=1e-30).fit((*pairs, one))
     assert model.user_factors_ is before
-    for large in (fitted((*pairs, np.full(3000, 4e8))), fitted((*pairs, np.full(3000, 4e23)))):
+    for large in (fitted((*pairs, np.full(3000, 4e7))), fitted((*pairs, np.full(3000, 4e23)))):
         assert np.isfinite(large.user_factors_).all()
 
 
@@ -418,7 +429,8 @@ def test_repr_and_html_show_the_model(pairs: tuple[Any, Any]) -> None:
     held_out = pairs[0][:100], pairs[1][:100]
     model.fit((pairs[0][100:], pairs[1][100:]), eval_set=held_out)
     html = str(model._repr_html_())
-    for text in ("Interactions", "2,900", "Validation NDCG@10", f"{model.score(held_out):.4f}"):
+    ndcg = f"{model.score(held_out):.4f}"
+    for text in ("Interactions", "2,900", "Validation NDCG@10", ndcg, "loss by epoch"):
         assert text in html
     assert "RMSE" not in html
 

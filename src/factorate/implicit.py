@@ -246,24 +246,26 @@ class ImplicitMatrixFactorization(FactorModel):
             - a list of tuples (user, item, count), or with `columns` of numbers, such as
               ``columns=(0, 1, 2)``, any array with these columns;
             - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are counts;
-            - a dense array of shape (n_users, n_items) with more than three columns, where 0 and
-              NaN are pairs without interactions;
-            - with ``wide=True``, a DataFrame or array of users × items, where NaN is a pair without
-              interactions.
+            - a dense array of shape (n_users, n_items), where 0 and NaN are pairs without
+              interactions, if it has more than three columns and more than two rows;
+            - with ``wide=True``, a DataFrame or array of users × items of any size, where 0 and NaN
+              are pairs without interactions, such as pandas' ``crosstab`` returns.
 
-            Without counts, every row is one interaction. Counts can be any weights above 0. A
-            column of counts is recognized by its name, such as "count", "weight" or "plays", or
-            named with `columns`; a column of ratings is used only if it is named. The counts of
-            pairs that occur repeatedly add up. Ids are those that `MatrixFactorization` takes.
+            Without counts, every row is one interaction. Counts can be any weights above 0, but not
+            times, which are to be left out. A column of counts is recognized by its name, such as
+            "count", "weight" or "plays", or named with `columns`; a column of ratings is used only
+            if it is named. Divide weights by their mean if it is far from 1, which the default
+            regularization suits. The counts of pairs that occur repeatedly add up. Ids are those
+            that `MatrixFactorization` takes.
         y : array-like of shape (n,), optional
             Counts or weights of the pairs `X`.
         wide : bool, default=False
             Whether `X`, and `eval_set` unless it is a tuple, is a table of users × items.
         eval_set : interactions, optional
-            Validation interactions in any form of `X`; their counts are not used. They are
-            evaluated after each epoch, by the NDCG at 10 of the items without those of the training
-            interactions, averaged over their users. Users without training interactions are left
-            out.
+            Validation interactions in any form of `X`, or a tuple (X, y); their counts are not
+            used. They are evaluated after each epoch, by the NDCG at 10 of the items without those
+            of the training interactions, averaged over their users. Users without training
+            interactions are left out.
         callbacks : sequence of callable, default=()
             Functions to call after each epoch, with an object that has the attributes ``number``,
             ``loss``, ``valid_ndcg`` and ``seconds``. Training stops when one of them returns True.
@@ -432,11 +434,16 @@ class ImplicitMatrixFactorization(FactorModel):
         X: Any,
         n: int = 10,
         *,
+        fold_in: Any = None,
         wide: bool = False,
         unknown: Policy = "warn",
         popular: bool = False,
+        auc: bool = False,
     ) -> dict[str, float]:
         """Evaluate recommendations on held-out interactions, as `factorate.metrics.ranking` does.
+
+        Each user gets a list of the `n` best of all items, without those of the interactions of the
+        user in training.
 
         Parameters
         ----------
@@ -445,17 +452,26 @@ class ImplicitMatrixFactorization(FactorModel):
             not used.
         n : int, default=10
             Length of the lists.
+        fold_in : interactions, default=None
+            Interactions of users who are added with `add_users` to a copy of the model before the
+            evaluation; the model does not change. Their other interactions are in `X`. This
+            measures the recommendations for users who were not there in training.
         wide : bool, default=False
-            Whether `X` is a table of users × items, as for `fit`.
+            Whether `X` and `fold_in` are tables of users × items, as for `fit`.
         unknown : {"warn", "ignore", "raise"}, default="warn"
             What to do about unknown users: warn, ignore them or raise an error.
         popular : bool, default=False
             Whether to compare the lists with those of the most popular items.
+        auc : bool, default=False
+            Whether to compute the AUC also, which takes more time.
 
         Returns
         -------
         dict of str to float
-            The metrics that `factorate.metrics.ranking` returns.
+            "precision", "recall", "capped_recall", "ndcg", "map", "hit_rate", "auc" if `auc`,
+            "coverage", "n_users" and "n_seen", and with `popular` the same metrics of the most
+            popular items as "popular_precision" and so on; see `factorate.metrics.ranking`. A
+            metric is its expected value over all orders of items with equal scores.
 
         Raises
         ------
@@ -481,7 +497,9 @@ class ImplicitMatrixFactorization(FactorModel):
         >>> 0 < found["ndcg"] < 1
         True
         """
-        return ranking(self, X, n, wide=wide, unknown=unknown, popular=popular)
+        return ranking(
+            self, X, n, fold_in=fold_in, wide=wide, unknown=unknown, popular=popular, auc=auc
+        )
 
     def score(self, X: Any, y: object = None) -> float:  # noqa: ARG002
         """Compute the NDCG at 10 on held-out interactions, for the tools of scikit-learn.
@@ -531,13 +549,14 @@ class ImplicitMatrixFactorization(FactorModel):
     ) -> Any:
         """Recommend items to an unknown user by its interactions, without changing the model.
 
-        The recommendations equal those of `recommend` after `add_users`.
+        The recommendations equal those of `recommend` after `add_users`. Without interactions with
+        known items, they are those for an unknown user: the items with the best mean scores.
 
         Parameters
         ----------
         interactions : array-like, set, dict or tuple of array-like
             All interactions of one user: items, a mapping from item to count, or a tuple (items,
-            counts). Those with unknown items are left out. If none are left, all scores are 0.
+            counts). Those with unknown items are left out.
         n : int, default=10
             Number of items.
         as_lists : bool, default=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +26,7 @@ from factorate._utils.workers import Workers, run_to_the_end
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -204,6 +205,8 @@ def _make_interactions(
 def _read_eval_set(eval_set: object, ratings: Ratings, names: Names | None) -> tuple[Rows, Rows]:
     """Return the rows of the validation interactions; those of unknown users are left out."""
     kinds = ratings.user_index.kind, ratings.item_index.kind
+    if isinstance(eval_set, tuple) and len(eval_set) == 2 and _holds_pairs(eval_set[0]):
+        eval_set, _ = eval_set  # (X, y), not (users, items)
     try:
         columns = read_interaction_columns(eval_set, names=names, kinds=kinds)
         users = look_up(ratings.user_index, read_ids(columns.user_ids, "users"), "users")
@@ -219,6 +222,13 @@ def _read_eval_set(eval_set: object, ratings: Ratings, names: Names | None) -> t
             "least one"
         )
     return users[known], items[known]
+
+
+def _holds_pairs(X: Any) -> bool:
+    """Return whether an object holds more than one column."""
+    if isinstance(X, list):
+        return bool(X) and isinstance(X[0], list | tuple | np.ndarray)
+    return isinstance(X, Mapping) or len(getattr(X, "shape", ())) == 2
 
 
 def _history_columns(epochs: Sequence[ImplicitEpoch]) -> dict[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,9 @@ def summarize_fit(
     n_users, n_items = len(model.users_), len(model.items_)
     text = f"{name}: {n_users:,} users, {n_items:,} items, K = {_n_factors(model)}"
     if isinstance(model, ft.ImplicitMatrixFactorization):
+        ndcg = valid_ndcg(model)
+        if ndcg is not None:
+            text += f", validation NDCG@10 {ndcg:.4f} (epoch {model.best_epoch_})"
         return text + ("" if test is None else _describe_ranking(test))
     error = train_rmse(model)
     if error is not None:
@@ -75,7 +79,8 @@ def sizes(model: FactorModel) -> dict[str, Any]:
         "n_epochs": model.n_epochs_,
     }
     if isinstance(model, ft.ImplicitMatrixFactorization):
-        return values | {"loss": float(model.history_["loss"][-1])}
+        loss = float(model.history_["loss"][-1])
+        return values | {"loss": loss, "valid_ndcg": valid_ndcg(model)}
     return values | {"train_rmse": train_rmse(model)}
 
 
@@ -83,6 +88,12 @@ def train_rmse(model: FactorModel) -> float | None:
     """Return the training RMSE of the last epoch, or None if the model is not trained."""
     errors = model.history_["train_rmse"]
     return float(errors[-1]) if len(errors) else None
+
+
+def valid_ndcg(model: FactorModel) -> float | None:
+    """Return the validation NDCG of the best epoch, or None without validation interactions."""
+    score = float(model.history_["valid_ndcg"][model.best_epoch_ - 1])
+    return None if math.isnan(score) else score
 
 
 def _n_factors(model: FactorModel) -> int:
