@@ -107,7 +107,8 @@ def _pairs(ratings: Ratings, shape: tuple[int, int]) -> Interactions:
 
 
 def _codes(pairs: Interactions) -> NDArray[np.int64]:
-    return pairs.users * np.int64(pairs.shape[1]) + pairs.items
+    codes: NDArray[np.int64] = pairs.users * np.int64(pairs.shape[1]) + pairs.items
+    return codes
 
 
 def _of_known_users(held_out: Interactions, training: Interactions) -> Interactions:
