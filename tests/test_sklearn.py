@@ -149,20 +149,31 @@ def test_conventions_hold_if_only_two_columns_are_read(estimator: Any, check: An
     check(estimator)
 
 
-class FirstTwoColumnsImplicit(ft.ImplicitMatrixFactorization):
-    """`ImplicitMatrixFactorization` for the checks."""
+class ReadFirstTwoColumnsImplicit:
+    """The same mixin for models of implicit feedback, which have no sample_weight."""
+
+    def _parent(self) -> Any:
+        return super()
 
     def fit(self, X: Any, y: Any = None, **others: Any) -> Any:
-        return super().fit(first_two(X), y, **others)
+        return self._parent().fit(first_two(X), y, **others)
 
     def partial_fit(self, X: Any, y: Any = None, **others: Any) -> Any:
-        return super().partial_fit(first_two(X), y, **others)
+        return self._parent().partial_fit(first_two(X), y, **others)
 
     def predict(self, X: Any, **others: Any) -> Any:
-        return super().predict(first_two(X), **others)
+        return self._parent().predict(first_two(X), **others)
 
     def score(self, X: Any, y: Any = None) -> Any:
-        return super().score(first_two(X), y)
+        return self._parent().score(first_two(X), y)
+
+
+class FirstTwoColumnsImplicit(ReadFirstTwoColumnsImplicit, ft.ImplicitMatrixFactorization):
+    """`ImplicitMatrixFactorization` for the checks."""
+
+
+class FirstTwoColumnsImplicitCV(ReadFirstTwoColumnsImplicit, ft.ImplicitMatrixFactorizationCV):
+    """`ImplicitMatrixFactorizationCV` for the checks."""
 
 
 ONLY_NEW_PAIRS = "score ranks pairs that were not used in training, and X has those of training"
@@ -208,7 +219,7 @@ def test_conventions_hold_for_implicit_feedback_if_only_two_columns_are_read(
     check(estimator)
 
 
-def searching(cls: type[ft.MatrixFactorizationCV]) -> ft.MatrixFactorizationCV:
+def searching(cls: Any) -> Any:
     return cls(n_trials=3, n_factors=4, n_epochs=3, random_state=0)
 
 
@@ -229,6 +240,28 @@ def test_conventions_hold_for_a_model_that_searches(estimator: Any, check: Any) 
 def test_conventions_hold_for_a_model_that_searches_and_reads_two_columns(
     estimator: Any, check: Any
 ) -> None:
+    check(estimator)
+
+
+@list_is_current
+@conventions(
+    searching(ft.ImplicitMatrixFactorizationCV),
+    IMPLICIT_REASONS | dict.fromkeys(IMPLICIT_ONLY_TWO_COLUMNS, TWO_COLUMNS),
+)
+def test_conventions_hold_for_a_search_on_implicit_feedback(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@list_is_current
+@conventions(
+    searching(FirstTwoColumnsImplicitCV),
+    IMPLICIT_REASONS
+    | {
+        "check_fit2d_1sample": "one pair cannot be held out and trained on, as the error says",
+        "check_estimators_pickle": "no user has two items, which the error says it needs",
+    },
+)
+def test_conventions_hold_for_a_search_on_the_first_two_columns(estimator: Any, check: Any) -> None:
     check(estimator)
 
 

@@ -234,18 +234,24 @@ def _new_model(arguments: argparse.Namespace) -> ft.MatrixFactorization | ft.Mat
     return ft.MatrixFactorizationCV(**parameters, seconds=arguments.seconds)
 
 
-def _new_implicit_model(arguments: argparse.Namespace) -> ft.ImplicitMatrixFactorization:
+def _new_implicit_model(
+    arguments: argparse.Namespace,
+) -> ft.ImplicitMatrixFactorization | ft.ImplicitMatrixFactorizationCV:
     """Return the model that the options of ``fit --implicit`` describe."""
     given = vars(arguments)
     parameters = {name: given[name] for name in IMPLICIT_NUMBERS if given[name] is not None}
-    return ft.ImplicitMatrixFactorization(
-        **parameters,
-        early_stopping=arguments.early_stopping,
-        keep_seen=not arguments.no_seen,
-        dtype=arguments.dtype,
-        columns=arguments.columns,
-        verbose=not arguments.quiet and _on_terminal(),
-    )
+    parameters |= {
+        "keep_seen": not arguments.no_seen,
+        "dtype": arguments.dtype,
+        "columns": arguments.columns,
+        "verbose": not arguments.quiet and _on_terminal(),
+    }
+    if not arguments.tune:
+        stopping = arguments.early_stopping
+        return ft.ImplicitMatrixFactorization(**parameters, early_stopping=stopping)
+    if arguments.trials is not None:
+        parameters["n_trials"] = arguments.trials
+    return ft.ImplicitMatrixFactorizationCV(**parameters, seconds=arguments.seconds)
 
 
 def _print_scores(scores: Mapping[str, float], as_json: bool, baseline: str = "") -> None:

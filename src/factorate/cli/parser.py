@@ -39,8 +39,9 @@ IMPLICIT_HELP = (
     "used if it has a common name such as count, weight or plays, or with --columns"
 )
 TUNE_HELP = (
-    "choose the numbers of factors and epochs, learning rates and penalties on held-out ratings, "
-    "then train on all; options such as --factors set some of them"
+    "choose the numbers of factors and epochs, learning rates and penalties, and with --implicit "
+    "the weights, on held-out ratings or interactions, then train on all; options such as "
+    "--factors set some of them"
 )
 NUMBERS = (
     ("--factors", "n_factors", int, "number of factors; 0 for biases alone"),
@@ -92,7 +93,6 @@ NOT_IMPLICIT = {
     "--clip": "clip",
     "--no-bias": "no_bias",
     "--no-mean": "no_mean",
-    "--tune": "tune",
 }
 FLAGS = (
     (
@@ -206,8 +206,12 @@ def _add_fit(subparsers: Any) -> None:
     for flag, text in FLAGS:
         sub.add_argument(flag, action="store_true", help=text)
     sub.add_argument("--tune", action="store_true", help=TUNE_HELP)
-    default = ft.MatrixFactorizationCV().n_trials
-    text = f"number of settings that --tune tries (default: {default})"
+    default, of_implicit = (
+        cls().n_trials for cls in (ft.MatrixFactorizationCV, ft.ImplicitMatrixFactorizationCV)
+    )
+    text = (
+        f"number of settings that --tune tries (default: {default}; with --implicit: {of_implicit})"
+    )
     sub.add_argument("--trials", type=int, metavar="N", help=text)
     text = "seconds after which --tune ends the search"
     sub.add_argument("--seconds", type=float, metavar="S", help=text)
