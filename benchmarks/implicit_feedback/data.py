@@ -26,6 +26,7 @@ STRONG_SETS = (
 HIT_SETS = ("ml-100k", "filmtrust")
 N_NEGATIVES = 100
 MINIMUM_INTERACTIONS = 5  # of a user who is held out
+PAIRS_OF_VALIDATIONS, MAX_VALIDATIONS = 100_000, 3
 LARGEST = 100  # million interactions, of the users and items below
 USERS, ITEMS = 480_189, 17_770
 
@@ -86,15 +87,15 @@ def read_interactions(name: str) -> Interactions:
     return Interactions(users[first], items[first], shape)
 
 
-def hold_out_last(pairs: Interactions, n_later: int, seed: int) -> LastInteractions:
-    """Hold out one interaction of each user, which `n_later` follow, among random others.
+def hold_out_last(pairs: Interactions, seed: int) -> LastInteractions:
+    """Hold out the last interaction of each user among random others.
 
-    The others are distinct items with which the user never interacts.
+    The others are distinct items with which the user does not interact in `pairs`.
     """
     starts = pairs.starts()
     counts = np.diff(starts)
-    users = np.flatnonzero(counts > n_later + 1)
-    held_out = starts[1:][users] - 1 - n_later
+    users = np.flatnonzero(counts > 1)
+    held_out = starts[1:][users] - 1
     generator = np.random.default_rng(seed)
     candidates = np.empty((len(users), 1 + N_NEGATIVES), np.int32)
     candidates[:, 0] = pairs.items[held_out]
@@ -102,19 +103,24 @@ def hold_out_last(pairs: Interactions, n_later: int, seed: int) -> LastInteracti
         mine = pairs.items[starts[user] : starts[user + 1]]
         others = np.setdiff1d(np.arange(pairs.shape[1]), mine, assume_unique=True)
         candidates[row, 1:] = generator.choice(others, N_NEGATIVES, replace=False)
-    in_training = np.arange(len(pairs)) < np.repeat(starts[1:] - 1 - n_later, counts)
+    in_training = np.ones(len(pairs), bool)
+    in_training[held_out] = False
     return LastInteractions(pairs.take(in_training), users, candidates)
 
 
-def hold_out_users(pairs: Interactions, seed: int) -> NewUsers:
-    """Hold out a tenth of the users who have at least five interactions, as Liang et al. 2018 do.
+def tenths_of_users(pairs: Interactions, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Return ten random groups of the users who have at least five interactions."""
+    counts = np.bincount(pairs.users, minlength=pairs.shape[0])
+    eligible = np.flatnonzero(counts >= MINIMUM_INTERACTIONS)
+    return np.array_split(np.random.default_rng(seed).permutation(eligible), 10)
+
+
+def hold_out_users(pairs: Interactions, chosen: NDArray[np.int64], seed: int) -> NewUsers:
+    """Hold out users, as Liang et al. 2018 do.
 
     A random 80 % of their interactions are given. Items that no other user has are dropped.
     """
     generator = np.random.default_rng(seed)
-    counts = np.bincount(pairs.users, minlength=pairs.shape[0])
-    eligible = np.flatnonzero(counts >= MINIMUM_INTERACTIONS)
-    chosen = generator.permutation(eligible)[: max(1, len(eligible) // 10)]
     number = np.full(pairs.shape[0], -1, np.int32)
     number[chosen] = np.arange(len(chosen))
     training = pairs.take(number[pairs.users] < 0)
@@ -135,6 +141,11 @@ def random_split(pairs: Interactions, seed: int) -> tuple[Interactions, Interact
     order = np.random.default_rng(seed).permutation(len(pairs))
     held_out, training = np.split(order, [len(order) // 10])
     return pairs.take(np.sort(training)), pairs.take(np.sort(held_out))
+
+
+def count_validations(pairs: Interactions) -> int:
+    """Return the number of validation sets for the choice of settings: more for small sets."""
+    return min(max(PAIRS_OF_VALIDATIONS // len(pairs), 1), MAX_VALIDATIONS)
 
 
 def synthetic(millions: int) -> Interactions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from factorate.metrics.ranks import Ranks, metrics_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.implicit_feedback.data import Interactions, LastInteractions
 
 BLOCK = 256  # users
@@ -56,3 +59,8 @@ def rank_all(
         n_relevant=counts,
     )
     return [metrics_at(ranks, n) for n in lengths]
+
+
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """Return the mean and the standard deviation as text."""
+    return f"{statistics.mean(values):.4f} ± {np.std(values):.4f}"

@@ -1,23 +1,28 @@
 """Hit rates at 10 of a random tenth of the pairs, beside the model of ratings and popularity.
 
 The split and the lists are those of `benchmarks.popularity`: all items except those of the user's
-training pairs are ranked. Relevant are either all held-out pairs or those rated 4 or higher.
-Settings are the defaults, and those of a search on a tenth of the training pairs.
+training pairs are ranked, for users who have any. Relevant are either all held-out pairs or those
+rated 4 or higher. Settings are the defaults, and those of a search on random tenths of the training
+pairs of the first seed, without pairs that are held out with another seed.
 """
 
 from __future__ import annotations
 
-import statistics
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import factorate as ft
 from benchmarks.accuracy.data import read, standard_split
-from benchmarks.implicit_feedback.data import HIT_SETS, Interactions, random_split
-from benchmarks.implicit_feedback.evaluation import rank_all
-from benchmarks.implicit_feedback.search import default_and_tuned, show_settings
+from benchmarks.implicit_feedback.data import (
+    HIT_SETS,
+    Interactions,
+    count_validations,
+    random_split,
+)
+from benchmarks.implicit_feedback.evaluation import mean_and_deviation, rank_all
+from benchmarks.implicit_feedback.search import Choice, Validation, default_and_tuned
 from benchmarks.implicit_feedback.training import Trainer
 
 if TYPE_CHECKING:
@@ -38,19 +43,18 @@ def compare_hit_rates(options: Options) -> None:
         ratings = read(name)
         splits = [standard_split(ratings, seed) for seed in range(options.n_seeds)]
         by_rating = [_rank_by_rating(*split, seed) for seed, split in enumerate(splits)]
-        _print_row(name, "ratings, factorate", {}, by_rating)
+        _print_row(name, "ratings, factorate", Choice(), by_rating)
         shape = int(ratings.users.max()) + 1, int(ratings.items.max()) + 1
         sets = [_distinct(*split, shape) for split in splits]
-        validation = random_split(sets[0][0], seed=100)
+        validations = [_validation(sets, seed) for seed in range(count_validations(sets[0][0]))]
         for model in options.models:
-            settings = default_and_tuned(model, validation[0], partial(_ndcg, validation), options)
-            for chosen in settings:
+            for choice in default_and_tuned(model, validations, options):
                 found = []
                 for seed, (training, *tests) in enumerate(sets):
                     with Trainer(model, training, options.environments) as trainer:
-                        trained = trainer.train(chosen, seed=seed)
+                        trained = trainer.train(choice.settings, seed=seed)
                     found.append([_rank(trained, training, test) for test in tests])
-                _print_row(name, model, chosen, found)
+                _print_row(name, model, choice, found)
 
 
 def _rank(trained: Trained, training: Interactions, test: Interactions) -> dict[str, float]:
@@ -59,8 +63,17 @@ def _rank(trained: Trained, training: Interactions, test: Interactions) -> dict[
     return rank_all(trained.P, Q, training, test, (N,))[0]
 
 
-def _ndcg(validation: tuple[Interactions, Interactions], trained: Trained) -> float:
-    return _rank(trained, *validation)["ndcg"]
+def _validation(
+    sets: list[tuple[Interactions, Interactions, Interactions]], seed: int
+) -> Validation:
+    training, held_out = random_split(sets[0][0], 100 + seed)
+    tests = np.concatenate([_codes(test) for _, test, _ in sets])
+    held_out = _of_known_users(held_out.take(~np.isin(_codes(held_out), tests)), training)
+    return Validation(training=training, score=partial(_ndcg, training, held_out))
+
+
+def _ndcg(training: Interactions, held_out: Interactions, trained: Trained) -> float:
+    return _rank(trained, training, held_out)["ndcg"]
 
 
 def _rank_by_rating(training: Ratings, test: Ratings, seed: int) -> list[dict[str, float]]:
@@ -76,32 +89,37 @@ def _distinct(
 ) -> tuple[Interactions, Interactions, Interactions]:
     """Return distinct pairs: of the training set, of the test set, and of high test ratings.
 
-    They are sorted by user, and test pairs that are also in the training set are left out.
+    They are sorted by user. Test pairs that are also in the training set are left out.
     """
-    known = _codes(training, shape)
-    all_of_test, liked = (
-        np.setdiff1d(_codes(part, shape), known, assume_unique=True)
-        for part in (test, test.take(test.ratings >= LIKED))
+    known = _pairs(training, shape)
+    all_of_test, liked = (_pairs(part, shape) for part in (test, test.take(test.ratings >= LIKED)))
+    new, new_liked = (
+        _of_known_users(part.take(~np.isin(_codes(part), _codes(known))), known)
+        for part in (all_of_test, liked)
     )
-    return _pairs(known, shape), _pairs(all_of_test, shape), _pairs(liked, shape)
+    return known, new, new_liked
 
 
-def _codes(ratings: Ratings, shape: tuple[int, int]) -> NDArray[np.int64]:
-    return np.unique(ratings.users * np.int64(shape[1]) + ratings.items)
-
-
-def _pairs(codes: NDArray[np.int64], shape: tuple[int, int]) -> Interactions:
+def _pairs(ratings: Ratings, shape: tuple[int, int]) -> Interactions:
+    codes = np.unique(_codes(Interactions(ratings.users, ratings.items, shape)))
     users, items = np.divmod(codes, shape[1])
     return Interactions(users.astype(np.int32), items.astype(np.int32), shape)
 
 
-def _print_row(
-    name: str, model: str, settings: dict[str, Any], found: list[list[dict[str, float]]]
-) -> None:
+def _codes(pairs: Interactions) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = pairs.users * np.int64(pairs.shape[1]) + pairs.items
+    return codes
+
+
+def _of_known_users(held_out: Interactions, training: Interactions) -> Interactions:
+    return held_out.take(np.isin(held_out.users, training.users))
+
+
+def _print_row(name: str, model: str, choice: Choice, found: list[list[dict[str, float]]]) -> None:
     """Print the means over the seeds, each of which has metrics of two test sets."""
     columns = " | ".join(
-        f"{statistics.mean(values):.3f} ± {np.std(values):.3f}"
+        mean_and_deviation(values)
         for each in zip(*found, strict=True)
         for values in ([metrics[key] for metrics in each] for key in ("hit_rate", "ndcg"))
     )
-    print(f"| {name} | {model} | {show_settings(settings)} | {columns} |", flush=True)
+    print(f"| {name} | {model} | {choice} | {columns} |", flush=True)

@@ -26,8 +26,10 @@ class Job:
         Distinct pairs of rows.
     shape : tuple of int
         Numbers of users and items.
+    n_new_users : int
+        Number of users who are added after training.
     new_users, new_items : ndarray of int32, shape (m,)
-        Interactions of users 0, 1, … who are added after training; none if empty.
+        Their interactions.
     n_factors, n_threads, seed : int
         Parameters that all models have.
     settings : dict
@@ -37,6 +39,7 @@ class Job:
     users: Any
     items: Any
     shape: tuple[int, int]
+    n_new_users: int
     new_users: Any
     new_items: Any
     n_factors: int
@@ -61,13 +64,12 @@ def popularity(job: Job) -> Result:
     start = time.perf_counter()
     counts = np.bincount(job.items, minlength=job.shape[1]).astype(np.float32)
     seconds = time.perf_counter() - start
-    n_new = 1 + int(job.new_users.max(initial=-1))
     return Result(
         seconds,
         np.ones((job.shape[0], 1), np.float32),
         counts[:, None],
         0.0,
-        np.ones((n_new, 1), np.float32),
+        np.ones((job.n_new_users, 1), np.float32),
     )
 
 
@@ -84,15 +86,13 @@ def factorate(job: Job) -> Result:
     n_users, n_items = job.shape
     P = _by_id(n_users, model.users_, model.user_factors_)
     Q = _by_id(n_items, model.items_, model.item_factors_)
-    if not len(job.new_users):
+    if not job.n_new_users:
         return Result(seconds, P, Q)
     start = time.perf_counter()
     model.add_users((n_users + job.new_users, job.new_items), unknown="ignore")
     seconds_of_new_users = time.perf_counter() - start
     added = model.users_ >= n_users
-    new = _by_id(
-        1 + int(job.new_users.max()), model.users_[added] - n_users, model.user_factors_[added]
-    )
+    new = _by_id(job.n_new_users, model.users_[added] - n_users, model.user_factors_[added])
     return Result(seconds, P, Q, seconds_of_new_users, new)
 
 
@@ -111,12 +111,11 @@ def implicit_als(job: Job) -> Result:
     start = time.perf_counter()
     model.fit(matrix, show_progress=False)
     seconds = time.perf_counter() - start
-    if not len(job.new_users):
+    if not job.n_new_users:
         return Result(seconds, model.user_factors, model.item_factors)
-    n_new = 1 + int(job.new_users.max())
-    given = _matrix(job.new_users, job.new_items, (n_new, job.shape[1]))
+    given = _matrix(job.new_users, job.new_items, (job.n_new_users, job.shape[1]))
     start = time.perf_counter()
-    new = model.recalculate_user(np.arange(n_new), given)
+    new = model.recalculate_user(np.arange(job.n_new_users), given)
     seconds_of_new_users = time.perf_counter() - start
     return Result(seconds, model.user_factors, model.item_factors, seconds_of_new_users, new)
 
@@ -124,6 +123,7 @@ def implicit_als(job: Job) -> Result:
 def implicit_bpr(job: Job) -> Result:
     """Train implicit's BPR, which cannot add users."""
     from implicit.bpr import BayesianPersonalizedRanking
+    from implicit.recommender_base import ModelFitError
 
     model = BayesianPersonalizedRanking(
         factors=job.n_factors,
@@ -134,7 +134,10 @@ def implicit_bpr(job: Job) -> Result:
     )
     matrix = _matrix(job.users, job.items, job.shape)
     start = time.perf_counter()
-    model.fit(matrix, show_progress=False)
+    try:
+        model.fit(matrix, show_progress=False)
+    except ModelFitError as error:  # the factors are NaN
+        raise FloatingPointError(str(error)) from error
     return Result(time.perf_counter() - start, model.user_factors, model.item_factors)
 
 
@@ -143,26 +146,6 @@ MODELS: dict[str, Callable[[Job], Result]] = {
     "implicit ALS": implicit_als,
     "implicit BPR": implicit_bpr,
     "factorate": factorate,
-}
-# Minimum and maximum of each setting in the search, logarithmic; bounds that are integers give
-# integers. The loss of implicit is that of factorate divided by unobserved_weight, with another
-# penalty, which does not depend on the number of interactions of a row.
-SPACES: dict[str, dict[str, tuple[float, float]]] = {
-    "factorate": {
-        "regularization": (1e-3, 1e1),
-        "unobserved_weight": (1e-2, 1.0),
-        "n_epochs": (5, 40),
-    },
-    "implicit ALS": {
-        "regularization": (3e-2, 3e2),
-        "alpha": (1.0, 1e2),
-        "iterations": (5, 40),
-    },
-    "implicit BPR": {
-        "regularization": (1e-4, 1e-1),
-        "learning_rate": (5e-3, 5e-1),
-        "iterations": (25, 200),
-    },
 }
 
 

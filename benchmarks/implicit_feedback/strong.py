@@ -2,25 +2,33 @@
 
 The protocol is that of Liang et al., "Variational autoencoders for collaborative filtering" (WWW
 2018): a tenth of the users are held out, folded in from 80 % of their interactions, and all items
-are ranked. Settings are chosen with another tenth, of the users of the training set.
+are ranked. Each seed holds out another tenth. Settings are chosen with users who are not held out
+with any seed, without the users held out with the first one.
 """
 
 from __future__ import annotations
 
 import statistics
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.implicit_feedback.data import STRONG_SETS, hold_out_users, read_interactions
-from benchmarks.implicit_feedback.evaluation import rank_all
-from benchmarks.implicit_feedback.search import default_and_tuned, show_settings
+from benchmarks.implicit_feedback.data import (
+    STRONG_SETS,
+    count_validations,
+    hold_out_users,
+    read_interactions,
+    tenths_of_users,
+)
+from benchmarks.implicit_feedback.evaluation import mean_and_deviation, rank_all
+from benchmarks.implicit_feedback.search import Validation, default_and_tuned
 from benchmarks.implicit_feedback.training import Trainer
 
 if TYPE_CHECKING:
     from benchmarks.implicit_feedback.data import NewUsers
     from benchmarks.implicit_feedback.options import Options
+    from benchmarks.implicit_feedback.search import Choice
     from benchmarks.implicit_feedback.training import Trained
 
 LENGTHS = 20, 100
@@ -31,19 +39,24 @@ def recommend_to_new_users(options: Options) -> None:
     print("| set | model | settings | Recall@20 | NDCG@100 | fit, s | fold-in, s |")
     print("|---|---|---|---:|---:|---:|---:|")
     for name in options.sets or STRONG_SETS:
-        splits = [hold_out_users(read_interactions(name), seed) for seed in range(options.n_seeds)]
-        validation = hold_out_users(splits[0].training, seed=100)
+        pairs = read_interactions(name)
+        tenths = tenths_of_users(pairs)
+        tests = tenths[: options.n_seeds]
+        splits = [hold_out_users(pairs, users, seed) for seed, users in enumerate(tests)]
+        others = tenths[options.n_seeds :][: count_validations(pairs)]
+        validations = [
+            _validation(hold_out_users(splits[0].training, users, seed))
+            for seed, users in enumerate(others)
+        ]
         for model in options.models:
             if model == "implicit BPR":
                 continue  # it cannot add users
-            settings = default_and_tuned(
-                model,
-                validation.training,
-                partial(_ndcg, validation),
-                options,
-                validation.given,
-            )
-            _print_rows(options, name, model, settings, splits)
+            for choice in default_and_tuned(model, validations, options):
+                _print_row(options, name, model, choice, splits)
+
+
+def _validation(split: NewUsers) -> Validation:
+    return Validation(training=split.training, score=partial(_ndcg, split), new_users=split.given)
 
 
 def _ndcg(split: NewUsers, trained: Trained) -> float:
@@ -58,28 +71,16 @@ def _metrics(trained: Trained, split: NewUsers) -> tuple[float, float]:
     return found[0]["capped_recall"], found[1]["ndcg"]
 
 
-def _print_rows(
-    options: Options,
-    name: str,
-    model: str,
-    settings: list[dict[str, Any]],
-    splits: list[NewUsers],
+def _print_row(
+    options: Options, name: str, model: str, choice: Choice, splits: list[NewUsers]
 ) -> None:
-    found: dict[int, list[tuple[float, ...]]] = {}
+    found = []
     for seed, split in enumerate(splits):
         with Trainer(model, split.training, options.environments, split.given) as trainer:
-            for row, chosen in enumerate(settings):
-                trained = trainer.train(chosen, seed=seed)
-                times = trained.seconds, trained.seconds_of_new_users
-                found.setdefault(row, []).append((*_metrics(trained, split), *times))
-    for row, chosen in enumerate(settings):
-        columns = list(zip(*found[row], strict=True))
-        recall, ndcg = (
-            f"{statistics.mean(column):.4f} ± {np.std(column):.4f}" for column in columns[:2]
-        )
-        fit, fold_in = (f"{statistics.median(column):.3f}" for column in columns[2:])
-        print(
-            f"| {name} | {model} | {show_settings(chosen)} | {recall} | {ndcg} | {fit} | "
-            f"{fold_in} |",
-            flush=True,
-        )
+            trained = trainer.train(choice.settings, seed=seed)
+        times = trained.seconds, trained.seconds_of_new_users
+        found.append((*_metrics(trained, split), *times))
+    columns = list(zip(*found, strict=True))
+    recall, ndcg = (mean_and_deviation(column) for column in columns[:2])
+    fit, fold_in = (f"{statistics.median(column):.3f}" for column in columns[2:])
+    print(f"| {name} | {model} | {choice} | {recall} | {ndcg} | {fit} | {fold_in} |", flush=True)

@@ -53,6 +53,7 @@ class Trainer:
             users=training.users,
             items=training.items,
             shape=training.shape,
+            n_new_users=0 if new_users is None else new_users.shape[0],
             new_users=none if new_users is None else new_users.users,
             new_items=none if new_users is None else new_users.items,
         )
@@ -68,7 +69,10 @@ class Trainer:
     def train(
         self, settings: dict[str, Any], *, n_factors: int = 64, n_threads: int = 1, seed: int = 0
     ) -> Trained:
-        """Train with some settings, and the defaults of the library for all others."""
+        """Train with some settings, and the defaults of the library for all others.
+
+        FloatingPointError is raised if the training diverges.
+        """
         request = {
             "settings": settings,
             "n_factors": n_factors,
@@ -79,9 +83,12 @@ class Trainer:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             raise RuntimeError(f"the training with {settings} failed; see the message above")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise FloatingPointError(f"the training with {settings} diverged: {answer['error']}")
         with np.load(self._factors) as file:
             factors = file["P"], file["Q"], file.get("P_of_new_users")
-        return Trained(**json.loads(line), P=factors[0], Q=factors[1], P_of_new_users=factors[2])
+        return Trained(**answer, P=factors[0], Q=factors[1], P_of_new_users=factors[2])
 
     def close(self) -> None:
         """End the process and remove its files."""

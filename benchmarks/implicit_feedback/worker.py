@@ -22,11 +22,15 @@ def main() -> None:
     name, interactions, factors = sys.argv[1:]
     with np.load(interactions) as file:
         columns = {key: file[key] for key in ("users", "items", "new_users", "new_items")}
-        shape = tuple(file["shape"].tolist())
+        shape, n_new_users = tuple(file["shape"].tolist()), int(file["n_new_users"])
     before = resident_mb("VmRSS")
     for line in sys.stdin:
-        job = Job(**columns, shape=shape, **json.loads(line))
-        result = MODELS[name](job)
+        job = Job(**columns, shape=shape, n_new_users=n_new_users, **json.loads(line))
+        try:
+            result = MODELS[name](job)
+        except FloatingPointError as error:
+            print(json.dumps({"error": str(error)}), flush=True)
+            continue
         peak = resident_mb("VmHWM")
         arrays = {"P": result.P, "Q": result.Q}
         if result.P_of_new_users is not None:
