@@ -21,7 +21,7 @@ from factorate._training.implicit_settings import check_implicit_settings
 from factorate._training.interactions import make_interactions
 from factorate._training.progress import implicit_progress_bar
 from factorate._training.settings import check_callbacks, check_columns, draw_seed
-from factorate._utils.workers import Workers, run_to_the_end
+from factorate._utils.workers import Workers, finish_if_interrupted
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -141,16 +141,18 @@ def fit_implicit(
             )
         )
 
-    try:
+    def run() -> None:
         bar = implicit_progress_bar(settings.als.n_epochs, parameters["verbose"])
         with bar as further:
             recorder.callbacks = (*callbacks, *further)
             train_als(weighed, als, after_epoch=recorder.record)
         store_result()
-    except KeyboardInterrupt:  # also one that ends `store_result`, which can be called again
+
+    def finish() -> None:
         if recorder.history:
-            run_to_the_end(store_result)
-        raise
+            store_result()
+
+    finish_if_interrupted(run, finish)
 
 
 @dataclass
