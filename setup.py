@@ -55,6 +55,7 @@ LOOPS = {  # the kernels that are compiled for each instruction set
     "textbook": {"gcc": REASSOCIATED, "msvc": ["/fp:fast"]},
     "top_n": {"gcc": FUSED, "msvc": ["/fp:contract"]},
     "als": {"gcc": FUSED, "msvc": ["/fp:contract"]},
+    "eigenvectors": {"gcc": FUSED, "msvc": ["/fp:contract"]},
 }
 INSTRUCTION_SETS = {
     "avx2": {"gcc": ["-mavx2", "-mfma"], "msvc": ["/arch:AVX2"]},

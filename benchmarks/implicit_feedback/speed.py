@@ -1,9 +1,10 @@
 """Time per epoch and memory for synthetic, skewed interactions.
 
 An epoch is the difference of the times of two trainings, divided by the difference of their
-epochs. implicit solves with three steps of conjugate gradients, its default. GFLOP/s are those of
-normal equations and Cholesky factorizations, and are compared with the matrix product of
-`recommend`, the selection of the best items included.
+epochs. factorate takes two preconditioned steps of conjugate gradients for each row, and implicit
+three without a preconditioner, its default. GFLOP/s count the operations of these steps, or of the
+exact solution, and are compared with the matrix product of `recommend`, the selection of the best
+items included.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from benchmarks.implicit_feedback.data import synthetic
 from benchmarks.implicit_feedback.training import Trainer
 from factorate._serving.top_n import Scoring, best
+from factorate._training.als import AlsSettings, gram, solve_rows
 
 if TYPE_CHECKING:
     from benchmarks.implicit_feedback.data import Interactions
@@ -26,15 +28,20 @@ EPOCHS = {"factorate": "n_epochs", "implicit ALS": "iterations"}  # name of the 
 FEW, MANY = 1, 4
 LARGEST_OF_OTHERS = 10  # million interactions; larger ones are measured once
 QUERIES, ITEMS = 4096, 16_384  # of the matrix product
+ROWS = 512  # that are solved exactly
+N_STEPS = AlsSettings.n_steps
 
 
 def compare_speed(options: Options) -> None:
     """Print a table with a row for each size, number of factors, model and number of threads."""
+    print("| K, one thread | matrix product | exact solution of rows with 1,000 others |")
+    print("|---:|---:|---:|")
     for n_factors in options.factors:
-        rates = [_product_rate(n_factors) for _ in range(options.n_runs)]
-        print(
-            f"matrix product, K = {n_factors}, one thread: {statistics.median(rates):.0f} GFLOP/s"
+        product, solution = (
+            statistics.median(rate(n_factors) for _ in range(options.n_runs))
+            for rate in (_product_rate, _solution_rate)
         )
+        print(f"| {n_factors} | {product:.0f} GFLOP/s | {solution:.0f} GFLOP/s |")
     print()
     print("| millions | K | model | threads | s per epoch | set-up, s | peak MB | GFLOP/s |")
     print("|---:|---:|---|---:|---:|---:|---:|---:|")
@@ -75,10 +82,14 @@ def compare_speed(options: Options) -> None:
 
 
 def _operations(pairs: Interactions, n_factors: int) -> float:
-    """Return the floating-point operations of an epoch with symmetric normal equations."""
-    n_rows, square = sum(pairs.shape), n_factors * (n_factors + 1)
-    solving = n_factors**3 / 3 + 2 * n_factors**2
-    return (2 * len(pairs) + n_rows) * square + n_rows * solving
+    """Return the floating-point operations of an epoch.
+
+    A residual and each step take four operations per interaction and factor, on both sides. The
+    Gram matrix takes K² operations per row, and changing the basis 2 K² per row: of each row twice
+    as one of its own side, and once as one of the other side.
+    """
+    n_passes = 1 + N_STEPS
+    return 8.0 * n_passes * len(pairs) * n_factors + 7.0 * sum(pairs.shape) * n_factors**2
 
 
 def _product_rate(n_factors: int) -> float:
@@ -90,3 +101,21 @@ def _product_rate(n_factors: int) -> float:
     start = time.perf_counter()
     best(scoring, queries, items, n=10, n_threads=1)
     return 2e-9 * QUERIES * ITEMS * n_factors / (time.perf_counter() - start)
+
+
+def _solution_rate(n_factors: int) -> float:
+    """Return the GFLOP/s of normal equations and their Cholesky factorizations."""
+    generator = np.random.default_rng(0)
+    Q = 0.1 * generator.standard_normal((ITEMS, n_factors), np.float32)
+    n_others = 1000
+    others = generator.integers(0, ITEMS, ROWS * n_others, np.int32)
+    starts = n_others * np.arange(ROWS + 1)
+    settings = AlsSettings(
+        n_factors=n_factors, n_epochs=1, regularization=1.0, unobserved_weight=1.0
+    )
+    products = gram(Q, n_threads=1)
+    start = time.perf_counter()
+    solve_rows(Q, starts, others, Q[0, :0], settings, products)
+    seconds = time.perf_counter() - start
+    solving = n_factors**3 / 3 + 2 * n_factors**2
+    return 1e-9 * ROWS * (n_others * n_factors * (n_factors + 1) + solving) / seconds

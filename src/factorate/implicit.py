@@ -137,9 +137,9 @@ class ImplicitMatrixFactorization(FactorModel):
         (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ √(n_u + α₀ n_items) I) p_u = Σ_i w q_i
 
     where the sums are over the items of the user. QᵀQ is the same for all users, so an epoch takes
-    time linear in the number of interactions. An epoch takes a few steps of the conjugate gradient
-    method towards the solution for each row. After the last one, the users are solved exactly, as
-    are users and items that are added later.
+    time linear in the number of interactions. An epoch takes two steps of the preconditioned
+    conjugate gradient method towards the solution for each row. After the last one, the users are
+    solved exactly, as are users and items that are added later.
 
     With the same `random_state`, the results are equal bit for bit for any number of threads, any
     form of input and any order of the interactions, on the same version and instruction set.

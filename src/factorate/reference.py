@@ -724,7 +724,7 @@ def als_half_epoch(
     unobserved_weight: float,
     exponent: float = 0.5,
     initial: Floats | None = None,
-    n_steps: int = 3,
+    n_steps: int = 2,
 ) -> NDArray[np.float64]:
     """Return the rows of one side that minimize `als_objective`, given those of the other side.
 
@@ -735,7 +735,11 @@ def als_half_epoch(
 
     where N is the number of rows of Q. Given initial rows, each takes some steps of the conjugate
     gradient method towards that solution instead (Takács, Pilászy and Tikk, "Applications of the
-    Conjugate Gradient Method for Implicit Feedback Collaborative Filtering", RecSys 2011).
+    Conjugate Gradient Method for Implicit Feedback Collaborative Filtering", RecSys 2011). These
+    are preconditioned by the same matrix with the mean of q qᵀ over all rows of Q in place of each
+    q_j q_jᵀ::
+
+        (α₀ + n / N) QᵀQ + λ (n + α₀ N)^ν I
 
     Parameters
     ----------
@@ -755,7 +759,7 @@ def als_half_epoch(
         Exponent ν of the size of a row in its regularization.
     initial : ndarray of shape (n_rows, K), optional
         Initial rows. The default is to solve the equations exactly.
-    n_steps : int, default=3
+    n_steps : int, default=2
         Number of steps from the initial rows.
 
     Returns
@@ -789,7 +793,8 @@ def als_half_epoch(
             if initial is None:
                 rows[row] = np.linalg.solve(A, b)
             else:
-                rows[row] = _conjugate_gradient(A, b, initial[row], n_steps)
+                M = (unobserved_weight + n / len(Q)) * gram + penalty * np.eye(K)
+                rows[row] = _conjugate_gradient(A, b, M, initial[row], n_steps)
     return rows
 
 
@@ -889,18 +894,26 @@ def best(scores: Floats, n: int) -> tuple[Indices, Floats]:
     return rows, found
 
 
-def _conjugate_gradient(A: Floats, b: Floats, initial: Floats, n_steps: int) -> NDArray[np.float64]:
-    """Take steps towards the solution of A x = b (Hestenes and Stiefel, 1952)."""
+def _conjugate_gradient(
+    A: Floats, b: Floats, M: Floats, initial: Floats, n_steps: int
+) -> NDArray[np.float64]:
+    """Take steps towards the solution of A x = b, preconditioned by M.
+
+    Golub and Van Loan, "Matrix Computations" (4th edition, 2013), algorithm 11.5.1.
+    """
     x = np.array(initial, np.float64)
     residual = b - A @ x
-    direction = residual.copy()
+    direction = np.linalg.solve(M, residual)
+    square = residual @ direction
     for _ in range(n_steps):
-        square, curvature = residual @ residual, direction @ A @ direction
+        curvature = direction @ A @ direction
         if curvature <= 0:
             break
         x += square / curvature * direction
         residual -= square / curvature * (A @ direction)
-        direction = residual + (residual @ residual) / square * direction
+        improved = np.linalg.solve(M, residual)
+        previous, square = square, residual @ improved
+        direction = improved + square / previous * direction
     return x
 
 

@@ -111,7 +111,6 @@ class TestSolveRows:
     K=st.integers(1, 70),
     n_steps=st.integers(0, 3),
     weighted=st.booleans(),
-    packed_bytes=st.sampled_from([1 << 12, 1 << 19]),
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_improved_rows_equal_those_of_the_reference(
@@ -122,14 +121,13 @@ def test_improved_rows_equal_those_of_the_reference(
     K: int,
     n_steps: int,
     weighted: bool,
-    packed_bytes: int,
 ) -> None:
     starts, others, weights, Q = make_rows(seed, counts, n_others, K, dtype)
     if not weighted:
         weights = np.ones_like(weights)
     initial = (0.1 * np.random.default_rng(seed).standard_normal((len(counts), K))).astype(dtype)
     objective: dict[str, Any] = {"regularization": 5.0, "unobserved_weight": 0.3}
-    settings = make_settings(K, dtype, **objective, n_steps=n_steps, packed_bytes=packed_bytes)
+    settings = make_settings(K, dtype, **objective, n_steps=n_steps)
     side = Side(starts=starts, others=others, weights=weights if weighted else weights[:0])
     got, loss = improve_rows(side, pad(initial, dtype), pad(Q, dtype), settings)
     expected = reference.als_half_epoch(

@@ -21,9 +21,14 @@ cdef extern from "normal_equations.h" nogil:
         const void *weights
         const void *factors
         Py_ssize_t n
-        void *packed
-        Py_ssize_t capacity
-    double improve_row "ft_improve"(void *x, const void *base, double penalty,
+        Py_ssize_t n_ahead
+    ctypedef struct RowWeights "ft_row_weights":
+        double unobserved
+        double observed
+        double penalty
+    void multiply_rows "ft_multiply_rows"(void *out, const void *X, const void *B, Py_ssize_t n,
+                                          Py_ssize_t width)
+    double improve_row "ft_improve"(void *x, const void *diagonal, const RowWeights *of_row,
                                     const Interactions *row, Py_ssize_t width, int n_steps,
                                     void *work)
 
@@ -89,30 +94,65 @@ def solve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
             memcpy(&out[row, 0], &vectors[1, 0], n_bytes)
 
 
-def improve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
-            const floating[::1] penalties, int n_steps, Py_ssize_t first, Py_ssize_t stop, scratch,
-            floating[:, ::1] out, double[::1] losses):
+def multiply(const floating[:, ::1] rows, const floating[:, ::1] matrix, Py_ssize_t first,
+             Py_ssize_t stop, scratch, floating[:, ::1] out):
+    """Multiply some rows by a matrix. Scratch: two arrays of N_ROWS rows, `rows` and `products`."""
+    cdef floating[:, ::1] copies = scratch.rows, products = scratch.products
+    cdef Py_ssize_t width = rows.shape[1], n_bytes = width * <Py_ssize_t>sizeof(floating), n
+    with nogil:
+        while first < stop:
+            n = min(ROWS, stop - first)
+            memcpy(&copies[0, 0], &rows[first, 0], n * n_bytes)
+            multiply_rows(&products[0, 0], &copies[0, 0], &matrix[0, 0], ROWS, width)
+            memcpy(&out[first, 0], &products[0, 0], n * n_bytes)
+            first += n
+
+
+def improve(rows, problem, int n_steps, Py_ssize_t first, Py_ssize_t stop, scratch,
+            const floating[:, ::1] initial, floating[:, ::1] out, double[::1] losses):
     """Take steps of the conjugate gradient method towards the rows that `solve` would return.
 
-    The arguments are those of `solve`, except that `out` holds the initial rows.
+    `rows`, `problem` and `scratch` are objects with arrays. Rows: as in `solve`. Problem: the
+    eigenvectors of QᵀQ as columns, `basis`, and as rows, `transposed`; the eigenvalues, `values`;
+    the factors Q in this basis, `factors`; the weight of all pairs, `unobserved`; and for each row
+    the sum of its weights divided by the number of rows of Q, `observed`, and its penalty,
+    `penalties`. Scratch: `vectors` of 4 rows of factors, and `rows` and `products` of N_ROWS.
+    `losses` gets the part of the objective that is due to each row.
     """
     cdef const int64_t[::1] starts = rows.starts
     cdef const int32_t[::1] others = rows.others
     cdef const floating[::1] weights = rows.weights
-    cdef floating[:, ::1] packed = scratch.packed, vectors = scratch.vectors
-    cdef Py_ssize_t width = factors.shape[1], row
+    cdef const floating[:, ::1] factors = problem.factors, basis = problem.basis
+    cdef const floating[:, ::1] transposed = problem.transposed
+    cdef const floating[::1] values = problem.values
+    cdef const double[::1] observed = problem.observed, penalties = problem.penalties
+    cdef floating[:, ::1] vectors = scratch.vectors
+    cdef floating[:, ::1] copies = scratch.rows, products = scratch.products
+    cdef Py_ssize_t width = factors.shape[1], n_bytes = width * <Py_ssize_t>sizeof(floating)
+    cdef Py_ssize_t row, k, n
     cdef Interactions interactions
+    cdef RowWeights of_row
+    of_row.unobserved = problem.unobserved
     with nogil:
         interactions.factors = &factors[0, 0]
-        interactions.packed = &packed[0, 0]
-        interactions.capacity = packed.shape[0]
-        for row in range(first, stop):
-            if starts[row] == starts[row + 1]:
-                memset(&out[row, 0], 0, width * sizeof(floating))
-                losses[row] = 0
-                continue
-            interactions.n = starts[row + 1] - starts[row]
-            interactions.others = &others[starts[row]]
-            interactions.weights = &weights[starts[row]] if weights.shape[0] else NULL
-            losses[row] = improve_row(&out[row, 0], &base[0, 0], penalties[row], &interactions,
-                                      width, n_steps, &vectors[0, 0])
+        while first < stop:
+            n = min(ROWS, stop - first)
+            memcpy(&copies[0, 0], &initial[first, 0], n * n_bytes)
+            multiply_rows(&products[0, 0], &copies[0, 0], &basis[0, 0], ROWS, width)
+            for k in range(n):
+                row = first + k
+                interactions.n = starts[row + 1] - starts[row]
+                if interactions.n == 0:
+                    memset(&products[k, 0], 0, n_bytes)
+                    losses[row] = 0
+                    continue
+                interactions.n_ahead = starts[stop] - starts[row]
+                interactions.others = &others[starts[row]]
+                interactions.weights = &weights[starts[row]] if weights.shape[0] else NULL
+                of_row.observed = observed[row]
+                of_row.penalty = penalties[row]
+                losses[row] = improve_row(&products[k, 0], &values[0], &of_row, &interactions,
+                                          width, n_steps, &vectors[0, 0])
+            multiply_rows(&copies[0, 0], &products[0, 0], &transposed[0, 0], ROWS, width)
+            memcpy(&out[first, 0], &copies[0, 0], n * n_bytes)
+            first += n

@@ -12,7 +12,16 @@ from factorate._kernels import cpu
 if TYPE_CHECKING:
     from types import ModuleType
 
-KERNELS = ("plain", "general", "svdpp", "predict", "textbook", "top_n", "als")
+KERNELS = (
+    "plain",
+    "general",
+    "svdpp",
+    "predict",
+    "textbook",
+    "top_n",
+    "als",
+    "eigenvectors",
+)
 
 #: Suffixes of the modules compiled for each instruction set, fastest first.
 _SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
@@ -100,6 +109,7 @@ _chosen = _choose()
 
 if TYPE_CHECKING:
     from factorate._kernels import als as als
+    from factorate._kernels import eigenvectors as eigenvectors
     from factorate._kernels import general as general
     from factorate._kernels import plain as plain
     from factorate._kernels import predict as predict
@@ -108,6 +118,6 @@ if TYPE_CHECKING:
     from factorate._kernels import top_n as top_n
 else:
     # The kernels of this process. The import fails if FACTORATE_ISA is not available.
-    plain, general, svdpp, predict, textbook, top_n, als = (
+    plain, general, svdpp, predict, textbook, top_n, als, eigenvectors = (
         kernel(name, _chosen) for name in KERNELS
     )

@@ -1,4 +1,5 @@
-/* The inner loops of alternating least squares: sums of outer products, and Cholesky factorization.
+/* The inner loops of alternating least squares: sums of outer products, Cholesky factorization,
+   products of matrices, and steps of the conjugate gradient method.
 
    A matrix is symmetric and square; only its upper triangle, row by row, is read and written, in
    tiles that may reach below the diagonal. Its width, the number of factors, is a multiple of
@@ -14,6 +15,7 @@
 #define ft_add_outer_products(A, ...) FT_OF_POINTER(ft_add_outer_products, A)(A, __VA_ARGS__)
 #define ft_take_row(x, ...) FT_OF_POINTER(ft_take_row, x)(x, __VA_ARGS__)
 #define ft_solve(A, ...) FT_OF_POINTER(ft_solve, A)(A, __VA_ARGS__)
+#define ft_multiply_rows(out, ...) FT_OF_POINTER(ft_multiply_rows, out)(out, __VA_ARGS__)
 #define ft_improve(x, ...) FT_OF_POINTER(ft_improve, x)(x, __VA_ARGS__)
 
 /* FT_PREFETCH is for rows that are written: it takes them from the cache of other cores. */
@@ -81,16 +83,23 @@ enum {
 };
 
 /* The interactions of a row: the indices of the rows q among the factors of the other side, and their
-   weights, or null if these are 1. The first rows are copied to packed, as far as its capacity
-   allows. */
+   weights, or null if these are 1. n_ahead is the number of indices up to the end of a later row,
+   whose factors may be prefetched. */
 typedef struct {
     const int32_t *others;
     const void *weights;
     const void *factors;
     ptrdiff_t n;
-    void *packed;
-    ptrdiff_t capacity;
+    ptrdiff_t n_ahead;
 } ft_interactions;
+
+/* The weight of all pairs, that of the observed pairs of a row divided by the number of the others,
+   and the penalty of the row. */
+typedef struct {
+    double unobserved;
+    double observed;
+    double penalty;
+} ft_row_weights;
 
 #define real float
 #define FT(name) ft_##name##_float
@@ -221,48 +230,37 @@ static FT_INLINE void FT(four_sums)(const FT(vector) *x, real *out)
 }
 #endif
 
-/* Set out to -(base + penalty I) v. Of the symmetric matrix, the blocks on the diagonal and those to
-   the right are read, and each of the latter is used twice. */
-static FT_INLINE void FT(multiply_base)(real *out, const real *v, const real *base, real penalty,
-                                        const ptrdiff_t width)
+/* Set n rows, a multiple of FT(TILE_ROWS), to the rows of X times the matrix B. */
+static inline void FT(multiply_rows)(real *out, const real *X, const real *B, ptrdiff_t n,
+                                     ptrdiff_t width)
 {
-    enum { R = FT_ROWS, L = FT(LANES) };
-    for (ptrdiff_t i = 0; i < width; i += L)
-        FT(store)(out + i, FT(multiply)(FT(fill)(-penalty), FT(load)(v + i)));
-    for (ptrdiff_t k = 0; k < width; k += R) {
-        const ptrdiff_t block = k - k % FT_LANE;
-        const real *rows = base + k * width;
-        real part[R];
-        FT(vector) sum[R];
-        FT_UNROLL for (int j = 0; j < R; j++) sum[j] = FT(fill)(0);
-        for (ptrdiff_t i = block; i < width; i += L) {
-            const FT(vector) v_i = i < block + FT_LANE ? FT(fill)(0) : FT(load)(v + i);
-            FT(vector) a = FT(load)(out + i), b = FT(fill)(0);
-            FT_UNROLL for (int j = 0; j < R; j += 2) {
-                const FT(vector) x = FT(load)(rows + j * width + i);
-                const FT(vector) y = FT(load)(rows + (j + 1) * width + i);
-                a = FT(multiply_add)(FT(fill)(-v[k + j]), x, a);
-                b = FT(multiply_add)(FT(fill)(-v[k + j + 1]), y, b);
-                sum[j] = FT(multiply_add)(x, v_i, sum[j]);
-                sum[j + 1] = FT(multiply_add)(y, v_i, sum[j + 1]);
-            }
-            FT(store)(out + i, FT(add)(a, b));
+    enum { R = FT(TILE_ROWS), V = FT(TILE_VECTORS), L = FT(LANES) };
+    for (ptrdiff_t i = 0; i < width; i += FT(TILE_WIDTH))
+        for (ptrdiff_t first = 0; first < n; first += R) {
+            const real *x = X + first * width;
+            FT(vector) sum[R][V];
+            FT_UNROLL for (int r = 0; r < R; r++)
+                FT_UNROLL for (int v = 0; v < V; v++) sum[r][v] = FT(fill)(0);
+            for (ptrdiff_t k = 0; k < width; k++)
+                FT_UNROLL for (int r = 0; r < R; r++)
+                    FT_UNROLL for (int v = 0; v < V; v++)
+                        sum[r][v] = FT(multiply_add)(FT(fill)(x[r * width + k]),
+                                                     FT(load)(B + k * width + i + v * L),
+                                                     sum[r][v]);
+            FT_UNROLL for (int r = 0; r < R; r++)
+                FT_UNROLL for (int v = 0; v < V; v++)
+                    FT(store)(out + (first + r) * width + i + v * L, sum[r][v]);
         }
-        FT(four_sums)(sum, part);
-        FT(four_sums)(sum + 4, part + 4);
-        FT_UNROLL for (int j = 0; j < R; j++) out[k + j] -= part[j];
-    }
 }
 
-/* Add Σ w (target - q·v) q to out, and return Σ w (target - q·v)². The first pass over a row copies
-   its q. */
+/* Add Σ w (target - q·v) q to out, and return Σ w (target - q·v)². The target is 1 in the first pass
+   over a row, and 0 in the others. */
 static FT_INLINE double FT(add_residuals)(real *out, const real *v, const ft_interactions *row,
                                           const ptrdiff_t width, const int is_first)
 {
     enum { R = FT_ROWS, L = FT(LANES) };
     const real *factors = (const real *)row->factors, *weights = (const real *)row->weights;
     const real target = is_first;
-    real *packed = (real *)row->packed;
     const ptrdiff_t ahead = width * (ptrdiff_t)sizeof(real) > 256 ? R : 2 * R;
     double squares = 0;
     for (ptrdiff_t t = 0; t < row->n; t += R) {
@@ -270,34 +268,20 @@ static FT_INLINE double FT(add_residuals)(real *out, const real *v, const ft_int
         real part[R], w[R];
         FT(vector) sum[R];
         const int n = row->n - t < R ? (int)(row->n - t) : R;
-        if (!is_first && t + R <= row->capacity)
-            FT_UNROLL for (int j = 0; j < R; j++) q[j] = packed + (t + j) * width;
-        else {
-            for (ptrdiff_t j = t + ahead; j < t + ahead + R && j < row->n; j++)
+        if (is_first)
+            for (ptrdiff_t j = t + ahead; j < t + ahead + R && j < row->n_ahead; j++)
                 for (ptrdiff_t i = 0; i < width; i += FT_LINE / (ptrdiff_t)sizeof(real))
                     FT_PREFETCH_SHARED(factors + row->others[j] * width + i);
-            for (int j = 0; j < R; j++)
-                q[j] = factors + row->others[t + (j < n ? j : 0)] * width;
-        }
+        for (int j = 0; j < R; j++) q[j] = factors + row->others[t + (j < n ? j : 0)] * width;
         FT_UNROLL for (int j = 0; j < R; j++) w[j] = j < n ? 1 : 0;
         if (weights)
             for (int j = 0; j < n; j++) w[j] = weights[t + j];
         FT_UNROLL for (int j = 0; j < R; j++) sum[j] = FT(fill)(0);
-        if (is_first && t + R <= row->capacity)
-            for (ptrdiff_t i = 0; i < width; i += L) {
-                const FT(vector) v_i = FT(load)(v + i);
-                FT_UNROLL for (int j = 0; j < R; j++) {
-                    const FT(vector) q_i = FT(load)(q[j] + i);
-                    FT(store)(packed + (t + j) * width + i, q_i);
-                    sum[j] = FT(multiply_add)(q_i, v_i, sum[j]);
-                }
-            }
-        else
-            for (ptrdiff_t i = 0; i < width; i += L) {
-                const FT(vector) v_i = FT(load)(v + i);
-                FT_UNROLL for (int j = 0; j < R; j++)
-                    sum[j] = FT(multiply_add)(FT(load)(q[j] + i), v_i, sum[j]);
-            }
+        for (ptrdiff_t i = 0; i < width; i += L) {
+            const FT(vector) v_i = FT(load)(v + i);
+            FT_UNROLL for (int j = 0; j < R; j++)
+                sum[j] = FT(multiply_add)(FT(load)(q[j] + i), v_i, sum[j]);
+        }
         FT(four_sums)(sum, part);
         FT(four_sums)(sum + 4, part + 4);
         FT_UNROLL for (int j = 0; j < R; j++) {
@@ -317,56 +301,79 @@ static FT_INLINE double FT(add_residuals)(real *out, const real *v, const ft_int
     return squares;
 }
 
-/* Take steps of the conjugate gradient method from x towards the minimum of
+/* Set out to -(unobserved D + penalty I) v, where D is a diagonal matrix. */
+static FT_INLINE void FT(multiply_diagonal)(real *out, const real *v, const real *diagonal,
+                                            const ft_row_weights *of_row, const ptrdiff_t width)
+{
+    const FT(vector) unobserved = FT(fill)((real)-of_row->unobserved);
+    const FT(vector) penalty = FT(fill)((real)-of_row->penalty);
+    for (ptrdiff_t i = 0; i < width; i += FT(LANES)) {
+        FT(vector) factor = FT(multiply_add)(unobserved, FT(load)(diagonal + i), penalty);
+        FT(store)(out + i, FT(multiply)(factor, FT(load)(v + i)));
+    }
+}
 
-       f(x) = Σ w (1 - q·x)² + x·(base + penalty I) x
+/* Take steps of the preconditioned conjugate gradient method from x towards the minimum of
 
-   and return f(x). The work is 3 rows of factors. */
-static FT_INLINE double FT(take_steps)(real *x, const real *base, real penalty,
+       f(x) = Σ w (1 - q·x)² + x·(unobserved D + penalty I) x
+
+   where D is a diagonal matrix, and return f(x). The preconditioner is the inverse of
+   (unobserved + observed) D + penalty I. The work is 4 rows of factors. */
+static FT_INLINE double FT(take_steps)(real *x, const real *diagonal, const ft_row_weights *of_row,
                                        const ft_interactions *row, const ptrdiff_t width,
                                        int n_steps, real *work)
 {
     real *residual = work, *direction = work + width, *product = work + 2 * width;
-    FT(multiply_base)(residual, x, base, penalty, width);
+    real *preconditioner = work + 3 * width;
+    const real mean_weight = (real)(of_row->unobserved + of_row->observed);
+    for (ptrdiff_t i = 0; i < width; i++)
+        preconditioner[i] = 1 / (mean_weight * diagonal[i] + (real)of_row->penalty);
+    FT(multiply_diagonal)(residual, x, diagonal, of_row, width);
     double value = -FT(dot)(x, residual, width, 0);
     value += FT(add_residuals)(residual, x, row, width, 1);
-    memcpy(direction, residual, width * sizeof(real));
-    real square = FT(dot)(residual, residual, width, 0);
+    for (ptrdiff_t i = 0; i < width; i += FT(LANES))
+        FT(store)(direction + i,
+                  FT(multiply)(FT(load)(preconditioner + i), FT(load)(residual + i)));
+    real square = FT(dot)(residual, direction, width, 0);
     for (int step = 0; step < n_steps; step++) {
-        FT(multiply_base)(product, direction, base, penalty, width);
+        FT(multiply_diagonal)(product, direction, diagonal, of_row, width);
         FT(add_residuals)(product, direction, row, width, 0);
         const real curvature = -FT(dot)(direction, product, width, 0);
         if (!(curvature > 0)) break;
         const real length = square / curvature;
+        FT(vector) sum = FT(fill)(0);
         for (ptrdiff_t i = 0; i < width; i += FT(LANES)) {
             const FT(vector) l = FT(fill)(length);
             FT(store)(x + i, FT(multiply_add)(l, FT(load)(direction + i), FT(load)(x + i)));
-            FT(store)(residual + i,
-                      FT(multiply_add)(l, FT(load)(product + i), FT(load)(residual + i)));
+            const FT(vector) r = FT(multiply_add)(l, FT(load)(product + i), FT(load)(residual + i));
+            const FT(vector) z = FT(multiply)(FT(load)(preconditioner + i), r);
+            FT(store)(residual + i, r);
+            FT(store)(product + i, z);
+            sum = FT(multiply_add)(r, z, sum);
         }
         value -= (double)length * square;
-        const real next = FT(dot)(residual, residual, width, 0);
+        const real next = FT(sum)(sum);
         const FT(vector) ratio = FT(fill)(next / square);
         for (ptrdiff_t i = 0; i < width; i += FT(LANES))
             FT(store)(direction + i, FT(multiply_add)(ratio, FT(load)(direction + i),
-                                                      FT(load)(residual + i)));
+                                                      FT(load)(product + i)));
         square = next;
     }
     return value;
 }
 
 /* The same, with copies of the loops for common numbers of factors. */
-static inline double FT(improve)(real *x, const real *base, double penalty,
+static inline double FT(improve)(real *x, const real *diagonal, const ft_row_weights *of_row,
                                  const ft_interactions *row, ptrdiff_t width, int n_steps,
                                  real *work)
 {
     switch (width) {
     case 64:
-        return FT(take_steps)(x, base, (real)penalty, row, 64, n_steps, work);
+        return FT(take_steps)(x, diagonal, of_row, row, 64, n_steps, work);
     case 128:
-        return FT(take_steps)(x, base, (real)penalty, row, 128, n_steps, work);
+        return FT(take_steps)(x, diagonal, of_row, row, 128, n_steps, work);
     default:
-        return FT(take_steps)(x, base, (real)penalty, row, width, n_steps, work);
+        return FT(take_steps)(x, diagonal, of_row, row, width, n_steps, work);
     }
 }
 

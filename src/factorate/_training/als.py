@@ -65,11 +65,8 @@ class AlsSettings:
         Type of the factors.
     seed : int, default=0
         Seed of the initial factors.
-    n_steps : int, default=3
+    n_steps : int, default=2
         Steps of the conjugate gradient method for each row in an epoch.
-    packed_bytes : int, default=262144
-        Size of the copies of factors that a row uses in every step, few enough to stay in the
-        cache. It does not change the result.
     """
 
     n_factors: int
@@ -80,8 +77,7 @@ class AlsSettings:
     n_threads: int = 1
     dtype: np.dtype[Any] = FLOAT32
     seed: int = 0
-    n_steps: int = 3
-    packed_bytes: int = 1 << 18
+    n_steps: int = 2
 
 
 class AlsEpoch(NamedTuple):
@@ -240,7 +236,8 @@ def gram(factors: Floats, n_threads: int) -> Floats:
            [14., 20.]])
     """
     n_factors = factors.shape[1]
-    return _gram(pad(factors, factors.dtype), n_threads)[:n_factors, :n_factors].copy()
+    products = _gram(pad(factors, factors.dtype), n_threads)[:n_factors, :n_factors]
+    return products.astype(factors.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,18 +272,29 @@ class Side:
 
 
 class _Scratch(NamedTuple):
-    """Working memory of the kernel; see `solve` in _kernels/als.pyx."""
+    """Working memory of the kernel; see `solve` and `improve` in _kernels/als.pyx."""
 
     matrix: Floats
     packed: Floats
     vectors: Floats
+    rows: Floats
+    products: Floats
 
 
 class _Scratches:
     """Working memory that threads take turns in using, which saves allocating it for each block."""
 
-    def __init__(self, width: int, n_packed: int, dtype: np.dtype[Any]) -> None:
-        self._shapes = [(n_rows, width) for n_rows in (width, n_packed, 3)]
+    def __init__(
+        self,
+        width: int,
+        dtype: np.dtype[Any],
+        *,
+        matrix: int = 0,
+        packed: int = 0,
+        vectors: int = 0,
+    ) -> None:
+        n_rows = dispatch.als.N_ROWS
+        self._shapes = [(n, width) for n in (matrix, packed, vectors, n_rows, n_rows)]
         self._dtype = dtype
         self._unused: list[_Scratch] = []
 
@@ -325,7 +333,7 @@ def _solve(
 
     width = other.shape[1]
     work = float(width * width), width**3 / 3 + 8 * width * width
-    scratches = _Scratches(width, dispatch.als.N_ROWS, other.dtype)
+    scratches = _Scratches(width, other.dtype, matrix=width, packed=dispatch.als.N_ROWS, vectors=3)
 
     def solve(block: tuple[int, int]) -> None:
         with scratches.borrow() as scratch:
@@ -339,18 +347,70 @@ def improve_rows(
     side: Side, rows: Floats, other: Floats, settings: AlsSettings
 ) -> tuple[Floats, float]:
     """Return better rows of a side, and the objective without the penalties of the other side."""
-    fixed = _fix(side, other, settings)
-    out, losses = rows.copy(), np.empty(len(side))
+    problem = _rotate(side, other, settings)
+    out, losses = aligned_zeros(rows.shape, rows.dtype), np.empty(len(side))
     width, n_steps = other.shape[1], settings.n_steps
-    work = 4.0 * width * (n_steps + 1), 2.0 * width**2 * (n_steps + 1)
-    scratches = _Scratches(width, settings.packed_bytes // (width * other.itemsize), other.dtype)
+    work = 4.0 * width * (n_steps + 1), 4.0 * width**2
+    scratches = _Scratches(width, other.dtype, vectors=4)
 
     def improve(block: tuple[int, int]) -> None:
         with scratches.borrow() as scratch:
-            dispatch.als.improve(side, *fixed, n_steps, *block, scratch, out, losses)
+            dispatch.als.improve(side, problem, n_steps, *block, scratch, rows, out, losses)
 
     Workers(settings.n_threads).map(improve, _blocks(side, *work))
     return out, float(losses.sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Problem:
+    """The half-epoch in a basis in which QᵀQ is diagonal; see `improve` in _kernels/als.pyx."""
+
+    factors: Floats
+    basis: Floats
+    transposed: Floats
+    values: Floats
+    unobserved: float
+    observed: Doubles
+    penalties: Doubles
+
+
+def _rotate(side: Side, other: Floats, settings: AlsSettings) -> _Problem:
+    """Express a half-epoch in the eigenvectors of QᵀQ, which do not change the scores."""
+    values, vectors = eigenvectors(_gram(other, settings.n_threads))
+    transposed = vectors.astype(other.dtype)
+    basis = np.ascontiguousarray(transposed.T)
+    factors = aligned_zeros(other.shape, other.dtype)
+    scratches = _Scratches(other.shape[1], other.dtype)
+
+    def multiply(first: int) -> None:
+        stop = min(first + GRAM_ROWS, len(other))
+        with scratches.borrow() as scratch:
+            dispatch.als.multiply(other, basis, first, stop, scratch, factors)
+
+    Workers(settings.n_threads).map(multiply, range(0, len(other), GRAM_ROWS))
+    return _Problem(
+        factors=factors,
+        basis=basis,
+        transposed=transposed,
+        values=np.maximum(values, 0).astype(other.dtype),
+        unobserved=settings.unobserved_weight,
+        observed=side.counts() / len(other),
+        penalties=side.penalties(len(other), settings),
+    )
+
+
+def eigenvectors(matrix: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the eigenvalues of a symmetric matrix, and its orthonormal eigenvectors as rows.
+
+    They are NaN if the matrix is not finite.
+    """
+    n = len(matrix)
+    values, beside, vectors = np.empty(n), np.empty(n - 1), np.eye(n)
+    kernel = dispatch.eigenvectors
+    kernel.tridiagonalize(matrix.copy(), values, beside, vectors, np.empty((2, n)))
+    if not kernel.diagonalize(values, beside, vectors):
+        values[:], vectors[:] = np.nan, np.nan
+    return values, vectors
 
 
 def _fix(
@@ -362,7 +422,8 @@ def _fix(
         base[:] = _gram(other, settings.n_threads)
     else:
         base[: len(known_gram), : len(known_gram)] = known_gram
-    base *= other.dtype.type(settings.unobserved_weight)
+    with np.errstate(over="ignore", invalid="ignore"):  # factors that are not finite
+        base *= other.dtype.type(settings.unobserved_weight)
     return other, base, side.penalties(len(other), settings).astype(other.dtype)
 
 
@@ -376,7 +437,7 @@ def _blocks(side: Side, of_interaction: float, of_row: float) -> list[tuple[int,
     return [(int(cuts[block]), int(cuts[block + 1])) for block in order]
 
 
-def _gram(factors: Floats, n_threads: int) -> Floats:
+def _gram(factors: Floats, n_threads: int) -> Doubles:
     """Return QᵀQ for padded factors, summed in an order that depends on their number alone."""
     width = factors.shape[1]
 
@@ -389,7 +450,7 @@ def _gram(factors: Floats, n_threads: int) -> Floats:
     for part in Workers(n_threads).map(add_up, range(0, len(factors), GRAM_ROWS)):
         total += part
     upper = np.triu(total)
-    return (upper + np.triu(total, 1).T).astype(factors.dtype)
+    return upper + np.triu(total, 1).T
 
 
 def _penalty(side: Side, factors: Floats, n_others: int, settings: AlsSettings) -> float:

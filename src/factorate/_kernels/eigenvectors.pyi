@@ -1,0 +1,6 @@
+from factorate._utils.types import Doubles
+
+def tridiagonalize(
+    A: Doubles, diagonal: Doubles, beside: Doubles, vectors: Doubles, work: Doubles
+) -> None: ...
+def diagonalize(diagonal: Doubles, beside: Doubles, vectors: Doubles) -> bool: ...
