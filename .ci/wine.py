@@ -104,19 +104,21 @@ def main() -> None:
             shutil.copytree(part, folder / "suite" / part)
         shutil.copy("pyproject.toml", folder / "suite")
         wine = shutil.which("wine64") or "/usr/lib/wine/wine64"
-        command = [wine, root / "python.exe", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command: list[str | Path] = [wine, root / "python.exe", "-m", "pytest", "-q"]
+        command += ["-p", "no:cacheprovider", "--ignore=tests/test_docs.py", *sys.argv[1:]]
         environment = {"WINEPREFIX": name + "/wine", "WINEDEBUG": "-all"}
         environment |= {"WINEARCH": "win64", "HYPOTHESIS_PROFILE": "brief"}
         # Python cannot write to the terminal or a file of Linux, only to a pipe.
         with subprocess.Popen(
-            [*command, "--ignore=tests/test_docs.py", *sys.argv[1:]],
+            command,
             cwd=folder / "suite",
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         ) as process:
-            shutil.copyfileobj(process.stdout, sys.stdout.buffer, 1)  # type: ignore[type-var]
+            assert process.stdout is not None  # noqa: S101
+            shutil.copyfileobj(process.stdout, sys.stdout.buffer, 1)
         subprocess.run(["wineserver", "-k"], env=os.environ | environment, check=False)
         sys.exit(process.returncode)
 
