@@ -213,18 +213,23 @@ def _call_to_the_end(
     """
     raised: BaseException | None = None
     call: Callable[[], None] | None = first
-    while call is not None:
-        try:
-            while call is not None:
-                try:
-                    call()
-                    call = None
-                except errors as error:
-                    if call is not again or isinstance(error, KeyboardInterrupt):
-                        raised = error
-                    call = again
-        except KeyboardInterrupt as error:  # between two calls, before `try` or in `except`
-            raised, call = error, again
+
+    def repeat() -> None:
+        nonlocal raised, call
+        while call is not None:
+            try:
+                call()
+                call = None
+            except errors as error:
+                if call is not again or isinstance(error, KeyboardInterrupt):
+                    raised = error
+                call = again
+
+    try:
+        repeat()
+    except KeyboardInterrupt as error:  # in `except`, or where the loop jumps back
+        raised, call = error, again
+        repeat()
     if raised is not None:
         raise raised
 
