@@ -13,7 +13,7 @@ leaves an input that fails in the working directory. Targets:
   right; ``mapped`` does the same and uses the model without reading the whole file into memory;
 - ``grammar`` loads model files from the generator in hostile_models.py, plain and mapped; it has
   the first form only;
-- ``csv``, ``jsonl``, ``parquet`` and ``arrow`` fit a model to a file of ratings; the Parquet files
+- ``csv``, ``jsonl``, ``parquet`` and ``arrow`` fit models to a file of ratings; the Parquet files
   come from the generator in hostile_parquet.py, and the files of ``csv`` are text with any
   separator, with and without a header, and also compressed.
 """
@@ -68,18 +68,26 @@ TEXTS = {
         b'{"user":1,"item":"a","rating":3.5}\n{"item":"\\n","rating":4,"user":2,"x":[null]}\n'
     ],
 }
-IDS = [0, 1, 2], ["a", "bc", "d"]
+NAMES = "integers", "texts", "counts"  # of the models to damage
 MAX_SECONDS = 10
 
 
-def model_members(ids: int) -> dict[str, bytes]:
+def make_model(name: str) -> ft.MatrixFactorization | ft.ImplicitMatrixFactorization:
+    """Return a good model."""
+    numbers, texts, values = [0, 1, 2], ["a", "bc", "d"], [1.0, 2.0, 3.0]
+    if name == "counts":
+        return ft.ImplicitMatrixFactorization(2, 1, random_state=0).fit((numbers, texts, values))
+    ids = numbers if name == "integers" else texts
+    return ft.MatrixFactorization(2, 1, random_state=0).fit((ids, ids, values))
+
+
+def model_members(name: str) -> dict[str, bytes]:
     """Return the content of a good model."""
-    path = FOLDER / f"good{ids}.npz"
+    path = FOLDER / f"{name}.npz"
     if not path.exists():
-        model = ft.MatrixFactorization(2, 1, random_state=0)
-        model.fit((IDS[ids], IDS[ids], [1.0, 2.0, 3.0])).save(path)
+        make_model(name).save(path)
     with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        return {member: archive.read(member) for member in archive.namelist()}
 
 
 def load_model(data: bytes) -> None:
@@ -110,8 +118,8 @@ def use_mapped(data: bytes) -> None:
 
 def load_member(data: bytes, load: Callable[[bytes], None] = load_model) -> None:
     """Load a model one of whose members is `data`; its first byte chooses model and member."""
-    parts = models()[data[0] % len(IDS) if data else 0]
-    name = list(parts)[data[0] // len(IDS) % len(parts) if data else 0]
+    parts = models()[data[0] % len(NAMES) if data else 0]
+    name = list(parts)[data[0] // len(NAMES) % len(parts) if data else 0]
     path = FOLDER / "members.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for other, content in parts.items():
@@ -120,11 +128,13 @@ def load_member(data: bytes, load: Callable[[bytes], None] = load_model) -> None
 
 
 def read_text(kind: str, data: bytes) -> None:
-    """Read a file; the only expected error is a ValueError."""
+    """Fit both kinds of models to a file; the only errors expected are documented ones."""
     path = FOLDER / f"ratings.{kind}"
     path.write_bytes(data)
     with contextlib.suppress(ValueError):
         ft.MatrixFactorization(1, 0, random_state=0).fit(path)
+    with contextlib.suppress(ValueError, ft.DivergenceError):
+        ft.ImplicitMatrixFactorization(1, 1, random_state=0).fit(path)
 
 
 def load_generated(path: Path) -> str:
@@ -151,7 +161,7 @@ def load_generated(path: Path) -> str:
 @cache
 def models() -> list[dict[str, bytes]]:
     """Return the members of the models to damage."""
-    return [model_members(ids) for ids in range(len(IDS))]
+    return [model_members(name) for name in NAMES]
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -193,10 +203,10 @@ def seeds(target: str) -> list[bytes]:
         return [hostile_parquet.generate(random.Random(seed)) for seed in range(200)]  # noqa: S311
     if target == "model":
         models()  # writes the files
-        return [(FOLDER / f"good{ids}.npz").read_bytes() for ids in range(len(IDS))]
+        return [(FOLDER / f"{name}.npz").read_bytes() for name in NAMES]
     return [
-        bytes([place * len(IDS) + ids]) + content
-        for ids, parts in enumerate(models())
+        bytes([place * len(NAMES) + number]) + content
+        for number, parts in enumerate(models())
         for place, content in enumerate(parts.values())
     ]
 

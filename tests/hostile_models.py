@@ -152,6 +152,9 @@ def valid_models(folder: Path) -> list[Members]:
             ([True, False, True, False], [b"a", b"", b"b", b"b"], ratings)
         ),
         ft.MatrixFactorization(1, 1, random_state=0).fit((zoned, ids, ratings)),
+        ft.ImplicitMatrixFactorization(2, 2, random_state=0).fit(
+            (["a", "bc", "ü", "a"], [1, 2, 3, 2], ratings)
+        ),
     ]
     out = []
     for number, model in enumerate(models):

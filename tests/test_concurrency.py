@@ -28,6 +28,12 @@ N_READERS = 8
 SECONDS = float(os.environ.get("FACTORATE_TEST_SECONDS", "1"))
 
 Model = ft.MatrixFactorization
+Implicit = ft.ImplicitMatrixFactorization
+
+
+def fitted_to_interactions(columns: Any, **changes: Any) -> Implicit:
+    parameters: dict[str, Any] = {"n_factors": 5, "n_epochs": 2, "random_state": 3}
+    return Implicit(**(parameters | changes)).fit(columns[:2])
 
 
 def fitted(columns: Any, **changes: Any) -> Model:
@@ -72,10 +78,47 @@ def changes(model: Model, columns: Any) -> list[Callable[[], Any]]:
     return [*added, remove_items, remove_users]
 
 
+def changes_of_interactions(model: Implicit, columns: Any) -> list[Callable[[], Any]]:
+    """Return functions that change the ids, factors and interactions of a model."""
+    users, items, _ = columns
+    seeds = itertools.count(1)
+
+    def late(first_user: int, n_users: int, first_item: int, n_items: int) -> tuple[Any, Any, Any]:
+        generator = np.random.default_rng(next(seeds))
+        rows = first_user + generator.integers(0, n_users, 40)
+        return rows, first_item + generator.integers(0, n_items, 40), generator.integers(1, 9, 40)
+
+    def fit() -> None:
+        seed = next(seeds)
+        model.set_params(n_factors=3 + seed % 5, random_state=seed)
+        model.fit((users[: -7 * seed], items[: -7 * seed]))
+
+    added = [
+        fit,
+        lambda: model.add_users(late(55, 10, 0, 80)),
+        lambda: model.partial_fit(late(40, 30, 0, 80)),
+        lambda: model.remove_users(model.users_[-3:]),
+        lambda: model.add_items(late(0, 50, 100, 5)),
+        lambda: model.partial_fit(late(40, 30, 0, 80)),
+    ]
+    return [
+        *added,
+        lambda: model.remove_items(model.items_[-2:]),
+        lambda: model.remove_users(model.users_[-3:]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "make_changes"),
+    [(fitted, changes), (fitted_to_interactions, changes_of_interactions)],
+    ids=["ratings", "interactions"],
+)
 @pytest.mark.filterwarnings("ignore::factorate.UnknownIdWarning")
-def test_concurrent_reads_return_the_result_of_one_version(columns: Any) -> None:
+def test_concurrent_reads_return_the_result_of_one_version(
+    make: Any, make_changes: Any, columns: Any
+) -> None:
     """All threads collect hashes of results, which are compared at the end."""
-    model = fitted(columns, n_threads=1)
+    model = make(columns, n_threads=1)
     users, items = np.indices((66, 106)).reshape(2, -1)
 
     def answers() -> list[tuple[str, int]]:
@@ -84,6 +127,7 @@ def test_concurrent_reads_return_the_result_of_one_version(columns: Any) -> None
             ("recommend", hash(model.recommend(range(66), n=5)[1].tobytes())),
             ("recommend_for", hash(model.recommend_for({5: 1.0, 7: 4.0})[1].tobytes())),
             ("complete", hash(model.complete(range(66), [5, 101]).tobytes())),
+            ("similar_items", hash(model.similar_items([5, 101], n=5)[1].tobytes())),
         ]
 
     versions, done = set(answers()), threading.Event()
@@ -98,7 +142,7 @@ def test_concurrent_reads_return_the_result_of_one_version(columns: Any) -> None
         readers = [pool.submit(read) for _ in range(N_READERS)]
         try:
             end = time.monotonic() + SECONDS
-            for change in itertools.cycle(changes(model, columns)):
+            for change in itertools.cycle(make_changes(model, columns)):
                 change()
                 versions |= set(answers())  # no other thread changes the model
                 if time.monotonic() > end:
@@ -152,6 +196,42 @@ def test_no_change_of_two_threads_is_lost(columns: Any) -> None:
     assert sorted(model.users_[60:].tolist()) == [*range(1000, 1200), *range(2000, 2200)]
 
 
+def test_all_interactions_that_threads_add_at_the_same_time_are_kept(columns: Any) -> None:
+    """Each pair has the count that it has if one thread adds them all."""
+    model, n_times = fitted_to_interactions(columns, n_threads=1), 50
+
+    def update(user: int) -> None:
+        for item in range(n_times):
+            model.partial_fit(([user, 0], [item % 80, 3]))
+
+    def add_and_remove(user: int) -> None:
+        for _ in range(n_times):
+            model.add_users(([user] * 2, [1, 2])).remove_users([user])
+
+    def read() -> None:
+        for user in range(n_times):
+            items, scores = model.recommend(user, n=80)
+            user_items = set(columns[1][columns[0] == user].tolist())
+            assert not user_items & set(items[~np.isnan(scores)].tolist())
+            assert model.recommend_for([1, 2], n=3)[0].shape == (3,)
+
+    in_threads(
+        *(functools.partial(update, user) for user in (7, 1000)),
+        *(functools.partial(add_and_remove, user) for user in (2000, 3000)),
+        read,
+    )
+    assert model.users_.tolist() == [*range(60), 1000]
+    expected = fitted_to_interactions(columns, n_threads=1)
+    late = [7] * n_times + [1000] * n_times + [0] * (2 * n_times)
+    items = [*range(n_times)] * 2 + [3] * (2 * n_times)
+    expected.partial_fit((late, items))
+    seen, expected_seen = (vars(some)["_fitted"].seen for some in (model, expected))
+    np.testing.assert_array_equal(seen.starts, expected_seen.starts)
+    np.testing.assert_array_equal(seen.items, expected_seen.items)
+    np.testing.assert_array_equal(seen.counts, expected_seen.counts)
+
+
+@pytest.mark.parametrize("make", [fitted, fitted_to_interactions], ids=["ratings", "interactions"])
 @pytest.mark.parametrize(
     ("method", "argument"),
     [
@@ -163,9 +243,12 @@ def test_no_change_of_two_threads_is_lost(columns: Any) -> None:
         ("remove_items", [7]),
     ],
 )
-def test_a_change_waits_for_the_end_of_another(method: str, argument: Any, columns: Any) -> None:
+def test_a_change_waits_for_the_end_of_another(
+    method: str, argument: Any, make: Any, columns: Any
+) -> None:
     """Reading does not wait."""
-    model, begun, finish = fitted(columns, n_threads=1), threading.Event(), threading.Event()
+    model, begun, finish = make(columns, n_threads=1), threading.Event(), threading.Event()
+    data = columns if make is fitted else columns[:2]
     before = model._fitted
 
     def wait(_: object) -> None:
@@ -173,7 +256,7 @@ def test_a_change_waits_for_the_end_of_another(method: str, argument: Any, colum
         finish.wait(60)
 
     with ThreadPoolExecutor(2) as pool:
-        fit = pool.submit(model.fit, columns, callbacks=[wait])
+        fit = pool.submit(model.fit, data, callbacks=[wait])
         assert begun.wait(60)
         changed = pool.submit(getattr(model, method), argument)
         try:
@@ -185,7 +268,7 @@ def test_a_change_waits_for_the_end_of_another(method: str, argument: Any, colum
             finish.set()
         fit.result(60)
         changed.result(60)
-    expected = getattr(fitted(columns, n_threads=1), method)(argument)
+    expected = getattr(make(columns, n_threads=1), method)(argument)
     np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
     np.testing.assert_array_equal(model.item_factors_, expected.item_factors_)
 

@@ -18,6 +18,7 @@ from optional import pyarrow as pa
 from optional import scipy
 
 import factorate as ft
+from factorate._fitted import implicit_fit
 
 SMALL: dict[str, Any] = {"n_factors": 5, "n_epochs": 4, "random_state": 3, "n_threads": 1}
 
@@ -51,7 +52,8 @@ def objective(model: ft.ImplicitMatrixFactorization, users: Any, items: Any, wei
     fit = np.sum(weights * (1 - scores[users, items]) ** 2) + a * np.sum(scores**2)
     of_users = np.sum(np.sqrt(n_users + a * len(Q)) * np.sum(P**2, axis=1))
     of_items = np.sum(np.sqrt(n_items + a * len(P)) * np.sum(Q**2, axis=1))
-    return float(fit + model.regularization * (of_users + of_items))
+    penalty = model.regularization * np.sqrt(model.mean_weight_) * (of_users + of_items)
+    return float(fit + penalty)
 
 
 # Fitting
@@ -261,7 +263,6 @@ def test_recommend_for_reads_items_in_every_form(pairs: tuple[Any, Any]) -> None
     with pytest.warns(ft.UnknownIdWarning, match="their interactions are left out") as caught:
         assert model.recommend_for([3, 17, 999], n=5, as_lists=True) == expected
     assert caught[0].filename == __file__
-    assert model.recommend_for([], n=2)[1].tolist() == [0, 0]
     with pytest.raises(ValueError, match=r"counts\[0\] is 0\.0; a pair without interactions"):
         model.recommend_for({3: 0})
     with pytest.raises(ValueError, match="columns have different lengths: 1 items, 2 counts"):
@@ -270,6 +271,18 @@ def test_recommend_for_reads_items_in_every_form(pairs: tuple[Any, Any]) -> None
         model.recommend_for(["tea"])
     with pytest.raises(TypeError, match="items is None"):
         model.recommend_for(None)
+
+
+def test_without_known_items_recommend_for_answers_as_for_an_unknown_user(
+    pairs: tuple[Any, Any],
+) -> None:
+    """Regression: all scores were 0, and the items those of the first rows."""
+    model = fitted(pairs)
+    expected = model.recommend(999, n=5, as_lists=True, unknown="ignore")
+    assert model.recommend_for([], n=5, as_lists=True) == expected
+    assert model.recommend_for({}, n=5, as_lists=True) == expected
+    assert model.recommend_for([999], n=5, as_lists=True, unknown="ignore") == expected
+    assert expected[0][1] > 0
 
 
 def test_neighbours_groups_and_vectors_are_those_of_the_factors(pairs: tuple[Any, Any]) -> None:
@@ -365,13 +378,45 @@ def test_counts_whose_sum_is_too_large_are_an_error(pairs: tuple[Any, Any]) -> N
     before = model.user_factors_
     with pytest.raises(ValueError, match=r"the sum of the counts is 9e\+41; .* divide the counts"):
         model.fit((*pairs, np.full(3000, 3e38)))
+    assert model.user_factors_ is before
+
+
+@pytest.mark.parametrize("regularization", [1e-38, 0.25, 9e8])
+def test_factors_are_finite_for_counts_of_all_sizes(
+    pairs: tuple[Any, Any], regularization: float
+) -> None:
     one = np.full(3000, 1e-30)
     one[0] = 1.2e27
-    with pytest.raises(ft.DivergenceError, match="factors are not finite"):
-        model.set_params(alpha=9e8, regularization=1e-30).fit((*pairs, one))
+    for counts in (one, np.full(3000, 4e23), np.full(3000, 1e-30)):
+        model = fitted((*pairs, counts), regularization=regularization)
+        assert np.isfinite(model.user_factors_).all()
+        assert np.isfinite(model.item_factors_).all()
+
+
+def test_factors_that_are_not_finite_are_an_error(
+    pairs: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = fitted(pairs)
+    before = model.user_factors_
+    monkeypatch.setattr(implicit_fit, "solve_users", lambda *_: np.full((60, 5), np.nan))
+    with pytest.raises(ft.DivergenceError, match="the user factors are not finite"):
+        model.fit(pairs)
     assert model.user_factors_ is before
-    for large in (fitted((*pairs, np.full(3000, 4e8))), fitted((*pairs, np.full(3000, 4e23)))):
-        assert np.isfinite(large.user_factors_).all()
+
+
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
+def test_the_scale_of_the_counts_does_not_matter(
+    counted: tuple[Any, Any, Any], factor: float
+) -> None:
+    users, items, counts = counted
+    model = fitted(counted, dtype="float64")
+    scaled = fitted((users, items, factor * counts), dtype="float64")
+    assert scaled.mean_weight_ == pytest.approx(factor * model.mean_weight_)
+    np.testing.assert_allclose(scaled.user_factors_, model.user_factors_, rtol=1e-6)
+    few = np.array([7, 7]), np.array([1, 3]), np.array([2.0, 1.0])
+    model.add_users((300 + few[0], *few[1:]))
+    scaled.add_users((300 + few[0], few[1], factor * few[2]))
+    np.testing.assert_allclose(scaled.user_factors_[-1], model.user_factors_[-1], rtol=1e-6)
 
 
 def test_methods_raise_not_fitted_error() -> None:
@@ -418,7 +463,8 @@ def test_repr_and_html_show_the_model(pairs: tuple[Any, Any]) -> None:
     held_out = pairs[0][:100], pairs[1][:100]
     model.fit((pairs[0][100:], pairs[1][100:]), eval_set=held_out)
     html = str(model._repr_html_())
-    for text in ("Interactions", "2,900", "Validation NDCG@10", f"{model.score(held_out):.4f}"):
+    ndcg = f"{model.score(held_out):.4f}"
+    for text in ("Interactions", "2,900", "Validation NDCG@10", ndcg, "loss by epoch"):
         assert text in html
     assert "RMSE" not in html
 

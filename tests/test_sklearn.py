@@ -50,7 +50,7 @@ def model() -> ft.MatrixFactorization:
 OLD = tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9)
 list_is_current = pytest.mark.skipif(OLD, reason="the checks are those of scikit-learn 1.9")
 
-TWO_COLUMNS = "X does not have two columns; a model of ratings takes pairs of user and item"
+TWO_COLUMNS = "X does not have two columns; the models take pairs of user and item"
 WHOLE_IDS = (
     "X has ids that are fractions, which are rejected because two can differ by a rounding error"
 )
@@ -149,7 +149,77 @@ def test_conventions_hold_if_only_two_columns_are_read(estimator: Any, check: An
     check(estimator)
 
 
-def searching(cls: type[ft.MatrixFactorizationCV]) -> ft.MatrixFactorizationCV:
+class ReadFirstTwoColumnsImplicit:
+    """The same mixin for models of implicit feedback, which have no sample_weight."""
+
+    def _parent(self) -> Any:
+        return super()
+
+    def fit(self, X: Any, y: Any = None, **others: Any) -> Any:
+        return self._parent().fit(first_two(X), y, **others)
+
+    def partial_fit(self, X: Any, y: Any = None, **others: Any) -> Any:
+        return self._parent().partial_fit(first_two(X), y, **others)
+
+    def predict(self, X: Any, **others: Any) -> Any:
+        return self._parent().predict(first_two(X), **others)
+
+    def score(self, X: Any, y: Any = None) -> Any:
+        return self._parent().score(first_two(X), y)
+
+
+class FirstTwoColumnsImplicit(ReadFirstTwoColumnsImplicit, ft.ImplicitMatrixFactorization):
+    """`ImplicitMatrixFactorization` for the checks."""
+
+
+class FirstTwoColumnsImplicitCV(ReadFirstTwoColumnsImplicit, ft.ImplicitMatrixFactorizationCV):
+    """`ImplicitMatrixFactorizationCV` for the checks."""
+
+
+ONLY_NEW_PAIRS = "score ranks pairs that were not used in training, and X has those of training"
+IMPLICIT_REASONS = {
+    "check_n_features_in_after_fitting": TWO_COLUMNS,
+    "check_estimators_nan_inf": REASONS["check_estimators_nan_inf"],
+    "check_fit_score_takes_y": ONLY_NEW_PAIRS,
+    "check_pipeline_consistency": ONLY_NEW_PAIRS,
+}
+# As ONLY_TWO_COLUMNS, without the checks of regressors and of sample_weight.
+IMPLICIT_ONLY_TWO_COLUMNS = (
+    "check_dict_unchanged",
+    "check_dont_overwrite_parameters",
+    "check_dtype_object",
+    "check_estimators_dtypes",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_1sample",
+    "check_fit2d_predict1d",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_positive_only_tag_during_fit",
+)
+
+
+@list_is_current
+@conventions(
+    ft.ImplicitMatrixFactorization(n_factors=4, n_epochs=3, random_state=0),
+    IMPLICIT_REASONS | dict.fromkeys(IMPLICIT_ONLY_TWO_COLUMNS, TWO_COLUMNS),
+)
+def test_conventions_hold_for_a_model_of_implicit_feedback(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@list_is_current
+@conventions(
+    FirstTwoColumnsImplicit(n_factors=4, n_epochs=3, random_state=0),
+    IMPLICIT_REASONS,
+)
+def test_conventions_hold_for_implicit_feedback_if_only_two_columns_are_read(
+    estimator: Any, check: Any
+) -> None:
+    check(estimator)
+
+
+def searching(cls: Any) -> Any:
     return cls(n_trials=3, n_factors=4, n_epochs=3, random_state=0)
 
 
@@ -173,12 +243,59 @@ def test_conventions_hold_for_a_model_that_searches_and_reads_two_columns(
     check(estimator)
 
 
+@list_is_current
+@conventions(
+    searching(ft.ImplicitMatrixFactorizationCV),
+    IMPLICIT_REASONS | dict.fromkeys(IMPLICIT_ONLY_TWO_COLUMNS, TWO_COLUMNS),
+)
+def test_conventions_hold_for_a_search_on_implicit_feedback(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@list_is_current
+@conventions(
+    searching(FirstTwoColumnsImplicitCV),
+    IMPLICIT_REASONS
+    | {
+        "check_fit2d_1sample": "one pair cannot be held out and trained on, as the error says",
+        "check_estimators_pickle": "no user has two items, which the error says it needs",
+    },
+)
+def test_conventions_hold_for_a_search_on_the_first_two_columns(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
 def test_cross_validation_of_a_model_that_searches(pairs: tuple[Any, Any]) -> None:
     estimator = searching(ft.MatrixFactorizationCV)
     X, y = pairs
     train, test = next(KFold(2).split(X))
     expected = clone(estimator).fit(X[train], y[train]).score(X[test], y[test])
     assert cross_val_score(estimator, X, y, cv=2)[0] == expected
+
+
+def test_tools_of_scikit_learn_rank_the_interactions_of_each_fold(pairs: tuple[Any, Any]) -> None:
+    """No y is passed: score is the NDCG on the interactions held out."""
+    X = pairs[0]
+    estimator = ft.ImplicitMatrixFactorization(n_factors=4, n_epochs=3, random_state=0)
+    folds = KFold(3, shuffle=True, random_state=0)
+    train, test = next(folds.split(X))
+    expected = clone(estimator).fit(X[train]).score(X[test])
+    assert cross_val_score(estimator, X, cv=folds)[0] == expected
+    search = GridSearchCV(estimator, {"regularization": [0.1, 1e4]}, cv=folds).fit(X)
+    assert search.best_params_ == {"regularization": 0.1}
+    refitted = clone(estimator).set_params(regularization=0.1).fit(X)
+    np.testing.assert_array_equal(search.predict(X), refitted.predict(X))
+    assert not is_regressor(estimator)
+    assert "ImplicitMatrixFactorization" in estimator_html_repr(estimator)
+
+
+def test_counts_of_folds_are_their_y(pairs: tuple[Any, Any]) -> None:
+    X, counts = pairs[0], np.ceil(pairs[1])
+    estimator = ft.ImplicitMatrixFactorization(n_factors=4, n_epochs=3, random_state=0)
+    train, test = next(KFold(3).split(X))
+    expected = clone(estimator).fit(X[train], counts[train]).score(X[test])
+    assert cross_val_score(estimator, X, counts, cv=3)[0] == expected
+    assert cross_val_score(estimator, X, cv=3)[0] != expected
 
 
 def test_model_is_a_base_estimator() -> None:

@@ -55,6 +55,17 @@ def test_types_of_a_search() -> None:
     assert_type(ft.MatrixFactorization(**model.best_params_).fit(ratings), ft.MatrixFactorization)
 
 
+def test_types_of_a_search_on_interactions() -> None:
+    pairs = ft.datasets.synthetic(200, 30, 20)[:2]
+    model = ft.ImplicitMatrixFactorizationCV(2, n_factors=2, random_state=0)
+    assert_type(model.fit(pairs), ft.ImplicitMatrixFactorizationCV)
+    assert_type(model.partial_fit(pairs), ft.ImplicitMatrixFactorizationCV)
+    assert assert_type(model.best_params_, dict[str, Any])["n_factors"] == 2
+    assert assert_type(model.best_ndcg_, float) > 0
+    assert assert_type(model.cv_results_, dict[str, Any])["params"]
+    assert_type(model.unobserved_weight_, float)
+
+
 def test_types_of_data_sets() -> None:
     columns = assert_type(
         ft.datasets.synthetic(20, 9, 8),

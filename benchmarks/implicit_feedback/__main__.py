@@ -4,7 +4,7 @@
 `strong` recommends to users who are folded in after training; `speed` measures the time per epoch
 and the memory for one million to a hundred million interactions; `bits` compares results for 1, 2,
 3 and 8 threads, and folded-in users with exact solutions; `hits` compares hit rates with those of
-predicted ratings.
+predicted ratings; `tuned` compares the defaults with what ImplicitMatrixFactorizationCV chooses.
 
 Sets are read from the folder FACTORATE_TEST_DATA (default ../shared/data). Settings are chosen on
 parts of the training sets, by the same search for all models. Every model runs in a process of its
@@ -31,6 +31,7 @@ from benchmarks.implicit_feedback.models import MODELS
 from benchmarks.implicit_feedback.options import Options
 from benchmarks.implicit_feedback.speed import compare_speed
 from benchmarks.implicit_feedback.strong import recommend_to_new_users
+from benchmarks.implicit_feedback.tuned import compare_with_tuned
 from factorate._kernels import dispatch
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "speed": compare_speed,
     "bits": compare_bits,
     "hits": compare_hit_rates,
+    "tuned": compare_with_tuned,
 }
 
 
@@ -54,7 +56,12 @@ def main() -> None:
     add = parser.add_argument
     add("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
     add("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    add("--sets", nargs="+", choices=sorted({*STRONG_SETS, *HIT_SETS}), help="of strong and hits")
+    add(
+        "--sets",
+        nargs="+",
+        choices=sorted({*STRONG_SETS, *HIT_SETS}),
+        help="of strong, hits and tuned",
+    )
     add("--trials", type=int, default=24, help="of the search for settings; 0 for defaults only")
     add("--seeds", type=int, default=3, help="number of seeds")
     add("--runs", type=int, default=5, help="repetitions of each time")

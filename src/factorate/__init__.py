@@ -10,6 +10,7 @@ from factorate.exceptions import (
     UnknownIdWarning,
 )
 from factorate.implicit import ImplicitMatrixFactorization
+from factorate.implicit_cv import ImplicitMatrixFactorizationCV
 from factorate.loading import load
 from factorate.model import MatrixFactorization
 from factorate.model_cv import MatrixFactorizationCV
@@ -30,6 +31,7 @@ __all__ = [
     "CalibrationDisplay",
     "DivergenceError",
     "ImplicitMatrixFactorization",
+    "ImplicitMatrixFactorizationCV",
     "ItemMapDisplay",
     "LearningCurveDisplay",
     "MatrixFactorization",

@@ -186,7 +186,7 @@ class FactorModel(sklearn_protocol.Estimator):
         Returns
         -------
         ndarray of shape (n_users,)
-            Those of the training ratings, sorted, followed by those added later; read-only.
+            Those in the training data, sorted, followed by those added later; read-only.
         """
         return self._require().user_index.ids
 
@@ -197,7 +197,7 @@ class FactorModel(sklearn_protocol.Estimator):
         Returns
         -------
         ndarray of shape (n_items,)
-            Those of the training ratings, sorted, followed by those added later; read-only.
+            Those in the training data, sorted, followed by those added later; read-only.
         """
         return self._require().item_index.ids
 
@@ -215,12 +215,12 @@ class FactorModel(sklearn_protocol.Estimator):
 
     @property
     def history_(self) -> dict[str, NDArray[Any]]:
-        """The errors, learning rate and time of each epoch.
+        """The errors or losses of each epoch, and when it ended.
 
         Returns
         -------
         dict of str to ndarray of shape (n_epochs,)
-            Columns by name, read-only.
+            Columns by name, read-only; see the attributes of the model.
         """
         return self._require().history
 
@@ -253,7 +253,7 @@ class FactorModel(sklearn_protocol.Estimator):
         Returns
         -------
         int
-            Always 2, user and item, for ratings in any form.
+            Always 2, user and item, for input in any form.
         """
         self._require()
         return 2
@@ -270,12 +270,12 @@ class FactorModel(sklearn_protocol.Estimator):
         Raises
         ------
         AttributeError
-            If the ratings had another form, or the model was loaded from a file.
+            If the input had another form, or the model was loaded from a file.
         """
         names = self._require().column_names
         if names is None or not all(isinstance(name, str) for name in names):
             raise AttributeError(
-                "feature_names_in_ exists only after a fit to ratings with named columns"
+                "feature_names_in_ exists only after a fit to data with named columns"
             )
         return np.array(names, object)
 
@@ -288,7 +288,7 @@ class FactorModel(sklearn_protocol.Estimator):
         *,
         unknown: Policy = "warn",
     ) -> Any:
-        """Predict the ratings of all items by all users: the filled matrix.
+        """Predict the ratings or scores of all items for all users: the filled matrix.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class FactorModel(sklearn_protocol.Estimator):
         Warns
         -----
         UnknownIdWarning
-            If users or items were not in the training ratings.
+            If users or items were not in the training data.
 
         Examples
         --------
@@ -371,17 +371,18 @@ class FactorModel(sklearn_protocol.Estimator):
         as_lists: bool = False,
         unknown: Policy = "warn",
     ) -> Any:
-        """Recommend the items with the highest predicted ratings.
+        """Recommend the items with the highest predicted ratings or scores.
 
         Parameters
         ----------
         users : array-like of shape (m,) or id, default=None
             Ids of users, or one id; None for all, in the order of `users_`. For an unknown user,
-            items are ranked by μ + b_i.
+            items are ranked by μ + b_i in a model of ratings, and by their mean score for all users
+            in a model of implicit feedback.
         n : int, default=10
             Number of items for each user.
         exclude_seen : bool, default=True
-            Whether to leave out the items that a user rated in training.
+            Whether to leave out the items that a user rated, or interacted with, in training.
         items : array-like, default=None
             Ids of the items to choose from, for all users; None for all items. Unknown items are
             left out.
@@ -390,7 +391,7 @@ class FactorModel(sklearn_protocol.Estimator):
             leave out for that user. Unknown items have no effect.
         as_frame : bool, default=False
             Whether to return a DataFrame with columns "user", "item" and "score", of the library of
-            the training ratings, or else of the first of pandas, polars and pyarrow that is
+            the training data, or else of the first of pandas, polars and pyarrow that is
             installed.
         as_lists : bool, default=False
             Whether to return Python values without empty entries, as JSON needs them:
@@ -422,7 +423,7 @@ class FactorModel(sklearn_protocol.Estimator):
         Warns
         -----
         UnknownIdWarning
-            If users or items were not in the training ratings.
+            If users or items were not in the training data.
 
         Notes
         -----
@@ -717,7 +718,8 @@ class FactorModel(sklearn_protocol.Estimator):
         Parameters
         ----------
         augmented : bool, default=False
-            Whether to return (p_u, 1, μ + b_u) instead of the factors p_u.
+            Whether to return (p_u, 1, μ + b_u) instead of the factors p_u. A model of implicit
+            feedback has no biases, so the factors are enough.
 
         Returns
         -------
@@ -777,8 +779,8 @@ class FactorModel(sklearn_protocol.Estimator):
         """Remove users: their ids, factors, biases and seen items.
 
         The rows of the other users move up. Factors and biases of the items do not change, although
-        the ratings of the removed users contributed to them; to exclude these ratings, call `fit`
-        without them.
+        the ratings or interactions of the removed users contributed to them; to exclude these, call
+        `fit` without them.
 
         Parameters
         ----------
@@ -812,8 +814,8 @@ class FactorModel(sklearn_protocol.Estimator):
         """Remove items: their ids, factors, biases and SVD++ terms, also from the seen items.
 
         The rows of the other items move up. Factors and biases of the users do not change, although
-        the ratings of the removed items contributed to them; to exclude these ratings, call `fit`
-        without them.
+        the ratings or interactions of the removed items contributed to them; to exclude these, call
+        `fit` without them.
 
         Parameters
         ----------

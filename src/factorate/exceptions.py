@@ -48,7 +48,7 @@ def not_fitted(name: str) -> NotFittedError:
     NotFittedError
         The error to raise.
     """
-    message = f"this {name} is not fitted; call fit(ratings), or load a model, first"
+    message = f"this {name} is not fitted; call fit, or load a model, first"
     sklearn_exceptions = sys.modules.get("sklearn.exceptions")
     if sklearn_exceptions is None:
         return NotFittedError(message)

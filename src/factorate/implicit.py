@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from factorate._fitted.implicit_fit import InteractionData, fit_implicit
-from factorate._fitted.implicit_state import ImplicitState
-from factorate._fitted.implicit_update import (
-    add_interactions,
-    partial_fit_implicit,
-    user_of_interactions,
-)
-from factorate._input.interactions import read_further_interactions, read_interactions_of_one
-from factorate._input.unknown_ids import IMPLICIT_MODEL, Policy, warn_unknown
 from factorate._input.wide import as_wide
-from factorate._serving import predictions, recommend
-from factorate._training.factors import NO_ROWS
-from factorate._training.implicit_settings import check_implicit_settings
-from factorate._utils import sklearn_protocol
 from factorate._utils.writer_lock import writer_lock
-from factorate.base import FactorModel
-from factorate.metrics.model_ranking import ranking
-from factorate.metrics.validation_ndcg import make_validator
+from factorate.implicit_model import ImplicitModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    from factorate._fitted.seen import Seen
+    from factorate._fitted.implicit_state import ImplicitState
     from factorate._input.column_names import Names
     from factorate._training.implicit_epoch import ImplicitEpoch
-    from factorate._training.implicit_settings import ImplicitSettings
-    from factorate._utils.types import Floats, Rows
-
-    Found = tuple[NDArray[Any], Floats]
 
 
-class ImplicitMatrixFactorization(FactorModel):
+class ImplicitMatrixFactorization(ImplicitModel):
     """Matrix factorization of implicit feedback by alternating least squares.
 
     It learns from interactions, such as clicks and purchases: which users interacted with which
@@ -46,11 +28,11 @@ class ImplicitMatrixFactorization(FactorModel):
     two vectors of `n_factors` latent factors, p_u · q_i. Training minimizes [1]_ [2]_::
 
         Σ w (1 − p_u · q_i)² + α₀ Σ_all (p_u · q_i)²
-            + λ Σ_u √(n_u + α₀ n_items) |p_u|² + λ Σ_i √(n_i + α₀ n_users) |q_i|²
+            + λ Σ_u √(w̄ (n_u + α₀ n_items)) |p_u|² + λ Σ_i √(w̄ (n_i + α₀ n_users)) |q_i|²
 
     where the first sum is over the interactions, each with a weight w, and the second over all
-    pairs of user and item; n_u and n_i are the sums of the weights of a user and of an item. So
-    observed pairs are to score 1, and all others 0, with the weight α₀.
+    pairs of user and item; n_u and n_i are the sums of the weights of a user and of an item, and w̄
+    is the mean weight. So observed pairs are to score 1, and all others 0, with the weight α₀.
 
     Parameters
     ----------
@@ -103,6 +85,8 @@ class ImplicitMatrixFactorization(FactorModel):
         Factors of the items, Q; read-only.
     unobserved_weight_ : float
         Weight α₀ of each pair of user and item in training.
+    mean_weight_ : float
+        Mean weight w̄ of the interactions in training; 1 without counts.
     users_ : ndarray of shape (n_users,)
         Ids of the users, in the order of their rows: the ids of the training interactions, sorted,
         followed by those that each later call added, sorted.
@@ -126,6 +110,7 @@ class ImplicitMatrixFactorization(FactorModel):
 
     See Also
     --------
+    ImplicitMatrixFactorizationCV : The same model with settings that it chooses itself.
     MatrixFactorization : The model for ratings.
     factorate.metrics : Metrics of recommendations.
     load : Read a model from a file.
@@ -134,7 +119,7 @@ class ImplicitMatrixFactorization(FactorModel):
     -----
     Given the items, the objective is quadratic in the factors of each user. Its minimizer solves::
 
-        (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ √(n_u + α₀ n_items) I) p_u = Σ_i w q_i
+        (Σ_i w q_i q_iᵀ + α₀ QᵀQ + λ √(w̄ (n_u + α₀ n_items)) I) p_u = Σ_i w q_i
 
     where the sums are over the items of the user. QᵀQ is the same for all users, so an epoch takes
     time linear in the number of interactions. An epoch takes two steps of the preconditioned
@@ -163,8 +148,6 @@ class ImplicitMatrixFactorization(FactorModel):
     >>> items
     array(['jam'], dtype=object)
     """
-
-    _fitted: ImplicitState
 
     def __init__(
         self,
@@ -200,26 +183,6 @@ class ImplicitMatrixFactorization(FactorModel):
         self.verbose = verbose
         self.keep_seen = keep_seen
 
-    def __sklearn_tags__(self) -> Any:
-        """Describe the estimator to scikit-learn."""
-        return sklearn_protocol.recommender_tags(non_deterministic=self.random_state is None)
-
-    def _require(self) -> ImplicitState:
-        fitted = super()._require()
-        assert isinstance(fitted, ImplicitState)  # noqa: S101  (for the type checker)
-        return fitted
-
-    @property
-    def unobserved_weight_(self) -> float:
-        """Weight α₀ of each pair of user and item in training.
-
-        Returns
-        -------
-        float
-            `unobserved_weight`, or its default for the training interactions.
-        """
-        return self._require().unobserved_weight
-
     # Training
 
     def fit(
@@ -246,24 +209,26 @@ class ImplicitMatrixFactorization(FactorModel):
             - a list of tuples (user, item, count), or with `columns` of numbers, such as
               ``columns=(0, 1, 2)``, any array with these columns;
             - a scipy.sparse matrix of shape (n_users, n_items), whose stored entries are counts;
-            - a dense array of shape (n_users, n_items) with more than three columns, where 0 and
-              NaN are pairs without interactions;
-            - with ``wide=True``, a DataFrame or array of users × items, where NaN is a pair without
-              interactions.
+            - a dense array of shape (n_users, n_items), where 0 and NaN are pairs without
+              interactions, if it has more than three columns and more than two rows;
+            - with ``wide=True``, a DataFrame or array of users × items of any size, where 0 and NaN
+              are pairs without interactions, such as pandas' ``crosstab`` returns.
 
-            Without counts, every row is one interaction. Counts can be any weights above 0. A
-            column of counts is recognized by its name, such as "count", "weight" or "plays", or
-            named with `columns`; a column of ratings is used only if it is named. The counts of
-            pairs that occur repeatedly add up. Ids are those that `MatrixFactorization` takes.
+            Without counts, every row is one interaction. Counts can be any weights above 0, but not
+            times, which are to be left out. A column of counts is recognized by its name, such as
+            "count", "weight" or "plays", or named with `columns`; a column of ratings is used only
+            if it is named. Divide weights by their mean if it is far from 1, which the default
+            regularization suits. The counts of pairs that occur repeatedly add up. Ids are those
+            that `MatrixFactorization` takes.
         y : array-like of shape (n,), optional
             Counts or weights of the pairs `X`.
         wide : bool, default=False
             Whether `X`, and `eval_set` unless it is a tuple, is a table of users × items.
         eval_set : interactions, optional
-            Validation interactions in any form of `X`; their counts are not used. They are
-            evaluated after each epoch, by the NDCG at 10 of the items without those of the training
-            interactions, averaged over their users. Users without training interactions are left
-            out.
+            Validation interactions in any form of `X`, or a tuple (X, y); their counts are not
+            used. They are evaluated after each epoch, by the NDCG at 10 of the items without those
+            of the training interactions, averaged over their users. Users without training
+            interactions are left out.
         callbacks : sequence of callable, default=()
             Functions to call after each epoch, with an object that has the attributes ``number``,
             ``loss``, ``valid_ndcg`` and ``seconds``. Training stops when one of them returns True.
@@ -305,14 +270,11 @@ class ImplicitMatrixFactorization(FactorModel):
         def store(fitted: ImplicitState) -> None:
             self._fitted = fitted
 
-        def validator(seen: Seen, users: Rows, items: Rows) -> Callable[[Floats, Floats], float]:
-            return make_validator(seen, users, items, self.n_threads)
-
         if not isinstance(eval_set, tuple | None):
             eval_set = as_wide(eval_set, wide)
         data = InteractionData(as_wide(X, wide), y, eval_set)
         with writer_lock(self):
-            fit_implicit(self.get_params(), data, callbacks, validator, store)
+            fit_implicit(self.get_params(), data, callbacks, self._make_validator, store)
         return self
 
     def partial_fit(self, X: Any, y: ArrayLike | None = None, *, wide: bool = False) -> Self:
@@ -365,370 +327,5 @@ class ImplicitMatrixFactorization(FactorModel):
         with writer_lock(self):
             if "_fitted" not in vars(self):
                 return self.fit(X, y)
-            fitted = self._require()
-            indexes, dtype = (fitted.user_index, fitted.item_index), self._dtype(fitted)
-            given, _ = read_further_interactions(
-                X, y, indexes, dtype=dtype, names=self._checked_columns()
-            )
-            self._fitted = partial_fit_implicit(fitted, given, self._settings(fitted))
+            self._update(X, y)
         return self
-
-    # Scores
-
-    def predict(self, X: Any, *, unknown: Policy = "warn") -> Floats:
-        """Compute the scores of pairs of user and item. A score is not a rating.
-
-        Scores order the items for a user: the higher, the better. Most are between 0, the target of
-        pairs without an interaction, and 1, that of observed pairs; they are neither probabilities
-        nor on the scale of any rating or count.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, 2), tuple, DataFrame, path or sparse matrix
-            Pairs: an array, a tuple (users, items) of arrays, a DataFrame, the path of a file, or a
-            sparse matrix whose stored entries are the pairs.
-        unknown : {"warn", "ignore", "raise"}, default="warn"
-            What to do about unknown users and items: warn, ignore them or raise an error.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Scores, p_u · q_i. An unknown user has the mean of the factors of all users, so its
-            scores are the mean scores; an unknown item has the score 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `X` is not pairs, or ids are of another type than in training.
-        UnknownIdError
-            If users or items are unknown and `unknown` is "raise".
-        NotFittedError
-            If the model is not fitted.
-
-        Warns
-        -----
-        UnknownIdWarning
-            If users or items were not in the training interactions.
-
-        Examples
-        --------
-        >>> import factorate as ft
-        >>> users, items = [1, 1, 2, 2, 3], ["tea", "jam", "tea", "jam", "rye"]
-        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
-        >>> tea, rye = model.predict(([1, 1], ["tea", "rye"]))
-        >>> bool(tea > rye)
-        True
-        """
-        return predictions.predict(
-            self._require(),
-            X,
-            columns=self._checked_columns(),
-            unknown=unknown,
-            n_threads=self.n_threads,
-        )
-
-    def evaluate(
-        self,
-        X: Any,
-        n: int = 10,
-        *,
-        wide: bool = False,
-        unknown: Policy = "warn",
-        popular: bool = False,
-    ) -> dict[str, float]:
-        """Evaluate recommendations on held-out interactions, as `factorate.metrics.ranking` does.
-
-        Parameters
-        ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Interactions that were not used in training, in any form that `fit` accepts; counts are
-            not used.
-        n : int, default=10
-            Length of the lists.
-        wide : bool, default=False
-            Whether `X` is a table of users × items, as for `fit`.
-        unknown : {"warn", "ignore", "raise"}, default="warn"
-            What to do about unknown users: warn, ignore them or raise an error.
-        popular : bool, default=False
-            Whether to compare the lists with those of the most popular items.
-
-        Returns
-        -------
-        dict of str to float
-            The metrics that `factorate.metrics.ranking` returns.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the input is not interactions, ids are of another type than in training, or the model
-            was fitted with ``keep_seen=False``.
-        UnknownIdError
-            If users are unknown and `unknown` is "raise".
-        NotFittedError
-            If the model is not fitted.
-
-        Warns
-        -----
-        UnknownIdWarning
-            If users were not in the training interactions.
-
-        Examples
-        --------
-        >>> import factorate as ft
-        >>> users, items, _ = ft.datasets.synthetic(2200, 100, 50)
-        >>> model = ft.ImplicitMatrixFactorization(4, random_state=0)
-        >>> found = model.fit((users[:2000], items[:2000])).evaluate((users[2000:], items[2000:]))
-        >>> 0 < found["ndcg"] < 1
-        True
-        """
-        return ranking(self, X, n, wide=wide, unknown=unknown, popular=popular)
-
-    def score(self, X: Any, y: object = None) -> float:  # noqa: ARG002
-        """Compute the NDCG at 10 on held-out interactions, for the tools of scikit-learn.
-
-        Parameters
-        ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Interactions that were not used in training, in any form that `fit` accepts.
-        y : object, default=None
-            Not used, present by convention.
-
-        Returns
-        -------
-        float
-            From 0 to 1; see `evaluate`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the input is not interactions, ids are of another type than in training, or the model
-            was fitted with ``keep_seen=False``.
-        NotFittedError
-            If the model is not fitted.
-
-        Warns
-        -----
-        UnknownIdWarning
-            If users were not in the training interactions.
-        """
-        return ranking(self, X)["ndcg"]
-
-    @overload
-    def recommend_for(
-        self,
-        interactions: Any,
-        n: int = 10,
-        *,
-        as_lists: Literal[False] = False,
-        unknown: Policy = "warn",
-    ) -> Found: ...
-    @overload
-    def recommend_for(
-        self, interactions: Any, n: int = 10, *, as_lists: bool, unknown: Policy = "warn"
-    ) -> Any: ...
-    def recommend_for(
-        self, interactions: Any, n: int = 10, *, as_lists: bool = False, unknown: Policy = "warn"
-    ) -> Any:
-        """Recommend items to an unknown user by its interactions, without changing the model.
-
-        The recommendations equal those of `recommend` after `add_users`.
-
-        Parameters
-        ----------
-        interactions : array-like, set, dict or tuple of array-like
-            All interactions of one user: items, a mapping from item to count, or a tuple (items,
-            counts). Those with unknown items are left out. If none are left, all scores are 0.
-        n : int, default=10
-            Number of items.
-        as_lists : bool, default=False
-            Whether to return Python values without empty entries: ``[(item, score), ...]``.
-        unknown : {"warn", "ignore", "raise"}, default="warn"
-            What to do about unknown items: warn, ignore them or raise an error.
-
-        Returns
-        -------
-        items : ndarray of shape (n,)
-            Ids, best first, without those of the interactions.
-        scores : ndarray of shape (n,)
-            Scores; see `recommend`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is invalid, or ids are of another type than in training.
-        UnknownIdError
-            If items are unknown and `unknown` is "raise".
-        NotFittedError
-            If the model is not fitted.
-
-        Warns
-        -----
-        UnknownIdWarning
-            If items are unknown.
-
-        Examples
-        --------
-        >>> import factorate as ft
-        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "rye"]
-        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
-        >>> items, scores = model.recommend_for(["tea"], n=1)
-        >>> items.tolist()
-        ['jam']
-        """
-        fitted = self._require()
-        rows, counts, items = read_interactions_of_one(
-            interactions, fitted.item_index, dtype=self._dtype(fitted)
-        )
-        given = items, rows
-        consequence = IMPLICIT_MODEL.in_training
-        warn_unknown((None, NO_ROWS), given, consequence, stacklevel=2, policy=unknown)
-        user = user_of_interactions(fitted, rows, counts, self._settings(fitted))
-        return recommend.recommend(user, 0, n, as_lists=as_lists, n_threads=self.n_threads)
-
-    # Adding
-
-    def add_users(
-        self,
-        X: Any,
-        y: ArrayLike | None = None,
-        *,
-        wide: bool = False,
-        unknown: Policy = "warn",
-    ) -> Self:
-        """Add users after training, each from all of their interactions; items do not change.
-
-        The factors of a user minimize the terms of the objective that depend on them, exactly.
-
-        The rows of new users follow those of the others. The interactions of a user that the model
-        already has are replaced by these, so pass all of them; `partial_fit` adds to them.
-
-        Parameters
-        ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Interactions, in any form that `fit` accepts. Those with unknown items are left out. The
-            rows of a matrix are the users 0, 1, …; to add users with other ids, pass a tuple.
-        y : array-like of shape (n,), default=None
-            Counts or weights of the pairs `X`.
-        wide : bool, default=False
-            Whether `X` is a table of users × items, as for `fit`.
-        unknown : {"warn", "ignore", "raise"}, default="warn"
-            What to do about unknown items: warn, ignore them or raise an error.
-
-        Returns
-        -------
-        ImplicitMatrixFactorization
-            This model. Other threads may read it during the call, and see the old model until the
-            call ends; those that change it wait.
-
-        Raises
-        ------
-        TypeError, ValueError, FileNotFoundError
-            If the input is not interactions, or ids are of another type than in training; the model
-            does not change.
-        UnknownIdError
-            If items are unknown and `unknown` is "raise".
-        NotFittedError
-            If the model is not fitted.
-
-        Warns
-        -----
-        UnknownIdWarning
-            If items are unknown.
-
-        Examples
-        --------
-        >>> import factorate as ft
-        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
-        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
-        >>> model.add_users((["dee", "dee"], ["tea", "jam"])).users_.tolist()
-        ['ann', 'bob', 'cy', 'dee']
-        """
-        return self._add("user", as_wide(X, wide), y, unknown)
-
-    def add_items(
-        self,
-        X: Any,
-        y: ArrayLike | None = None,
-        *,
-        wide: bool = False,
-        unknown: Policy = "warn",
-    ) -> Self:
-        """Add items after training, each from all of its interactions; users do not change.
-
-        This is `add_users` with users and items exchanged, and minimizes the same objective.
-
-        Parameters
-        ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Interactions, in any form that `fit` accepts. Those of unknown users are left out. The
-            columns of a matrix are the items 0, 1, …; to add items with other ids, pass a tuple.
-        y : array-like of shape (n,), default=None
-            Counts or weights of the pairs `X`.
-        wide : bool, default=False
-            Whether `X` is a table of users × items, as for `fit`.
-        unknown : {"warn", "ignore", "raise"}, default="warn"
-            What to do about unknown users: warn, ignore them or raise an error.
-
-        Returns
-        -------
-        ImplicitMatrixFactorization
-            This model. Other threads may read it during the call, and see the old model until the
-            call ends; those that change it wait.
-
-        Raises
-        ------
-        TypeError, ValueError, FileNotFoundError
-            If the input is not interactions, or ids are of another type than in training; the model
-            does not change.
-        UnknownIdError
-            If users are unknown and `unknown` is "raise".
-        NotFittedError
-            If the model is not fitted.
-
-        Warns
-        -----
-        UnknownIdWarning
-            If users are unknown.
-
-        Examples
-        --------
-        >>> import factorate as ft
-        >>> users, items = ["ann", "ann", "bob", "cy"], ["tea", "jam", "tea", "jam"]
-        >>> model = ft.ImplicitMatrixFactorization(2, random_state=0).fit((users, items))
-        >>> model.add_items((["ann", "bob"], ["rye", "rye"])).items_.tolist()
-        ['jam', 'tea', 'rye']
-        """
-        return self._add("item", as_wide(X, wide), y, unknown)
-
-    def _add(
-        self, side: Literal["user", "item"], X: Any, y: ArrayLike | None, unknown: Policy
-    ) -> Self:
-        with writer_lock(self):
-            fitted = self._require()
-            given, columns = read_further_interactions(
-                X,
-                y,
-                (fitted.user_index, fitted.item_index),
-                dtype=self._dtype(fitted),
-                names=self._checked_columns(),
-                may_grow=(side == "user", side == "item"),
-            )
-            users = columns.user_ids, given.user_rows
-            items = columns.item_ids, given.item_rows
-            consequence = IMPLICIT_MODEL.in_training
-            warn_unknown(users, items, consequence, stacklevel=3, policy=unknown)
-            self._fitted = add_interactions(fitted, given, side, self._settings(fitted))
-        return self
-
-    def _settings(self, fitted: ImplicitState) -> ImplicitSettings:
-        """Return the settings, with the number of factors and the dtype of the fit."""
-        P, weight = fitted.factors.user_factors, self.unobserved_weight
-        fixed = {
-            "n_factors": P.shape[1],
-            "dtype": P.dtype,
-            "unobserved_weight": fitted.unobserved_weight if weight is None else weight,
-        }
-        return check_implicit_settings({**self.get_params(), **fixed}, fitted.seed)
-
-    def _dtype(self, fitted: ImplicitState) -> np.dtype[Any]:
-        return fitted.factors.user_factors.dtype

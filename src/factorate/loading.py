@@ -36,7 +36,8 @@ def load(path: str | os.PathLike[str], mmap: bool = False) -> Any:
     -------
     MatrixFactorization or ImplicitMatrixFactorization
         The fitted model, of the class that was saved; a `MatrixFactorizationCV` is saved as a
-        `MatrixFactorization`.
+        `MatrixFactorization`, and an `ImplicitMatrixFactorizationCV` as an
+        `ImplicitMatrixFactorization`.
 
     Raises
     ------

@@ -10,21 +10,24 @@ from factorate._fitted.partial_fit import partial_fit
 from factorate._fitted.rating_state import RatingState
 from factorate._input.wide import as_wide
 from factorate._training.settings import check_settings, draw_seed
-from factorate._tuning.tune import Tuned, check_search, replace_auto, tune
+from factorate._tuning.space import SEARCHED
+from factorate._tuning.tune import check_search, tune
 from factorate._utils.writer_lock import writer_lock
 from factorate.model import MatrixFactorization
 from factorate.rating_model import RatingModel
+from factorate.tuned_model import TunedModel
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike
 
     from factorate._input.column_names import Names
+    from factorate._tuning.tuned import Tuned
 
     Rates = str | float | dict[str, float] | None
 
 
-class MatrixFactorizationCV(RatingModel):
+class MatrixFactorizationCV(TunedModel, RatingModel):
     """Matrix factorization that chooses its settings on held-out ratings.
 
     `fit` trains with many settings on a part of the ratings, chooses those with the lowest error
@@ -152,6 +155,9 @@ class MatrixFactorizationCV(RatingModel):
     >>> len(model.cv_results_["params"]) <= 10
     True
     """
+
+    _model = MatrixFactorization
+    _searched = SEARCHED
 
     def __init__(
         self,
@@ -328,17 +334,6 @@ class MatrixFactorizationCV(RatingModel):
         return self
 
     @property
-    def best_params_(self) -> dict[str, Any]:
-        """The parameters that were chosen.
-
-        Returns
-        -------
-        dict
-            Parameters of `MatrixFactorization` by name.
-        """
-        return self._tuned().best_params
-
-    @property
     def best_rmse_(self) -> float:
         """RMSE of the held-out ratings with the parameters that were chosen.
 
@@ -347,18 +342,7 @@ class MatrixFactorizationCV(RatingModel):
         float
             The mean over the folds, in the unit of the ratings.
         """
-        return self._tuned().best.rmse
-
-    @property
-    def cv_results_(self) -> dict[str, Any]:
-        """The trials of the search.
-
-        Returns
-        -------
-        dict of str to list or ndarray
-            Columns by name, with one entry per trial in the order in which they began.
-        """
-        return self._tuned().columns()
+        return self._tuned().best.metric
 
     def _tune_and_train(self, data: TrainingData) -> None:
         parameters, defaults = self.get_params(), self._default_parameters()
@@ -372,18 +356,6 @@ class MatrixFactorizationCV(RatingModel):
 
         chosen = {**defaults, **tuned.best_params}
         train(training, chosen, check_settings(chosen, seed), store=store)
-
-    def _tuned(self) -> Tuned:
-        fitted = self._require()
-        assert isinstance(fitted, TunedState)  # noqa: S101  (for the type checker)
-        return fitted.tuned
-
-    def _default_parameters(self) -> dict[str, Any]:
-        """Return the parameters of `MatrixFactorization`, with its default for "auto"."""
-        return replace_auto(self.get_params(), MatrixFactorization().get_params())
-
-    def _training_parameters(self) -> dict[str, Any]:
-        return {**self._default_parameters(), **self.best_params_}
 
 
 @dataclass(frozen=True, kw_only=True)

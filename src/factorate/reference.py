@@ -723,6 +723,7 @@ def als_half_epoch(
     regularization: float,
     unobserved_weight: float,
     exponent: float = 0.5,
+    mean_weight: float = 1.0,
     initial: Floats | None = None,
     n_steps: int = 2,
 ) -> NDArray[np.float64]:
@@ -731,15 +732,16 @@ def als_half_epoch(
     A row p with the weights w_j of its interactions, n = Σ_j w_j, solves (Hu, Koren and Volinsky,
     "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, eq. 4)::
 
-        (α₀ QᵀQ + Σ_j w_j q_j q_jᵀ + λ (n + α₀ N)^ν I) p = Σ_j w_j q_j
+        (α₀ QᵀQ + Σ_j w_j q_j q_jᵀ + λ w̄ ((n + α₀ N) / w̄)^ν I) p = Σ_j w_j q_j
 
-    where N is the number of rows of Q. Given initial rows, each takes some steps of the conjugate
+    where N is the number of rows of Q, and w̄ the mean weight of all interactions, with which the
+    scale of the weights does not matter. Given initial rows, each takes some steps of the conjugate
     gradient method towards that solution instead (Takács, Pilászy and Tikk, "Applications of the
     Conjugate Gradient Method for Implicit Feedback Collaborative Filtering", RecSys 2011). These
     are preconditioned by the same matrix with the mean of q qᵀ over all rows of Q in place of each
     q_j q_jᵀ::
 
-        (α₀ + n / N) QᵀQ + λ (n + α₀ N)^ν I
+        (α₀ + n / N) QᵀQ + λ w̄ ((n + α₀ N) / w̄)^ν I
 
     Parameters
     ----------
@@ -757,6 +759,8 @@ def als_half_epoch(
         Weight α₀ ≥ 0 of every pair, observed or not.
     exponent : float, default=0.5
         Exponent ν of the size of a row in its regularization.
+    mean_weight : float, default=1.0
+        Mean weight w̄ of all interactions.
     initial : ndarray of shape (n_rows, K), optional
         Initial rows. The default is to solve the equations exactly.
     n_steps : int, default=2
@@ -788,7 +792,8 @@ def als_half_epoch(
             b += w * Q[j]
             n += w
         if n > 0:
-            penalty = regularization * (n + unobserved_weight * len(Q)) ** exponent
+            size = (n + unobserved_weight * len(Q)) / mean_weight
+            penalty = regularization * mean_weight * size**exponent
             A += penalty * np.eye(K)
             if initial is None:
                 rows[row] = np.linalg.solve(A, b)
@@ -808,6 +813,7 @@ def als_objective(
     regularization: float,
     unobserved_weight: float,
     exponent: float = 0.5,
+    mean_weight: float = 1.0,
 ) -> float:
     """Return the objective of alternating least squares for implicit feedback.
 
@@ -816,7 +822,10 @@ def als_objective(
     Recommendation Benchmarks", RecSys 2022, eq. 2 to 5)::
 
         Σ_(u,i) w_ui (1 − p_u·q_i)² + α₀ Σ_u Σ_i (p_u·q_i)²
-            + λ Σ_u (n_u + α₀ n_items)^ν |p_u|² + λ Σ_i (n_i + α₀ n_users)^ν |q_i|²
+            + λ w̄ Σ_u ((n_u + α₀ n_items) / w̄)^ν |p_u|²
+            + λ w̄ Σ_i ((n_i + α₀ n_users) / w̄)^ν |q_i|²
+
+    where the mean weight w̄, which is not in the paper, makes the scale of the weights irrelevant.
 
     Parameters
     ----------
@@ -836,6 +845,8 @@ def als_objective(
         Weight α₀ of every pair, observed or not.
     exponent : float, default=0.5
         Exponent ν of the size of a row in its regularization.
+    mean_weight : float, default=1.0
+        Mean weight w̄ of all interactions.
 
     Returns
     -------
@@ -859,8 +870,8 @@ def als_objective(
             total += unobserved_weight * np.dot(p, q) ** 2
     for rows, factors, n_others in ((users, P, len(Q)), (items, Q, len(P))):
         for row, factor in enumerate(factors):
-            size = np.sum(weights[rows == row]) + unobserved_weight * n_others
-            total += regularization * size**exponent * np.dot(factor, factor)
+            size = (np.sum(weights[rows == row]) + unobserved_weight * n_others) / mean_weight
+            total += regularization * mean_weight * size**exponent * np.dot(factor, factor)
     return float(total)
 
 

@@ -87,13 +87,34 @@ def test_every_later_command_reads_the_model(
     assert "loss " in described
     assert "unobserved_weight" in described
     assert "rmse" not in described
-    assert json.loads(output(capsys, "info", model, "--json"))["n_users"] == 60
+    assert "valid ndcg" not in described
+    assert f"unobserved weight    {loaded.unobserved_weight_:.6g}" in described
+    values = json.loads(output(capsys, "info", model, "--json"))
+    assert (values["n_users"], values["valid_ndcg"]) == (60, None)
+    assert values["unobserved_weight"] == loaded.unobserved_weight_
     held_out = tmp_path / "test.csv"
     frame = {"user": columns[0][2500:], "item": columns[1][2500:], "rating": columns[2][2500:]}
     pd.DataFrame(frame).to_csv(held_out, index=False)
     found = json.loads(output(capsys, "evaluate", model, held_out, "--json"))
-    assert found == loaded.evaluate((frame["user"], frame["item"]))
-    assert "ndcg " in output(capsys, "evaluate", model, held_out)
+    pairs = frame["user"], frame["item"]
+    assert found == loaded.evaluate(pairs, popular=True)
+    table = output(capsys, "evaluate", model, held_out).splitlines()
+    assert table[0].split() == ["model", "popular"]
+    assert table[4].split() == ["ndcg", f"{found['ndcg']:.6f}", f"{found['popular_ndcg']:.6f}"]
+    assert table[-2].split() == ["n_users", "60"]
+    shorter = json.loads(output(capsys, "evaluate", model, held_out, "--json", "-n", 3))
+    assert shorter == loaded.evaluate(pairs, 3, popular=True)
+
+
+def test_fit_shows_the_validation_ndcg_of_the_best_epoch(
+    clicks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, options = tmp_path / "model.npz", ("--factors", 4, "--epochs", 3, "--seed", 1)
+    shown = output(capsys, "fit", clicks, "--implicit", "-o", model, "--early-stopping", *options)
+    loaded = ft.load(model)
+    ndcg = loaded.history_["valid_ndcg"].max()
+    assert shown.endswith(f"validation NDCG@10 {ndcg:.4f} (epoch {loaded.best_epoch_})\n")
+    assert f"valid ndcg           {ndcg:.4f}" in output(capsys, "info", model)
 
 
 def test_a_test_fraction_is_ranked_beside_the_most_popular_items(
@@ -120,6 +141,17 @@ def test_counts_are_used_if_a_column_is_named_so(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ft.load(model).user_factors_, expected.user_factors_)
 
 
+def test_the_length_of_lists_is_not_an_option_for_models_of_ratings(
+    columns: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, ratings = tmp_path / "model.npz", tmp_path / "ratings.csv"
+    ft.MatrixFactorization(2, n_epochs=1, random_state=0).fit(columns).save(path)
+    names = ("user", "item", "rating")
+    pd.DataFrame(dict(zip(names, columns, strict=True))).to_csv(ratings, index=False)
+    assert cli.main(["evaluate", str(path), str(ratings), "-n", "5"]) == 1
+    assert "-n is for models of interactions" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -127,7 +159,8 @@ def test_counts_are_used_if_a_column_is_named_so(tmp_path: Path) -> None:
         ("--implicit --loss huber", "argument --loss: not allowed with argument --implicit"),
         ("--implicit --schedule cosine", "argument --schedule: not allowed with"),
         ("--implicit --learning-rate 0.1", "argument --learning-rate: not allowed with"),
-        ("--implicit --tune", "argument --tune: not allowed with argument --implicit"),
+        ("--implicit --tune --shrinkage 2", "argument --shrinkage: not allowed with argument"),
+        ("--implicit --tune --patience 2", "argument --patience: not allowed with argument --tune"),
         ("--alpha 2", "argument --alpha: only allowed with argument --implicit"),
         ("--unobserved-weight 2", "argument --unobserved-weight: only allowed with"),
     ],

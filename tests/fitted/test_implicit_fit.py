@@ -34,6 +34,10 @@ def test_the_eval_set_is_ranked_after_each_epoch(columns: Any) -> None:
     frame = {"user": held_out[0], "item": held_out[1], "count": np.full(300, 7)}
     again = model().fit(training, eval_set=frame)
     np.testing.assert_array_equal(again.history_["valid_ndcg"], scores)
+    X, y = np.stack(held_out, 1), np.full(300, 7)  # Regression: (X, y) was read as (users, items)
+    for eval_set in (X, (X, y), (X.tolist(), y), (frame, y)):
+        again = model().fit(training, eval_set=eval_set)
+        np.testing.assert_array_equal(again.history_["valid_ndcg"], scores)
     np.testing.assert_array_equal(again.user_factors_, model().fit(training).user_factors_)
 
 

@@ -29,7 +29,8 @@ def minimizer(model: ft.ImplicitMatrixFactorization, fixed: Any, others: Any, co
     a, K = model.unobserved_weight_, fixed.shape[1]
     weights = counts if model.alpha is None else 1 + model.alpha * counts
     X = fixed[others]
-    penalty = model.regularization * np.sqrt(weights.sum() + a * len(fixed))
+    size = weights.sum() + a * len(fixed)
+    penalty = model.regularization * np.sqrt(model.mean_weight_ * size)
     A = (X * weights[:, None]).T @ X + a * fixed.T @ fixed + penalty * np.eye(K)
     return np.linalg.solve(A, X.T @ weights)
 

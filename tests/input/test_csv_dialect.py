@@ -59,6 +59,10 @@ def test_the_separator_splits_all_lines_alike(text: str, sep: str) -> None:
         ("id\nann\nbob\n", None),
         ("kunde\n7\n8\n", None),
         ("1,2\n", FOUR[:2]),
+        # Regression: pairs of text without a header line were read with one.
+        ("ann,tea\nbob,rye\nann,jam\n", FOUR[:2]),
+        ("ann,tea\nbob,tea\n", FOUR[:2]),
+        ("kunde,artikel\nann,tea\nkunde,artikel\n", None),
     ],
 )
 def test_a_header_has_a_known_name_or_no_numbers(text: str, names: tuple[str, ...] | None) -> None:

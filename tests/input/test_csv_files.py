@@ -31,7 +31,7 @@ def test_a_null_character_in_text_is_not_an_error(tmp_path: Path) -> None:
         ('user,item,Rating\n"a\nb",2,3\nc,3,bad\n', r"line 4: Rating is 'bad'"),
         ("user,item,rating\n1,2,3\n1,,4\n", "line 3: item is missing; drop the line"),
         ("user,item,rating\n", "there are no ratings"),
-        ("", "is empty; expected ratings"),
+        ("", "is empty; expected lines with a user and an item"),
         ("a,b,c,d\n1,2,3,4\n", r"columns=\('user', 'item', 'rating'\)"),
     ],
 )

@@ -20,7 +20,7 @@ IDS = (
     "expected ids: booleans, integers, text, bytes, timestamps, dates, whole decimal128 or "
     "whole floats"
 )
-NUMBERS = "expected ratings: real numbers"
+NUMBERS = "expected real numbers"
 TWO_INTEGERS = pa.array([1, 2])
 
 

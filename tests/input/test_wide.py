@@ -115,7 +115,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "infinity": (
         frame_of([[5, NAN], [1, float("inf")]], ["ann", "bob"], ["tea", "jam"]),
         ValueError,
-        "the rating of item 'jam' by user 'bob' is inf",
+        "the entry of user 'bob' and item 'jam' is inf",
     ),
     "text": (frame_of([[5, "x"]]), TypeError, r"wide table\[0, 1\] is 'x'; expected a real number"),
     "same user twice": (
@@ -133,7 +133,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "a row for each rating": (
         frame_of([[1, 10, 5.0]], None, ["userId", "movieId", "rating"]),
         ValueError,
-        r"a row for each rating; .* frame\.pivot\(index='userId', columns='movieId', values=…\)",
+        r"a row for each pair; .* frame\.pivot\(index='userId', columns='movieId', values=…\)",
     ),
     "several levels": (
         frame_of([[5.0]], pd.MultiIndex.from_tuples([(1, 2)]), ["tea"]),

@@ -47,6 +47,7 @@ class TestSolveRows:
         n_others=st.integers(1, 60),
         K=st.integers(1, 70),
         exponent=st.sampled_from([0.0, 0.7, 1.0]),
+        mean_weight=st.sampled_from([1.0, 20.0]),
         unobserved_weight=st.sampled_from([0.0, 0.3]),
     )
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -58,6 +59,7 @@ class TestSolveRows:
         n_others: int,
         K: int,
         exponent: float,
+        mean_weight: float,
         unobserved_weight: float,
     ) -> None:
         starts, others, weights, Q = make_rows(seed, counts, n_others, K, dtype)
@@ -65,6 +67,7 @@ class TestSolveRows:
             "regularization": 5.0,
             "unobserved_weight": unobserved_weight,
             "exponent": exponent,
+            "mean_weight": mean_weight,
         }
         got = solve_rows(Q, starts, others, weights, make_settings(K, dtype, **objective))
         expected = reference.als_half_epoch(starts, others, weights, Q, **objective)
@@ -126,7 +129,11 @@ def test_improved_rows_equal_those_of_the_reference(
     if not weighted:
         weights = np.ones_like(weights)
     initial = (0.1 * np.random.default_rng(seed).standard_normal((len(counts), K))).astype(dtype)
-    objective: dict[str, Any] = {"regularization": 5.0, "unobserved_weight": 0.3}
+    objective: dict[str, Any] = {
+        "regularization": 5.0,
+        "unobserved_weight": 0.3,
+        "mean_weight": 2.0,
+    }
     settings = make_settings(K, dtype, **objective, n_steps=n_steps)
     side = Side(starts=starts, others=others, weights=weights if weighted else weights[:0])
     got, loss = improve_rows(side, pad(initial, dtype), pad(Q, dtype), settings)

@@ -208,7 +208,7 @@ def test_a_user_may_have_several_lists() -> None:
         ),
         ([["a", "b"], ["b", "b"]], ([1], ["a"]), {}, "'b' is twice in list 1"),
         ([["a"], ["b"]], ([1, 2], ["a"]), {}, "2 users, 1 items"),
-        ([["a"], ["b"]], ([], []), {}, "there are no held-out ratings; expected at least one"),
+        ([["a"], ["b"]], ([], []), {}, "there are no held-out pairs; expected at least one"),
         (
             [["a"], ["b"]],
             ([1], ["a"], [3]),
@@ -306,7 +306,7 @@ def test_pairs_used_in_training_are_ignored_and_counted(
     training, held_out = split
     both = tuple(np.concatenate([a, b[:40]]) for a, b in zip(held_out, training, strict=True))
     assert metrics.ranking(model, both) == metrics.ranking(model, held_out) | {"n_seen": 40}
-    with pytest.raises(ValueError, match="every relevant held-out rating was used in training"):
+    with pytest.raises(ValueError, match="every relevant held-out pair was used in training"):
         metrics.ranking(model, training)
 
 

@@ -83,6 +83,70 @@ def test_several_models_on_one_axes_have_different_colours(columns: Any) -> None
     assert colours[0] != colours[1]
 
 
+def fitted_to_interactions(
+    columns: Any, *, validate: bool = True, **changes: Any
+) -> ft.ImplicitMatrixFactorization:
+    parameters: dict[str, Any] = {"n_factors": 4, "n_epochs": 6, "random_state": 0}
+    model = ft.ImplicitMatrixFactorization(**(parameters | changes))
+    users, items, _ = columns
+    training, held_out = (users[:2700], items[:2700]), (users[2700:], items[2700:])
+    return model.fit(training, eval_set=held_out if validate else None)
+
+
+def test_loss_and_ndcg_of_implicit_feedback_have_axes_of_their_own(columns: Any) -> None:
+    model = fitted_to_interactions(columns, n_epochs=30, early_stopping=True, regularization=1e-6)
+    assert model.best_epoch_ < model.n_epochs_
+    display = LearningCurveDisplay.from_estimator(model)
+    loss, ndcg, best = display.lines_
+    assert display.ax_.get_lines()[:] == [loss]
+    right = display.ndcg_ax_
+    assert right is not None
+    assert right.get_lines()[:] == [ndcg, best]
+    np.testing.assert_array_equal(loss.get_ydata(), model.history_["loss"])
+    np.testing.assert_array_equal(ndcg.get_ydata(), model.history_["valid_ndcg"])
+    np.testing.assert_array_equal(best.get_xdata(), [model.best_epoch_])
+    np.testing.assert_array_equal(best.get_ydata(), [model.history_["valid_ndcg"].max()])
+    assert (display.ax_.get_ylabel(), right.get_ylabel()) == ("loss", "NDCG@10")
+    assert labels(display)[:2] == ["loss", "validation NDCG@10"]
+    assert (
+        labels(display)[2] == f"epoch {model.best_epoch_}: {model.history_['valid_ndcg'].max():.4f}"
+    )
+    display.figure_.canvas.draw()
+
+
+def test_without_validation_only_the_loss_is_drawn(columns: Any) -> None:
+    model = fitted_to_interactions(columns, validate=False)
+    display = LearningCurveDisplay.from_estimator(model, x="seconds")
+    assert display.ndcg_ax_ is None
+    assert display.ax_.get_lines()[:] == display.lines_
+    assert labels(display) == ["loss", f"epoch 6: {model.history_['loss'][-1]:.6g}"]
+    assert len(display.figure_.axes) == 1
+
+
+def test_models_of_implicit_feedback_share_both_axes(columns: Any) -> None:
+    one = LearningCurveDisplay.from_estimator(fitted_to_interactions(columns), name="one")
+    other = fitted_to_interactions(columns, regularization=1.0)
+    two = LearningCurveDisplay.from_estimator(other, name="two", ax=one.ax_)
+    right = one.ndcg_ax_
+    assert right is not None
+    assert two.ndcg_ax_ is right
+    assert len(one.figure_.axes) == 2
+    assert labels(two) == [line.get_label() for line in (*one.lines_[:1], *two.lines_[:1])] + [
+        line.get_label() for line in (*one.lines_[1:], *two.lines_[1:])
+    ]
+    two.plot(x="seconds")
+    assert len(one.figure_.axes) == 2
+    assert right.get_lines()[:] == one.lines_[1:] + two.lines_[1:]
+    assert two.ax_.get_lines()[:] == one.lines_[:1] + two.lines_[:1]
+
+
+def test_axes_that_share_an_axis_do_not_share_that_of_the_ndcg(columns: Any) -> None:
+    _, (left, right) = pyplot.subplots(1, 2, sharex=True)
+    model = fitted_to_interactions(columns)
+    displays = [LearningCurveDisplay.from_estimator(model, ax=ax) for ax in (left, right)]
+    assert displays[0].ndcg_ax_ is not displays[1].ndcg_ax_
+
+
 def test_a_single_epoch_is_drawn_as_a_point(columns: Any) -> None:
     display = LearningCurveDisplay.from_estimator(fitted(columns, n_epochs=1))
     assert display.lines_[0].get_marker() == "."

@@ -56,6 +56,18 @@ def test_estimator_draws_its_search(columns: Any) -> None:
         TuningDisplay.from_estimator(ft.MatrixFactorizationCV())
 
 
+def test_a_search_by_ndcg_is_drawn_as_such(columns: Any) -> None:
+    model = ft.ImplicitMatrixFactorizationCV(4, n_factors=4, cv=2, random_state=0)
+    display = TuningDisplay.from_estimator(model.fit(columns[:2]), name="clicks")
+    assert display.ax_.get_ylabel() == "validation NDCG@10"
+    results = model.cv_results_
+    first = np.asarray(display.points_.get_offsets())[0]
+    np.testing.assert_array_equal(first, [1, results["mean_test_ndcg"][0]])
+    assert labels(display)[1] == f"clicks, chosen: {model.best_ndcg_:.4f}"
+    best = 1 + int(results["rank_test_ndcg"].argmin())
+    np.testing.assert_array_equal(display.best_.get_xydata(), [[best, model.best_ndcg_]])
+
+
 def test_trials_of_some_folds_are_drawn_by_their_difference_from_the_defaults() -> None:
     """A trial on an easy fold only does not look better than the one that was chosen."""
     display = TuningDisplay(RESULTS).plot()

@@ -27,6 +27,12 @@ def lines(svg: str) -> list[list[tuple[float, float]]]:
     ]
 
 
+def marks(svg: str) -> list[tuple[float, float]]:
+    """Return the centres of the circles."""
+    found = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
+    return [(float(x), float(y)) for x, y in found]
+
+
 def history(train: list[float], valid: list[float] | None = None) -> dict[str, Any]:
     n = len(train)
     return {
@@ -43,8 +49,7 @@ def test_lines_fill_the_area_between_the_axes() -> None:
     assert ends == [(LEFT, TOP), (WIDTH - RIGHT, HEIGHT - BOTTOM)]
     assert [y for _, y in validation] == sorted(y for _, y in validation)
     assert svg.count("stroke-dasharray") == 2  # the training line, and its key
-    (mark,) = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
-    assert tuple(map(float, mark)) == validation[-1]
+    assert marks(svg) == [validation[-1]]
 
 
 def test_without_validation_only_the_training_line_is_drawn() -> None:
@@ -67,6 +72,37 @@ def test_long_histories_are_thinned_and_keep_both_ends() -> None:
     (line,) = lines(learning_curve_svg(history(np.linspace(2, 1, 5000).tolist()), 5000))
     assert len(line) == MAX_POINTS
     assert (line[0][0], line[-1][0]) == (LEFT, WIDTH - RIGHT)
+
+
+def implicit_history(loss: list[float], ndcg: list[float] | None = None) -> dict[str, Any]:
+    n = len(loss)
+    return {
+        "epoch": np.arange(1, n + 1),
+        "loss": np.array(loss),
+        "valid_ndcg": np.array([np.nan] * n if ndcg is None else ndcg),
+    }
+
+
+def test_loss_and_ndcg_each_fill_the_area_between_their_own_axes() -> None:
+    svg = learning_curve_svg(implicit_history([900.0, 500.0, 400.0], [0.1, 0.3, 0.2]), 2)
+    loss, ndcg = lines(svg)
+    right = WIDTH - LEFT
+    assert [loss[0], loss[-1]] == [(LEFT, TOP), (right, HEIGHT - BOTTOM)]
+    assert ndcg[:1] == [(LEFT, HEIGHT - BOTTOM)]
+    assert ndcg[1][1] == TOP
+    assert marks(svg) == [ndcg[1]]
+    assert svg.count("stroke-dasharray") == 2  # the loss, and its key
+    shown = set(re.findall(r">([^<]+)</text>", svg))
+    assert shown == {"400", "900", "0.1", "0.3", "1", "epoch", "3", "loss", "NDCG@10"}
+    assert 'aria-label="Learning curve: loss by epoch"' in svg
+
+
+def test_without_validation_the_loss_alone_is_drawn() -> None:
+    svg = learning_curve_svg(implicit_history([900.0, 500.0]), 2)
+    (loss,) = lines(svg)
+    assert loss[1:] == [(WIDTH - RIGHT, HEIGHT - BOTTOM)]
+    assert marks(svg) == [loss[1]]
+    assert "NDCG" not in svg
 
 
 def test_an_empty_history_has_no_curve() -> None:

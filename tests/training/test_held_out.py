@@ -32,5 +32,5 @@ def test_all_ratings_of_one_pair_are_treated_alike() -> None:
 
 
 def test_holding_out_all_ratings_raises() -> None:
-    with pytest.raises(ValueError, match="holds out 3 of 3 ratings, which leaves none"):
+    with pytest.raises(ValueError, match="holds out 3 of 3 entries, which leaves none"):
         hold_out(np.zeros(3, np.int32), np.ones(3, np.int32), 0.1, seed=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +70,11 @@ def test_the_order_of_interactions_does_not_change_a_bit() -> None:
     other = make_interactions(users[order], items[order], weights[order], (5, 7), FLOAT64)
     for name in ("user_items", "user_weights", "item_users", "item_weights"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_more_interactions_than_can_be_numbered_are_an_error() -> None:
+    rows = np.broadcast_to(np.int32(0), 2**31)  # takes no memory
+    with pytest.raises(
+        ValueError, match=r"2,147,483,648 interactions; expected at most 2,147,483,"
+    ):
+        make_interactions(rows, rows, None, (1, 1), FLOAT64)

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factorate._tuning.folds import FoldScore
-from factorate._tuning.search import Problem, search
+from factorate._tuning.search import FoldScore, Problem, search
 from factorate._tuning.space import Dimension, Space
 
 SPACE = Space(
@@ -45,7 +44,6 @@ def make_problem(evaluated: list[tuple[str, int]] | None = None, **changes: Any)
         "work": lambda parameters: parameters["n_epochs"] / 10,
         "n_trials": 60,
         "max_work": 200.0,
-        "is_over": lambda: False,
         "seed": 0,
     }
     return Problem(**values | changes)
@@ -96,6 +94,30 @@ def test_twice_the_epochs_have_to_be_worth_it() -> None:
         return FoldScore(value, value, 0.0)
 
     assert search(make_problem(evaluate=evaluate))[0].parameters["n_epochs"] == 10
+
+
+def test_half_of_the_epochs_have_to_be_worth_it_if_the_problem_says_so() -> None:
+    """Losses that decrease a little with fewer epochs."""
+
+    def evaluate(parameters: dict[str, Any], fold: int) -> FoldScore:
+        value = 1 + 1e-5 * parameters["n_epochs"] + fold
+        return FoldScore(value, value, 0.0)
+
+    problem = make_problem(evaluate=evaluate)
+    assert search(problem)[0].parameters["n_epochs"] == 5
+    problem = replace(problem, min_gains=(0.01, 0.01))
+    assert search(problem)[0].parameters["n_epochs"] == 10
+
+
+def test_starts_are_tried_first_and_left_if_they_gain_little() -> None:
+    starts = ("count_scale", 2.0), ("count_scale", -1.0), ("shrinkage", 1.0)
+    trials = search(make_problem(starts=starts))
+    tried = {trial.number: trial for trial in trials}
+    default = SPACE.parameters(np.zeros(3))
+    assert [tried[n].parameters["count_scale"] for n in range(3)] == [100, 400, 50]
+    assert tried[3].round == 1
+    assert tried[2].parameters == {**default, "count_scale": 50}
+    assert tried[2].loss(3) < tried[0].loss(3)
 
 
 def test_half_of_the_trials_of_a_round_are_dropped_on_each_fold() -> None:
@@ -195,7 +217,7 @@ def test_svdpp_terms_are_kept_if_they_are_better(gain: float) -> None:
         return FoldScore(value, value, 0.0)
 
     space = Space((svdpp, *SPACE.dimensions))
-    trials = search(replace(problem, space=space, evaluate=evaluate))
+    trials = search(replace(problem, space=space, evaluate=evaluate, starts=(("svdpp", 1.0),)))
     assert trials[0].parameters["svdpp"] == (gain > 0)
     (first,) = (trial for trial in trials if trial.number == 1)
     assert first.parameters == {**space.parameters(np.zeros(4)), "svdpp": True}

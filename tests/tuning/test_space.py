@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import factorate as ft
 from factorate._training.settings import check_settings
-from factorate._tuning.space import SEARCHED, Space, is_auto, make_space
+from factorate._tuning.auto import is_auto
+from factorate._tuning.space import SEARCHED, Space, make_space
 
 DEFAULTS = ft.MatrixFactorization().get_params()
 

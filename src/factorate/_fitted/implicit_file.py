@@ -79,6 +79,7 @@ def restore_interactions(metadata: ImplicitMetadata, arrays: Arrays, mapped: boo
         n_partial_fits=metadata.n_partial_fits,
         best_epoch=metadata.best_epoch,
         unobserved_weight=metadata.unobserved_weight,
+        mean_weight=metadata.mean_weight,
     )
 
 

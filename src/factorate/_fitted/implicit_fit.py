@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,18 +21,25 @@ from factorate._training.implicit_epoch import ImplicitEpoch
 from factorate._training.implicit_settings import check_implicit_settings
 from factorate._training.interactions import make_interactions
 from factorate._training.progress import implicit_progress_bar
-from factorate._training.settings import check_callbacks, check_columns, draw_seed
+from factorate._training.settings import (
+    check_callbacks,
+    check_columns,
+    check_dtype,
+    draw_seed,
+)
+from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, finish_if_interrupted
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from factorate._input.column_names import Names
     from factorate._input.ratings import Ratings
     from factorate._training.als import AlsEpoch
+    from factorate._training.implicit_settings import ImplicitSettings
     from factorate._training.interactions import Interactions
     from factorate._utils.types import Flags, Floats, Rows
 
@@ -79,30 +87,74 @@ def fit_implicit(
         After the finished epochs have been stored, if there are any.
     """
     check_implicit_settings(parameters, 0)  # before `draw_seed` advances a generator
-    seed = draw_seed(parameters["random_state"])
-    settings = check_implicit_settings(parameters, seed)
+    settings = check_implicit_settings(parameters, draw_seed(parameters["random_state"]))
     callbacks = check_callbacks(callbacks)
-    names = check_columns(parameters["columns"])
-    ratings = read_interactions(
-        data.X,
-        data.y,
-        dtype=settings.als.dtype,
-        names=names,
-        workers=Workers(settings.als.n_threads),
+    # Not bound to a name here, so that `train_implicit` can release the rows.
+    train_implicit(
+        read_training_interactions(parameters, data),
+        parameters,
+        settings,
+        make_validator,
+        callbacks=callbacks,
+        store=store,
     )
-    shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
-    held_out, held = None, None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingInteractions:
+    """The interactions that a user passed to ``fit``, checked.
+
+    Attributes
+    ----------
+    given : Ratings
+        The interactions in the order of the input; the values are their counts.
+    eval_set : tuple of ndarray or None
+        The user and item rows of the validation interactions, if the user passed some.
+    """
+
+    given: Ratings
+    eval_set: tuple[Rows, Rows] | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of users and of items."""
+        return len(self.given.user_index.ids), len(self.given.item_index.ids)
+
+
+def read_training_interactions(
+    parameters: Parameters, data: InteractionData
+) -> TrainingInteractions:
+    """Read the interactions that a user passed to ``fit``."""
+    dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
+    workers = Workers(count_threads(parameters["n_threads"]))
+    given = read_interactions(data.X, data.y, dtype=dtype, names=names, workers=workers)
+    eval_set = None
     if data.eval_set is not None:
-        held_out = _read_eval_set(data.eval_set, ratings, names)
-    elif settings.patience is not None:
+        eval_set = _read_eval_set(data.eval_set, given, names)
+    return TrainingInteractions(given=given, eval_set=eval_set)
+
+
+def train_implicit(
+    data: TrainingInteractions,
+    parameters: Parameters,
+    settings: ImplicitSettings,
+    make_validator: MakeValidator,
+    *,
+    callbacks: ImplicitCallbacks = (),
+    store: Callable[[ImplicitState], None],
+) -> None:
+    """Train on interactions that were read before; see `fit_implicit`."""
+    seed, shape = settings.als.seed, data.shape
+    ratings, held_out, held = data.given, data.eval_set, None
+    if held_out is None and settings.patience is not None:
         pairs = ratings.user_rows, ratings.item_rows
         held = hold_out(*pairs, settings.validation_fraction, seed)
         held_out = pairs[0][held], pairs[1][held]
-    training = _make_interactions(ratings, shape, None if held is None else ~held)
+    training = select_interactions(ratings, shape, None if held is None else ~held)
     user_index, item_index = ratings.user_index, ratings.item_index
     library, column_names = ratings.library, ratings.column_names
     whole = None if held is None else ratings
-    del ratings  # training needs its memory
+    del data, ratings  # training needs their memory
     weighed = settings.weigh(training)
     als = settings.complete(weighed)
 
@@ -124,7 +176,7 @@ def fit_implicit(
 
     def store_result() -> None:
         item_factors = recorder.item_factors
-        everything = training if whole is None else _make_interactions(whole, shape)
+        everything = training if whole is None else select_interactions(whole, shape)
         store(
             ImplicitState(
                 factors=make_factors(solve(item_factors), item_factors),
@@ -138,6 +190,7 @@ def fit_implicit(
                 best_epoch=recorder.best_epoch,
                 column_names=column_names,
                 unobserved_weight=als.unobserved_weight,
+                mean_weight=als.mean_weight,
             )
         )
 
@@ -194,9 +247,10 @@ def _check_finite(factors: Floats, side: str) -> None:
         )
 
 
-def _make_interactions(
+def select_interactions(
     ratings: Ratings, shape: tuple[int, int], chosen: Flags | None = None
 ) -> Interactions:
+    """Return all interactions, or the chosen ones, by user and by item, without weighing them."""
     users, items, counts = ratings.user_rows, ratings.item_rows, ratings.values
     if chosen is not None:
         users, items, counts = users[chosen], items[chosen], counts[chosen]
@@ -206,6 +260,8 @@ def _make_interactions(
 def _read_eval_set(eval_set: object, ratings: Ratings, names: Names | None) -> tuple[Rows, Rows]:
     """Return the rows of the validation interactions; those of unknown users are left out."""
     kinds = ratings.user_index.kind, ratings.item_index.kind
+    if isinstance(eval_set, tuple) and len(eval_set) == 2 and _holds_pairs(eval_set[0]):
+        eval_set, _ = eval_set  # (X, y), not (users, items)
     try:
         columns = read_interaction_columns(eval_set, names=names, kinds=kinds)
         users = look_up(ratings.user_index, read_ids(columns.user_ids, "users"), "users")
@@ -221,6 +277,13 @@ def _read_eval_set(eval_set: object, ratings: Ratings, names: Names | None) -> t
             "least one"
         )
     return users[known], items[known]
+
+
+def _holds_pairs(X: Any) -> bool:
+    """Return whether an object holds more than one column."""
+    if isinstance(X, list):
+        return bool(X) and isinstance(X[0], list | tuple | np.ndarray)
+    return isinstance(X, Mapping) or len(getattr(X, "shape", ())) == 2
 
 
 def _history_columns(epochs: Sequence[ImplicitEpoch]) -> dict[str, NDArray[Any]]:

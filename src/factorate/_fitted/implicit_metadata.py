@@ -33,7 +33,7 @@ class ImplicitMetadata:
         Parameters of the model, as JSON values.
     user_kind, item_kind : str
         Kinds of the ids.
-    library, seed, n_partial_fits, best_epoch, unobserved_weight
+    library, seed, n_partial_fits, best_epoch, unobserved_weight, mean_weight
         As in `ImplicitState`.
     """
 
@@ -47,6 +47,7 @@ class ImplicitMetadata:
     n_partial_fits: int
     best_epoch: int
     unobserved_weight: float
+    mean_weight: float
 
 
 def make_implicit_metadata(parameters: Mapping[str, Any], fitted: ImplicitState) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def make_implicit_metadata(parameters: Mapping[str, Any], fitted: ImplicitState)
             n_partial_fits=fitted.n_partial_fits,
             best_epoch=fitted.best_epoch,
             unobserved_weight=fitted.unobserved_weight,
+            mean_weight=fitted.mean_weight,
         )
     )
 
@@ -97,4 +99,5 @@ def check_implicit_metadata(metadata: Mapping[str, Any]) -> ImplicitMetadata:
         n_partial_fits=check_count("n_partial_fits", metadata["n_partial_fits"], 0, MAX_COUNT),
         best_epoch=check_count("best_epoch", metadata["best_epoch"], 0, MAX_COUNT),
         unobserved_weight=check_number("unobserved_weight", metadata["unobserved_weight"], above=0),
+        mean_weight=check_number("mean_weight", metadata["mean_weight"], above=0),
     )

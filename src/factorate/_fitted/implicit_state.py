@@ -31,11 +31,14 @@ class ImplicitState(FittedState):
     ----------
     unobserved_weight : float
         Weight of each pair of user and item in training.
+    mean_weight : float
+        Mean weight of the interactions in training, which the regularization depends on.
     """
 
     consequences: ClassVar[Consequences] = IMPLICIT_MODEL
 
     unobserved_weight: float
+    mean_weight: float
 
     @cached_property
     def item_gram(self) -> Floats:

@@ -144,6 +144,8 @@ def user_of_interactions(
 ) -> ImplicitState:
     """Return a fitted state whose only user, row 0, has the factors of some interactions.
 
+    Without interactions with known items, they are those of an unknown user.
+
     Parameters
     ----------
     fitted : ImplicitState
@@ -159,7 +161,10 @@ def user_of_interactions(
     items, numbers = np.unique(item_rows[known], return_inverse=True)
     summed = np.bincount(numbers, counts[known], len(items)).astype(counts.dtype)
     starts = np.array([0, len(items)])
-    user_factors = solve(old.item_factors, Lists(starts, items, summed), settings, fitted.item_gram)
+    user_factors = old.unknown_user[None]
+    if len(items):
+        lists = Lists(starts, items, summed)
+        user_factors = solve(old.item_factors, lists, settings, fitted.item_gram)
     factors = replace(old, user_factors=user_factors, user_bias=np.zeros(1, user_factors.dtype))
     return replace(fitted, factors=factors, user_index=range_index(1), seen=Seen(starts, items))
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def read_array(
-    data: Data, y: object, names: Names | None, with_ratings: bool
+    data: Data, y: object, names: Names | None, with_ratings: bool, what: str = ROLES[2]
 ) -> tuple[Any, Any, Any, tuple[int, int] | None]:
     """Read an array, or a list of rows.
 
@@ -43,6 +43,8 @@ def read_array(
         If it holds integers, the numbers of the columns (user, item, rating).
     with_ratings : bool
         Whether the array must hold ratings.
+    what : {"ratings", "counts"}, default="ratings"
+        What the third column holds, in errors.
 
     Returns
     -------
@@ -76,14 +78,14 @@ def read_array(
         raise ValueError(f"with y, X has shape (n, 2), user and item; got {array.shape}")
     if _are_triples(data, array):
         if y is None and with_ratings:
-            _check_no_times(array[:, 2])
+            _check_no_times(array[:, 2], what)
         return (*_columns(data, array, [0, 1, 2], y), None)
     if not with_ratings and n_columns == 3:
         raise ValueError(
             f"pairs of user and item have shape (n, 2); got {array.shape}; if the first two "
             f"columns are the pairs, set columns=(0, 1)"
         )
-    _check_unambiguous(data, array)
+    _check_unambiguous(data, array, what)
     return read_matrix(data)
 
 
@@ -122,7 +124,7 @@ def read_matrix(
     if len(infinite):
         row, column = infinite[0].tolist()
         raise ValueError(
-            f"R[{row}, {column}] is {matrix[row, column]}; ratings are finite, and entries that "
+            f"R[{row}, {column}] is {matrix[row, column]}; entries are finite, and those that "
             f"were not observed are 0 or NaN"
         )
     users, items = np.nonzero(observed)
@@ -169,49 +171,58 @@ def _has_text(array: NDArray[Any]) -> bool:
     return array.dtype.kind in "OUS" and any(isinstance(value, kinds) for value in array[0, :2])
 
 
-def _check_unambiguous(data: Data, array: NDArray[Any]) -> None:
+def _check_unambiguous(data: Data, array: NDArray[Any], what: str) -> None:
     """Raise ValueError if rows can be a matrix of users × items and something else."""
-    shape = array.shape
+    shape, row = array.shape, f"(user, item, {what.removesuffix('s')})"
     if isinstance(data, list) and len(data) == 3:
         raise ValueError(
-            "a list of three rows can be three columns, three ratings or a matrix of three users; "
-            "for columns pass a tuple (users, items, ratings), for rows of (user, item, rating) "
-            "set columns=(0, 1, 2), for a matrix pass wide=True"
+            f"a list of three rows can be three columns, three {what} or a matrix of three users; "
+            f"for columns pass a tuple (users, items, {what}), for rows of {row} set "
+            f"columns=(0, 1, 2), for a matrix pass wide=True"
         )
     if shape[1] == 3:
         raise ValueError(
-            f"an array of shape {shape} can be rows of (user, item, rating) or a matrix of three "
-            f"items; for rows of (user, item, rating) set columns=(0, 1, 2), for a matrix pass "
-            f"wide=True"
+            f"an array of shape {shape} can be rows of {row} or a matrix of three items; for rows "
+            f"of {row} set columns=(0, 1, 2), for a matrix pass wide=True"
         )
     if shape[1] == 2:
         raise ValueError(
-            f"X of shape {shape} is pairs of user and item, but their ratings are missing: pass "
+            f"X of shape {shape} is pairs of user and item, but their {what} are missing: pass "
             f"them too, as in fit(X, y); for a matrix of two items pass wide=True"
         )
     if shape[1] > 3 and len(array) and _has_text(array):
         raise ValueError(
-            f"an array of shape {shape} with ids of text is no matrix of ratings; for (user, item, "
-            f"rating) in the first columns set columns=(0, 1, 2)"
+            f"an array of shape {shape} with ids of text is no matrix of {what}; for columns pass "
+            f"a tuple, for {row} in the first columns set columns=(0, 1, 2)"
         )
-    if shape[1] == 4 and len(array) and _are_times(array[:, 3]):
+    if shape[0] == 2 and what != ROLES[2]:
+        raise ValueError(
+            f"an array of shape {shape} can be two columns or a matrix of two users; for columns "
+            f"pass a tuple (users, items), for a matrix pass wide=True"
+        )
+    if shape[1] == 4 and len(array) and are_times(array[:, 3]):
         raise ValueError(
             f"the last column of the array of shape {shape} looks like times "
-            f"({show(array[0, 3])}); for rows of (user, item, rating, time) set "
-            f"columns=(0, 1, 2), for a matrix of four items pass wide=True"
+            f"({show(array[0, 3])}); for rows of {row[:-1]}, time) set columns=(0, 1, 2), for a "
+            f"matrix of four items pass wide=True"
         )
 
 
-def _check_no_times(ratings: NDArray[Any]) -> None:
-    """Raise ValueError if all numbers in the place of the ratings look like times."""
-    if len(ratings) and _are_times(ratings):
+def _check_no_times(values: NDArray[Any], what: str) -> None:
+    """Raise ValueError if all numbers in the third column look like times."""
+    if len(values) and are_times(values):
+        value = what.removesuffix("s")
+        advice = f"if it is the {value}, pass a tuple (users, items, {what})"
+        if what != ROLES[2]:
+            advice = f"leave it out with columns=(0, 1), or divide it if it is the {value}"
         raise ValueError(
-            f"the third entry of each row looks like a time ({show(ratings[0])}), not like a "
-            f"rating; if it is the rating, pass a tuple (users, items, ratings)"
+            f"the third entry of each row looks like a time ({show(values[0])}), not like a "
+            f"{value}; {advice}"
         )
 
 
-def _are_times(values: NDArray[Any]) -> bool:
+def are_times(values: NDArray[Any]) -> bool:
+    """Return whether all values look like times: seconds, or smaller units, since 1970."""
     if values.dtype.kind == "O":
         return all(isinstance(v, int | float) and MINIMUM_TIME <= v < np.inf for v in values)
     if values.dtype.kind not in "iuf":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 IDS = "ids: booleans, integers, text, bytes, timestamps, dates, whole decimal128 or whole floats"
-RATINGS = "ratings: real numbers"
+NUMBERS = "real numbers"
 
 
 def check_types(schema: Any, chosen: Sequence[str], file: str) -> None:
@@ -31,7 +31,7 @@ def check_types(schema: Any, chosen: Sequence[str], file: str) -> None:
     for role, name in zip(ROLES, chosen, strict=False):
         found, is_id = schema.field(name).type, role != "ratings"
         if not (_holds_ids(found) or _is_float(found) if is_id else _holds_numbers(found)):
-            expected = IDS if is_id else RATINGS
+            expected = IDS if is_id else NUMBERS
             raise ValueError(f"{_where(file, name)} has type {escape(found)}; expected {expected}")
 
 

@@ -25,7 +25,10 @@ ALIASES = {
 # Names of columns that say how often, or how strongly, a user interacted with an item.
 COUNTS = frozenset(
     {"count", "counts", "weight", "weights", "plays", "playcount", "clicks", "quantity"}
+    | {"views", "purchases", "listens"}
 )
+# The names that DataFrame libraries give to the sizes of groups; a table can also have others.
+GROUP_SIZES = frozenset({"size", "len", "n"})
 MINIMUM_TIME = 10**8  # no rating is as large; the number of seconds since 1970 is, from 1973 on
 TIMES = frozenset({"time", "timestamp", "date", "datetime"})
 # The names that pandas and polars give to two columns without names.
@@ -102,7 +105,8 @@ def find_interaction_columns(present: Sequence[str], names: Names | None) -> lis
         Names of all columns, in order.
     names : tuple of str or int, or None
         Names or numbers, from 0, of the columns (user, item) or (user, item, count). None
-        recognizes common names; a column of ratings is not used then.
+        recognizes common names; a column of ratings is not used then. A third and last column can
+        also be named as the sizes of groups are, such as "size".
 
     Returns
     -------
@@ -128,8 +132,16 @@ def find_interaction_columns(present: Sequence[str], names: Names | None) -> lis
         raise ValueError(
             f"columns {show_names(counts)} are all candidates; choose one with columns=(…)"
         )
+    if not counts and len(present) == len(ROLES) and plain_name(present[-1]) in GROUP_SIZES:
+        counts = [present[-1]]
     others = [name for name in present if name not in counts]
-    return find_columns(others, None, with_ratings=False) + counts
+    try:
+        return find_columns(others, None, with_ratings=False) + counts
+    except ValueError as error:
+        if len(present) <= len(ROLES) or any(map(is_known_name, present)):
+            raise
+        wide = "or pass a wide table of users × items with wide=True"
+        raise ValueError(f"{error}, {wide}") from None
 
 
 def find_id_column(present: Sequence[str], side: str, name: Name | None = None) -> list[str]:
@@ -252,7 +264,7 @@ def _check_header(names: Sequence[Any]) -> None:
     """Raise ValueError if the names look like a rating: the file has no header line."""
     if len(names) == len(ROLES) and isinstance(names[2], str) and is_number(names[2]):
         raise ValueError(
-            f"the names of the columns, {show_names(names)}, look like a rating; put a header "
+            f"the names of the columns, {show_names(names)}, look like a row of data; put a header "
             f"line such as user,item,rating before it, or name the columns with columns=(…)"
         )
 

@@ -63,6 +63,7 @@ def read_columns(
     names: Names | None = None,
     with_ratings: bool = True,
     kinds: tuple[str | None, str | None] = (None, None),
+    what: str = ROLES[2],
 ) -> Columns:
     """Read any accepted form of input as columns of equal length.
 
@@ -78,6 +79,8 @@ def read_columns(
         Whether ratings are needed.
     kinds : tuple of str or None, default=(None, None)
         Kinds of the ids of a model, which decide how ids in a CSV file are read.
+    what : {"ratings", "counts"}, default="ratings"
+        What the third column holds, in errors. In a wide table of counts, 0 is a missing one.
 
     Returns
     -------
@@ -96,24 +99,24 @@ def read_columns(
     if isinstance(data, np.ndarray) and not in_data and not _is_structured(data):
         check_pairs(data, y is not None)
     if isinstance(data, Wide):
-        columns = _read_wide(data.table, y)
+        columns = _read_wide(data.table, y, what)
     elif isinstance(data, tuple):
-        columns = _read_tuple(data, y, in_data)
+        columns = _read_tuple(data, y, in_data, what)
     elif is_sparse(data):  # before mappings, because one kind is a mapping
         if y is not None:
-            raise ValueError("a sparse matrix holds its ratings; pass it without y")
+            raise ValueError(f"a sparse matrix holds its {what}; pass it without y")
         columns = Columns(*read_sparse(data, "the sparse matrix"))
     elif isinstance(data, Mapping) or _is_structured(data):
-        columns = _read_named(data, y, names, in_data)
+        columns = _read_named(data, y, names, in_data, what)
     elif isinstance(data, list | np.ndarray):
-        columns = Columns(*read_array(data, y, names, in_data))
+        columns = Columns(*read_array(data, y, names, in_data, what))
     elif isinstance(data, str | os.PathLike | InputFile) or is_file_object(data):
         table = read_file(data, names, in_data, kinds)
         chosen = tuple(table.column_names)
-        columns = _read_frame(table, y, chosen, in_data)._replace(library=None)
+        columns = _read_frame(table, y, chosen, in_data, what)._replace(library=None)
     else:
-        columns = _read_frame(data, y, names, in_data)
-    wanted = ROLES if with_ratings or y is not None else ROLES[:2]
+        columns = _read_frame(data, y, names, in_data, what)
+    wanted = (*ROLES[:2], what) if with_ratings or y is not None else ROLES[:2]
     check_lengths(**dict(zip(wanted, columns, strict=False)))
     return columns
 
@@ -143,20 +146,23 @@ def check_lengths(**columns: Any) -> None:
         raise ValueError(f"columns have different lengths: {listed}")
 
 
-def _read_frame(data: object, y: object, names: Names | None, with_ratings: bool) -> Columns:
+def _read_frame(
+    data: object, y: object, names: Names | None, with_ratings: bool, what: str
+) -> Columns:
     frame = to_frame(data)
     if frame is None:
-        raise TypeError(f"got {type(data).__name__}; expected {FORMS}")
-    users, items, *rest = read_frame(frame, names, with_ratings)
+        forms = FORMS.replace("rating", what.removesuffix("s"))
+        raise TypeError(f"got {type(data).__name__}; expected {forms}")
+    users, items, *rest = read_frame(frame, names, with_ratings, what)
     library = frame.implementation.name.lower()
     user, item, *_ = find_columns(frame.columns, names, with_ratings)
     return Columns(users, items, rest[0] if rest else y, library=library, names=(user, item))
 
 
-def _read_wide(table: object, y: object) -> Columns:
+def _read_wide(table: object, y: object, what: str) -> Columns:
     """Read a table or matrix of users × items."""
     if y is not None:
-        raise ValueError("a wide table holds its ratings; pass it without y")
+        raise ValueError(f"a wide table holds its {what}; pass it without y")
     if isinstance(table, list | np.ndarray):
         return Columns(*read_matrix(table))
     if is_sparse(table):
@@ -171,7 +177,7 @@ def _read_wide(table: object, y: object) -> Columns:
     library = frame.implementation.name.lower()
     if not wide.ratings.size:
         return Columns([], [], [], library=library)
-    users, items = find_observed(wide)
+    users, items = find_observed(wide, zeros_are_missing=what != ROLES[2])
     user_ids, item_ids = (
         _take(ids, rows) for ids, rows in ((wide.user_ids, users), (wide.item_ids, items))
     )
@@ -186,12 +192,15 @@ def _take(ids: Any, rows: NDArray[np.intp]) -> Encoded:
     return Encoded(ids, indices)
 
 
-def _read_named(data: Any, y: object, names: Names | None, with_ratings: bool) -> Columns:
+def _read_named(
+    data: Any, y: object, names: Names | None, with_ratings: bool, what: str
+) -> Columns:
     """Read a mapping of columns by name, or an array with named fields."""
     present = list(data.keys() if isinstance(data, Mapping) else data.dtype.names)
     chosen = find_columns(present, names, with_ratings)
+    roles = *ROLES[:2], what
     users, items, *rest = (
-        read_series(data[name], what) for name, what in zip(chosen, ROLES, strict=False)
+        read_series(data[name], role) for name, role in zip(chosen, roles, strict=False)
     )
     return Columns(users, items, rest[0] if rest else y)
 
@@ -200,11 +209,14 @@ def _is_structured(data: object) -> bool:
     return isinstance(data, np.ndarray) and data.dtype.names is not None
 
 
-def _read_tuple(data: tuple[Any, ...], y: object, with_ratings: bool) -> Columns:
+def _read_tuple(data: tuple[Any, ...], y: object, with_ratings: bool, what: str) -> Columns:
     if (len(data) == 3 and y is None) or (len(data) == 2 and not with_ratings):
-        users, items, *rest = map(read_series, data, ROLES)
+        users, items, *rest = map(read_series, data, (*ROLES[:2], what))
         return Columns(users, items, rest[0] if rest else y)
-    expected = "(users, items, ratings)" if with_ratings else "(users, items)"
+    expected = f"(users, items, {what})" if with_ratings else "(users, items)"
+    if what != ROLES[2] and y is None:  # ratings are needed, counts are optional
+        expected = f"(users, items) or (users, items, {what})"
     raise ValueError(
-        f"a tuple of {len(data)} was given; expected {expected}, or rows in a list or an array"
+        f"a tuple of {len(data)} was given{'' if y is None else ' with y'}; expected {expected}, "
+        f"or rows in a list or an array"
     )

@@ -78,7 +78,8 @@ def find_dialect(
     header : bool, optional
         Whether the first line holds the names of the columns; None to find it out. It does if it
         has a known name such as "user", has no number where the following lines have numbers, or
-        has several fields, of which none is a number. A single column of text needs a known name.
+        has several fields, none of which is a number or occurs in the same column of another line.
+        A single column of text needs a known name.
     default_sep : str, default=","
         The separator of a text of one column.
 
@@ -138,11 +139,14 @@ def _has_header(lines: Sequence[Line]) -> bool:
     first, *others = lines or [[]]
     if any(map(is_known_name, first)):
         return True
-    columns = zip(first, *(fields for fields in others if len(fields) == len(first)), strict=True)
+    rows = [fields for fields in others if len(fields) == len(first) and fields != first]
+    columns = list(zip(first, *rows, strict=True))
     beside_numbers = [name for name, *values in columns if _are_numbers(values)]
     if len(first) == 1 and not beside_numbers:  # a list of ids
         return plain_name(first[0]) in ID_HEADERS
-    return not any(map(_is_number, beside_numbers or first))
+    if beside_numbers:
+        return not any(map(_is_number, beside_numbers))
+    return not any(_is_number(name) or name in values for name, *values in columns)
 
 
 def _name_columns(lines: Sequence[Line]) -> tuple[str, ...]:

@@ -75,7 +75,13 @@ def read_csv(
     pyarrow = arrow()
     text = _read_text(source, sep, header)
     _log(text, set() if described is None else described)
-    chosen = choose_from_file(choose, text.names, text.where)
+    try:
+        chosen = choose_from_file(choose, text.names, text.where)
+    except ValueError as error:
+        if header or text.dialect.names is not None or any(map(is_known_name, text.names)):
+            raise
+        advice = "if the first line holds no names, set header=False or --no-header"
+        raise ValueError(f"{error}; {advice}") from None
     types = (pyarrow.string(), pyarrow.string(), pyarrow.float64())
     delimiter = {"delimiter": text.dialect.sep if text.dialect.quoted else REPLACEMENT}
     quotes = {} if text.dialect.quoted else {"quote_char": False}
@@ -175,7 +181,7 @@ def _read_text(source: Source, sep: str | None, header: bool | None) -> _Text:
     if len(head) == HEAD_BYTES:  # the last line is cut
         text = text[: text.rfind("\n") + 1] or text
     if not text.strip("\r\n"):
-        raise ValueError(f"{source.name} is empty; expected ratings")
+        raise ValueError(f"{source.name} is empty; expected lines with a user and an item")
     usual = _usual_separator(source)
     dialect = find_dialect(text, sep=sep, header=header, default_sep=usual)
     _, first = next(_Text(source, dialect, []).lines(), (0, []))

@@ -56,7 +56,9 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
-def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool) -> list[Any]:
+def read_frame(
+    frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool, what: str = ROLES[2]
+) -> list[Any]:
     """Return the columns of users, items and, if `with_ratings`, ratings as arrays.
 
     Parameters
@@ -67,6 +69,8 @@ def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool
         Names of the columns (user, item, rating), or None to recognize them.
     with_ratings : bool
         Whether a column of ratings is needed.
+    what : str, default="ratings"
+        Name of that column in errors.
 
     Returns
     -------
@@ -81,8 +85,9 @@ def read_frame(frame: nw.DataFrame[Any], names: Names | None, with_ratings: bool
         If NumPy has no equivalent of the type of a column.
     """
     chosen = find_columns(frame.columns, names, with_ratings)
+    roles = *ROLES[:2], what
     return [
-        _to_numpy(frame.get_column(name), what) for name, what in zip(chosen, ROLES, strict=False)
+        _to_numpy(frame.get_column(name), role) for name, role in zip(chosen, roles, strict=False)
     ]
 
 
@@ -94,7 +99,7 @@ def read_series(values: Any, what: str) -> Any:
     values : object
         The Series; any other object is returned as it is.
     what : str
-        Name of the column in errors.
+        Name of the column in errors; "users" and "items" are ids, anything else is numbers.
 
     Returns
     -------
@@ -144,7 +149,8 @@ def _read_stream(data: Any) -> nw.DataFrame[Any]:
 def _to_numpy(series: nw.Series[Any], what: str) -> Any:
     import narwhals as nw
 
-    if what != "ratings":
+    is_id = what in ROLES[:2]
+    if is_id:
         encoded = _encode_objects(series)
         if encoded is not None:
             return encoded
@@ -155,11 +161,11 @@ def _to_numpy(series: nw.Series[Any], what: str) -> Any:
         series = _decode(series)
     if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
         return np.fromiter(series.to_list(), object, len(series))  # datetime64 has no time zone
-    if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum) and what != "ratings":
+    if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum) and is_id:
         encoded = _encode(series)
         if encoded is not None:
             return encoded
-    if isinstance(series.dtype, nw.Decimal) and what != "ratings":
+    if isinstance(series.dtype, nw.Decimal) and is_id:
         numbers = series.to_list()
         if all(number == int(number) for number in numbers):
             return np.fromiter(map(int, numbers), object, len(numbers))

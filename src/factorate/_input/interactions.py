@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.column_names import ROLES, find_interaction_columns
+from factorate._input.arrays import are_times
+from factorate._input.column_names import MINIMUM_TIME, ROLES, find_interaction_columns
 from factorate._input.columns import Columns, check_lengths, read_columns
 from factorate._input.files import InputFile, read_chosen
 from factorate._input.find_sources import is_file_object
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Rows
     from factorate._utils.workers import Workers
 
+COUNTS = "counts"  # what the third column holds
 MAX_TOTAL = 2.0**90  # of counts, so that no sum of weights overflows in float32
+MAX_INTERACTIONS = 2**31 - 1  # they are numbered by int32
+MAX_TIME = 1e19  # more than the nanoseconds since 1970
 Kinds = tuple[str | None, str | None]
 
 
@@ -77,7 +81,9 @@ def read_interactions(
     ([0, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0])
     """
     columns = read_interaction_columns(data, y, names=names)
-    return index_columns(columns, _read_counts(columns, dtype), workers)
+    counts = _read_counts(columns, dtype)
+    _check_no_times(counts)
+    return index_columns(columns, counts, workers)
 
 
 def read_further_interactions(
@@ -160,9 +166,9 @@ def read_interactions_of_one(
     check_lengths(items=items)
     values = np.ones(len(items), dtype)
     if counts is not None:
-        counts = read_series(counts, "counts")
+        counts = read_series(counts, COUNTS)
         check_lengths(items=items, counts=counts)
-        values = check_counts(read_values(counts, dtype, "counts"))
+        values = check_counts(read_values(counts, dtype, COUNTS))
     rows = look_up(item_index, read_ids(items, "items"), "items")
     return np.ascontiguousarray(rows), values, items
 
@@ -191,9 +197,10 @@ def read_interaction_columns(
     """
     data, y = as_sized(data), as_sized(y)
     if y is not None or isinstance(data, Wide) or is_sparse(data):
-        return read_columns(data, y, names=names, kinds=kinds)
+        return read_columns(data, y, names=names, kinds=kinds, what=COUNTS)
     if isinstance(data, tuple):
-        return read_columns(data, with_ratings=len(data) == len(ROLES), kinds=kinds)
+        with_counts = len(data) == len(ROLES)
+        return read_columns(data, with_ratings=with_counts, kinds=kinds, what=COUNTS)
     if isinstance(data, str | os.PathLike | InputFile) or is_file_object(data):
         table = read_chosen(data, lambda present: find_interaction_columns(present, names), kinds)
         return _read_named(table, table.column_names)._replace(library=None)
@@ -203,18 +210,34 @@ def read_interaction_columns(
     if isinstance(data, list | np.ndarray):
         numbers = names is not None and all(isinstance(name, int) for name in names)
         n_columns = len(names) if names is not None and numbers else _count_columns(data)
-        return read_columns(data, names=names, with_ratings=n_columns != 2)
+        return read_columns(data, names=names, with_ratings=n_columns != 2, what=COUNTS)
     frame = to_frame(data)
     if frame is None:
-        return read_columns(data)  # raises the error
+        return read_columns(data, what=COUNTS)  # raises the error
     return _read_named(frame.to_native(), find_interaction_columns(frame.columns, names))
 
 
-def check_counts(counts: Floats, advice: str = "drop that row") -> Floats:
-    """Return counts or weights; raise ValueError unless all are above 0 and their sum is usable."""
+def check_size(n: int) -> None:
+    """Raise ValueError if there are more interactions than can be numbered."""
+    if n > MAX_INTERACTIONS:
+        raise ValueError(
+            f"there are {n:,} interactions; expected at most {MAX_INTERACTIONS:,}: pass repeated "
+            f"pairs once, with their count, or leave out the oldest interactions"
+        )
+
+
+def check_counts(counts: Floats, columns: Columns | None = None) -> Floats:
+    """Return counts or weights; raise ValueError unless all are above 0 and their sum is usable.
+
+    The message locates an entry of a matrix, if the columns are those of one.
+    """
     bad = np.flatnonzero(counts <= 0)
     if len(bad):
-        value = counts[bad[0]]
+        value, where, advice = counts[bad[0]], f"counts[{bad[0]}]", "drop that row"
+        if columns is not None and columns.shape is not None:
+            row, column = (ids[bad[0]] for ids in (columns.user_ids, columns.item_ids))
+            where = f"the entry in row {row}, column {column}"
+            advice = "call eliminate_zeros() of the matrix"
         reason = (
             f"a pair without interactions is not listed: {advice}"
             if value == 0
@@ -222,8 +245,7 @@ def check_counts(counts: Floats, advice: str = "drop that row") -> Floats:
             "MatrixFactorization to ratings"
         )
         raise ValueError(
-            f"counts[{bad[0]}] is {show(value)}; {reason} ({len(bad):,} of {len(counts):,} are not "
-            f"above 0)"
+            f"{where} is {show(value)}; {reason} ({len(bad):,} of {len(counts):,} are not above 0)"
         )
     total = float(counts.sum(dtype=np.float64))
     if not total <= MAX_TOTAL:
@@ -240,7 +262,8 @@ def _is_pair_of_columns(data: Any) -> bool:
 
 def _read_named(data: Any, chosen: Sequence[str]) -> Columns:
     names: Any = tuple(chosen)
-    return read_columns(data, names=names, with_ratings=len(chosen) == len(ROLES))
+    with_counts = len(chosen) == len(ROLES)
+    return read_columns(data, names=names, with_ratings=with_counts, what=COUNTS)
 
 
 def _count_columns(data: Any) -> int:
@@ -255,8 +278,16 @@ def _read_counts(columns: Columns, dtype: np.dtype[Any]) -> Floats:
     n = len(columns.user_ids)
     if not n:
         raise ValueError("there are no interactions; at least one is needed")
+    check_size(n)
     if columns.ratings is None:
         return np.ones(n, dtype)
-    is_matrix = columns.shape is not None
-    advice = "call eliminate_zeros() of the matrix" if is_matrix else "drop that row"
-    return check_counts(read_values(columns.ratings, dtype, "counts"), advice)
+    return check_counts(read_values(columns.ratings, dtype, COUNTS), columns)
+
+
+def _check_no_times(counts: Floats) -> None:
+    """Raise ValueError if all counts look like times."""
+    if counts[0] >= MINIMUM_TIME and counts.max() < MAX_TIME and are_times(counts):
+        raise ValueError(
+            f"the counts look like times ({show(counts[0])} is the first, and none is below "
+            f"{MINIMUM_TIME:,}): leave them out, or divide them by a number if they are counts"
+        )

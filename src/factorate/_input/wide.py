@@ -81,7 +81,7 @@ def read_table(frame: nw.DataFrame[Any], *, needs_ids: bool = True) -> Table:
     known = {role: [n for n in names if plain_name(n) in ALIASES[role]] for role in ALIASES}
     if known["user"] and known["item"]:
         raise ValueError(
-            f"the columns {show_names(names)} are those of a table with a row for each rating; "
+            f"the columns {show_names(names)} are those of a table with a row for each pair; "
             f"a wide table has a row for each user and a column for each item, as pandas' "
             f"frame.pivot(index={show(known['user'][0])}, columns={show(known['item'][0])}, "
             f"values=…) returns"
@@ -107,8 +107,17 @@ def read_table(frame: nw.DataFrame[Any], *, needs_ids: bool = True) -> Table:
     return Table(user_ids, names[1:], _to_ratings(ratings))
 
 
-def find_observed(table: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def find_observed(
+    table: Table, *, zeros_are_missing: bool = False
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the rows and columns of the observed entries of a wide table, those that are not NaN.
+
+    Parameters
+    ----------
+    table : Table
+        The wide table.
+    zeros_are_missing : bool, default=False
+        Whether zeros are not observed either.
 
     Raises
     ------
@@ -124,13 +133,15 @@ def find_observed(table: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     if len(infinite):
         row, column = infinite[0].tolist()
         raise ValueError(
-            f"the rating of item {show(table.item_ids[column])} by user "
-            f"{show(table.user_ids[row])} is {show(ratings[row, column])}; ratings are finite, and "
-            f"missing ratings are NaN"
+            f"the entry of user {show(table.user_ids[row])} and item "
+            f"{show(table.item_ids[column])} is {show(ratings[row, column])}; entries are finite, "
+            f"and missing entries are NaN"
         )
     observed = ~np.isnan(ratings)
     n_zeros = int(np.count_nonzero(ratings == 0))
-    if n_zeros and observed.all():
+    if zeros_are_missing:
+        observed &= ratings != 0
+    elif n_zeros and observed.all():
         raise ValueError(
             f"the wide table has {n_zeros:,} zeros and no NaN, so zeros can be ratings or missing "
             f"ratings; replace them with NaN if they are missing, as frame.where(frame != 0) does "

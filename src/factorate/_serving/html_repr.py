@@ -60,8 +60,7 @@ def html_repr(
     state, facts = '<span class="state">not fitted</span>', ""
     if fitted is not None:
         state = '<span class="state fitted">fitted</span>'
-        is_rating = "train_rmse" in fitted.history
-        curve = learning_curve_svg(fitted.history, fitted.best_epoch) if is_rating else ""
+        curve = learning_curve_svg(fitted.history, fitted.best_epoch)
         facts = f'<div class="facts">{_table(_facts(fitted))}{curve}</div>'
     visible = _table(changed, "parameters") if changed else ""
     return (

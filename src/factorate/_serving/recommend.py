@@ -48,8 +48,8 @@ def recommend(
     seen = fitted.seen if check_flag("exclude_seen", exclude_seen) else None
     if exclude_seen and seen is None:
         raise ValueError(
-            "the items that users have rated were not stored (keep_seen=False), so they cannot be "
-            "excluded; pass exclude_seen=False, or fit with keep_seen=True"
+            "the items of each user in training were not stored (keep_seen=False), so they cannot "
+            "be excluded; pass exclude_seen=False, or fit with keep_seen=True"
         )
     user_ids, user_rows = rows_of(as_column(users), fitted.user_index, "users")
     for_all, by_user = (None, exclude) if isinstance(exclude, Mapping) else (exclude, None)

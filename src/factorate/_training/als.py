@@ -59,6 +59,8 @@ class AlsSettings:
         Weight α₀ ≥ 0 of each pair of a user and an item, observed or not.
     exponent : float, default=0.5
         Exponent ν of the frequency-scaled regularization.
+    mean_weight : float, default=1
+        Unit of the weights in the regularization, so that their scale does not matter.
     n_threads : int, default=1
         Number of threads. It does not change the result.
     dtype : dtype, default=float32
@@ -74,6 +76,7 @@ class AlsSettings:
     regularization: float
     unobserved_weight: float
     exponent: float = EXPONENT
+    mean_weight: float = 1.0
     n_threads: int = 1
     dtype: np.dtype[Any] = FLOAT32
     seed: int = 0
@@ -215,6 +218,13 @@ def default_unobserved_weight(interactions: Interactions) -> float:
     return UNOBSERVED_RATIO * observed / max(n_users * n_items, 1)
 
 
+def mean_weight(interactions: Interactions) -> float:
+    """Return the mean weight of the observed pairs; 1 if there are none."""
+    if not len(interactions.user_weights):
+        return 1.0
+    return float(_sides(interactions)[0].counts().sum()) / interactions.n_pairs
+
+
 def gram(factors: Floats, n_threads: int) -> Floats:
     """Return QᵀQ for factors Q.
 
@@ -264,10 +274,10 @@ class Side:
         return sums
 
     def penalties(self, n_others: int, settings: AlsSettings) -> Doubles:
-        """Return λ (n + α₀ n_others)^ν of each row."""
+        """Return λ w̄ ((n + α₀ n_others) / w̄)^ν of each row, with the mean weight w̄."""
         sizes = self.counts() + settings.unobserved_weight * n_others
         if settings.exponent != 1:
-            sizes **= settings.exponent
+            sizes = settings.mean_weight * (sizes / settings.mean_weight) ** settings.exponent
         return settings.regularization * sizes
 
 

@@ -92,8 +92,8 @@ def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Fl
     held: Flags = keys <= np.partition(keys, n_held - 1)[n_held - 1]
     if held.all():
         raise ValueError(
-            f"early_stopping holds out {int(held.sum())} of {len(held)} ratings, which leaves none "
-            f"to train on; give more ratings, or an eval_set"
+            f"early_stopping holds out {int(held.sum())} of {len(held)} entries, which leaves none "
+            f"to train on; pass more, or an eval_set"
         )
     return held
 

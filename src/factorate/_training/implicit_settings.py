@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._training.als import AlsSettings, default_unobserved_weight
+from factorate._training.als import AlsSettings, default_unobserved_weight, mean_weight
 from factorate._training.settings import MAX_FACTORS, check_dtype
 from factorate._utils.cores import count_threads
 from factorate._utils.validation import check_count, check_flag, check_number
@@ -30,7 +30,8 @@ class ImplicitSettings:
     Attributes
     ----------
     als : AlsSettings
-        Settings of alternating least squares; its unobserved weight is 0 until `complete` sets it.
+        Settings of alternating least squares; its unobserved weight is 0, and its mean weight 1,
+        until `complete` sets them.
     unobserved_weight : float or None
         Weight α₀ of each pair; None for the default, which depends on the interactions.
     alpha : float or None
@@ -52,7 +53,7 @@ class ImplicitSettings:
         weight = self.unobserved_weight
         if weight is None:
             weight = default_unobserved_weight(interactions)
-        return replace(self.als, unobserved_weight=weight)
+        return replace(self.als, unobserved_weight=weight, mean_weight=mean_weight(interactions))
 
     def weights(self, counts: Floats, n: int) -> Floats:
         """Return the weights of `n` pairs with these counts, empty if all are 1."""

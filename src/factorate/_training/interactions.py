@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._input.interactions import check_size
 from factorate._kernels import counting
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def make_interactions(
     Parameters
     ----------
     user_rows, item_rows : ndarray of int32, shape (n,)
-        The rows of each interaction, in any order, which does not change the result; less than
-        2**31 of them.
+        The rows of each interaction, in any order, which does not change the result.
     weights : ndarray of shape (n,) or None
         The weight of each interaction, > 0; None for 1.
     shape : tuple of int
@@ -72,6 +72,11 @@ def make_interactions(
     -------
     Interactions
 
+    Raises
+    ------
+    ValueError
+        If there are more than 2**31 − 1 interactions.
+
     Examples
     --------
     >>> rows = np.array([1, 0, 1, 1], np.int32), np.array([2, 0, 0, 2], np.int32)
@@ -79,6 +84,7 @@ def make_interactions(
     >>> found.user_starts, found.user_items, found.user_weights
     (array([0, 1, 3]), array([0, 0, 2], dtype=int32), array([1., 1., 2.], dtype=float32))
     """
+    check_size(len(user_rows))
     order = _sorted_by(item_rows, np.arange(len(item_rows), dtype=np.int32), shape[1])
     order = _sorted_by(user_rows.take(order), order, shape[0])
     users, items = user_rows.take(order), item_rows.take(order)

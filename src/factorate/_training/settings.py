@@ -194,10 +194,10 @@ def check_columns(names: object) -> Names | None:
     if names is None:
         return None
     if not isinstance(names, tuple | list) or len(names) not in (2, 3):
-        raise ValueError(f"columns is {names!r}; expected names (user, item, rating)")
+        raise ValueError(f"columns is {names!r}; expected names (user, item) and perhaps a third")
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"columns names {name!r} twice; expected names (user, item, rating)")
+            raise ValueError(f"columns names {name!r} twice; expected different columns")
     return cast("Names", tuple(names))
 
 

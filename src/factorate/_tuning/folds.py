@@ -16,6 +16,7 @@ from factorate._training.factors import predict
 from factorate._training.held_out import HeldOut, assign_folds
 from factorate._training.sample_weights import select_ratings
 from factorate._training.trainer import Trainer
+from factorate._tuning.search import FoldScore
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ DEFAULT_FOLDS = 10
 # The noise of a validation error, relative to the differences between settings, is small enough
 # with this many held-out ratings.
 HELD_OUT_RATINGS = 10_000
+
+
+class Words(NamedTuple):
+    """Words for errors: what the data is, and the model that does not search."""
+
+    data: str
+    model: str
+
+
+RATINGS = Words("ratings", "MatrixFactorization")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +60,6 @@ class Fold:
     weights: Floats | None
     held_out: HeldOut
     bounds: tuple[float, float] | None
-
-
-class FoldScore(NamedTuple):
-    """Mean loss of the held-out ratings on the scale of training, and RMSE in their own unit.
-
-    Both are infinite if training diverged. `seconds` is the time of training and validation.
-    """
-
-    loss: float
-    rmse: float
-    seconds: float
 
 
 def make_folds(
@@ -92,15 +92,7 @@ def make_folds(
         If there are not enough ratings for the folds.
     """
     n_ratings = len(ratings.values)
-    divisions = DEFAULT_FOLDS if n_folds is None else n_folds
-    if n_folds is None:
-        divisions = min(divisions, n_ratings)
-        n_folds = min(divisions, math.ceil(HELD_OUT_RATINGS * divisions / n_ratings))
-    if divisions < 2 or divisions > n_ratings:
-        raise ValueError(
-            f"there are {n_ratings} ratings for {max(2, divisions)} folds, which need at least one "
-            f"each; give more ratings, or use MatrixFactorization"
-        )
+    n_folds, divisions = count_folds(n_ratings, n_folds, HELD_OUT_RATINGS, RATINGS)
     numbers = assign_folds(ratings.user_rows, ratings.item_rows, divisions, seed)
     bounds = value_range(ratings.values)
     folds = [
@@ -111,13 +103,49 @@ def make_folds(
     if not folds:
         raise ValueError(
             "all ratings are of the same user and item, which leaves none to validate on; give "
-            "more ratings, or use MatrixFactorization"
+            f"more ratings, or use {RATINGS.model}"
         )
     return folds
 
 
+def count_folds(n: int, n_folds: int | None, enough: int, words: Words) -> tuple[int, int]:
+    """Return the number of folds to validate on, and the number that the data is divided into.
+
+    Parameters
+    ----------
+    n : int
+        Number of ratings or interactions.
+    n_folds : int or None
+        Number of folds that the user set. None divides the data into ten folds, of which as many
+        are used as hold `enough`, at least one.
+    enough : int
+        Number that has to be held out in total.
+    words : Words
+        Words for errors.
+
+    Raises
+    ------
+    ValueError
+        If there are not enough for the folds.
+    """
+    divisions = DEFAULT_FOLDS if n_folds is None else n_folds
+    if n_folds is None:
+        divisions = min(divisions, n)
+        n_folds = min(divisions, math.ceil(enough * divisions / n))
+    if divisions < 2 or divisions > n:
+        raise ValueError(
+            f"there are {n} {words.data} for {max(2, divisions)} folds, which need at least one "
+            f"each; give more {words.data}, or use {words.model}"
+        )
+    return n_folds, divisions
+
+
 def score_fold(fold: Fold, settings: Settings) -> FoldScore:
-    """Train with some settings and compute the errors for the held-out ratings."""
+    """Train with some settings and compute the errors for the held-out ratings.
+
+    The loss is the mean loss on the scale of training; the metric is the RMSE in the unit of the
+    ratings. Both are infinite if training diverges.
+    """
     began = time.perf_counter()
     held_out, rule = fold.held_out, settings.rule
     try:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factorate._utils.random_streams import permutation, stream, uniform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from factorate._tuning.folds import FoldScore
     from factorate._tuning.space import Point, Space
 
 # Chosen, like the ranges of the space, on parts of the training sets of seven data sets.
@@ -22,7 +21,24 @@ LAST_SPREAD = 0.3
 MAX_SHARE = 0.2  # of the work, for a trial on one fold
 MIN_GAIN = 0.0004  # relative decrease of the loss that is worth twice the factors or epochs
 N_ELITE = 4
-LOW_SHRINKAGE = -3.0  # the coordinate of an eighth of the default
+
+
+class FoldScore(NamedTuple):
+    """The score of settings on a fold.
+
+    Attributes
+    ----------
+    loss : float
+        What the search minimizes; infinity if training diverged.
+    metric : float
+        What is shown to the user, such as the RMSE in the unit of the ratings.
+    seconds : float
+        Time of training and validation.
+    """
+
+    loss: float
+    metric: float
+    seconds: float
 
 
 @dataclass(eq=False, kw_only=True)
@@ -50,9 +66,9 @@ class Trial:
     scores: list[FoldScore] = field(default_factory=list)
 
     @property
-    def rmse(self) -> float:
-        """Mean RMSE of the folds that were used."""
-        return sum(score.rmse for score in self.scores) / len(self.scores)
+    def metric(self) -> float:
+        """Mean metric of the folds that were used."""
+        return sum(score.metric for score in self.scores) / len(self.scores)
 
     def loss(self, n_folds: int) -> float:
         """Return the mean loss of the first folds."""
@@ -78,10 +94,16 @@ class Problem:
     max_work : float
         Maximum work on all folds, except that of the default settings and of the validation of
         the best trial of an unfinished round.
-    is_over : callable
-        Returns whether the time of the search is over; asked before every training but those.
     seed : int
         Seed of the choice of the settings.
+    starts : sequence of tuple, default=()
+        Parameters and coordinates to try first, far from the defaults, where random trials around
+        them do not lead; those without a dimension are left out.
+    min_gains : tuple of float, default=(0.0004, 0.0)
+        Relative decrease of the loss that is worth twice the factors or epochs, or a start; and
+        that is worth half of the factors or epochs.
+    is_over : callable
+        Returns whether the time of the search is over; asked before every training but those.
     report : callable
         Called after every training with the number of trials and the best of them.
     """
@@ -92,19 +114,21 @@ class Problem:
     work: Callable[[dict[str, Any]], float]
     n_trials: int
     max_work: float
-    is_over: Callable[[], bool]
     seed: int
+    starts: Sequence[tuple[str, float]] = ()
+    min_gains: tuple[float, float] = (MIN_GAIN, 0.0)
+    is_over: Callable[[], bool] = lambda: False
     report: Callable[[int, Trial], None] = lambda n_trials, best: None  # noqa: ARG005
 
 
 def search(problem: Problem) -> list[Trial]:
     """Try the default settings and others, and return all trials, the best first.
 
-    SVD++ terms and low shrinkage are tried first, if they are searched. Successive halving [1]_
-    trains every trial of a round on the first fold, the better half of them also on the second, and
-    so on. The next round draws settings around the mean of the best few. Then the numbers of
-    factors and epochs are doubled or halved as long as that helps, doubled only if it helps more
-    than a little, and the last trials are drawn close to the best.
+    The starts of the problem are tried first. Successive halving [1]_ trains every trial of a round
+    on the first fold, the better half of them also on the second, and so on. The next round draws
+    settings around the mean of the best few. Then the numbers of factors and epochs are doubled or
+    halved as long as that helps, doubled only if it helps more than a little, and the last trials
+    are drawn close to the best.
 
     References
     ----------
@@ -149,18 +173,14 @@ class _Search:
             self._problem.report(1, trial)
 
     def try_starts(self) -> None:
-        """Try SVD++ terms and far less shrinkage, and continue from what is better.
-
-        Shrinkage is for sparse or noisy ratings. With many ratings and little noise, the best is
-        far below the default, where random trials around the default do not lead.
-        """
-        for parameter, coordinate in (("svdpp", 1.0), ("shrinkage", LOW_SHRINKAGE)):
+        """Try the starts, and continue from what is better."""
+        for parameter, coordinate in self._problem.starts:
             point = self._best.point.copy()
             for axis, dimension in enumerate(self._problem.space.dimensions):
                 if dimension.parameter == parameter:
                     point[axis] = coordinate
             if self._is_new(point):
-                self._challenge(point, MIN_GAIN)
+                self._challenge(point, self._problem.min_gains[0])
         self._centre = self._best.point
 
     def halve(self, n: int, spread: float) -> None:
@@ -209,12 +229,11 @@ class _Search:
         while improved:
             improved = False
             for axis, dimension in sizes:
-                for step in (1.0, -1.0):
+                for step, min_gain in zip((1.0, -1.0), self._problem.min_gains, strict=True):
                     point = self._best.point.copy()
                     point[axis] += step
                     in_range = dimension.low <= point[axis] <= dimension.high
                     if in_range and self._is_affordable(point) and self._is_new(point):
-                        min_gain = MIN_GAIN if step > 0 else 0.0
                         improved |= self._challenge(point, min_gain)
 
     def refine(self) -> None:

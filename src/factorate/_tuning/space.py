@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._training.per_kind import GROUPS
+from factorate._tuning.auto import is_auto
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     Point = NDArray[np.float64]
 
-AUTO = "auto"  # the value of a parameter that is searched
 SEARCHED = (
     "n_factors",
     "n_epochs",
@@ -33,11 +33,6 @@ SEARCHED = (
 FACTOR_STEP = 16  # numbers of factors are multiples of it, because rows are padded to them
 MIN_FACTORS, MAX_FACTORS = 32, 512
 MIN_EPOCHS, MAX_EPOCHS = 5, 40
-
-
-def is_auto(value: object) -> bool:
-    """Return whether a parameter is to be searched."""
-    return isinstance(value, str) and value == AUTO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +84,9 @@ class Space:
             x = coordinate - n_doublings if name == "learning_rate" else coordinate
             for key, default in dimension.defaults.items():
                 if key is None:
-                    found[name] = _number(name, default, x)
+                    found[name] = number(name, default, x)
                 else:
-                    found.setdefault(name, {})[key] = _number(name, default, x)
+                    found.setdefault(name, {})[key] = number(name, default, x)
         return found
 
 
@@ -113,15 +108,15 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
         Dimension(
             parameter="n_factors",
             defaults={None: n_factors},
-            low=_logarithm(MIN_FACTORS, n_factors),
-            high=_logarithm(MAX_FACTORS, n_factors),
+            low=logarithm(MIN_FACTORS, n_factors),
+            high=logarithm(MAX_FACTORS, n_factors),
             is_size=True,
         ),
         Dimension(
             parameter="n_epochs",
             defaults={None: n_epochs},
-            low=_logarithm(MIN_EPOCHS, n_epochs),
-            high=_logarithm(MAX_EPOCHS, n_epochs),
+            low=logarithm(MIN_EPOCHS, n_epochs),
+            high=logarithm(MAX_EPOCHS, n_epochs),
             is_size=True,
         ),
         Dimension(
@@ -149,7 +144,7 @@ def make_space(parameters: Mapping[str, Any], settings: Settings) -> Space:
     )
 
 
-def _logarithm(bound: int, default: int) -> float:
+def logarithm(bound: int, default: int) -> float:
     """Return the coordinate of a bound; a default of 0 is not searched."""
     return math.log2(bound / default) if default else 0.0
 
@@ -161,10 +156,13 @@ def _defaults(values: PerKind, group: str) -> dict[str | None, float]:
     return of_kinds if len(distinct) > 1 else {group: distinct.pop()}
 
 
-def _number(parameter: str, default: float, x: float) -> Any:
+def number(parameter: str, default: float, x: float) -> Any:
+    """Return the value of a parameter at a coordinate, rounded unless it is the default."""
     if parameter == "svdpp":
         return x >= 0.5
+    if x == 0:
+        return default
     value = default * 2.0**x
     if parameter == "n_factors":
-        return default if x == 0 else max(1, round(value / FACTOR_STEP)) * FACTOR_STEP
+        return max(1, round(value / FACTOR_STEP)) * FACTOR_STEP
     return max(1, round(value)) if parameter == "n_epochs" else float(f"{value:.2g}")

@@ -119,13 +119,13 @@ def regressor_tags(*, non_deterministic: bool) -> Any:
 
 
 def recommender_tags(*, non_deterministic: bool) -> Any:
-    """Return scikit-learn's tags of an estimator of interactions, which has no target."""
+    """Return scikit-learn's tags of an estimator of interactions, whose y are counts above 0."""
     from sklearn.utils import InputTags, Tags, TargetTags
 
     inherit_from_sklearn()  # for estimators made before scikit-learn was imported
     return Tags(
         estimator_type=None,
-        target_tags=TargetTags(required=False),
+        target_tags=TargetTags(required=False, positive_only=True),
         input_tags=InputTags(string=True, categorical=True),
         non_deterministic=non_deterministic,
     )

@@ -20,7 +20,7 @@ from factorate._utils.validation import show
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
 from factorate.cli.fit_and_test import fit_and_rank, fit_and_test
 from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
-from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse
+from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse, valid_ndcg
 from factorate.cli.table_writer import write_tables
 
 if TYPE_CHECKING:
@@ -143,8 +143,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
     names = arguments.columns or model.columns
     if isinstance(model, ft.ImplicitMatrixFactorization):
         model.set_params(columns=names)
-        _print_scores(model.evaluate(_input_file(arguments, arguments.ratings)), arguments.json)
+        n, interactions = arguments.n or 10, _input_file(arguments, arguments.ratings)
+        scores = model.evaluate(interactions, n, popular=True)
+        _print_scores(scores, arguments.json, baseline="popular")
         return
+    if arguments.n is not None:
+        raise ValueError(f"-n is for models of interactions; {arguments.model} is one of ratings")
     tables = files.read_batches(
         _input_file(arguments, arguments.ratings),
         lambda present: find_columns(present, names, with_ratings=True),
@@ -176,7 +180,10 @@ def info(arguments: argparse.Namespace) -> None:
     n_bytes = Path(arguments.model).stat().st_size
     is_implicit = isinstance(model, ft.ImplicitMatrixFactorization)
     if arguments.json:
-        numbers = {} if is_implicit else {"mean": model.global_mean_}
+        if is_implicit:
+            numbers = {"unobserved_weight": model.unobserved_weight_}
+        else:
+            numbers = {"mean": model.global_mean_}
         numbers["parameters"] = model.get_params()
         print(to_json({"model": arguments.model, "n_bytes": n_bytes} | sizes(model) | numbers))
         return
@@ -187,6 +194,9 @@ def info(arguments: argparse.Namespace) -> None:
     }
     if is_implicit:
         rows |= {"epochs": f"{model.n_epochs_}", "loss": f"{model.history_['loss'][-1]:.6g}"}
+        ndcg = valid_ndcg(model)
+        rows |= {} if ndcg is None else {"valid ndcg": f"{ndcg:.4f}"}
+        rows["unobserved weight"] = f"{model.unobserved_weight_:.6g}"
     else:
         error = train_rmse(model)
         rows |= {
@@ -224,26 +234,44 @@ def _new_model(arguments: argparse.Namespace) -> ft.MatrixFactorization | ft.Mat
     return ft.MatrixFactorizationCV(**parameters, seconds=arguments.seconds)
 
 
-def _new_implicit_model(arguments: argparse.Namespace) -> ft.ImplicitMatrixFactorization:
+def _new_implicit_model(
+    arguments: argparse.Namespace,
+) -> ft.ImplicitMatrixFactorization | ft.ImplicitMatrixFactorizationCV:
     """Return the model that the options of ``fit --implicit`` describe."""
     given = vars(arguments)
     parameters = {name: given[name] for name in IMPLICIT_NUMBERS if given[name] is not None}
-    return ft.ImplicitMatrixFactorization(
-        **parameters,
-        early_stopping=arguments.early_stopping,
-        keep_seen=not arguments.no_seen,
-        dtype=arguments.dtype,
-        columns=arguments.columns,
-        verbose=not arguments.quiet and _on_terminal(),
-    )
+    parameters |= {
+        "keep_seen": not arguments.no_seen,
+        "dtype": arguments.dtype,
+        "columns": arguments.columns,
+        "verbose": not arguments.quiet and _on_terminal(),
+    }
+    if not arguments.tune:
+        stopping = arguments.early_stopping
+        return ft.ImplicitMatrixFactorization(**parameters, early_stopping=stopping)
+    if arguments.trials is not None:
+        parameters["n_trials"] = arguments.trials
+    return ft.ImplicitMatrixFactorizationCV(**parameters, seconds=arguments.seconds)
 
 
-def _print_scores(scores: Mapping[str, float], as_json: bool) -> None:
+def _print_scores(scores: Mapping[str, float], as_json: bool, baseline: str = "") -> None:
+    """Print scores by name, beside those of a baseline, which are named "baseline_name"."""
     if as_json:
         print(to_json(dict(scores)))
         return
-    for name, score in scores.items():
-        print(f"{name:<9}  {score:.6f}" if isinstance(score, float) else f"{name:<9}  {score}")
+    compared = {}
+    if baseline:
+        compared = {
+            name: scores[f"{baseline}_{name}"] for name in scores if f"{baseline}_{name}" in scores
+        }
+    names = [name for name in scores if not baseline or not name.startswith(f"{baseline}_")]
+    width = max(9, *map(len, names))
+    if baseline:
+        print(f"{'':<{width}}  {'model':<8}  {baseline}")
+    for name in names:
+        row = [scores[name], compared[name]] if name in compared else [scores[name]]
+        cells = (f"{cell:.6f}" if isinstance(cell, float) else f"{cell}" for cell in row)
+        print(f"{name:<{width}}  {'  '.join(cells)}")
 
 
 def _input_file(arguments: argparse.Namespace, source: str) -> files.InputFile:

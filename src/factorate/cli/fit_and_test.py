@@ -116,13 +116,15 @@ def fit_and_test(
 
 
 def fit_and_rank(
-    model: ft.ImplicitMatrixFactorization, source: files.InputFile | str, fraction: float
+    model: ft.ImplicitMatrixFactorization | ft.ImplicitMatrixFactorizationCV,
+    source: files.InputFile | str,
+    fraction: float,
 ) -> HeldOutRanking:
     """Hold out interactions of a file at random, fit a model to the others, and test it.
 
     Parameters
     ----------
-    model : ImplicitMatrixFactorization
+    model : ImplicitMatrixFactorization or ImplicitMatrixFactorizationCV
         The model to fit; its ``random_state`` also seeds the choice of the held-out interactions.
     source : InputFile or str
         A file of interactions.

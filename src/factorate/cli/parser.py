@@ -24,19 +24,24 @@ TRAINING = "RATINGS", f"{RATINGS[1]}; with --implicit, of interactions, columns 
 TEST = "RATINGS", f"{RATINGS[1]}; or of interactions, columns user, item"
 PAIRS = "PAIRS", "file of pairs, columns user, item; - for standard input"
 MODEL = "MODEL", "file that `factorate fit` wrote"
-COLUMNS_HELP = "names of the columns of user,item,rating, or their numbers from 0: 0,1,2"
+COLUMNS_HELP = (
+    "names of the columns of user,item,rating, or of interactions user,item and perhaps the count, "
+    "or their numbers from 0: 0,1,2"
+)
 TEST_FRACTION_HELP = (
     "fit the model to the other ratings and print the RMSE for this fraction of them, chosen at "
-    "random by --seed, beside the RMSE of their mean and that of damped user and item biases; -o "
-    "saves the model that was tested, which has not seen the held-out ratings"
+    "random by --seed, beside the RMSE of their mean and that of damped user and item biases; with "
+    "--implicit, ranking metrics beside those of the most popular items; -o saves the model that "
+    "was tested, which has not seen the held-out ratings"
 )
 IMPLICIT_HELP = (
     "train on interactions, such as clicks and purchases, without ratings; a column of counts is "
-    "used if it is named count, weight or plays, or with --columns"
+    "used if it has a common name such as count, weight or plays, or with --columns"
 )
 TUNE_HELP = (
-    "choose the numbers of factors and epochs, learning rates and penalties on held-out ratings, "
-    "then train on all; options such as --factors set some of them"
+    "choose the numbers of factors and epochs, learning rates and penalties, and with --implicit "
+    "the weights, on held-out ratings or interactions, then train on all; options such as "
+    "--factors set some of them"
 )
 NUMBERS = (
     ("--factors", "n_factors", int, "number of factors; 0 for biases alone"),
@@ -88,14 +93,16 @@ NOT_IMPLICIT = {
     "--clip": "clip",
     "--no-bias": "no_bias",
     "--no-mean": "no_mean",
-    "--tune": "tune",
 }
 FLAGS = (
-    ("--early-stopping", "hold out ratings and stop when their loss no longer decreases"),
+    (
+        "--early-stopping",
+        "hold out ratings and stop when their loss no longer falls, or their NDCG no longer rises",
+    ),
     ("--nonnegative", "constrain factors and biases to be 0 or greater"),
     ("--svdpp", "add the SVD++ terms: also use the set of items that a user rated"),
     ("--clip", "clip predictions to the range of the ratings"),
-    ("--no-seen", "do not store which items each user rated; `recommend` then needs --with-seen"),
+    ("--no-seen", "do not store the items of each user; `recommend` then needs --with-seen"),
     ("--no-bias", "leave out the biases"),
     ("--no-mean", "do not centre the ratings"),
 )
@@ -139,7 +146,7 @@ def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     """
     parser = argparse.ArgumentParser(
         prog="factorate",
-        description="Matrix factorization of ratings by stochastic gradient descent, compiled.",
+        description="Matrix factorization of ratings and of interactions such as clicks, compiled.",
         epilog="Input files: text with any separator (such as .csv), JSON lines, Parquet, Arrow, "
         "all of them also compressed; a folder or a glob of such files; - for standard input.",
     )
@@ -153,6 +160,8 @@ def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     evaluate = "compare a model's predictions with ratings, or its lists with interactions"
     sub = _add_command(subparsers, commands.evaluate, evaluate, MODEL, TEST)
     _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
+    text = "length of the lists of a model of interactions (default: 10)"
+    sub.add_argument("-n", type=int, help=text)
     _add_quiet(sub, "no progress bar")
     _add_json(sub)
     _add_json(_add_command(subparsers, commands.info, "describe a model file", MODEL))
@@ -183,15 +192,13 @@ def _add_fit(subparsers: Any) -> None:
     sub.add_argument("--test-fraction", type=_fraction, metavar="F", help=TEST_FRACTION_HELP)
     _add_reading(sub, "NAMES", _names, COLUMNS_HELP)
     defaults = ft.MatrixFactorization().get_params()
+    implicit = ft.ImplicitMatrixFactorization().get_params()
     for flag, name, kind, text in NUMBERS:
-        default = defaults[name]
-        shown = text if default is None else f"{text} (default: {default})"
+        shown = _with_defaults(text, defaults[name], implicit.get(name))
         sub.add_argument(flag, dest=name, type=kind, metavar="N", help=shown)
     sub.add_argument("--implicit", action="store_true", help=IMPLICIT_HELP)
-    implicit = ft.ImplicitMatrixFactorization().get_params()
     for flag, name, text in IMPLICIT_NUMBERS:
-        default = implicit[name]
-        shown = text if default is None else f"{text} (default: {default})"
+        shown = _with_defaults(text, implicit[name])
         sub.add_argument(flag, type=float, metavar="N", help=shown)
     for flag, name, choices, text in CHOICES:
         shown = f"{text} (default: {defaults[name]})"
@@ -199,8 +206,12 @@ def _add_fit(subparsers: Any) -> None:
     for flag, text in FLAGS:
         sub.add_argument(flag, action="store_true", help=text)
     sub.add_argument("--tune", action="store_true", help=TUNE_HELP)
-    default = ft.MatrixFactorizationCV().n_trials
-    text = f"number of settings that --tune tries (default: {default})"
+    default, of_implicit = (
+        cls().n_trials for cls in (ft.MatrixFactorizationCV, ft.ImplicitMatrixFactorizationCV)
+    )
+    text = (
+        f"number of settings that --tune tries (default: {default}; with --implicit: {of_implicit})"
+    )
     sub.add_argument("--trials", type=int, metavar="N", help=text)
     text = "seconds after which --tune ends the search"
     sub.add_argument("--seconds", type=float, metavar="S", help=text)
@@ -208,8 +219,18 @@ def _add_fit(subparsers: Any) -> None:
     _add_json(sub, "print the summary as JSON, also with --quiet")
 
 
+def _with_defaults(text: str, default: object, of_implicit: object = None) -> str:
+    """Return the help of an option with its default, and that with --implicit if it differs."""
+    defaults = [] if default is None else [f"default: {default}"]
+    if of_implicit not in (None, default):
+        defaults.append(f"with --implicit: {of_implicit}")
+    return f"{text} ({', '.join(defaults)})" if defaults else text
+
+
 def _add_predict(subparsers: Any) -> None:
-    sub = _add_command(subparsers, commands.predict, "predict the ratings of pairs", MODEL, PAIRS)
+    sub = _add_command(
+        subparsers, commands.predict, "predict ratings or scores of pairs", MODEL, PAIRS
+    )
     _add_reading(sub, "NAMES", _names, "names of the columns of user,item, or their numbers from 0")
     _add_output(sub)
 
@@ -218,7 +239,9 @@ def _add_recommend(subparsers: Any) -> None:
     sub = _add_command(subparsers, commands.recommend, "recommend items to users", MODEL)
     _add_ids(sub, "users")
     _add_output(sub)
-    sub.add_argument("--with-seen", action="store_true", help="include items a user has rated")
+    sub.add_argument(
+        "--with-seen", action="store_true", help="include the items of a user in training"
+    )
 
 
 def _add_similar(subparsers: Any) -> None:
@@ -317,7 +340,9 @@ def _names(text: str) -> Names | None:
     try:
         return check_columns([_name(part) for part in text.split(",")])
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected user,item,rating") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected user,item,rating, or user,item"
+        ) from None
 
 
 def _name(text: str) -> str | int:

@@ -66,8 +66,8 @@ def read_relevant(
         minimum = check_number("threshold", threshold)
         mask = read_values(columns.ratings, np.dtype(np.float64)) >= minimum
     if not mask.any():
-        bound = "" if threshold is None else f" of at least {threshold}"
-        raise ValueError(f"there are no held-out ratings{bound}; expected at least one")
+        wanted = "pairs" if threshold is None else f"ratings of at least {threshold}"
+        raise ValueError(f"there are no held-out {wanted}; expected at least one")
     return Relevant(read_ids(columns.user_ids, "users"), read_ids(columns.item_ids, "items"), mask)
 
 
@@ -147,7 +147,7 @@ def find_hits(recommended: Any, relevant: Relevant, users: IdColumn) -> Ranks:
     pairs = np.unique(relevant_users[mask] * n_items + relevant_items[mask])
     n_relevant = np.bincount(pairs // n_items, minlength=len(user_index.ids))[list_rows]
     if not n_relevant.any():
-        raise ValueError("none of the users has a relevant item in the held-out ratings")
+        raise ValueError("none of the users has a relevant item in the held-out data")
 
     _check_distinct(items, filled, item_ids)
     item_rows = np.full(items.shape, -1, np.int64)

@@ -1,4 +1,4 @@
-"""Evaluation of a model's recommendations on held-out ratings."""
+"""Evaluation of a model's recommendations on held-out ratings or interactions."""
 
 from __future__ import annotations
 
@@ -49,37 +49,36 @@ def ranking(
     popular: bool = False,
     auc: bool = False,
 ) -> dict[str, float]:
-    """Evaluate a model's top-n recommendations on held-out ratings.
+    """Evaluate a model's top-n recommendations on held-out ratings or interactions.
 
     Each user of `held_out` gets a list of the `n` best of all items, without those that the user
-    has rated in training. Items with equal scores have no order, so a metric is its expected value
-    over all orders of tied items [1]_.
+    has rated, or interacted with, in training. Items with equal scores have no order, so a metric
+    is its expected value over all orders of tied items [1]_.
 
     Parameters
     ----------
     model : FactorModel
         A fitted model.
-    held_out : ratings
-        Ratings that were not used in training, in any form that `fit` accepts, or a tuple
-        (users, items). Pairs that were used in training cannot be recommended; they are ignored and
+    held_out : ratings or interactions
+        Those that were not used in training, in any form that `fit` accepts, or a tuple (users,
+        items). Pairs that were used in training cannot be recommended; they are ignored and
         counted.
     n : int, default=10
         Length of the lists.
     threshold : float or None, default=None
         Minimum rating of a relevant item. None makes every held-out pair relevant.
-    fold_in : ratings, default=None
-        Ratings of users who are added with `add_users` to a copy of the model before the
-        evaluation; the model does not change. Their other ratings are in `held_out`. This measures
-        the recommendations for users who were not there in training ("strong generalization"
-        [2]_).
+    fold_in : ratings or interactions, default=None
+        Those of users who are added with `add_users` to a copy of the model before the evaluation;
+        the model does not change. Their others are in `held_out`. This measures the recommendations
+        for users who were not there in training ("strong generalization" [2]_).
     wide : bool, default=False
         Whether `held_out` and `fold_in` are tables of users × items, as for `fit`.
     unknown : {"warn", "ignore", "raise"}, default="warn"
         What to do about unknown users: warn, ignore them or raise an error.
     popular : bool, default=False
         Whether to compare the lists with those of the most popular items: for each user, the `n`
-        items that the most users have rated in training, without those that the user has rated.
-        Items rated by equally many are tied.
+        items of the most users in training, without those of the user. Items with equally many
+        users are tied.
     auc : bool, default=False
         Whether to compute the AUC also. It takes more time, because it depends on the scores of
         all items for each user, who are scored in blocks.
@@ -89,18 +88,18 @@ def ranking(
     dict
         The metrics "precision", "recall", "capped_recall", "ndcg", "map" and "hit_rate", as defined
         by the functions of this module; with `auc` also "auc", the probability that a relevant item
-        has a higher score than an item that is neither relevant nor rated in training, where a tie
+        has a higher score than an item that is neither relevant nor in training, where a tie
         counts one half [3]_; "coverage", the fraction of the model's items in the lists of all
         users, where tied items are in the order of `items_`; "n_users", the number of users with a
         relevant item, over whom all but "coverage" are averaged; and "n_seen", the number of
-        held-out ratings ignored because they were used in training. With `popular` also
+        held-out pairs ignored because they were used in training. With `popular` also
         "popular_precision" and so on: the same metrics of the most popular items.
 
     Raises
     ------
     TypeError
-        If `model` is not a model, `held_out` does not contain ratings, or `popular` or `auc` is not
-        True or False.
+        If `model` is not a model, `held_out` contains neither ratings nor pairs, or `popular` or
+        `auc` is not True or False.
     ValueError
         If the model was fitted with ``keep_seen=False``, or no held-out item is relevant.
     UnknownIdError
@@ -111,7 +110,7 @@ def ranking(
     Warns
     -----
     UnknownIdWarning
-        If users were not in the training ratings. They all get the same list.
+        If users were not in the training data. They all get the same list.
 
     References
     ----------
@@ -136,7 +135,9 @@ def ranking(
     """
     n, popular, auc = check_count("n", n, 1), check_flag("popular", popular), check_flag("auc", auc)
     if not hasattr(model, "_require"):
-        raise TypeError(f"model is {model!r}; expected a MatrixFactorization")
+        raise TypeError(
+            f"model is {model!r}; expected a MatrixFactorization or ImplicitMatrixFactorization"
+        )
     fitted = model._require()
     in_training = _require_seen(fitted)
     if fold_in is not None:
@@ -199,8 +200,8 @@ class RankingModel(Protocol):
 def _require_seen(fitted: FittedState) -> Seen:
     if fitted.seen is None:
         raise ValueError(
-            "the items that users have rated were not stored (keep_seen=False), so they cannot be "
-            "left out of the lists; fit with keep_seen=True"
+            "the items of each user in training were not stored (keep_seen=False), so they cannot "
+            "be left out of the lists; fit with keep_seen=True"
         )
     return fitted.seen
 
@@ -211,8 +212,8 @@ def _find_pairs(
     """Return the distinct pairs of a mask, and the ids of their users."""
     if not mask.any():
         raise ValueError(
-            "every relevant held-out rating was used in training, so it cannot be recommended; "
-            "hold out ratings before fit"
+            "every relevant held-out pair was used in training, so it cannot be recommended; hold "
+            "out pairs before fit"
         )
     user_index, users = make_index(relevant.user_ids, "users")
     item_index, items = make_index(relevant.item_ids, "items")

@@ -32,7 +32,7 @@ def choose_axes(display: Any, ax: Axes | None, artists: Iterable[Any]) -> Axes:
     except ImportError as error:
         raise ImportError("plots need matplotlib: pip install 'factorate[plot]'") from error
     if ax is None:
-        ax = vars(display).get("ax_") or pyplot.subplots()[1]
+        ax = vars(display).get("ax_") or pyplot.subplots(layout="constrained")[1]
     for artist in artists:
         member = artist[0] if isinstance(artist, tuple) else artist  # a container has no axes
         if member.axes is ax:

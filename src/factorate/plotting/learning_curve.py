@@ -1,4 +1,4 @@
-"""LearningCurveDisplay: RMSE by epoch."""
+"""LearningCurveDisplay: RMSE, or loss and NDCG, by epoch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from factorate.base import FactorModel
 
 AXES = {"epoch": "epoch", "seconds": "seconds of training"}
+NDCG = "NDCG@10"
 
 
 class LearningCurveDisplay:
-    """Learning curve: training and validation RMSE by epoch.
+    """Learning curve: training and validation RMSE by epoch, or loss and validation NDCG.
 
-    Use `from_estimator` to draw the curve of a fitted model.
+    Use `from_estimator` to draw the curve of a fitted model. Models of implicit feedback have a
+    loss, whose scale is on the left, and an NDCG, whose scale is on the right.
 
     Parameters
     ----------
     history : dict of str to ndarray
-        Arrays "epoch", "seconds", "train_rmse" and "valid_rmse", such as the `history_` of a model.
+        Arrays "epoch", "seconds", "train_rmse" and "valid_rmse", or "epoch", "seconds", "loss" and
+        "valid_ndcg", such as the `history_` of a model.
     best_epoch : int or None, default=None
         Epoch to mark, counted from 1. None marks none.
     name : str or None, default=None
@@ -37,6 +40,8 @@ class LearningCurveDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes of the last drawing.
+    ndcg_ax_ : matplotlib Axes or None
+        Axes of the NDCG, which share the horizontal axis of `ax_`. None without an NDCG.
     figure_ : matplotlib Figure
         Figure of the last drawing.
     lines_ : list of matplotlib Line2D
@@ -44,7 +49,8 @@ class LearningCurveDisplay:
 
     See Also
     --------
-    MatrixFactorization : The model, which records its `history_`.
+    MatrixFactorization : The model of ratings, which records its `history_`.
+    ImplicitMatrixFactorization : The model of implicit feedback.
 
     Examples
     --------
@@ -59,6 +65,7 @@ class LearningCurveDisplay:
     """
 
     ax_: Axes
+    ndcg_ax_: Axes | None
     figure_: Figure
     lines_: list[Line2D]
 
@@ -85,7 +92,7 @@ class LearningCurveDisplay:
 
         Parameters
         ----------
-        estimator : MatrixFactorization
+        estimator : MatrixFactorization or ImplicitMatrixFactorization
             A fitted model.
         x : str, default="epoch"
             Horizontal axis: "epoch" or "seconds".
@@ -103,20 +110,12 @@ class LearningCurveDisplay:
         ------
         NotFittedError
             If the model is not fitted.
-        TypeError
-            If it is a model of implicit feedback.
         ValueError
             If `x` has another value, or the model was trained for 0 epochs.
         ImportError
             If matplotlib is not installed.
         """
-        history = estimator.history_
-        if "train_rmse" not in history:
-            raise TypeError(
-                f"estimator is {estimator!r}, whose history_ has no errors of ratings; plot its "
-                f"columns {', '.join(history)} instead"
-            )
-        return cls(history, estimator.best_epoch_, name).plot(ax, x=x)
+        return cls(estimator.history_, estimator.best_epoch_, name).plot(ax, x=x)
 
     def plot(self, ax: Axes | None = None, *, x: str = "epoch") -> Self:
         """Draw the curves.
@@ -145,38 +144,73 @@ class LearningCurveDisplay:
         Notes
         -----
         Training errors are measured before each update, validation errors at the end of the epoch;
-        this is why validation errors can be lower.
+        this is why validation errors can be lower. The loss and the NDCG are measured at the end of
+        the epoch.
         """
         if x not in AXES:
             raise ValueError(f"x is {x!r}; expected 'epoch' or 'seconds'")
         if not len(self.history["epoch"]):
             raise ValueError("the model was trained for 0 epochs; there is no curve to draw")
         old = vars(self).get("lines_", [])
-        ax = choose_axes(self, ax, old)
         color = old[0].get_color() if old else None
-        self.lines_ = self._draw(ax, x, color)
-        ax.set(xlabel=AXES[x], ylabel="RMSE")
+        ax = choose_axes(self, ax, old)
+        self.ndcg_ax_ = self._choose_ndcg_axes(old)
+        self.lines_ = self._draw(x, color)
+        ax.set(xlabel=AXES[x], ylabel="loss" if "loss" in self.history else "RMSE")
         if x == "epoch":
             locator: Any = ax.xaxis.get_major_locator()
             locator.set_params(integer=True)
-        ax.legend()
+        below = _ndcg_axes(ax)
+        ax.legend(handles=[*ax.get_lines(), *(below.get_lines() if below else [])])
         return self
 
-    def _draw(self, ax: Axes, x: str, color: Any) -> list[Line2D]:
-        xs, train, valid = (self.history[key] for key in (x, "train_rmse", "valid_rmse"))
+    def _choose_ndcg_axes(self, old: list[Line2D]) -> Axes | None:
+        """Return the axes for the NDCG, if there is any, without the old lines of this display."""
+        ax = self.ax_
+        found = _ndcg_axes(ax)
+        for line in old:
+            if found is not None and line.axes is found:
+                line.remove()
+        if np.isnan(self.history.get("valid_ndcg", np.nan)).all():
+            return None
+        if found is None:
+            found = ax.twinx()
+            found.set(ylabel=NDCG, label=NDCG)
+            # Behind the other axes, so that their legend is in front of all lines.
+            ax.set_zorder(found.get_zorder() + 1)
+            found.patch.set(visible=ax.patch.get_visible(), facecolor=ax.get_facecolor())
+            ax.patch.set_visible(False)
+        return found
+
+    def _draw(self, x: str, color: Any) -> list[Line2D]:
+        history, ax = self.history, self.ax_
+        is_implicit = "loss" in history
+        train = history["loss" if is_implicit else "train_rmse"]
+        valid = history["valid_ndcg" if is_implicit else "valid_rmse"]
+        xs = history[x]
         label = f"{self.name}, {{}}" if self.name else "{}"
         # A line through a single point shows nothing without a marker.
-        marker = "." if len(xs) == 1 else ""
-        style = {"marker": marker, "color": color}
-        lines: list[Line2D] = ax.plot(xs, train, "--", label=label.format("training"), **style)
+        style = {"marker": "." if len(xs) == 1 else "", "color": color}
+        name = label.format("loss" if is_implicit else "training")
+        lines: list[Line2D] = ax.plot(xs, train, "--", label=name, **style)
         style["color"] = lines[0].get_color()
-        monitored = train
+        monitored, number = train, ".6g" if is_implicit else ".4f"
         if not np.isnan(valid).all():
-            monitored = valid
-            lines += ax.plot(xs, valid, label=label.format("validation"), **style)
+            monitored, number, ax = valid, ".4f", self.ndcg_ax_ or ax
+            name = label.format(f"validation {NDCG}" if is_implicit else "validation")
+            lines += ax.plot(xs, valid, label=name, **style)
         if self.best_epoch:
             row = self.best_epoch - 1
-            best = label.format(f"epoch {self.best_epoch}: {monitored[row]:.4f}")
+            best = label.format(f"epoch {self.best_epoch}: {monitored[row]:{number}}")
             style["marker"] = "o"
             lines += ax.plot(xs[row], monitored[row], linestyle="", label=best, **style)
         return lines
+
+
+def _ndcg_axes(ax: Axes) -> Axes | None:
+    """Return the axes of the NDCG that a display has made behind some axes."""
+    siblings: list[Axes] = ax.get_shared_x_axes().get_siblings(ax)
+    for other in siblings:
+        if other.get_label() == NDCG and other.bbox.bounds == ax.bbox.bounds:
+            return other
+    return None

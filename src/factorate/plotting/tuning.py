@@ -1,4 +1,4 @@
-"""TuningDisplay: validation RMSE of the trials of a search."""
+"""TuningDisplay: validation RMSE, or NDCG, of the trials of a search."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
     from factorate._utils.types import Doubles
+    from factorate.implicit_cv import ImplicitMatrixFactorizationCV
     from factorate.model_cv import MatrixFactorizationCV
 
 
 class TuningDisplay:
-    """Validation RMSE of the settings that a search tried, in their order.
+    """Validation RMSE, or NDCG, of the settings that a search tried, in their order.
 
-    Each point is a trial, and its color the round of the search. A dashed line marks the error of
+    Each point is a trial, and its color the round of the search. A dashed line marks the metric of
     the default settings, and a ring the settings that were chosen. Trials that were validated on
-    some folds only are drawn smaller, at the error of the default settings plus the mean difference
-    from it on these folds, because some folds are easier than others.
+    some folds only are drawn smaller, at the metric of the default settings plus the mean
+    difference from it on these folds, because some folds are easier than others.
 
     Use `from_estimator` to draw the search of a fitted model.
 
@@ -34,7 +35,8 @@ class TuningDisplay:
     ----------
     results : dict of str to array-like
         Columns "iter", "n_folds", "mean_test_rmse", "rank_test_loss", and "split0_test_rmse",
-        "split1_test_rmse", … of each fold, such as the `cv_results_` of a model.
+        "split1_test_rmse", … of each fold, such as the `cv_results_` of a model; or "ndcg" instead
+        of "rmse" and "loss".
     name : str or None, default=None
         Name of the model in the legend. None is no name.
 
@@ -47,13 +49,14 @@ class TuningDisplay:
     points_ : matplotlib PathCollection
         The trials.
     default_ : matplotlib Line2D
-        Error of the default settings.
+        Metric of the default settings.
     best_ : matplotlib Line2D
         The settings that were chosen.
 
     See Also
     --------
-    MatrixFactorizationCV : The model, which records its `cv_results_`.
+    MatrixFactorizationCV : A model that searches, and records its `cv_results_`.
+    ImplicitMatrixFactorizationCV : The one for implicit feedback.
 
     Examples
     --------
@@ -80,13 +83,17 @@ class TuningDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: MatrixFactorizationCV, *, name: str | None = None, ax: Axes | None = None
+        cls,
+        estimator: MatrixFactorizationCV | ImplicitMatrixFactorizationCV,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
     ) -> Self:
         """Draw the search of a fitted model.
 
         Parameters
         ----------
-        estimator : MatrixFactorizationCV
+        estimator : MatrixFactorizationCV or ImplicitMatrixFactorizationCV
             A fitted model.
         name : str or None, default=None
             Name of the model in the legend. None is no name.
@@ -128,42 +135,44 @@ class TuningDisplay:
         ImportError
             If matplotlib is not installed.
         """
+        is_ndcg = "mean_test_ndcg" in self.results
+        metric, ranked_by = ("ndcg", "ndcg") if is_ndcg else ("rmse", "loss")
         rounds, n_folds, rank = (
-            np.asarray(self.results[key]) for key in ("iter", "n_folds", "rank_test_loss")
+            np.asarray(self.results[key]) for key in ("iter", "n_folds", f"rank_test_{ranked_by}")
         )
-        rmse = _comparable_rmse(self.results, int(n_folds.max()))
+        values = _comparable(self.results, metric, int(n_folds.max()))
         ax = choose_axes(self, ax, self._artists)
-        numbers = np.arange(1, len(rmse) + 1)
+        numbers = np.arange(1, len(values) + 1)
         sizes = np.where(n_folds == n_folds.max(), 36, 10)
-        drawn = np.isfinite(rmse)
+        drawn = np.isfinite(values)
         self.points_ = ax.scatter(
-            numbers[drawn], rmse[drawn], sizes[drawn], c=rounds[drawn], cmap="viridis"
+            numbers[drawn], values[drawn], sizes[drawn], c=rounds[drawn], cmap="viridis"
         )
         label = f"{self.name}, {{}}" if self.name else "{}"
-        default = label.format(f"defaults: {rmse[0]:.4f}")
-        self.default_ = ax.axhline(rmse[0], linestyle="--", color="gray", label=default)
+        default = label.format(f"defaults: {values[0]:.4f}")
+        self.default_ = ax.axhline(values[0], linestyle="--", color="gray", label=default)
         best = int(np.argmin(rank))
         (self.best_,) = ax.plot(
             numbers[best],
-            rmse[best],
+            values[best],
             "o",
             markersize=12,
             fillstyle="none",
             color="C3",
-            label=label.format(f"chosen: {rmse[best]:.4f}"),
+            label=label.format(f"chosen: {values[best]:.4f}"),
         )
         self._artists = [self.points_, self.default_, self.best_]
-        ax.set(xlabel="trial", ylabel="validation RMSE")
+        ax.set(xlabel="trial", ylabel="validation NDCG@10" if is_ndcg else "validation RMSE")
         locator: Any = ax.xaxis.get_major_locator()
         locator.set_params(integer=True)
         ax.legend()
         return self
 
 
-def _comparable_rmse(results: Mapping[str, Any], n_folds: int) -> Doubles:
-    """Return the RMSE of each trial as if it had been validated on all folds."""
-    mean = np.asarray(results["mean_test_rmse"], np.float64)
-    folds = np.array([results[f"split{fold}_test_rmse"] for fold in range(n_folds)])
+def _comparable(results: Mapping[str, Any], metric: str, n_folds: int) -> Doubles:
+    """Return the metric of each trial as if it had been validated on all folds."""
+    mean = np.asarray(results[f"mean_test_{metric}"], np.float64)
+    folds = np.array([results[f"split{fold}_test_{metric}"] for fold in range(n_folds)])
     defaults = folds[:, :1]
     if not np.isfinite(defaults).all():
         return mean
