@@ -170,7 +170,8 @@ class Ahead:
 
     def __exit__(self, *_: object) -> None:
         """End the thread after the call that it is making."""
-        _wait_to_the_end(self._stop)
+        stop = self._stop
+        _call_to_the_end(stop, stop, (KeyboardInterrupt, MemoryError))
 
     def submit(self, function: Callable[[], R]) -> Call[R]:
         """Have a function called."""
