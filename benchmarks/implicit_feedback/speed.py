@@ -85,11 +85,10 @@ def _operations(pairs: Interactions, n_factors: int) -> float:
     """Return the floating-point operations of an epoch.
 
     A residual and each step take four operations per interaction and factor, on both sides. The
-    Gram matrix takes K² operations per row, and changing the basis 2 K² per row: of each row twice
-    as one of its own side, and once as one of the other side.
+    Gram matrix takes K² operations per row, and changing the basis 2 K², twice in an epoch.
     """
     n_passes = 1 + N_STEPS
-    return 8.0 * n_passes * len(pairs) * n_factors + 7.0 * sum(pairs.shape) * n_factors**2
+    return 8.0 * n_passes * len(pairs) * n_factors + 5.0 * sum(pairs.shape) * n_factors**2
 
 
 def _product_rate(n_factors: int) -> float:

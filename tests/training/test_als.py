@@ -75,14 +75,17 @@ def test_the_loss_is_the_objective_and_never_rises(exponent: float) -> None:
     epochs: list[AlsEpoch] = []
     train_als(interactions, settings, after_epoch=recorder(epochs))
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
-    halves = []
-    for epoch, following in zip(epochs, [*epochs[1:], None], strict=True):
-        P, Q = epoch.user_factors, epoch.item_factors
-        halves.append(objective(interactions, P, Q, settings))
-        assert epoch.loss == pytest.approx(halves[-1], rel=1e-9)
-        if following is not None:
-            halves.append(objective(interactions, following.user_factors, Q, settings))
-    assert halves == sorted(halves, reverse=True)
+    for epoch in epochs:
+        value = objective(interactions, epoch.user_factors, epoch.item_factors, settings)
+        assert epoch.loss == pytest.approx(value, rel=1e-9)
+    losses = [epoch.loss for epoch in epochs]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_the_columns_of_the_user_factors_are_orthogonal() -> None:
+    users, _ = train_als(random_interactions(), SETTINGS)
+    products = users.T @ users
+    np.testing.assert_allclose(products, np.diag(np.diag(products)), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

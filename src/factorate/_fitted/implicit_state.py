@@ -15,7 +15,7 @@ from factorate._training.factors import Factors
 
 if TYPE_CHECKING:
     from factorate._input.unknown_ids import Consequences
-    from factorate._utils.types import Floats
+    from factorate._utils.types import Doubles, Floats
 
 HISTORY = ("epoch", "loss", "valid_ndcg", "seconds")
 
@@ -41,7 +41,7 @@ class ImplicitState(FittedState):
     mean_weight: float
 
     @cached_property
-    def item_gram(self) -> Floats:
+    def item_gram(self) -> Doubles:
         """The Gram matrix QᵀQ of the item factors, which all fold-ins of users need."""
         return als.gram(self.factors.item_factors, 1)
 

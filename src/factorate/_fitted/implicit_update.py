@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from factorate._fitted.implicit_state import ImplicitState
     from factorate._input.ratings import Ratings
     from factorate._training.implicit_settings import ImplicitSettings
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Doubles, Floats, Rows
 
 
 def add_interactions(
@@ -170,7 +170,7 @@ def user_of_interactions(
 
 
 def solve(
-    fixed: Floats, lists: Lists, settings: ImplicitSettings, gram: Floats | None = None
+    fixed: Floats, lists: Lists, settings: ImplicitSettings, gram: Doubles | None = None
 ) -> Floats:
     """Return the factors of rows with these interactions, given the other side.
 

@@ -94,17 +94,31 @@ def solve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
             memcpy(&out[row, 0], &vectors[1, 0], n_bytes)
 
 
+cdef void multiply_some(const floating[:, ::1] rows, const floating[:, ::1] matrix,
+                        Py_ssize_t first, Py_ssize_t n, floating[:, ::1] copies,
+                        floating *out) noexcept nogil:
+    """Multiply n rows, at most ROWS, by a matrix; `out` has room for ROWS."""
+    cdef Py_ssize_t width = rows.shape[1]
+    cdef const floating *source = &rows[first, 0]
+    if n < ROWS:  # whole tiles are read
+        memcpy(&copies[0, 0], source, n * width * sizeof(floating))
+        source = &copies[0, 0]
+    multiply_rows(out, source, &matrix[0, 0], ROWS, width)
+
+
 def multiply(const floating[:, ::1] rows, const floating[:, ::1] matrix, Py_ssize_t first,
              Py_ssize_t stop, scratch, floating[:, ::1] out):
     """Multiply some rows by a matrix. Scratch: two arrays of N_ROWS rows, `rows` and `products`."""
     cdef floating[:, ::1] copies = scratch.rows, products = scratch.products
-    cdef Py_ssize_t width = rows.shape[1], n_bytes = width * <Py_ssize_t>sizeof(floating), n
+    cdef Py_ssize_t n
     with nogil:
         while first < stop:
             n = min(ROWS, stop - first)
-            memcpy(&copies[0, 0], &rows[first, 0], n * n_bytes)
-            multiply_rows(&products[0, 0], &copies[0, 0], &matrix[0, 0], ROWS, width)
-            memcpy(&out[first, 0], &products[0, 0], n * n_bytes)
+            if n == ROWS:
+                multiply_some(rows, matrix, first, n, copies, &out[first, 0])
+            else:
+                multiply_some(rows, matrix, first, n, copies, &products[0, 0])
+                memcpy(&out[first, 0], &products[0, 0], n * rows.shape[1] * sizeof(floating))
             first += n
 
 
@@ -112,24 +126,26 @@ def improve(rows, problem, int n_steps, Py_ssize_t first, Py_ssize_t stop, scrat
             const floating[:, ::1] initial, floating[:, ::1] out, double[::1] losses):
     """Take steps of the conjugate gradient method towards the rows that `solve` would return.
 
+    The rows in `out` are in the basis of the eigenvectors of QᵀQ, those in `initial` are not yet.
+
     `rows`, `problem` and `scratch` are objects with arrays. Rows: as in `solve`. Problem: the
-    eigenvectors of QᵀQ as columns, `basis`, and as rows, `transposed`; the eigenvalues, `values`;
-    the factors Q in this basis, `factors`; the weight of all pairs, `unobserved`; and for each row
-    the sum of its weights divided by the number of rows of Q, `observed`, and its penalty,
-    `penalties`. Scratch: `vectors` of 4 rows of factors, and `rows` and `products` of N_ROWS.
-    `losses` gets the part of the objective that is due to each row.
+    eigenvectors as columns, `basis`; the eigenvalues, `values`; the factors Q in this basis,
+    `factors`; the weight of all pairs, `unobserved`; and for each row the sum of its weights
+    divided by the number of rows of Q, `observed`, and its penalty, `penalties`. Scratch: `vectors`
+    of 4 rows of factors, and `rows` and `products` of N_ROWS. `losses` gets the part of the
+    objective that is due to each row.
     """
     cdef const int64_t[::1] starts = rows.starts
     cdef const int32_t[::1] others = rows.others
     cdef const floating[::1] weights = rows.weights
     cdef const floating[:, ::1] factors = problem.factors, basis = problem.basis
-    cdef const floating[:, ::1] transposed = problem.transposed
     cdef const floating[::1] values = problem.values
     cdef const double[::1] observed = problem.observed, penalties = problem.penalties
     cdef floating[:, ::1] vectors = scratch.vectors
     cdef floating[:, ::1] copies = scratch.rows, products = scratch.products
     cdef Py_ssize_t width = factors.shape[1], n_bytes = width * <Py_ssize_t>sizeof(floating)
     cdef Py_ssize_t row, k, n
+    cdef floating *x
     cdef Interactions interactions
     cdef RowWeights of_row
     of_row.unobserved = problem.unobserved
@@ -137,13 +153,13 @@ def improve(rows, problem, int n_steps, Py_ssize_t first, Py_ssize_t stop, scrat
         interactions.factors = &factors[0, 0]
         while first < stop:
             n = min(ROWS, stop - first)
-            memcpy(&copies[0, 0], &initial[first, 0], n * n_bytes)
-            multiply_rows(&products[0, 0], &copies[0, 0], &basis[0, 0], ROWS, width)
+            x = &out[first, 0] if n == ROWS else &products[0, 0]
+            multiply_some(initial, basis, first, n, copies, x)
             for k in range(n):
                 row = first + k
                 interactions.n = starts[row + 1] - starts[row]
                 if interactions.n == 0:
-                    memset(&products[k, 0], 0, n_bytes)
+                    memset(x + k * width, 0, n_bytes)
                     losses[row] = 0
                     continue
                 interactions.n_ahead = starts[stop] - starts[row]
@@ -151,8 +167,8 @@ def improve(rows, problem, int n_steps, Py_ssize_t first, Py_ssize_t stop, scrat
                 interactions.weights = &weights[starts[row]] if weights.shape[0] else NULL
                 of_row.observed = observed[row]
                 of_row.penalty = penalties[row]
-                losses[row] = improve_row(&products[k, 0], &values[0], &of_row, &interactions,
-                                          width, n_steps, &vectors[0, 0])
-            multiply_rows(&copies[0, 0], &products[0, 0], &transposed[0, 0], ROWS, width)
-            memcpy(&out[first, 0], &copies[0, 0], n * n_bytes)
+                losses[row] = improve_row(x + k * width, &values[0], &of_row, &interactions, width,
+                                          n_steps, &vectors[0, 0])
+            if n < ROWS:
+                memcpy(&out[first, 0], x, n * n_bytes)
             first += n

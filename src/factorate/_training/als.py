@@ -128,7 +128,7 @@ def train_als(
     Returns
     -------
     user_factors, item_factors : ndarray of shapes (n_users, K) and (n_items, K)
-        Those of the last epoch.
+        Those of the last epoch, in the basis in which PᵀP is diagonal.
     """
     user_side, item_side = _sides(interactions)
     if initial is None:
@@ -138,8 +138,8 @@ def train_als(
         users, items = (pad(factors, settings.dtype) for factors in initial)
     for number in range(1, settings.n_epochs + 1):
         begin = time.perf_counter()
-        users, _ = improve_rows(user_side, users, items, settings)
-        items, loss = improve_rows(item_side, items, users, settings)
+        users, items, _ = improve_rows(user_side, users, items, settings)
+        items, users, loss = improve_rows(item_side, items, users, settings)
         if after_epoch is None:
             continue
         epoch = AlsEpoch(
@@ -170,7 +170,7 @@ def solve_rows(
     rows: Rows,
     weights: Floats,
     settings: AlsSettings,
-    gram: Floats | None = None,
+    gram: Doubles | None = None,
 ) -> Floats:
     """Return the factors of rows that minimize the objective, given those of the other side.
 
@@ -186,7 +186,7 @@ def solve_rows(
         The weight of each interaction; empty if all are 1.
     settings : AlsSettings
         The settings.
-    gram : ndarray of shape (K, K), optional
+    gram : ndarray of float64, shape (K, K), optional
         The result of `gram` for `other`, if it is known.
 
     Returns
@@ -225,7 +225,7 @@ def mean_weight(interactions: Interactions) -> float:
     return float(_sides(interactions)[0].counts().sum()) / interactions.n_pairs
 
 
-def gram(factors: Floats, n_threads: int) -> Floats:
+def gram(factors: Floats, n_threads: int) -> Doubles:
     """Return QᵀQ for factors Q.
 
     Parameters
@@ -237,7 +237,7 @@ def gram(factors: Floats, n_threads: int) -> Floats:
 
     Returns
     -------
-    ndarray of shape (K, K)
+    ndarray of float64, shape (K, K)
 
     Examples
     --------
@@ -246,8 +246,7 @@ def gram(factors: Floats, n_threads: int) -> Floats:
            [14., 20.]])
     """
     n_factors = factors.shape[1]
-    products = _gram(pad(factors, factors.dtype), n_threads)[:n_factors, :n_factors]
-    return products.astype(factors.dtype)
+    return _gram(pad(factors, factors.dtype), n_threads)[:n_factors, :n_factors].copy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,7 +334,7 @@ def _sides(interactions: Interactions) -> tuple[Side, Side]:
 
 
 def _solve(
-    side: Side, other: Floats, settings: AlsSettings, known_gram: Floats | None = None
+    side: Side, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
 ) -> Floats:
     """Return the rows of a side that minimize the objective."""
     fixed = _fix(side, other, settings, known_gram)
@@ -355,12 +354,17 @@ def _solve(
 
 def improve_rows(
     side: Side, rows: Floats, other: Floats, settings: AlsSettings
-) -> tuple[Floats, float]:
-    """Return better rows of a side, and the objective without the penalties of the other side."""
+) -> tuple[Floats, Floats, float]:
+    """Return better rows of a side, those of the other side, and the objective.
+
+    Both are in the basis of the eigenvectors of QᵀQ, where Q are the factors of the other side.
+    Scores and the objective are the same in every orthonormal basis. The objective lacks the
+    penalties of the other side.
+    """
     problem = _rotate(side, other, settings)
     out, losses = aligned_zeros(rows.shape, rows.dtype), np.empty(len(side))
     width, n_steps = other.shape[1], settings.n_steps
-    work = 4.0 * width * (n_steps + 1), 4.0 * width**2
+    work = 4.0 * width * (n_steps + 1), 2.0 * width**2
     scratches = _Scratches(width, other.dtype, vectors=4)
 
     def improve(block: tuple[int, int]) -> None:
@@ -368,7 +372,7 @@ def improve_rows(
             dispatch.als.improve(side, problem, n_steps, *block, scratch, rows, out, losses)
 
     Workers(settings.n_threads).map(improve, _blocks(side, *work))
-    return out, float(losses.sum())
+    return out, problem.factors, float(losses.sum())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,7 +381,6 @@ class _Problem:
 
     factors: Floats
     basis: Floats
-    transposed: Floats
     values: Floats
     unobserved: float
     observed: Doubles
@@ -387,8 +390,7 @@ class _Problem:
 def _rotate(side: Side, other: Floats, settings: AlsSettings) -> _Problem:
     """Express a half-epoch in the eigenvectors of QᵀQ, which do not change the scores."""
     values, vectors = eigenvectors(_gram(other, settings.n_threads))
-    transposed = vectors.astype(other.dtype)
-    basis = np.ascontiguousarray(transposed.T)
+    basis = np.ascontiguousarray(vectors.T.astype(other.dtype))
     factors = aligned_zeros(other.shape, other.dtype)
     scratches = _Scratches(other.shape[1], other.dtype)
 
@@ -401,7 +403,6 @@ def _rotate(side: Side, other: Floats, settings: AlsSettings) -> _Problem:
     return _Problem(
         factors=factors,
         basis=basis,
-        transposed=transposed,
         values=np.maximum(values, 0).astype(other.dtype),
         unobserved=settings.unobserved_weight,
         observed=side.counts() / len(other),
@@ -424,15 +425,13 @@ def eigenvectors(matrix: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def _fix(
-    side: Side, other: Floats, settings: AlsSettings, known_gram: Floats | None = None
+    side: Side, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
 ) -> tuple[Floats, Floats, Floats]:
     """Return the factors of the other side, α₀ QᵀQ, and the penalty of each row."""
     base = aligned_zeros((other.shape[1], other.shape[1]), other.dtype)
-    if known_gram is None:
-        base[:] = _gram(other, settings.n_threads)
-    else:
-        base[: len(known_gram), : len(known_gram)] = known_gram
+    products = _gram(other, settings.n_threads) if known_gram is None else known_gram
     with np.errstate(over="ignore", invalid="ignore"):  # factors that are not finite
+        base[: len(products), : len(products)] = products
         base *= other.dtype.type(settings.unobserved_weight)
     return other, base, side.penalties(len(other), settings).astype(other.dtype)
 
