@@ -151,7 +151,8 @@ def test_improved_rows_equal_those_of_the_reference(
     _, vectors = eigenvectors(gram(pad(Q, dtype), n_threads=1))
     tolerance = TOLERANCE[dtype] * max(np.abs(rows).max() for rows in (initial, expected))
     for rows, rows_got in ((expected, got), (Q, others_got)):
-        np.testing.assert_allclose(rows_got @ vectors, pad(rows, np.float64), rtol=0, atol=tolerance)
+        found = rows_got @ vectors
+        np.testing.assert_allclose(found, pad(rows, np.float64), rtol=0, atol=tolerance)
     users = np.repeat(np.arange(len(counts)), counts)
     whole = reference.als_objective(users, others, weights, expected, Q, **objective)
     of_others = reference.als_objective(
