@@ -399,6 +399,12 @@ def test_a_very_high_regularization_makes_the_factors_vanish(pairs: tuple[Any, A
     assert 0 < np.abs(model.item_factors_).max() < 1e-90
 
 
+def test_a_penalty_that_overflows_is_an_error_without_a_warning(pairs: tuple[Any, Any]) -> None:
+    counts = np.full(3000, 4e23)
+    with pytest.raises(ft.DivergenceError, match="not finite"):
+        fitted((*pairs, counts), alpha=9e8, regularization=9e8)
+
+
 def test_rows_are_added_to_a_fit_of_large_counts(counted: tuple[Any, Any, Any]) -> None:
     """Regression: a default weight of unobserved pairs above the maximum of the parameter."""
     users, items, counts = counted

@@ -440,7 +440,8 @@ def _fix(
         base[: len(known_gram), : len(known_gram)] = known_gram
     with np.errstate(over="ignore", invalid="ignore"):  # factors that are not finite
         base *= other.dtype.type(settings.unobserved_weight)
-    return other, base, side.penalties(len(other), settings).astype(other.dtype)
+        penalties = side.penalties(len(other), settings).astype(other.dtype)
+    return other, base, penalties
 
 
 def _blocks(side: Side, of_interaction: float, of_row: float) -> list[tuple[int, int]]:
