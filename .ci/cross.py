@@ -4,6 +4,7 @@ Nothing is linked or run, and MSVC is not covered. Run in the folder of the clon
 Cython and ziglang (clang on PyPI) installed: python .ci/cross.py
 """
 
+import re
 import subprocess
 import sys
 import sysconfig
@@ -99,6 +100,15 @@ def compile_one(
     command += [f"-I{folder}" for folder in module.include_dirs]
     subprocess.run(command, check=True)
     return True
+
+
+def write_metadata(site: Path) -> None:
+    """Write the metadata of factorate, whose version `show_config` reads."""
+    text = Path("src/factorate/__init__.py").read_text(encoding="utf-8")
+    (version,) = re.findall(r'^__version__ = "(.+)"', text, re.MULTILINE)
+    folder = site / f"factorate-{version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Name: factorate\nVersion: {version}\n")
 
 
 def prepare(folder: Path) -> tuple[list[Extension], Path]:

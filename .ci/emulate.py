@@ -51,8 +51,7 @@ def install_package(folder: Path, site: Path, target: str) -> None:
     ignored = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree("src/factorate", site / "factorate", ignore=ignored)
     (site / "one_program.py").write_text(PLUGIN, encoding="utf-8")
-    (site / "factorate-0.dist-info").mkdir()  # `show_config` reads the version
-    (site / "factorate-0.dist-info/METADATA").write_text("Name: factorate\nVersion: 0\n")
+    cross.write_metadata(site)
     modules, python = cross.prepare(folder)
     include = [cross.headers(folder / target, target), python]
     options = "-shared", "-fPIC", "-O2"

@@ -283,7 +283,12 @@ def test_two_interrupts_leave_a_whole_epoch_and_no_thread(
     main = threading.main_thread().ident or 0
     model = large_model(N_EPOCHS, n_threads, svdpp)
 
+    # Not an Event, and no thread started in the callback: interrupts can raise RuntimeError there.
+    begun: list[bool] = []
+
     def send() -> None:
+        while not begun:
+            time.sleep(0.0001)
         for delay in delays:
             time.sleep(delay)
             signal.pthread_kill(main, signal.SIGINT)
@@ -292,7 +297,7 @@ def test_two_interrupts_leave_a_whole_epoch_and_no_thread(
 
     def start(epoch: Any) -> None:
         if epoch.number == 2:
-            sender.start()
+            begun.append(True)
 
     left: list[str] = []
 
@@ -301,11 +306,13 @@ def test_two_interrupts_leave_a_whole_epoch_and_no_thread(
             model.fit(large(), callbacks=[start])
         finally:
             left.extend(other_threads_in_training())
+            begun.append(True)
             sender.join()
 
     # Python drops an interrupt that reaches a finalizer, and calls this hook, which takes no time.
     dropped: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    sender.start()
     try:
         with sigint_raises():
             fit()

@@ -5,19 +5,30 @@ from __future__ import annotations
 import _thread
 import gc
 import itertools
+import linecache
 import random
 import signal
+import sys
 import threading
 import time
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from training_cases import sigint_raises
 
 from factorate._training.schedule import crossings
 from factorate._utils import workers as workers_module
-from factorate._utils.workers import Ahead, Dependencies, Workers, run_to_the_end
+from factorate._utils.workers import (
+    Ahead,
+    Dependencies,
+    Workers,
+    finish_if_interrupted,
+    run_to_the_end,
+)
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 needs_pthread_kill = pytest.mark.skipif(
     not hasattr(signal, "pthread_kill"), reason="the platform cannot send a signal to a thread"
@@ -169,6 +180,96 @@ def test_run_to_the_end_raises_an_interrupt_after_the_end() -> None:
 def test_run_to_the_end_raises_the_error_of_the_function() -> None:
     with pytest.raises(ZeroDivisionError):
         run_to_the_end(lambda: print(1 / 0))
+
+
+def interrupt_at_line(number: int) -> list[str]:
+    """Raise KeyboardInterrupt before a line of workers.py in this thread, counted from now.
+
+    Returns
+    -------
+    list of str
+        The line, once it was reached.
+    """
+    reached: list[str] = []
+    count = itertools.count()
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename != workers_module.__file__:
+            return None
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        # Python looks for signals at calls and jumps, and so never at `try`.
+        if event == "line" and line != "try:" and next(count) == number:
+            reached.append(f"line {frame.f_lineno}")
+            raise KeyboardInterrupt
+        return trace
+
+    caller = sys._getframe(1)
+    while caller is not None and caller.f_back is not None:
+        caller.f_trace = trace
+        caller = caller.f_back
+    sys.settrace(trace)
+    return reached
+
+
+def test_a_second_interrupt_before_any_line_does_not_prevent_the_end() -> None:
+    """Regression: `fit` lost its epochs if the second interrupt followed within microseconds."""
+    before = sys.gettrace()
+    for number in itertools.count():
+        finished: list[bool] = []
+        reached: list[list[str]] = []
+
+        def run(number: int = number, reached: list[list[str]] = reached) -> None:
+            reached.append(interrupt_at_line(number))
+            raise KeyboardInterrupt
+
+        def finish(finished: list[bool] = finished) -> None:
+            finished.append(threading.current_thread() is not threading.main_thread())
+
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                finish_if_interrupted(run, finish)
+        finally:
+            sys.settrace(before)
+        assert finished, reached
+        if not reached[0]:
+            break
+    assert number > 10
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_two_interrupts_before_any_line_leave_no_task_running(n_threads: int) -> None:
+    before = sys.gettrace()
+    main = threading.main_thread()
+    dependencies = Dependencies([(number, None) for number in range(8)])
+    for number in itertools.count():
+        running: set[int] = set()
+        reached: list[list[str]] = []
+
+        def run(
+            task: int,
+            number: int = number,
+            running: set[int] = running,
+            reached: list[list[str]] = reached,
+        ) -> int:
+            running.add(task)
+            try:
+                if threading.current_thread() is main and not reached:
+                    reached.append(interrupt_at_line(number))
+                    raise KeyboardInterrupt
+                time.sleep(0.002)
+            finally:
+                running.remove(task)
+            return task
+
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                Workers(n_threads).run_tasks(range(8), dependencies, run)
+        finally:
+            sys.settrace(before)
+        assert not running, reached
+        if not reached[0]:
+            break
+    assert number > 10
 
 
 def test_a_call_keeps_no_reference_to_its_function() -> None:

@@ -36,7 +36,7 @@ from factorate._training.settings import (
 )
 from factorate._training.trainer import Trainer
 from factorate._utils.cores import count_threads
-from factorate._utils.workers import Workers, run_to_the_end
+from factorate._utils.workers import Workers, finish_if_interrupted
 from factorate.exceptions import DivergenceError
 from factorate.rating_store import RatingStore
 
@@ -238,15 +238,18 @@ def train(
             )
         )
 
-    try:
+    def run() -> None:
+        assert trainer is not None  # noqa: S101  (for the type checker)
         with progress_bar(settings.n_epochs, n_ratings, parameters["verbose"]) as bar:
             trainer.run_epochs((*callbacks, *bar))
         store_result()
-    except KeyboardInterrupt:  # also one that ends `store_result`, which can be called again
+
+    def finish() -> None:
         if trainer is None or trainer.history:
             with suppress(DivergenceError):
-                run_to_the_end(store_result)
-        raise
+                store_result()
+
+    finish_if_interrupted(run, finish)
 
 
 def _history_columns(epochs: Sequence[Epoch]) -> dict[str, NDArray[Any]]:

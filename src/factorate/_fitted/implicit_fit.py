@@ -28,7 +28,7 @@ from factorate._training.settings import (
     draw_seed,
 )
 from factorate._utils.cores import count_threads
-from factorate._utils.workers import Workers, run_to_the_end
+from factorate._utils.workers import Workers, finish_if_interrupted
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -194,16 +194,18 @@ def train_implicit(
             )
         )
 
-    try:
+    def run() -> None:
         bar = implicit_progress_bar(settings.als.n_epochs, parameters["verbose"])
         with bar as further:
             recorder.callbacks = (*callbacks, *further)
             train_als(weighed, als, after_epoch=recorder.record)
         store_result()
-    except KeyboardInterrupt:  # also one that ends `store_result`, which can be called again
+
+    def finish() -> None:
         if recorder.history:
-            run_to_the_end(store_result)
-        raise
+            store_result()
+
+    finish_if_interrupted(run, finish)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-from typing import Protocol
+from typing import Protocol, type_check_only
 
 from numpy import uint8, uint16
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from factorate._utils.types import Floats, Offsets, Rows
 LOOKAHEAD: int
 PADDING: int
 
+@type_check_only
 class PackedPairs(Protocol):
     @property
     def pairs(self) -> NDArray[uint16]: ...
@@ -18,6 +19,7 @@ class PackedPairs(Protocol):
     @property
     def first_item_positions(self) -> Rows: ...
 
+@type_check_only
 class PackedRatings(PackedPairs, Protocol):
     @property
     def codes8(self) -> NDArray[uint8]: ...

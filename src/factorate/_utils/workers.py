@@ -87,18 +87,19 @@ class Workers:
         queue = _Queue(tasks, dependencies, run)
         helpers = [_Helper(queue.work) for _ in range(n_helpers)]
 
+        def work() -> None:
+            for helper in helpers:
+                if not helper.start():
+                    break
+            queue.work()
+            stop_and_wait()
+
         def stop_and_wait() -> None:
             queue.stop()
             for helper in helpers:
                 helper.cancel_or_join()
 
-        try:
-            for helper in helpers:
-                if not helper.start():
-                    break
-            queue.work()
-        finally:
-            _wait_to_the_end(stop_and_wait)
+        _call_to_the_end(work, stop_and_wait, (KeyboardInterrupt, MemoryError))
         if queue.error is not None:
             raise queue.error
         return queue.results
@@ -169,7 +170,8 @@ class Ahead:
 
     def __exit__(self, *_: object) -> None:
         """End the thread after the call that it is making."""
-        _wait_to_the_end(self._stop)
+        stop = self._stop
+        _call_to_the_end(stop, stop, (KeyboardInterrupt, MemoryError))
 
     def submit(self, function: Callable[[], R]) -> Call[R]:
         """Have a function called."""
@@ -276,24 +278,57 @@ def run_to_the_end(function: Callable[[], None], start_seconds: float = 1.0) -> 
             except Exception as error:
                 helper.error = error
 
-    _wait_to_the_end(run)
+    _call_to_the_end(run, run, (KeyboardInterrupt, MemoryError))
     if helper.error is not None:
         raise helper.error
 
 
-def _wait_to_the_end(call: Callable[[], object]) -> None:
-    """Call a function until no KeyboardInterrupt ends it, and raise it afterwards."""
-    interrupt: KeyboardInterrupt | None = None
-    while True:
-        try:
-            call()
-            break
-        except KeyboardInterrupt as error:
-            interrupt = error
-        except MemoryError:  # until other threads release memory
-            continue
-    if interrupt is not None:
-        raise interrupt
+def finish_if_interrupted(run: Callable[[], None], finish: Callable[[], None]) -> None:
+    """Call `run`; if KeyboardInterrupt ends it, call `finish` to its end, and raise the interrupt.
+
+    Parameters
+    ----------
+    run : callable
+        Called without arguments.
+    finish : callable
+        Called without arguments by `run_to_the_end`; called again if there is an interrupt just
+        after its end.
+    """
+    _call_to_the_end(run, lambda: run_to_the_end(finish), (KeyboardInterrupt,))
+
+
+def _call_to_the_end(
+    first: Callable[[], None],
+    again: Callable[[], None],
+    errors: tuple[type[BaseException], ...],
+) -> None:
+    """Call `first`; if one of the errors ends it, call `again` until none ends that.
+
+    Afterwards, the error of `first` is raised, or a later KeyboardInterrupt. An error of `again`
+    that is not among `errors` is raised at once. A MemoryError of `again` is not raised: other
+    threads release memory.
+    """
+    raised: BaseException | None = None
+    call: Callable[[], None] | None = first
+
+    def repeat() -> None:
+        nonlocal raised, call
+        while call is not None:
+            try:
+                call()
+                call = None
+            except errors as error:
+                if call is not again or isinstance(error, KeyboardInterrupt):
+                    raised = error
+                call = again
+
+    try:
+        repeat()
+    except KeyboardInterrupt as error:  # in `except`, or where the loop jumps back
+        raised, call = error, again
+        repeat()
+    if raised is not None:
+        raise raised
 
 
 class _Helper:
