@@ -17,8 +17,8 @@ def tridiagonalize(double[:, ::1] A, double[::1] diagonal, double[::1] beside,
                    double[:, ::1] vectors, double[:, ::1] work):
     """Multiply `vectors` by reflections H such that H A Hᵀ is tridiagonal (algorithm 8.3.1).
 
-    A is overwritten; its largest element is about 1. `diagonal` gets the n elements of the diagonal,
-    `beside` the n - 1 beside it. The work is two rows.
+    A is overwritten; its largest element is about 1. `diagonal` gets the n elements of the
+    diagonal, `beside` the n - 1 beside it. The work is two rows.
     """
     cdef Py_ssize_t n = A.shape[0], k, i
     cdef double *v = &work[0, 0]
