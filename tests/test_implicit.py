@@ -393,6 +393,31 @@ def test_factors_are_finite_for_counts_of_all_sizes(
         assert np.isfinite(model.item_factors_).all()
 
 
+def test_a_very_high_regularization_makes_the_factors_vanish(pairs: tuple[Any, Any]) -> None:
+    """Regression: squares of a Gram matrix below 1e-154 underflowed, and factors became NaN."""
+    model = fitted(pairs, regularization=1e6, n_epochs=20, dtype="float64")
+    assert 0 < np.abs(model.item_factors_).max() < 1e-90
+
+
+def test_a_penalty_that_overflows_is_an_error_without_a_warning(pairs: tuple[Any, Any]) -> None:
+    counts = np.full(3000, 4e23)
+    with pytest.raises(ft.DivergenceError, match="not finite"):
+        fitted((*pairs, counts), alpha=9e8, regularization=9e8)
+
+
+def test_rows_are_added_to_a_fit_of_large_counts(counted: tuple[Any, Any, Any]) -> None:
+    """Regression: a default weight of unobserved pairs above the maximum of the parameter."""
+    users, items, counts = counted
+    counts = 1e10 * counts
+    counts[0] = 1.0
+    model = fitted((users, items, counts))
+    assert model.unobserved_weight_ > 1e9
+    user = users[0]
+    chosen = users == user
+    model.add_users((np.full(chosen.sum(), 777), items[chosen], counts[chosen]))
+    np.testing.assert_array_equal(model.user_factors_[-1], model.user_factors_[user])
+
+
 def test_factors_that_are_not_finite_are_an_error(
     pairs: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -455,14 +455,13 @@ class ImplicitModel(FactorModel):
     def _settings(self, fitted: ImplicitState) -> ImplicitSettings:
         """Return the settings, with the number of factors and the dtype of the fit."""
         P, parameters = fitted.factors.user_factors, self._training_parameters()
-        weight = parameters["unobserved_weight"]
-        fixed = {
-            "n_factors": P.shape[1],
-            "dtype": P.dtype,
-            "unobserved_weight": fitted.unobserved_weight if weight is None else weight,
-        }
+        fixed = {"n_factors": P.shape[1], "dtype": P.dtype}
         settings = check_implicit_settings({**parameters, **fixed}, fitted.seed)
-        return replace(settings, als=replace(settings.als, mean_weight=fitted.mean_weight))
+        weight = settings.unobserved_weight
+        if weight is None:  # the default, which may be above the maximum of the parameter
+            weight = fitted.unobserved_weight
+        als = replace(settings.als, unobserved_weight=weight, mean_weight=fitted.mean_weight)
+        return replace(settings, als=als)
 
     def _dtype(self, fitted: ImplicitState) -> np.dtype[Any]:
         return fitted.factors.user_factors.dtype

@@ -63,6 +63,8 @@ def test_the_separator_splits_all_lines_alike(text: str, sep: str) -> None:
         ("ann,tea\nbob,rye\nann,jam\n", FOUR[:2]),
         ("ann,tea\nbob,tea\n", FOUR[:2]),
         ("kunde,artikel\nann,tea\nkunde,artikel\n", None),
+        # Regression: a header with an empty name, over empty fields, was read as a row.
+        ("kunde;artikel;\nann;tea;\n", None),
     ],
 )
 def test_a_header_has_a_known_name_or_no_numbers(text: str, names: tuple[str, ...] | None) -> None:

@@ -18,7 +18,7 @@ class TestEigenvectors:
         seed=st.integers(0, 1000),
         n=st.integers(1, 70),
         rank=st.integers(0, 70),
-        exponent=st.integers(-100, 100),
+        exponent=st.integers(-300, 300),
     )
     def test_they_diagonalize_the_matrix(self, seed: int, n: int, rank: int, exponent: int) -> None:
         rows = np.random.default_rng(seed).standard_normal((rank, n))
@@ -32,6 +32,17 @@ class TestEigenvectors:
         rows = np.random.default_rng(0).standard_normal((200, 64))
         values, _ = eigenvectors(rows.T @ rows)
         np.testing.assert_allclose(np.sort(values), np.linalg.eigvalsh(rows.T @ rows))
+
+    def test_elements_far_below_their_neighbours_are_not_neglected(self) -> None:
+        """Regression: elements below 1e-8 of the one beside the diagonal were."""
+        rows = np.random.default_rng(0).standard_normal((20, 16))
+        matrix = rows.T @ rows
+        matrix[0] = matrix[:, 0] = 0
+        matrix[0, 1] = matrix[1, 0] = 5
+        matrix[0, 2:] = matrix[2:, 0] = 1e-9
+        values, vectors = eigenvectors(matrix)
+        found = vectors.T @ (values[:, None] * vectors)
+        np.testing.assert_allclose(found, matrix, rtol=0, atol=ROUNDING * np.abs(values).max())
 
     def test_a_diagonal_matrix_has_unit_vectors(self) -> None:
         values, vectors = eigenvectors(np.diag([3.0, 1.0, 2.0, 2.0]))

@@ -16,8 +16,8 @@ from factorate._training.interactions import Interactions, make_interactions
 from factorate._tuning.auto import is_auto
 from factorate._tuning.implicit_space import (
     IMPLICIT_SEARCHED,
+    IMPLICIT_STARTS,
     ImplicitSpace,
-    implicit_starts,
     make_implicit_space,
 )
 
@@ -81,8 +81,7 @@ def test_weights_from_counts_keep_the_ratios_of_the_terms_of_the_objective() -> 
     weighed = check_implicit_settings({**DEFAULTS, "alpha": 0.005}, 0).weigh(interactions(200.0))
     default = default_unobserved_weight(weighed)
     assert parameters["unobserved_weight"] == pytest.approx(default, rel=0.05)
-    expected = DEFAULTS["regularization"] * 0.01**0.5
-    assert parameters["regularization"] == pytest.approx(expected, rel=0.05)
+    assert parameters["regularization"] == DEFAULTS["regularization"]
     assert at(found, alpha=-12)["alpha"] == pytest.approx(0.005 / 64, rel=0.05)
 
 
@@ -94,13 +93,17 @@ def test_more_factors_have_less_regularization() -> None:
     assert more["unobserved_weight"] == default["unobserved_weight"]
 
 
-def test_starts_have_the_regularization_for_the_mean_weight_and_weaker_counts() -> None:
+def test_the_scale_of_the_counts_changes_alpha_alone() -> None:
+    point = {"regularization": 2.0, "unobserved_weight": 1.0, "alpha": -6.0}
+    small, large = at(space(1.0), **point), at(space(64.0), **point)
+    assert small["regularization"] == large["regularization"] == 4 * DEFAULTS["regularization"]
+    assert small["unobserved_weight"] == pytest.approx(large["unobserved_weight"], rel=0.05)
+    assert small["alpha"] == pytest.approx(64 * large["alpha"], rel=0.05)
+
+
+def test_the_starts_are_weaker_counts() -> None:
     found = space(64.0)
-    regularization, *alphas = implicit_starts(found)
-    tried = at(found, **dict([regularization]))
-    assert tried["regularization"] == pytest.approx(8 * DEFAULTS["regularization"])
-    assert [at(found, **dict([start]))["alpha"] for start in alphas] == [0.016, 0.00024]
-    assert implicit_starts(space())[0] == ("regularization", 0.0)
+    assert [at(found, **dict([start]))["alpha"] for start in IMPLICIT_STARTS] == [0.016, 0.00024]
 
 
 @pytest.mark.parametrize("name", IMPLICIT_SEARCHED)

@@ -78,7 +78,8 @@ def find_dialect(
     header : bool, optional
         Whether the first line holds the names of the columns; None to find it out. It does if it
         has a known name such as "user", has no number where the following lines have numbers, or
-        has several fields, none of which is a number or occurs in the same column of another line.
+        has several fields, none of which is a number or, unless it is empty, occurs in the same
+        column of another line.
         A single column of text needs a known name.
     default_sep : str, default=","
         The separator of a text of one column.
@@ -146,7 +147,7 @@ def _has_header(lines: Sequence[Line]) -> bool:
         return plain_name(first[0]) in ID_HEADERS
     if beside_numbers:
         return not any(map(_is_number, beside_numbers))
-    return not any(_is_number(name) or name in values for name, *values in columns)
+    return not any(_is_number(name) or (name and name in values) for name, *values in columns)
 
 
 def _name_columns(lines: Sequence[Line]) -> tuple[str, ...]:

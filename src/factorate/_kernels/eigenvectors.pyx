@@ -5,7 +5,7 @@ to Golub and Van Loan, "Matrix Computations" (4th edition, 2013). Loops only, as
 Compiled once for each instruction set.
 """
 
-from libc.float cimport DBL_EPSILON
+from libc.float cimport DBL_EPSILON, DBL_MIN
 from libc.math cimport copysign, fabs, hypot, sqrt
 from libc.string cimport memset
 
@@ -17,22 +17,22 @@ def tridiagonalize(double[:, ::1] A, double[::1] diagonal, double[::1] beside,
                    double[:, ::1] vectors, double[:, ::1] work):
     """Multiply `vectors` by reflections H such that H A Hᵀ is tridiagonal (algorithm 8.3.1).
 
-    A is overwritten. `diagonal` gets the n elements of the diagonal, `beside` the n - 1 beside it.
-    The work is two rows.
+    A is overwritten; its largest element is about 1. `diagonal` gets the n elements of the
+    diagonal, `beside` the n - 1 beside it. The work is two rows.
     """
     cdef Py_ssize_t n = A.shape[0], k, i
     cdef double *v = &work[0, 0]
     cdef double *w = &work[1, 0]
-    cdef double head, norm, beta, projection
+    cdef double head, tail, norm, beta, projection
     with nogil:
         for k in range(n - 1):
             diagonal[k] = A[k, k]
-            head, norm = A[k, k + 1], 0
-            for i in range(k + 1, n):
+            head, tail = A[k, k + 1], 0
+            for i in range(k + 2, n):
                 v[i] = A[k, i]
-                norm += v[i] * v[i]
-            norm = sqrt(norm)
-            if norm == fabs(head):  # nothing to be reflected
+                tail += v[i] * v[i]
+            norm = sqrt(head * head + tail)
+            if tail < DBL_MIN / DBL_EPSILON:  # nothing to be reflected
                 beside[k] = head
                 continue
             beside[k] = -copysign(norm, head)

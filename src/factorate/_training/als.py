@@ -416,12 +416,18 @@ def eigenvectors(matrix: Doubles) -> tuple[Doubles, Doubles]:
     They are NaN if the matrix is not finite.
     """
     n = len(matrix)
+    if not np.isfinite(matrix).all():
+        return np.full(n, np.nan), np.full((n, n), np.nan)
+    # Squares neither overflow nor underflow with a largest element of about 1; a power of two does
+    # not change the rounding.
+    exponent = int(np.frexp(np.abs(matrix).max())[1])
     values, beside, vectors = np.empty(n), np.empty(n - 1), np.eye(n)
     kernel = dispatch.eigenvectors
-    kernel.tridiagonalize(matrix.copy(), values, beside, vectors, np.empty((2, n)))
+    scaled = np.ldexp(matrix, -exponent)
+    kernel.tridiagonalize(scaled, values, beside, vectors, np.empty((2, n)))
     if not kernel.diagonalize(values, beside, vectors):
-        values[:], vectors[:] = np.nan, np.nan
-    return values, vectors
+        return np.full(n, np.nan), np.full((n, n), np.nan)
+    return np.ldexp(values, exponent), vectors
 
 
 def _fix(
@@ -433,7 +439,8 @@ def _fix(
     with np.errstate(over="ignore", invalid="ignore"):  # factors that are not finite
         base[: len(products), : len(products)] = products
         base *= other.dtype.type(settings.unobserved_weight)
-    return other, base, side.penalties(len(other), settings).astype(other.dtype)
+        penalties = side.penalties(len(other), settings).astype(other.dtype)
+    return other, base, penalties
 
 
 def _blocks(side: Side, of_interaction: float, of_row: float) -> list[tuple[int, int]]:

@@ -25,6 +25,8 @@ MIN_EPOCHS, MAX_EPOCHS = 4, 64
 # mean count weighs as much as the constant 1, and at twice that the counts hardly matter.
 HIGH_ALPHA = 6.0
 RANGE = 5.0  # of other numbers, in doublings
+# Coordinates to try first: counts can be of less use than the pairs alone.
+IMPLICIT_STARTS = (("alpha", -HIGH_ALPHA), ("alpha", -2 * HIGH_ALPHA))
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,9 @@ class ImplicitSpace(Space):
 
     Some coordinates allow for other parameters, so that these can be searched one after the other.
     That of the weight of unobserved pairs is its ratio to the default, which is proportional to the
-    mean weight m of an interaction. That of the regularization λ is λ / m^(1 − ν) · K^⅓: with the
-    first factor, its ratio to the other terms of the objective does not depend on `alpha`; more
-    factors need less of it.
+    mean weight of an interaction. That of the regularization λ is λ · K^⅓, because more factors
+    need less of it. The unit of the weights is in the objective already, so that λ allows for
+    `alpha` as it is.
 
     Attributes
     ----------
@@ -43,12 +45,9 @@ class ImplicitSpace(Space):
         The dimensions.
     mean_count : float
         The mean count of a pair.
-    exponent : float
-        The exponent ν of the regularization.
     """
 
     mean_count: float
-    exponent: float
 
     def parameters(self, point: Point) -> dict[str, Any]:
         """Return the parameters of a point, rounded to two digits."""
@@ -65,7 +64,7 @@ class ImplicitSpace(Space):
             if alpha is not None:
                 of_weight = math.log2((1 + alpha * self.mean_count) / self.mean_count)
         shifts = {
-            "regularization": (1 - self.exponent) * of_weight - of_factors / 3,
+            "regularization": -of_factors / 3,
             "unobserved_weight": of_weight,
         }
         for name, (default, x) in coordinates.items():
@@ -93,7 +92,6 @@ def make_implicit_space(
     counts = interactions.user_weights
     mean_count = float(counts.mean(dtype=np.float64)) if len(counts) else 1.0
     weight = settings.complete(settings.weigh(interactions)).unobserved_weight
-    natural = (1 - als.exponent) * math.log2(mean_count)
     dimensions = [
         Dimension(
             parameter="n_factors",
@@ -112,8 +110,8 @@ def make_implicit_space(
         Dimension(
             parameter="regularization",
             defaults={None: als.regularization},
-            low=min(0.0, natural) - RANGE,
-            high=min(max(0.0, natural) + RANGE, _highest(als.regularization)),
+            low=-RANGE,
+            high=min(RANGE, _highest(als.regularization)),
         ),
         Dimension(
             parameter="unobserved_weight",
@@ -132,18 +130,7 @@ def make_implicit_space(
             if is_auto(parameters[dimension.parameter]) and dimension.low <= 0 <= dimension.high
         ),
         mean_count,
-        als.exponent,
     )
-
-
-def implicit_starts(space: ImplicitSpace) -> tuple[tuple[str, float], ...]:
-    """Return coordinates to try first.
-
-    With large counts, the default regularization is low in relation to the other terms of the
-    objective; and counts can be of less use than the pairs alone.
-    """
-    natural = (1 - space.exponent) * math.log2(space.mean_count)
-    return ("regularization", natural), ("alpha", -HIGH_ALPHA), ("alpha", -2 * HIGH_ALPHA)
 
 
 def _highest(default: float) -> float:

@@ -17,7 +17,7 @@ from factorate._tuning.implicit_folds import (
 )
 from factorate._tuning.implicit_space import (
     IMPLICIT_SEARCHED,
-    implicit_starts,
+    IMPLICIT_STARTS,
     make_implicit_space,
 )
 from factorate._tuning.search import Problem
@@ -114,7 +114,7 @@ def tune_implicit(
         n_trials=budget.n_trials,
         max_work=WORK_PER_TRIAL * budget.n_trials,
         seed=seed,
-        starts=implicit_starts(space),
+        starts=IMPLICIT_STARTS,
         min_gains=(MIN_GAIN, MIN_GAIN),
     )
     trials = timed_search(
