@@ -66,7 +66,7 @@ def check_block(found: PackedRatings, expected: PackedRatings, span: slice) -> N
     np.testing.assert_array_equal(found.pairs[:-LOOKAHEAD], expected.pairs[span])
     assert not found.pairs[-LOOKAHEAD:].any()
     np.testing.assert_array_equal(found.codes, expected.codes[span])
-    assert found.codes.dtype == expected.codes.dtype
+    assert found.codes.dtype == expected.codes.dtype or not len(found.codes)  # unknown then
 
 
 @given(
