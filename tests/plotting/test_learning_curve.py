@@ -128,8 +128,8 @@ def test_models_of_implicit_feedback_share_both_axes(columns: Any) -> None:
     other = fitted_to_interactions(columns, regularization=1.0)
     two = LearningCurveDisplay.from_estimator(other, name="two", ax=one.ax_)
     right = one.ndcg_ax_
-    assert right is not None
     assert two.ndcg_ax_ is right
+    assert right is not None
     assert len(one.figure_.axes) == 2
     assert labels(two) == [line.get_label() for line in (*one.lines_[:1], *two.lines_[:1])] + [
         line.get_label() for line in (*one.lines_[1:], *two.lines_[1:])
