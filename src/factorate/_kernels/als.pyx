@@ -97,7 +97,7 @@ def solve(rows, const floating[:, ::1] factors, const floating[:, ::1] base,
 cdef void multiply_some(const floating[:, ::1] rows, const floating[:, ::1] matrix,
                         Py_ssize_t first, Py_ssize_t n, floating[:, ::1] copies,
                         floating *out) noexcept nogil:
-    """Multiply n rows, at most ROWS, by a matrix; `out` has room for ROWS."""
+    """Multiply n rows, at most ROWS, by a matrix; `out` has ROWS rows."""
     cdef Py_ssize_t width = rows.shape[1]
     cdef const floating *source = &rows[first, 0]
     if n < ROWS:  # whole tiles are read

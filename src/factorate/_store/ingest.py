@@ -206,7 +206,7 @@ class _NumberedRatings:
 
 
 def _lengthened(counts: Offsets, n: int) -> Offsets:
-    """Return counts with room for at least `n`; the new ones are 0."""
+    """Return counts extended to at least `n` entries by zeros."""
     if n <= len(counts):
         return counts
     longer = np.zeros(max(n, 2 * len(counts)), np.int64)
