@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from factorate._kernels import dispatch
+from factorate._training.block_order import block_order, crossings
 from factorate._training.ratings_on_disk import open_blocks
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
-from factorate._training.schedule import block_order, crossings
 from factorate._training.state import initial_state
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
 from factorate._utils.workers import Dependencies, Workers
@@ -49,8 +49,7 @@ class EpochRunner:
     continuations : tuple of Continuation
         How the rows of users and items continue earlier training.
     dependencies : Dependencies
-        Which blocks have to wait for which: the same in each epoch, whose order is that of shuffled
-        bands.
+        Which blocks have to wait for which: the same in each epoch, whose bands have another order.
     """
 
     schedule: Schedule
