@@ -30,13 +30,18 @@ def band_order(n_bands: tuple[int, int], seed: int, epoch: int) -> BandOrder:
     BandOrder(rows=[2, 1, 0], columns=[1, 0])
     """
     bits = stream(seed, 2, epoch)
-    if max(n_bands) <= MAX_SHUFFLED:
+    if not are_in_order(n_bands):
         rows, columns = (permutation(n, bits).tolist() for n in n_bands)
         return BandOrder(rows, columns)
     rows = list(range(n_bands[0]))
     first = int(permutation(n_bands[1], bits)[0])
     columns = [(first + number) % n_bands[1] for number in range(n_bands[1])]
     return BandOrder(rows[::-1], columns[::-1]) if epoch % 2 else BandOrder(rows, columns)
+
+
+def are_in_order(n_bands: tuple[int, int]) -> bool:
+    """Return whether bands that follow each other stay together."""
+    return max(n_bands) > MAX_SHUFFLED
 
 
 def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from factorate._input.ratings import Ratings
     from factorate._training.ratings_on_disk import RatingsOnDisk
+    from factorate._training.remote_ratings import RemoteRatings
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
@@ -66,7 +67,7 @@ class Schedule:
     ----------
     user_order, item_order : ndarray of int32
         The row at each position. Rows without ratings have no position.
-    ratings : PackedRatings or RatingsOnDisk
+    ratings : PackedRatings, RatingsOnDisk or RemoteRatings
         The ratings tile by tile, block by block in row-major order.
     level_counts : ndarray of float64, shape (n_levels,)
         Number of ratings of each level.
@@ -86,7 +87,7 @@ class Schedule:
 
     user_order: Rows
     item_order: Rows
-    ratings: PackedRatings | RatingsOnDisk
+    ratings: PackedRatings | RatingsOnDisk | RemoteRatings
     level_counts: Doubles
     block_tiles: Offsets
     user_counts: Doubles
@@ -105,13 +106,13 @@ class Schedule:
     def packed(self) -> PackedRatings:
         """The ratings, which must be in memory."""
         if not isinstance(self.ratings, PackedRatings):
-            raise TypeError("the ratings are on disk; expected them in memory")
+            raise TypeError(f"the ratings are {type(self.ratings).__name__}; expected them in memory")
         return self.ratings
 
     @property
     def block_starts(self) -> Offsets:
         """First rating of each block, in row-major order, and the end."""
-        return self.ratings.tile_starts[self.block_tiles]
+        return self.packed.tile_starts[self.block_tiles]
 
 
 def make_schedule(
