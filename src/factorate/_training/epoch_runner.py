@@ -93,7 +93,7 @@ class EpochRunner:
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
             with (
-                open_blocks(schedule.ratings, schedule.block_tiles, blocks) as opened,
+                open_blocks(schedule.own_ratings, schedule.block_tiles, blocks) as opened,
                 _block_updater(schedule, settings, state, constants, self.workers) as update,
             ):
 
@@ -123,6 +123,10 @@ class EpochRunner:
 
     def fetch(self, state: State) -> State:
         """Return the parameters of a state, which are those of this process."""
+        return state
+
+    def send(self, state: State) -> State:
+        """Return the state with the given parameters."""
         return state
 
     def complete(self, state: State) -> None:

@@ -1,0 +1,120 @@
+"""epoch_steps: the steps of an epoch on a cluster."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from factorate._training.block_order import BandOrder
+
+
+class Step(NamedTuple):
+    """Blocks that a worker updates in one go.
+
+    Attributes
+    ----------
+    row_group, column_group : int
+        The groups whose bands cross in these blocks.
+    blocks : list of tuple
+        Row band and column band of each block, in the order of their updates.
+    """
+
+    row_group: int
+    column_group: int
+    blocks: list[tuple[int, int]]
+
+
+def epoch_steps(
+    order: BandOrder, row_groups: Sequence[int], column_groups: Sequence[int]
+) -> list[Step]:
+    """Divide an epoch into steps.
+
+    The result of updating step by step is that of `block_order`: the blocks of each row band, and
+    those of each column band, are in the same order. A step can start when the last step before it
+    with the same row group and the last one with the same column group have ended.
+
+    Parameters
+    ----------
+    order : BandOrder
+        The bands in the order of the epoch.
+    row_groups, column_groups : sequence of int
+        The group of each band. The bands of a row group follow each other in `order`; those of a
+        column group may be its last ones and its first ones.
+
+    Examples
+    --------
+    >>> from factorate._training.block_order import BandOrder
+    >>> for step in epoch_steps(BandOrder([0, 1], [1, 0]), [0, 1], [0, 1]):
+    ...     print(*step)
+    0 1 [(0, 1)]
+    1 0 [(1, 0)]
+    0 0 [(0, 0)]
+    1 1 [(1, 1)]
+    """
+    steps: list[Step] = []
+    last_of_row: dict[int, Step] = {}
+    last_of_column: dict[int, Step] = {}
+    for step in sorted(_crossing_runs(order, row_groups, column_groups), key=_mean_diagonal):
+        last = last_of_row.get(step.row_group)
+        blocks = [(row, column) for row, column, _ in step.blocks]
+        if last is not None and last is last_of_column.get(step.column_group):
+            last.blocks.extend(blocks)
+            continue
+        steps.append(Step(step.row_group, step.column_group, blocks))
+        last_of_row[step.row_group] = last_of_column[step.column_group] = steps[-1]
+    return steps
+
+
+def group_bands(n_bands: int, n_groups: int) -> list[int]:
+    """Return the group of each band; groups have nearly equal numbers of bands.
+
+    Examples
+    --------
+    >>> group_bands(5, 2)
+    [0, 0, 1, 1, 1]
+    """
+    edges = [n_bands * group // n_groups for group in range(n_groups + 1)]
+    sizes = [end - first for first, end in itertools.pairwise(edges)]
+    return [group for group, size in enumerate(sizes) for _ in range(size)]
+
+
+class _Crossing(NamedTuple):
+    """Blocks where a run of row bands crosses a run of column bands, each with its diagonal."""
+
+    row_group: int
+    column_group: int
+    blocks: list[tuple[int, int, int]]
+
+
+def _crossing_runs(
+    order: BandOrder, row_groups: Sequence[int], column_groups: Sequence[int]
+) -> Iterator[_Crossing]:
+    """Yield the blocks of each crossing above the main diagonal of the square, and those below."""
+    n = max(map(len, order))
+    row_runs = list(_runs(order.rows, row_groups))
+    column_runs = list(_runs(order.columns, column_groups))
+    for (row_group, rows), (column_group, columns) in itertools.product(row_runs, column_runs):
+        blocks = [
+            (row, column, column_number - row_number)
+            for row_number, row in rows[::-1]
+            for column_number, column in columns
+        ]
+        upper = [block for block in blocks if block[2] >= 0]
+        lower = [(row, column, diagonal + n) for row, column, diagonal in blocks if diagonal < 0]
+        yield from (_Crossing(row_group, column_group, part) for part in (upper, lower) if part)
+
+
+def _mean_diagonal(crossing: _Crossing) -> float:
+    """Return the mean diagonal of the blocks: in this order, groups rarely wait for each other."""
+    return sum(diagonal for *_, diagonal in crossing.blocks) / len(crossing.blocks)
+
+
+def _runs(
+    bands: Sequence[int], groups: Sequence[int]
+) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Yield each group with the numbers and bands that follow each other in the order."""
+    for group, run in itertools.groupby(enumerate(bands), lambda entry: groups[entry[1]]):
+        yield group, list(run)
