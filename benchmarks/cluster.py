@@ -302,17 +302,8 @@ def show_model(
         f"{speed / 1e6:.0f} million ratings/s and thread, {bandwidth / 1e9:.2f} GB/s, "
         f"{1e3 * latency:.0f} ms a task, K = {FACTORS}, 8 threads a worker"
     )
-    columns = (
-        "ratings",
-        "workers",
-        "steps",
-        "computing",
-        "waiting",
-        "sending Q",
-        "copies",
-        "s/epoch",
-    )
-    print(f"| {' | '.join(columns)} | efficiency |")
+    parts = "computing", "waiting", "sending Q", "copies"
+    print(f"| ratings | workers | steps | {' | '.join(parts)} | s/epoch | efficiency |")
     print("|---|---|---|---|---|---|---|---|---|")
     for n_ratings, n_users, n_items in ((10**9, 10**7, 10**6), (10**10, 5 * 10**7, 3 * 10**6)):
         user_bytes, item_bytes = (n * (4 * FACTORS + 28) for n in (n_users, n_items))

@@ -313,7 +313,7 @@ class ClusterRunner:
                 else:
                     raise ClusterError(
                         "the workers that held some of the factors are gone, and so are those with "
-                        "a copy of them"
+                        "a copy of them; fit again, from the last epoch if a checkpoint was given"
                     )
             elif copies[number] or part.source is not None:
                 continue
