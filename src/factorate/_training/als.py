@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factorate._kernels import dispatch
+from factorate._training.interaction_side import Side, Work
 from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import stream, uniform
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from factorate._training.interaction_side import RowBlock
     from factorate._training.interactions import Interactions
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
 FLOAT32 = np.dtype(np.float32)
 GRAM_ROWS = 4096  # rows whose outer products are added up before they are added to others
-MIN_BLOCKS = 64  # blocks of rows, among which threads share the work
-BLOCK_WORK = 2e8  # floating-point operations of a block: some milliseconds
 # Defaults, chosen by NDCG at 10 of interactions held out of five training sets, of 6,000 to a
 # million interactions, for 64 factors and 16 epochs.
 REGULARIZATION = 0.25
@@ -130,7 +130,7 @@ def train_als(
     user_factors, item_factors : ndarray of shapes (n_users, K) and (n_items, K)
         Those of the last epoch, in the basis in which PᵀP is diagonal.
     """
-    user_side, item_side = _sides(interactions)
+    user_side, item_side = interactions.sides
     if initial is None:
         items = _initial_factors(interactions.shape[1], settings)
         users = aligned_zeros((interactions.shape[0], items.shape[1]), settings.dtype)
@@ -214,7 +214,7 @@ def default_unobserved_weight(interactions: Interactions) -> float:
     float
     """
     n_users, n_items = interactions.shape
-    observed = float(_sides(interactions)[0].counts().sum())
+    observed = float(interactions.sides[0].counts().sum())
     return UNOBSERVED_RATIO * observed / max(n_users * n_items, 1)
 
 
@@ -222,7 +222,7 @@ def mean_weight(interactions: Interactions) -> float:
     """Return the mean weight of the observed pairs; 1 if there are none."""
     if not len(interactions.user_weights):
         return 1.0
-    return float(_sides(interactions)[0].counts().sum()) / interactions.n_pairs
+    return float(interactions.sides[0].counts().sum()) / interactions.n_pairs
 
 
 def gram(factors: Floats, n_threads: int) -> Doubles:
@@ -247,37 +247,6 @@ def gram(factors: Floats, n_threads: int) -> Doubles:
     """
     n_factors = factors.shape[1]
     return _gram(pad(factors, factors.dtype), n_threads)[:n_factors, :n_factors].copy()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """The interactions of users, or of items; see `Interactions`."""
-
-    starts: Offsets
-    others: Rows
-    weights: Floats
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def counts(self) -> Doubles:
-        """Return the sum of the weights of each row."""
-        if not len(self.weights):
-            return np.diff(self.starts).astype(np.float64)
-        sums = np.zeros(len(self))
-        occupied = np.flatnonzero(np.diff(self.starts))
-        if len(occupied):
-            sums[occupied] = np.add.reduceat(
-                self.weights.astype(np.float64), self.starts.take(occupied)
-            )
-        return sums
-
-    def penalties(self, n_others: int, settings: AlsSettings) -> Doubles:
-        """Return λ w̄ ((n + α₀ n_others) / w̄)^ν of each row, with the mean weight w̄."""
-        sizes = self.counts() + settings.unobserved_weight * n_others
-        if settings.exponent != 1:
-            sizes = settings.mean_weight * (sizes / settings.mean_weight) ** settings.exponent
-        return settings.regularization * sizes
 
 
 class _Scratch(NamedTuple):
@@ -318,37 +287,23 @@ class _Scratches:
         self._unused.append(scratch)
 
 
-def _sides(interactions: Interactions) -> tuple[Side, Side]:
-    return (
-        Side(
-            starts=interactions.user_starts,
-            others=interactions.user_items,
-            weights=interactions.user_weights,
-        ),
-        Side(
-            starts=interactions.item_starts,
-            others=interactions.item_users,
-            weights=interactions.item_weights,
-        ),
-    )
-
-
 def _solve(
     side: Side, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
 ) -> Floats:
     """Return the rows of a side that minimize the objective."""
-    fixed = _fix(side, other, settings, known_gram)
+    base, penalties = _fix(side, other, settings, known_gram)
     out = aligned_zeros((len(side), other.shape[1]), other.dtype)
 
     width = other.shape[1]
-    work = float(width * width), width**3 / 3 + 8 * width * width
     scratches = _Scratches(width, other.dtype, matrix=width, packed=dispatch.als.N_ROWS, vectors=3)
 
-    def solve(block: tuple[int, int]) -> None:
+    def solve(block: RowBlock) -> None:
+        fixed = other, base, penalties[block.rows]
         with scratches.borrow() as scratch:
-            dispatch.als.solve(side, *fixed, *block, scratch, out)
+            dispatch.als.solve(block, *fixed, 0, block.n_rows, scratch, out[block.rows])
 
-    Workers(settings.n_threads).map(solve, _blocks(side, *work))
+    work = Work(float(width * width), width**3 / 3 + 8 * width * width)
+    _for_each_block(side, work, settings.n_threads, solve)
     return out
 
 
@@ -364,15 +319,32 @@ def improve_rows(
     problem = _rotate(side, other, settings)
     out, losses = aligned_zeros(rows.shape, rows.dtype), np.empty(len(side))
     width, n_steps = other.shape[1], settings.n_steps
-    work = 4.0 * width * (n_steps + 1), 2.0 * width**2
     scratches = _Scratches(width, other.dtype, vectors=4)
 
-    def improve(block: tuple[int, int]) -> None:
+    def improve(block: RowBlock) -> None:
+        mine = block.rows
+        arrays = rows[mine], out[mine], losses[mine]
         with scratches.borrow() as scratch:
-            dispatch.als.improve(side, problem, n_steps, *block, scratch, rows, out, losses)
+            dispatch.als.improve(
+                block, problem.select(mine), n_steps, 0, block.n_rows, scratch, *arrays
+            )
 
-    Workers(settings.n_threads).map(improve, _blocks(side, *work))
+    work = Work(4.0 * width * (n_steps + 1), 2.0 * width**2)
+    _for_each_block(side, work, settings.n_threads, improve)
     return out, problem.factors, float(losses.sum())
+
+
+def _for_each_block(
+    side: Side, work: Work, n_threads: int, function: Callable[[RowBlock], None]
+) -> None:
+    """Call a function for each block of rows of a side."""
+    with side.opened(work) as (n_blocks, opened):
+
+        def run(number: int) -> None:
+            with opened(number) as block:
+                function(block)
+
+        Workers(n_threads).map(run, range(n_blocks))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -385,6 +357,10 @@ class _Problem:
     unobserved: float
     observed: Doubles
     penalties: Doubles
+
+    def select(self, rows: slice) -> _Problem:
+        """Return the problem of some rows."""
+        return replace(self, observed=self.observed[rows], penalties=self.penalties[rows])
 
 
 def _rotate(side: Side, other: Floats, settings: AlsSettings) -> _Problem:
@@ -406,7 +382,7 @@ def _rotate(side: Side, other: Floats, settings: AlsSettings) -> _Problem:
         values=np.maximum(values, 0).astype(other.dtype),
         unobserved=settings.unobserved_weight,
         observed=side.counts() / len(other),
-        penalties=side.penalties(len(other), settings),
+        penalties=_penalties(side, len(other), settings),
     )
 
 
@@ -432,25 +408,23 @@ def eigenvectors(matrix: Doubles) -> tuple[Doubles, Doubles]:
 
 def _fix(
     side: Side, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
-) -> tuple[Floats, Floats, Floats]:
-    """Return the factors of the other side, α₀ QᵀQ, and the penalty of each row."""
+) -> tuple[Floats, Floats]:
+    """Return α₀ QᵀQ, and the penalty of each row."""
     base = aligned_zeros((other.shape[1], other.shape[1]), other.dtype)
     products = _gram(other, settings.n_threads) if known_gram is None else known_gram
     with np.errstate(over="ignore", invalid="ignore"):  # factors that are not finite
         base[: len(products), : len(products)] = products
         base *= other.dtype.type(settings.unobserved_weight)
-        penalties = side.penalties(len(other), settings).astype(other.dtype)
-    return other, base, penalties
+        penalties = _penalties(side, len(other), settings).astype(other.dtype)
+    return base, penalties
 
 
-def _blocks(side: Side, of_interaction: float, of_row: float) -> list[tuple[int, int]]:
-    """Cut the rows of a side into blocks of about the same work, those with the most work first."""
-    work = of_interaction * side.starts + of_row * np.arange(len(side.starts))
-    n_blocks = max(MIN_BLOCKS, math.ceil(work[-1] / BLOCK_WORK))
-    cuts = np.searchsorted(work, np.linspace(0, work[-1], n_blocks + 1)[1:-1])
-    cuts = np.unique(np.concatenate(([0], cuts, [len(side)])))
-    order = np.argsort(-np.diff(work.take(cuts)), kind="stable").tolist()
-    return [(int(cuts[block]), int(cuts[block + 1])) for block in order]
+def _penalties(side: Side, n_others: int, settings: AlsSettings) -> Doubles:
+    """Return λ w̄ ((n + α₀ n_others) / w̄)^ν of each row, with the mean weight w̄."""
+    sizes = side.counts() + settings.unobserved_weight * n_others
+    if settings.exponent != 1:
+        sizes = settings.mean_weight * (sizes / settings.mean_weight) ** settings.exponent
+    return settings.regularization * sizes
 
 
 def _gram(factors: Floats, n_threads: int) -> Doubles:
@@ -471,7 +445,7 @@ def _gram(factors: Floats, n_threads: int) -> Doubles:
 
 def _penalty(side: Side, factors: Floats, n_others: int, settings: AlsSettings) -> float:
     squares = np.einsum("uk,uk->u", factors, factors, dtype=np.float64)
-    return float((side.penalties(n_others, settings) * squares).sum())
+    return float((_penalties(side, n_others, settings) * squares).sum())
 
 
 def _initial_factors(n_rows: int, settings: AlsSettings) -> Floats:

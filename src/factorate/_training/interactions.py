@@ -9,6 +9,7 @@ import numpy as np
 
 from factorate._input.interactions import check_size
 from factorate._kernels import counting
+from factorate._training.interaction_side import Side
 
 if TYPE_CHECKING:
     from factorate._utils.types import Floats, Offsets, Rows
@@ -41,6 +42,14 @@ class Interactions:
     def shape(self) -> tuple[int, int]:
         """Number of users and of items."""
         return len(self.user_starts) - 1, len(self.item_starts) - 1
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """The interactions of users, and those of items."""
+        return (
+            Side(starts=self.user_starts, others=self.user_items, weights=self.user_weights),
+            Side(starts=self.item_starts, others=self.item_users, weights=self.item_weights),
+        )
 
     @property
     def n_pairs(self) -> int:
