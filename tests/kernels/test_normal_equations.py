@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from factorate import reference
 from factorate._training.als import (
     AlsSettings,
-    Side,
     eigenvectors,
     gram,
     improve_rows,
     pad,
     solve_rows,
 )
+from factorate._training.interaction_side import Side
 
 # Relative to the largest factor. float32: an epsilon of 6e-8, times the condition of the equations.
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}

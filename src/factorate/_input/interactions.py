@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from factorate._input.column_names import Names
     from factorate._input.id_index import IdIndex
     from factorate._input.ratings import Ratings
-    from factorate._utils.types import Floats, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
     from factorate._utils.workers import Workers
 
 COUNTS = "counts"  # what the third column holds
@@ -233,27 +233,55 @@ def check_counts(counts: Floats, columns: Columns | None = None) -> Floats:
     """
     bad = np.flatnonzero(counts <= 0)
     if len(bad):
-        value, where, advice = counts[bad[0]], f"counts[{bad[0]}]", "drop that row"
+        where, advice = f"counts[{bad[0]}]", "drop that row"
         if columns is not None and columns.shape is not None:
             row, column = (ids[bad[0]] for ids in (columns.user_ids, columns.item_ids))
             where = f"the entry in row {row}, column {column}"
             advice = "call eliminate_zeros() of the matrix"
-        reason = (
-            f"a pair without interactions is not listed: {advice}"
-            if value == 0
-            else "an interaction has a count or weight above 0: drop dislikes, or fit "
-            "MatrixFactorization to ratings"
-        )
-        raise ValueError(
-            f"{where} is {show(value)}; {reason} ({len(bad):,} of {len(counts):,} are not above 0)"
-        )
-    total = float(counts.sum(dtype=np.float64))
+        raise _not_above_zero(where, counts[bad[0]], advice, (len(bad), len(counts)))
+    _check_total(float(counts.sum(dtype=np.float64)))
+    return counts
+
+
+def check_distinct_counts(values: Floats, numbers: Offsets, folder: str) -> None:
+    """Do the same for the distinct counts of a store, and check that they are not times.
+
+    Parameters
+    ----------
+    values : ndarray
+        The distinct counts.
+    numbers : ndarray of int64
+        How often each of them occurs.
+    folder : str
+        Folder of the store.
+    """
+    if values.min() <= 0:
+        how_many = int(numbers[values <= 0].sum()), int(numbers.sum())
+        advice = "create the store without it"
+        raise _not_above_zero(f"the lowest count of {folder}", values.min(), advice, how_many)
+    _check_total(float((values.astype(np.float64) * numbers).sum()))
+    _check_no_times(values)
+
+
+def _not_above_zero(
+    where: str, value: np.floating[Any], advice: str, how_many: tuple[int, int]
+) -> ValueError:
+    reason = (
+        f"a pair without interactions is not listed: {advice}"
+        if value == 0
+        else "an interaction has a count or weight above 0: drop dislikes, or fit "
+        "MatrixFactorization to ratings"
+    )
+    n_bad, n = how_many
+    return ValueError(f"{where} is {show(value)}; {reason} ({n_bad:,} of {n:,} are not above 0)")
+
+
+def _check_total(total: float) -> None:
     if not total <= MAX_TOTAL:
         raise ValueError(
             f"the sum of the counts is {total:.3g}; expected at most {MAX_TOTAL:.3g}: divide the "
             f"counts by a number"
         )
-    return counts
 
 
 def _is_pair_of_columns(data: Any) -> bool:

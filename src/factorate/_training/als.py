@@ -22,7 +22,7 @@ from factorate._training.interaction_side import Side, Work
 from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.random_streams import stream, uniform
-from factorate._utils.workers import Workers
+from factorate._utils.workers import Workers, slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
     from factorate._training.interaction_side import RowBlock
     from factorate._training.interactions import Interactions
+    from factorate._training.interactions_on_disk import InteractionsOnDisk, SideOnDisk
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
+
+    Source = Interactions | InteractionsOnDisk
 
 FLOAT32 = np.dtype(np.float32)
 GRAM_ROWS = 4096  # rows whose outer products are added up before they are added to others
@@ -106,7 +109,7 @@ class AlsEpoch(NamedTuple):
 
 
 def train_als(
-    interactions: Interactions,
+    interactions: Source,
     settings: AlsSettings,
     *,
     initial: tuple[Floats, Floats] | None = None,
@@ -116,7 +119,7 @@ def train_als(
 
     Parameters
     ----------
-    interactions : Interactions
+    interactions : Interactions or InteractionsOnDisk
         The interactions.
     settings : AlsSettings
         The settings.
@@ -149,19 +152,17 @@ def train_als(
             user_factors=_unpad(users, settings),
             item_factors=_unpad(items, settings),
         )
-        if after_epoch(epoch):
+        stop = after_epoch(epoch)
+        del epoch  # the next one needs its memory
+        if stop:
             break
     return _unpad(users, settings), _unpad(items, settings)
 
 
-def solve_users(interactions: Interactions, item_factors: Floats, settings: AlsSettings) -> Floats:
+def solve_users(interactions: Source, item_factors: Floats, settings: AlsSettings) -> Floats:
     """Return the factors of all users that minimize the objective, given those of the items."""
-    starts, items, weights = (
-        interactions.user_starts,
-        interactions.user_items,
-        interactions.user_weights,
-    )
-    return solve_rows(item_factors, starts, items, weights, settings)
+    users, _ = interactions.sides
+    return _unpad(_solve(users, pad(item_factors, settings.dtype), settings), settings)
 
 
 def solve_rows(
@@ -199,14 +200,14 @@ def solve_rows(
     return _unpad(_solve(side, pad(other, settings.dtype), settings, gram), settings)
 
 
-def default_unobserved_weight(interactions: Interactions) -> float:
+def default_unobserved_weight(interactions: Source) -> float:
     """Return the default α₀: all pairs of a user and an item together weigh 8 times the observed.
 
     The best α₀ is nearly proportional to the fraction of pairs that are observed.
 
     Parameters
     ----------
-    interactions : Interactions
+    interactions : Interactions or InteractionsOnDisk
         The interactions.
 
     Returns
@@ -218,9 +219,9 @@ def default_unobserved_weight(interactions: Interactions) -> float:
     return UNOBSERVED_RATIO * observed / max(n_users * n_items, 1)
 
 
-def mean_weight(interactions: Interactions) -> float:
+def mean_weight(interactions: Source) -> float:
     """Return the mean weight of the observed pairs; 1 if there are none."""
-    if not len(interactions.user_weights):
+    if not interactions.n_pairs:
         return 1.0
     return float(interactions.sides[0].counts().sum()) / interactions.n_pairs
 
@@ -288,7 +289,7 @@ class _Scratches:
 
 
 def _solve(
-    side: Side, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
+    side: Side | SideOnDisk, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
 ) -> Floats:
     """Return the rows of a side that minimize the objective."""
     base, penalties = _fix(side, other, settings, known_gram)
@@ -308,7 +309,7 @@ def _solve(
 
 
 def improve_rows(
-    side: Side, rows: Floats, other: Floats, settings: AlsSettings
+    side: Side | SideOnDisk, rows: Floats, other: Floats, settings: AlsSettings
 ) -> tuple[Floats, Floats, float]:
     """Return better rows of a side, those of the other side, and the objective.
 
@@ -318,8 +319,8 @@ def improve_rows(
     """
     problem = _rotate(side, other, settings)
     out, losses = aligned_zeros(rows.shape, rows.dtype), np.empty(len(side))
-    width, n_steps = other.shape[1], settings.n_steps
-    scratches = _Scratches(width, other.dtype, vectors=4)
+    n_steps = settings.n_steps
+    scratches = _Scratches(other.shape[1], other.dtype, vectors=4)
 
     def improve(block: RowBlock) -> None:
         mine = block.rows
@@ -329,13 +330,18 @@ def improve_rows(
                 block, problem.select(mine), n_steps, 0, block.n_rows, scratch, *arrays
             )
 
-    work = Work(4.0 * width * (n_steps + 1), 2.0 * width**2)
-    _for_each_block(side, work, settings.n_threads, improve)
+    _for_each_block(side, work_of_steps(settings), settings.n_threads, improve)
     return out, problem.factors, float(losses.sum())
 
 
+def work_of_steps(settings: AlsSettings) -> Work:
+    """Return the work of a half-epoch."""
+    width = padded(settings.n_factors)
+    return Work(4.0 * width * (settings.n_steps + 1), 2.0 * width**2)
+
+
 def _for_each_block(
-    side: Side, work: Work, n_threads: int, function: Callable[[RowBlock], None]
+    side: Side | SideOnDisk, work: Work, n_threads: int, function: Callable[[RowBlock], None]
 ) -> None:
     """Call a function for each block of rows of a side."""
     with side.opened(work) as (n_blocks, opened):
@@ -363,7 +369,7 @@ class _Problem:
         return replace(self, observed=self.observed[rows], penalties=self.penalties[rows])
 
 
-def _rotate(side: Side, other: Floats, settings: AlsSettings) -> _Problem:
+def _rotate(side: Side | SideOnDisk, other: Floats, settings: AlsSettings) -> _Problem:
     """Express a half-epoch in the eigenvectors of QᵀQ, which do not change the scores."""
     values, vectors = eigenvectors(_gram(other, settings.n_threads))
     basis = np.ascontiguousarray(vectors.T.astype(other.dtype))
@@ -407,7 +413,7 @@ def eigenvectors(matrix: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def _fix(
-    side: Side, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
+    side: Side | SideOnDisk, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
 ) -> tuple[Floats, Floats]:
     """Return α₀ QᵀQ, and the penalty of each row."""
     base = aligned_zeros((other.shape[1], other.shape[1]), other.dtype)
@@ -419,7 +425,7 @@ def _fix(
     return base, penalties
 
 
-def _penalties(side: Side, n_others: int, settings: AlsSettings) -> Doubles:
+def _penalties(side: Side | SideOnDisk, n_others: int, settings: AlsSettings) -> Doubles:
     """Return λ w̄ ((n + α₀ n_others) / w̄)^ν of each row, with the mean weight w̄."""
     sizes = side.counts() + settings.unobserved_weight * n_others
     if settings.exponent != 1:
@@ -443,17 +449,22 @@ def _gram(factors: Floats, n_threads: int) -> Doubles:
     return upper + np.triu(total, 1).T
 
 
-def _penalty(side: Side, factors: Floats, n_others: int, settings: AlsSettings) -> float:
+def _penalty(
+    side: Side | SideOnDisk, factors: Floats, n_others: int, settings: AlsSettings
+) -> float:
     squares = np.einsum("uk,uk->u", factors, factors, dtype=np.float64)
     return float((_penalties(side, n_others, settings) * squares).sum())
 
 
 def _initial_factors(n_rows: int, settings: AlsSettings) -> Floats:
     """Return random factors of mean 0, uniformly distributed."""
-    n_factors = settings.n_factors
-    numbers = uniform(n_rows * n_factors, stream(settings.seed, 0)).reshape(n_rows, n_factors)
+    n_factors, bits = settings.n_factors, stream(settings.seed, 0)
     width = START_SCALE * math.sqrt(12 / n_factors)
-    return pad((width * (numbers - 0.5)).astype(settings.dtype), settings.dtype)
+    factors = aligned_zeros((n_rows, padded(n_factors)), settings.dtype)
+    for rows in slices(n_rows, GRAM_ROWS):
+        numbers = uniform((rows.stop - rows.start) * n_factors, bits).reshape(-1, n_factors)
+        factors[rows, :n_factors] = width * (numbers - 0.5)
+    return factors
 
 
 def pad(factors: Floats, dtype: DTypeLike) -> Floats:

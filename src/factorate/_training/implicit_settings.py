@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from factorate._training.interactions import Interactions
+    from factorate._training.interactions_on_disk import InteractionsOnDisk
     from factorate._utils.types import Floats
 
     Parameters = Mapping[str, Any]
@@ -48,7 +49,7 @@ class ImplicitSettings:
     patience: int | None
     validation_fraction: float
 
-    def complete(self, interactions: Interactions) -> AlsSettings:
+    def complete(self, interactions: Interactions | InteractionsOnDisk) -> AlsSettings:
         """Return the settings for training on weighed interactions."""
         weight = self.unobserved_weight
         if weight is None:

@@ -1,0 +1,143 @@
+"""plan_implicit_memory: the memory that a fit to the interactions of a store needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from factorate._store.manifest import CHUNK_RATINGS
+from factorate._training.als import GRAM_ROWS, work_of_steps
+from factorate._training.interaction_side import cut_blocks
+from factorate._training.interactions_on_disk import ROW_BYTES
+from factorate._training.schedule import padded
+from factorate._training.stored_memory import (
+    AHEAD_BYTES,
+    CHUNK_BYTES,
+    FIXED_BYTES,
+    MIN_AHEAD,
+    SORT_BYTES,
+    id_bytes,
+    too_little_memory,
+)
+
+if TYPE_CHECKING:
+    from factorate._training.implicit_settings import ImplicitSettings
+    from factorate._training.ratings_in_store import RatingsInStore
+    from factorate._utils.types import Offsets
+
+MIN_BAND_PAIRS = 1 << 18  # of a row band: fewer make too many small reads and writes
+SORTED_ROW_BYTES = 48  # of a user or item while interactions are sorted, and of
+TRAINED_ROW_BYTES = 104  # one during training, besides the factors
+
+
+class ImplicitMemoryPlan(NamedTuple):
+    """How the memory for interactions is divided.
+
+    Attributes
+    ----------
+    n_chunks : int
+        Number of files of the store that are sorted into row bands at the same time.
+    n_bands : int
+        Number of row bands that are sorted at the same time.
+    band_pairs : int
+        Maximum number of interactions of a row band of more than one row.
+    ahead_bytes : int
+        Maximum size of the blocks that are read ahead, together with those that are computed.
+    """
+
+    n_chunks: int
+    n_bands: int
+    band_pairs: int
+    ahead_bytes: int
+
+
+def plan_implicit_memory(
+    ratings: RatingsInStore,
+    settings: ImplicitSettings,
+    counts: tuple[Offsets, Offsets],
+    *,
+    n_validated: int | None = None,
+) -> ImplicitMemoryPlan:
+    """Divide the memory that a fit may take.
+
+    Parameters
+    ----------
+    ratings : RatingsInStore
+        The interactions, and the maximum memory.
+    settings : ImplicitSettings
+        Settings of training.
+    counts : tuple of ndarray of int64
+        Number of interactions of each user and of each item.
+    n_validated : int or None, default=None
+        Number of interactions of the users of the validation set; None without one.
+
+    Returns
+    -------
+    ImplicitMemoryPlan
+
+    Raises
+    ------
+    ValueError
+        If a fit needs more; the message says how much.
+    """
+    itemsize, n_rows, n = ratings.levels.itemsize, ratings.stored.shape, ratings.n_ratings
+    n_threads = settings.als.n_threads
+    fixed = FIXED_BYTES + sum(id_bytes(ratings, side) for side in range(2))
+    of_rows = SORTED_ROW_BYTES * sum(n_rows) + 24 * n_rows[1]
+    split = CHUNK_BYTES * CHUNK_RATINGS
+    of_pair = 72 + 4 * itemsize  # while a row band is sorted
+    band = of_pair * max(min(n, MIN_BAND_PAIRS), *(int(of_side.max()) for of_side in counts))
+    blocks = _block_bytes(settings, counts, itemsize)
+    seen_bytes = ROW_BYTES + itemsize
+    seen = seen_bytes * n + 16 * n_rows[0] if ratings.keep_seen else 0
+    validated = 0 if n_validated is None else ROW_BYTES * n_validated + 16 * n_rows[0]
+    model, result = _model_bytes(settings, n_rows, itemsize, is_validated=n_validated is not None)
+    training, finishing = model + validated, result + validated + seen
+    needed = fixed + max(of_rows + split, of_rows + band, training + blocks, finishing + blocks)
+    free_to_sort, free_to_read = SORT_BYTES, AHEAD_BYTES
+    if ratings.memory is not None:
+        if needed > ratings.memory:
+            is_seen = needed == fixed + finishing + blocks and ratings.keep_seen
+            advice = ", or set keep_seen=False" if is_seen else ""
+            raise too_little_memory(needed, model, ratings.memory, advice)
+        free_to_sort = ratings.memory - fixed - of_rows
+        free_to_read = min(AHEAD_BYTES, ratings.memory - fixed - max(training, finishing))
+    n_bands = max(1, min(n_threads, free_to_sort // band))
+    return ImplicitMemoryPlan(
+        n_chunks=max(1, free_to_sort // split),
+        n_bands=n_bands,
+        band_pairs=max(MIN_BAND_PAIRS, free_to_sort // (n_bands * of_pair)),
+        ahead_bytes=max(blocks, free_to_read),
+    )
+
+
+def _block_bytes(settings: ImplicitSettings, counts: tuple[Offsets, Offsets], itemsize: int) -> int:
+    """Return the bytes of the largest blocks, as many as are held at the same time."""
+    n_held = settings.als.n_threads + MIN_AHEAD
+    work, sizes = work_of_steps(settings.als), [0]
+    for of_side in counts:
+        starts = np.concatenate([[0], np.cumsum(of_side)])
+        largest = np.sort(np.diff(starts.take(cut_blocks(starts, work))))[-n_held:]
+        sizes.append(int(largest.sum()))
+    return (ROW_BYTES + 2 * itemsize) * max(sizes)
+
+
+def _model_bytes(
+    settings: ImplicitSettings, n_rows: tuple[int, int], itemsize: int, *, is_validated: bool
+) -> tuple[int, int]:
+    """Return the bytes of all arrays of factors and rows during training, and after it.
+
+    A half-epoch has the factors before it and after it, with the other side in two bases, besides
+    the items of the best epoch. Validation, and the result, need the users that solve the equations
+    exactly, padded and not.
+    """
+    length, width = settings.als.n_factors, padded(settings.als.n_factors)
+    training = 2 * width * sum(n_rows) + length * n_rows[1]
+    if is_validated and width > length:
+        training = 2 * (width + length) * sum(n_rows)
+    result = (width + length) * sum(n_rows) + 9 * sum(n_rows)
+    scratch = settings.als.n_threads * (width**2 + 256 * width)
+    grams = (max(n_rows) // GRAM_ROWS + 1) * width**2 + scratch
+    of_rows = TRAINED_ROW_BYTES * max(n_rows) + 16 * sum(n_rows)
+    return itemsize * (training + grams) + of_rows, itemsize * (result + grams) + of_rows
