@@ -92,7 +92,9 @@ def test_counts_of_1_are_no_counts_unless_pairs_are_repeated(
         users, items = np.append(users, users[:9]), np.append(items, items[:9])
     store = write_store(tmp_path / "a.store", (users, items, np.ones(len(users))))
     expected = model(alpha=0.5).fit((users, items))
-    assert (expected._fitted.seen.counts is not None) == is_repeated
+    seen = expected._fitted.seen
+    assert seen is not None
+    assert (seen.counts is not None) == is_repeated
     check_equal(expected, model(alpha=0.5).fit(store))
 
 

@@ -12,7 +12,6 @@ from factorate._training.interaction_side import cut_blocks
 from factorate._training.interactions_on_disk import ROW_BYTES
 from factorate._training.schedule import padded
 from factorate._training.stored_memory import (
-    AHEAD_BYTES,
     CHUNK_BYTES,
     FIXED_BYTES,
     MIN_AHEAD,
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from factorate._training.ratings_in_store import RatingsInStore
     from factorate._utils.types import Offsets
 
+AHEAD_BYTES = 1 << 25  # of blocks that are read ahead, besides those that are needed
+ARENA_BYTES = 1 << 26  # of freed memory that the C library keeps for a thread, at most
+N_ARENAS = 3  # where the memory of blocks is, since another thread reads in each half-epoch
 MIN_BAND_PAIRS = 1 << 18  # of a row band: fewer make too many small reads and writes
 SORTED_ROW_BYTES = 48  # of a user or item while interactions are sorted, and of
 TRAINED_ROW_BYTES = 104  # one during training, besides the factors
@@ -94,21 +96,22 @@ def plan_implicit_memory(
     validated = 0 if n_validated is None else ROW_BYTES * n_validated + 16 * n_rows[0]
     model, result = _model_bytes(settings, n_rows, itemsize, is_validated=n_validated is not None)
     training, finishing = model + validated, result + validated + seen
-    needed = fixed + max(of_rows + split, of_rows + band, training + blocks, finishing + blocks)
-    free_to_sort, free_to_read = SORT_BYTES, AHEAD_BYTES
+    epochs = max(training, finishing) + N_ARENAS * blocks
+    needed = fixed + max(of_rows + split, of_rows + band, epochs)
+    free_to_sort, free = SORT_BYTES, N_ARENAS * AHEAD_BYTES
     if ratings.memory is not None:
-        if needed > ratings.memory:
-            is_seen = needed == fixed + finishing + blocks and ratings.keep_seen
+        free_to_sort, free = ratings.memory - fixed - of_rows, ratings.memory - needed
+        if free < 0:
+            is_seen = needed == fixed + epochs and finishing > training and ratings.keep_seen
             advice = ", or set keep_seen=False" if is_seen else ""
             raise too_little_memory(needed, model, ratings.memory, advice)
-        free_to_sort = ratings.memory - fixed - of_rows
-        free_to_read = min(AHEAD_BYTES, ratings.memory - fixed - max(training, finishing))
+        n_threads = max(1, min(n_threads, free // ARENA_BYTES))
     n_bands = max(1, min(n_threads, free_to_sort // band))
     return ImplicitMemoryPlan(
         n_chunks=max(1, free_to_sort // split),
         n_bands=n_bands,
         band_pairs=max(MIN_BAND_PAIRS, free_to_sort // (n_bands * of_pair)),
-        ahead_bytes=max(blocks, free_to_read),
+        ahead_bytes=blocks + min(AHEAD_BYTES, free // N_ARENAS),
     )
 
 
