@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from factorate._fitted.implicit_eval_set import read_implicit_eval_set
 from factorate._fitted.seen import Seen
 from factorate._fitted.training_interactions import Prepared, Validation
-from factorate._input.interactions import check_distinct_counts
+from factorate._input.interactions import check_count_range, check_total
 from factorate._training.ratings_in_store import RatingsInStore, read_levels
 from factorate._training.settings import check_columns, check_dtype
 from factorate._training.stored_interactions import sort_interactions
@@ -73,7 +75,8 @@ def read_store_of_interactions(
         )
     stored = store._stored
     levels = read_levels(stored, check_dtype(parameters["dtype"]))
-    check_distinct_counts(levels, stored.read_levels().counts, str(stored.folder))
+    check_count_range(levels.min(), levels.max(), str(stored.folder))
+    check_total(float((levels.astype(np.float64) * stored.read_levels().counts).sum()))
     given = RatingsInStore(
         stored=stored,
         levels=levels,

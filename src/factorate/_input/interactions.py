@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from factorate._input.column_names import Names
     from factorate._input.id_index import IdIndex
     from factorate._input.ratings import Ratings
-    from factorate._utils.types import Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Rows
     from factorate._utils.workers import Workers
 
 COUNTS = "counts"  # what the third column holds
@@ -238,50 +238,50 @@ def check_counts(counts: Floats, columns: Columns | None = None) -> Floats:
             row, column = (ids[bad[0]] for ids in (columns.user_ids, columns.item_ids))
             where = f"the entry in row {row}, column {column}"
             advice = "call eliminate_zeros() of the matrix"
-        raise _not_above_zero(where, counts[bad[0]], advice, (len(bad), len(counts)))
-    _check_total(float(counts.sum(dtype=np.float64)))
+        reason = _reason(counts[bad[0]], advice)
+        raise ValueError(
+            f"{where} is {show(counts[bad[0]])}; {reason} ({len(bad):,} of {len(counts):,} are not "
+            f"above 0)"
+        )
+    check_total(float(counts.sum(dtype=np.float64)))
     return counts
 
 
-def check_distinct_counts(values: Floats, numbers: Offsets, folder: str) -> None:
-    """Do the same for the distinct counts of a store, and check that they are not times.
+def check_count_range(low: np.floating[Any], high: np.floating[Any], folder: str) -> None:
+    """Raise ValueError if counts of a store are not above 0, or look like times.
 
     Parameters
     ----------
-    values : ndarray
-        The distinct counts.
-    numbers : ndarray of int64
-        How often each of them occurs.
+    low, high : float32 or float64
+        The lowest and the highest count.
     folder : str
         Folder of the store.
     """
-    if values.min() <= 0:
-        how_many = int(numbers[values <= 0].sum()), int(numbers.sum())
-        advice = "create the store without it"
-        raise _not_above_zero(f"the lowest count of {folder}", values.min(), advice, how_many)
-    _check_total(float((values.astype(np.float64) * numbers).sum()))
-    _check_no_times(values)
+    if low <= 0:
+        raise ValueError(
+            f"the lowest count of {folder} is {show(low)}; "
+            f"{_reason(low, 'create the store without it')}"
+        )
+    _check_no_times(np.array([low, high]))
 
 
-def _not_above_zero(
-    where: str, value: np.floating[Any], advice: str, how_many: tuple[int, int]
-) -> ValueError:
-    reason = (
-        f"a pair without interactions is not listed: {advice}"
-        if value == 0
-        else "an interaction has a count or weight above 0: drop dislikes, or fit "
-        "MatrixFactorization to ratings"
-    )
-    n_bad, n = how_many
-    return ValueError(f"{where} is {show(value)}; {reason} ({n_bad:,} of {n:,} are not above 0)")
-
-
-def _check_total(total: float) -> None:
+def check_total(total: float) -> None:
+    """Raise ValueError if the sum of all counts is not usable."""
     if not total <= MAX_TOTAL:
         raise ValueError(
             f"the sum of the counts is {total:.3g}; expected at most {MAX_TOTAL:.3g}: divide the "
             f"counts by a number"
         )
+
+
+def _reason(count: np.floating[Any], advice: str) -> str:
+    """Return why a count is wrong, and what to do about a count of 0."""
+    if count == 0:
+        return f"a pair without interactions is not listed: {advice}"
+    return (
+        "an interaction has a count or weight above 0: drop dislikes, or fit MatrixFactorization "
+        "to ratings"
+    )
 
 
 def _is_pair_of_columns(data: Any) -> bool:
