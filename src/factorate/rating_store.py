@@ -117,8 +117,8 @@ class RatingStore:
               such as ``pandas.read_csv(path, chunksize=1_000_000)``;
             - ratings in any form that `fit` accepts, which are one batch.
         columns : tuple of str or int, or None, default=None
-            Names of the user, item and rating columns, or their numbers from 0. None recognizes
-            common names.
+            Names of the user, item and rating columns, or their numbers from 0; two of them for
+            interactions, each of which counts 1. None recognizes common names of three columns.
         n_threads : int or None, default=None
             Number of threads to number the ids with; None is the number of CPU cores available.
         verbose : bool, default=False
