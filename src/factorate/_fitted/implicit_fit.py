@@ -13,7 +13,7 @@ from factorate._fitted.implicit_state import HISTORY, ImplicitState, make_factor
 from factorate._fitted.interactions_in_store import read_store_of_interactions
 from factorate._fitted.training_interactions import TrainingInteractions
 from factorate._input.interactions import read_interactions
-from factorate._training.als import solve_users, train_als
+from factorate._training.als import train_als
 from factorate._training.implicit_epoch import ImplicitEpoch
 from factorate._training.implicit_settings import check_implicit_settings
 from factorate._training.progress import implicit_progress_bar
@@ -23,6 +23,7 @@ from factorate._training.settings import (
     check_dtype,
     draw_seed,
 )
+from factorate._training.solve_rows import solve_users
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, finish_if_interrupted
 from factorate.exceptions import DivergenceError

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from factorate._input.ratings import Ratings
     from factorate._training.implicit_settings import ImplicitSettings
+    from factorate._training.interaction_side import Sides
     from factorate._training.interactions import Interactions
-    from factorate._training.interactions_on_disk import InteractionsOnDisk
     from factorate._utils.types import Flags, Rows
 
 
@@ -41,7 +41,7 @@ class Prepared(NamedTuple):
 
     Attributes
     ----------
-    weighed : Interactions or InteractionsOnDisk
+    weighed : Sides
         The interactions to train on, with their weights.
     validation : Validation or None
         The validation set, if there is one.
@@ -49,7 +49,7 @@ class Prepared(NamedTuple):
         Returns all interactions, with their counts, also those that are held out.
     """
 
-    weighed: Interactions | InteractionsOnDisk
+    weighed: Sides
     validation: Validation | None
     collect_seen: Callable[[], Seen]
 

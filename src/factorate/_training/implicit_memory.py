@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._store.manifest import CHUNK_RATINGS
-from factorate._training.als import GRAM_ROWS, work_of_steps
+from factorate._training.gram import GRAM_ROWS
+from factorate._training.improve_rows import work_of_steps
 from factorate._training.interaction_side import cut_blocks
 from factorate._training.interactions_on_disk import ROW_BYTES
 from factorate._training.schedule import padded

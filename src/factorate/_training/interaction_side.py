@@ -1,13 +1,15 @@
-"""Side: the interactions of users, or of items, in blocks of rows that threads compute."""
+"""InteractionSide: the interactions of users, or of items, in blocks of rows."""
 
 from __future__ import annotations
 
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
+
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,8 +17,40 @@ if TYPE_CHECKING:
 
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
+    # The number of blocks, and a function that gives the block of a number.
+    Blocks = tuple[int, Callable[[int], AbstractContextManager["RowBlock"]]]
+
 MIN_BLOCKS = 64  # blocks of rows, among which threads share the work
 BLOCK_WORK = 2e8  # floating-point operations of a block: some milliseconds
+
+
+class InteractionSide(Protocol):
+    """The interactions of users, or of items, in memory or on disk."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def counts(self) -> Doubles:
+        """Return the sum of the weights of each row."""
+
+    def opened(self, work: Work) -> AbstractContextManager[Blocks]:
+        """Give the number of blocks, and a function that gives the block of a number."""
+
+
+class Sides(Protocol):
+    """Distinct pairs of a user and an item, and their weights, in memory or on disk."""
+
+    @property
+    def sides(self) -> tuple[InteractionSide, InteractionSide]:
+        """The interactions of users, and those of items."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of users and of items."""
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of distinct pairs."""
 
 
 class Work(NamedTuple):
@@ -91,9 +125,7 @@ class Side:
         return sums
 
     @contextmanager
-    def opened(
-        self, work: Work
-    ) -> Iterator[tuple[int, Callable[[int], AbstractContextManager[RowBlock]]]]:
+    def opened(self, work: Work) -> Iterator[Blocks]:
         """Give the number of blocks, and a function that gives the block of a number.
 
         Those with the most work are first.
@@ -109,6 +141,19 @@ class Side:
             yield RowBlock(first, stop, self.starts[first : stop + 1], self.others, self.weights)
 
         yield len(order), block
+
+
+def for_each_block(
+    side: InteractionSide, work: Work, n_threads: int, function: Callable[[RowBlock], None]
+) -> None:
+    """Call a function for each block of rows of a side."""
+    with side.opened(work) as (n_blocks, opened):
+
+        def run(number: int) -> None:
+            with opened(number) as block:
+                function(block)
+
+        Workers(n_threads).map(run, range(n_blocks))
 
 
 def cut_blocks(starts: Offsets, work: Work) -> Offsets:

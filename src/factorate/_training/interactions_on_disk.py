@@ -15,9 +15,8 @@ from factorate._utils.workers import Ahead, slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
-    from factorate._training.interaction_side import Work
+    from factorate._training.interaction_side import Blocks, Work
     from factorate._utils.scratch_file import ScratchFile
     from factorate._utils.types import Doubles, Flags, Floats, Offsets, Rows
     from factorate._utils.workers import Call
@@ -76,9 +75,7 @@ class SideOnDisk:
         return self.sums
 
     @contextmanager
-    def opened(
-        self, work: Work
-    ) -> Iterator[tuple[int, Callable[[int], AbstractContextManager[RowBlock]]]]:
+    def opened(self, work: Work) -> Iterator[Blocks]:
         """Give the number of blocks, and a function that gives the block of a number.
 
         They are read in the order of their rows, ahead of the threads that compute them.

@@ -12,8 +12,9 @@ import numpy as np
 from factorate._fitted.seen import Seen
 from factorate._fitted.seen_interactions import of_users
 from factorate._fitted.training_interactions import select_interactions
-from factorate._training.als import solve_rows, train_als
+from factorate._training.als import train_als
 from factorate._training.held_out import assign_folds
+from factorate._training.solve_rows import solve_rows
 from factorate._tuning.folds import Words, count_folds
 from factorate._tuning.search import FoldScore
 from factorate._utils.random_streams import permutation, stream
