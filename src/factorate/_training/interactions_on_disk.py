@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factorate._training.interaction_side import RowBlock, cut_blocks
-from factorate._utils.workers import Ahead, slices
+from factorate._utils.ahead import Ahead
+from factorate._utils.workers import slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from factorate._training.interaction_side import Blocks, Work
+    from factorate._utils.ahead import Call
     from factorate._utils.scratch_file import ScratchFile
     from factorate._utils.types import Doubles, Flags, Floats, Offsets, Rows
-    from factorate._utils.workers import Call
 
 ROW_BYTES = 4  # of the row of the other side
 CHUNK_PAIRS = 1 << 20  # read at a time to select some of them
