@@ -183,6 +183,17 @@ def test_what_a_store_does_not_support_is_an_error(
         model(**parameters).fit(ft.RatingStore(path), **arguments)
 
 
+def test_a_damaged_store_leaves_the_old_model(columns: Any, tmp_path: Path) -> None:
+    store = write_store(tmp_path / "a.store", columns, chunk_ratings=5000)
+    fitted = model().fit(columns)
+    before = fitted.user_factors_
+    chunk = tmp_path / "a.store" / "ratings-000001.npy"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(ft.RatingStoreError, match=r"ratings-000001\.npy is damaged"):
+        fitted.fit(store)
+    assert fitted.user_factors_ is before
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -218,7 +229,7 @@ def run_limited(path: Path, source: str) -> str:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA of Linux")
 def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
-    generator, n = np.random.default_rng(0), 2_500_000
+    generator, n = np.random.default_rng(0), 1_800_000
     users, items = generator.integers(0, 20_000, n), generator.integers(0, 5000, n)
     columns = users, items, generator.integers(1, 6, n)
     path = tmp_path / "a.store"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,17 +68,21 @@ def check_side(found: SideOnDisk, counts: Any, weighed: Side) -> None:
     np.testing.assert_array_equal(found.read_counts(0, found.n_pairs), counts)
     for side in (found, replace(found, ahead_bytes=100)):
         with side.opened(Work(1.0, 1.0)) as (n_blocks, opened):
-            rows = []
+            blocks = []
             for number in range(n_blocks):
                 with opened(number) as block:
-                    rows.append((block.first, block.stop))
-                    begin, end = weighed.starts[[block.first, block.stop]].tolist()
-                    starts = weighed.starts[block.first : block.stop + 1] - begin
-                    np.testing.assert_array_equal(block.starts, starts)
-                    np.testing.assert_array_equal(block.others, weighed.others[begin:end])
-                    np.testing.assert_array_equal(block.weights, weighed.weights[begin:end])
-                    assert block.weights.dtype == weighed.weights.dtype
-        assert [0, *(stop for _, stop in rows)] == [*(first for first, _ in rows), len(side)]
+                    blocks.append(block)
+        firsts, stops = [block.first for block in blocks], [block.stop for block in blocks]
+        assert [*firsts, len(side)] == [0, *stops]
+        n_pairs = np.concatenate([np.diff(block.starts) for block in blocks])
+        np.testing.assert_array_equal(n_pairs, np.diff(weighed.starts))
+        others, weights = (
+            np.concatenate([getattr(block, name) for block in blocks])
+            for name in ("others", "weights")
+        )
+        np.testing.assert_array_equal(others, weighed.others)
+        np.testing.assert_array_equal(weights, weighed.weights)
+        assert weights.dtype == weighed.weights.dtype
 
 
 def check_equal(found: InteractionsOnDisk, expected: Interactions, settings: Any) -> None:
@@ -100,7 +105,7 @@ def check_equal(found: InteractionsOnDisk, expected: Interactions, settings: Any
     dtype=st.sampled_from(["float32", "float64"]),
     band_pairs=st.sampled_from([1, 20, None]),
     n_threads=st.integers(1, 3),
-    chunk_ratings=st.sampled_from([1, 10, 1000]),
+    chunk_ratings=st.sampled_from([50, 1000]),
 )
 def test_a_store_has_the_interactions_of_those_in_memory(
     tmp_path_factory: pytest.TempPathFactory,
@@ -179,6 +184,21 @@ def test_files_that_were_cut_short_are_an_error_of_the_block(tmp_path: Path) -> 
 
         with pytest.raises(OSError, match="a temporary file was cut short"):
             read_all()
+
+
+def test_a_full_disk_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = write_store(tmp_path / "a.store", random_columns())
+
+    class Full:
+        def truncate(self, _: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Full())
+    with pytest.raises(OSError, match=r"No space left.*temporary files there.*set scratch"):
+        sort_interactions(in_store(store), make_settings())
 
 
 @pytest.mark.parametrize("side", [0, 1])
