@@ -84,13 +84,14 @@ def plan_implicit_memory(
     ValueError
         If a fit needs more; the message says how much.
     """
-    itemsize, n_rows, n = ratings.levels.itemsize, ratings.stored.shape, ratings.n_ratings
+    itemsize, n, n_rows = ratings.levels.itemsize, int(counts[0].sum()), tuple(map(len, counts))
     n_threads = settings.als.n_threads
     fixed = FIXED_BYTES + sum(id_bytes(ratings, side) for side in range(2))
     of_rows = SORTED_ROW_BYTES * sum(n_rows) + 24 * n_rows[1]
     split = CHUNK_BYTES * CHUNK_RATINGS
-    of_pair = 72 + 4 * itemsize  # while a row band is sorted
-    band = of_pair * max(min(n, MIN_BAND_PAIRS), *(int(of_side.max()) for of_side in counts))
+    of_pair, of_sorted = 72 + 4 * itemsize, 28 + 4 * itemsize  # in a band of users, of items
+    largest_user, largest_item = (int(of_side.max()) for of_side in counts)
+    band = max(of_pair * max(min(n, MIN_BAND_PAIRS), largest_user), of_sorted * largest_item)
     blocks = _block_bytes(settings, counts, itemsize)
     seen_bytes = ROW_BYTES + itemsize
     seen = seen_bytes * n + 16 * n_rows[0] if ratings.keep_seen else 0
@@ -109,7 +110,7 @@ def plan_implicit_memory(
         n_threads = max(1, min(n_threads, free // ARENA_BYTES))
     n_bands = max(1, min(n_threads, free_to_sort // band))
     return ImplicitMemoryPlan(
-        n_chunks=max(1, free_to_sort // split),
+        n_chunks=max(1, min(n_threads, free_to_sort // split)),
         n_bands=n_bands,
         band_pairs=max(MIN_BAND_PAIRS, free_to_sort // (n_bands * of_pair)),
         ahead_bytes=blocks + min(AHEAD_BYTES, free // N_ARENAS),
@@ -128,7 +129,7 @@ def _block_bytes(settings: ImplicitSettings, counts: tuple[Offsets, Offsets], it
 
 
 def _model_bytes(
-    settings: ImplicitSettings, n_rows: tuple[int, int], itemsize: int, *, is_validated: bool
+    settings: ImplicitSettings, n_rows: tuple[int, ...], itemsize: int, *, is_validated: bool
 ) -> tuple[int, int]:
     """Return the bytes of all arrays of factors and rows during training, and after it.
 

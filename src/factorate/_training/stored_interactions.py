@@ -68,7 +68,7 @@ def sort_interactions(
     OSError
         If the temporary files cannot be written.
     """
-    stored, n_threads = ratings.stored, settings.als.n_threads
+    stored = ratings.stored
     counts = stored.read_counts(0), stored.read_counts(1)
     n_validated = None
     if validated is not None:
@@ -77,8 +77,8 @@ def sort_interactions(
     size = band_pairs or plan.band_pairs
     users, items = (InteractionBands(ratings, side, counts[side], size) for side in range(2))
     del counts
-    _write_bands(ratings, users, Workers(min(n_threads, plan.n_chunks)))
-    workers = Workers(min(n_threads, plan.n_bands))
+    _write_bands(ratings, users, Workers(plan.n_chunks))
+    workers = Workers(plan.n_bands)
     by_user = _sort_users(users, items, settings, workers, is_counted=_is_counted(ratings))
     by_item = _sort_items(items, settings, workers, has_counts=by_user.has_counts)
     user_side, item_side = (
