@@ -153,6 +153,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     model = ft.load(arguments.model)
     names = arguments.columns or model.columns
     if isinstance(model, ft.ImplicitMatrixFactorization):
+        if is_store(arguments.ratings):
+            raise ValueError(
+                f"{arguments.ratings!r} is a store; expected a file of held-out interactions"
+            )
         model.set_params(columns=names)
         n, interactions = arguments.n or 10, _input_file(arguments, arguments.ratings)
         scores = model.evaluate(interactions, n, popular=True)
