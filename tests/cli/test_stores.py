@@ -88,6 +88,22 @@ def test_fit_and_evaluate_give_the_same_as_with_the_file(
     assert errors[0] == pytest.approx(errors[1])
 
 
+def test_the_pairs_of_a_store_are_predicted(
+    ratings: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, tables = str(tmp_path / "model.npz"), []
+    assert cli.main(["fit", str(store), "-o", model, *OPTIONS]) == 0
+    for source in (ratings, store):
+        out = tmp_path / "out.parquet"
+        assert cli.main(["predict", model, str(source), "-o", str(out)]) == 0
+        tables.append(pd.read_parquet(out))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    inside = str(store / "out.csv")
+    (store / "out.csv").write_text("")
+    assert cli.main(["predict", model, str(store), "-o", inside]) == 1
+    assert f"is the input {inside!r}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
