@@ -17,7 +17,8 @@ from factorate._fitted.warm_start import continue_from
 from factorate._input.rating_values import value_range
 from factorate._input.ratings import Ratings, read_ratings
 from factorate._training import losses
-from factorate._training.held_out import read_eval_set, split_ratings
+from factorate._training.eval_set import read_eval_set
+from factorate._training.held_out import split_ratings
 from factorate._training.progress import progress_bar
 from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.sample_weights import (
@@ -34,6 +35,7 @@ from factorate._training.settings import (
     check_settings,
     draw_seed,
 )
+from factorate._training.stored_held_out import split_stored_ratings
 from factorate._training.trainer import Trainer
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, finish_if_interrupted
@@ -186,10 +188,13 @@ def train(
         training, weights = data.weighted, data.weights
     batches: list[tuple[Rows, Rows]] = []  # of ratings that are not trained on, but seen
     if held_out is None and settings.patience is not None:
-        assert isinstance(training, Ratings)  # noqa: S101  (a store needs an eval_set)
         fraction = parameters["validation_fraction"]
-        training, weights, held_out = split_ratings(training, weights, fraction, seed)
-        batches = [(held_out.user_rows, held_out.item_rows)]
+        if isinstance(training, RatingsInStore):
+            n_threads = settings.n_threads
+            training, held_out = split_stored_ratings(training, fraction, seed, n_threads)
+        else:
+            training, weights, held_out = split_ratings(training, weights, fraction, seed)
+            batches = [(held_out.user_rows, held_out.item_rows)]
     warm_start = None
     if old is not None:
         assert isinstance(ratings, Ratings)  # noqa: S101  (a store has no warm start)

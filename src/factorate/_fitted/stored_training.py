@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from factorate._input.rating_values import value_range
 from factorate._training import losses
-from factorate._training.held_out import read_eval_set
+from factorate._training.eval_set import read_eval_set
 from factorate._training.ratings_in_store import RatingsInStore, read_levels
 from factorate._training.settings import check_columns, check_dtype
 
@@ -57,11 +57,6 @@ def read_store(
         raise ValueError(
             "warm_start=True cannot be used with a RatingStore; set warm_start=False, or fit to "
             "arrays in memory"
-        )
-    if parameters["early_stopping"] and eval_set is None:
-        raise ValueError(
-            "early_stopping=True with a RatingStore needs an eval_set, because no ratings of a "
-            "store are held out; pass fit(store, eval_set=ratings)"
         )
     levels = read_levels(stored, check_dtype(parameters["dtype"]))
     losses.check(levels, rule, what="the distinct ratings")

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._input.pairs import read_pairs
-from factorate._input.rating_values import read_values
-from factorate._training import losses
 from factorate._training.sample_weights import select_ratings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from factorate._input.column_names import Names
     from factorate._input.ratings import Ratings
-    from factorate._training.ratings_in_store import RatingsInStore
-    from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Flags, Floats, Rows
 
 
@@ -88,15 +82,25 @@ def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Fl
     >>> int(hold_out(users, items, 0.2, seed=0).sum())
     20
     """
-    keys = _hash_pairs(user_rows, item_rows, seed)
-    n_held = max(1, round(fraction * len(keys)))
+    keys = hash_pairs(user_rows, item_rows, seed)
+    n_held = count_held_out(fraction, len(keys))
     held: Flags = keys <= np.partition(keys, n_held - 1)[n_held - 1]
-    if held.all():
+    check_rest(int(held.sum()), len(held))
+    return held
+
+
+def count_held_out(fraction: float, n_ratings: int) -> int:
+    """Return how many ratings to hold out, without others of the pair of the last of them."""
+    return max(1, round(fraction * n_ratings))
+
+
+def check_rest(n_held: int, n_ratings: int) -> None:
+    """Raise ValueError if all ratings would be held out."""
+    if n_held == n_ratings:
         raise ValueError(
-            f"early_stopping holds out {int(held.sum())} of {len(held)} entries, which leaves none "
+            f"early_stopping holds out {n_held} of {n_ratings} entries, which leaves none "
             f"to train on; pass more, or an eval_set"
         )
-    return held
 
 
 def assign_folds(user_rows: Rows, item_rows: Rows, n_folds: int, seed: int) -> NDArray[np.intp]:
@@ -126,13 +130,13 @@ def assign_folds(user_rows: Rows, item_rows: Rows, n_folds: int, seed: int) -> N
     >>> np.bincount(assign_folds(users, items, 4, seed=0)).tolist()
     [25, 25, 25, 25]
     """
-    keys = _hash_pairs(user_rows, item_rows, seed)
+    keys = hash_pairs(user_rows, item_rows, seed)
     lasts = np.arange(1, n_folds) * len(keys) // n_folds - 1
     return np.searchsorted(np.partition(keys, lasts)[lasts], keys)
 
 
-def _hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint64]:
-    """Return a hash of each pair.
+def hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint64]:
+    """Return a hash of each pair of rows.
 
     It is the mixing function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom
     Number Generators", OOPSLA 2014, fig. 17).
@@ -142,53 +146,3 @@ def _hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint6
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
     return keys
-
-
-def read_eval_set(
-    eval_set: Any,
-    ratings: Ratings | RatingsInStore,
-    rule: UpdateRule,
-    names: Names | None,
-    bounds: tuple[float, float],
-) -> HeldOut:
-    """Read the ratings that the user passed as `eval_set`.
-
-    Parameters
-    ----------
-    eval_set : object
-        Ratings in any form that `fit` accepts, or (X, y).
-    ratings : Ratings or RatingsInStore
-        The training ratings, which define the rows.
-    rule : UpdateRule
-        The update rule, whose loss must be defined for the ratings.
-    names : tuple of str or None
-        Names of columns.
-    bounds : tuple of float
-        Minimum and maximum training rating.
-
-    Returns
-    -------
-    HeldOut
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not a set of ratings, or is empty; the message begins with "eval_set".
-    """
-    if isinstance(eval_set, list):
-        raise TypeError(
-            "eval_set is a list; expected ratings in any form that fit accepts, or (X, y)"
-        )
-    X, y = eval_set if isinstance(eval_set, tuple) and len(eval_set) == 2 else (eval_set, None)
-    indexes = ratings.user_index, ratings.item_index
-    try:
-        user_rows, item_rows, columns = read_pairs(X, *indexes, y=y, names=names, with_ratings=True)
-        values = read_values(columns.ratings, np.dtype(np.float64))
-    except TypeError as error:
-        raise TypeError(f"eval_set: {error}") from error
-    except ValueError as error:  # also its subclasses, such as UnicodeDecodeError
-        raise ValueError(f"eval_set: {error}") from error
-    if not len(values):
-        raise ValueError("there are no ratings in eval_set; at least one is needed")
-    losses.check(values, rule, bounds, "ratings of eval_set")
-    return HeldOut(user_rows=user_rows, item_rows=item_rows, values=values)

@@ -27,7 +27,6 @@ NOT_STORED = {  # options of `fit` that need the ratings in memory
     "--implicit": "implicit",
     "--tune": "tune",
     "--svdpp": "svdpp",
-    "--early-stopping": "early_stopping",
 }
 
 
