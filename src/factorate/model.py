@@ -428,8 +428,10 @@ class MatrixFactorization(RatingModel):
 
         Parameters
         ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Ratings in any form that `fit` accepts.
+        X : DataFrame, path, tuple, sparse matrix, array-like or RatingStore
+            Ratings in any form that `fit` accepts. The ratings of a store are used in its batches
+            of about a million, one after the other: the result is that of a call with each of
+            ``store.batches()``, which differs from that of one call with all of them.
         y : array-like of shape (n_ratings,), optional
             Ratings of the pairs `X`.
         sample_weight : array-like of shape (n_ratings,), optional

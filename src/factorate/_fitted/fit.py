@@ -12,7 +12,7 @@ import numpy as np
 
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
-from factorate._fitted.stored_training import StoredTraining, read_store
+from factorate._fitted.stored_training import StoredTraining, check_alone, read_store
 from factorate._fitted.warm_start import continue_from
 from factorate._input.rating_values import value_range
 from factorate._input.ratings import Ratings, read_ratings
@@ -159,13 +159,7 @@ def _read(
 ) -> TrainingRatings | StoredTraining:
     if not isinstance(data.X, RatingStore):
         return read_training(parameters, data, rule)
-    if data.y is not None:
-        raise ValueError("a RatingStore holds its ratings; pass it without y")
-    if data.sample_weight is not None:
-        raise ValueError(
-            "sample_weight cannot be used with a RatingStore, which holds no weights; fit to "
-            "arrays in memory"
-        )
+    check_alone(data.y, data.sample_weight)
     return read_store(parameters, data.X, data.eval_set, rule)
 
 

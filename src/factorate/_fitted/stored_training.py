@@ -37,6 +37,17 @@ class StoredTraining:
     bounds: tuple[float, float]
 
 
+def check_alone(y: object, sample_weight: object) -> None:
+    """Raise ValueError if ratings or weights are passed together with a store."""
+    if y is not None:
+        raise ValueError("a RatingStore holds its ratings; pass it without y")
+    if sample_weight is not None:
+        raise ValueError(
+            "sample_weight cannot be used with a RatingStore, which holds no weights; pass arrays "
+            "in memory"
+        )
+
+
 def read_store(
     parameters: Parameters, store: RatingStore, eval_set: object, rule: UpdateRule
 ) -> StoredTraining:
