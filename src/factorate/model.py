@@ -328,7 +328,7 @@ class MatrixFactorization(RatingModel):
             - with ``wide=True``, a DataFrame of users × items, where NaN is a missing rating;
             - with `y`, pairs (user, item) of shape (n_ratings, 2);
             - a `RatingStore`, for ratings that do not fit in memory, with the same result; without
-              `sample_weight`, SVD++ terms and `warm_start`.
+              `sample_weight` and SVD++ terms.
 
             Ids are bool, integers, str, bytes, UUID, datetime or date. Floats that are whole
             numbers are read as integers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import subprocess
 import sys
@@ -162,6 +163,43 @@ def test_all_ratings_held_out_is_an_error(tmp_path: Path) -> None:
         ft.MatrixFactorization(2, early_stopping=True).fit(store)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"early_stopping": True, "random_state": None},
+        {"learning_rate_schedule": "adagrad", "fit_bias": False},
+        {"n_epochs": 0},
+        {"learning_rate": 4.0, "count_scale": None},
+    ],
+    ids=str,
+)
+def test_a_warm_start_is_that_in_memory(
+    columns: Any, path: Path, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    given: dict[str, Any] = {"n_factors": 40, "n_epochs": 2, "random_state": 0} | settings
+    some = columns[1] > 90
+    first = tuple(np.append(column[some], column[-3:] + 5000) for column in columns)
+    old = ft.MatrixFactorization(**given | {"learning_rate": None, "n_epochs": 2}).fit(first)
+    models = []
+    for X, n_threads in (
+        (columns, 1),
+        (ft.RatingStore(path), 3),
+        (ft.RatingStore(path, memory="120MB"), 2),
+    ):
+        model = copy.deepcopy(old).set_params(**given, warm_start=True, n_threads=n_threads)
+        models.append(model.fit(X))
+    assert ("training diverged" in caplog.text) == ("count_scale" in settings)
+    check_equal(models[0], models[1])
+    check_equal(models[0], models[2])
+
+
+def test_a_warm_start_with_other_factors_is_rejected(path: Path) -> None:
+    model = ft.MatrixFactorization(4, warm_start=True).fit(([7], [0], [3]))
+    with pytest.raises(ValueError, match=r"continues from n_factors=4 .* n_factors=5"):
+        model.set_params(n_factors=5).fit(ft.RatingStore(path))
+
+
 def test_divergence_is_undone_as_in_memory(
     columns: Any, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -214,7 +252,6 @@ def test_without_seen_items_nothing_is_collected(path: Path) -> None:
     ("parameters", "arguments", "reason"),
     [
         ({"svdpp": True}, {}, "svdpp=True cannot be used with a RatingStore.*set svdpp=False"),
-        ({"warm_start": True}, {}, "warm_start=True cannot be used with a RatingStore"),
         ({}, {"y": np.ones(N)}, "holds its ratings; pass it without y"),
         ({}, {"sample_weight": np.ones(N)}, "sample_weight cannot be used with a RatingStore"),
         ({"loss": "logistic"}, {}, "the distinct ratings.*expects ratings of two values"),

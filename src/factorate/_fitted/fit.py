@@ -191,7 +191,6 @@ def train(
             batches = [(held_out.user_rows, held_out.item_rows)]
     warm_start = None
     if old is not None:
-        assert isinstance(ratings, Ratings)  # noqa: S101  (a store has no warm start)
         warm_start = continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
         training, settings, weights=weights, held_out=held_out, warm_start=warm_start

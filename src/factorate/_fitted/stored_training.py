@@ -64,11 +64,6 @@ def read_store(
             "svdpp=True cannot be used with a RatingStore, because it needs the items of each user "
             "in memory; set svdpp=False, or fit to arrays in memory"
         )
-    if parameters["warm_start"]:
-        raise ValueError(
-            "warm_start=True cannot be used with a RatingStore; set warm_start=False, or fit to "
-            "arrays in memory"
-        )
     levels = read_levels(stored, check_dtype(parameters["dtype"]))
     losses.check(levels, rule, what="the distinct ratings")
     bounds = value_range(levels)
@@ -78,6 +73,7 @@ def read_store(
         memory=store._memory,
         scratch=store._scratch,
         keep_seen=parameters["keep_seen"],
+        warm_start=parameters["warm_start"],
     )
     held_out = None
     if eval_set is not None:

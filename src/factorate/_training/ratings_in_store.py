@@ -35,6 +35,8 @@ class RatingsInStore:
         Folder for temporary files.
     keep_seen : bool
         Whether the items of each user are collected after training, which takes memory.
+    warm_start : bool, default=False
+        Whether training may continue from other factors, which takes memory.
     held_out : HeldOutPairs or None, default=None
         The ratings that are not trained on; None if all are.
     """
@@ -44,6 +46,7 @@ class RatingsInStore:
     memory: int | None
     scratch: Path
     keep_seen: bool
+    warm_start: bool = False
     held_out: HeldOutPairs | None = None
 
     @property

@@ -82,6 +82,9 @@ def plan_memory(
     sort = int(band_sizes.max()) * (26 + 3 * code_bytes + itemsize) + 64 * sum(n_rows)
     largest_block = _largest_block(cuts, band_sizes) * (4 + code_bytes) + 4 * LOOKAHEAD
     model = _model_bytes(settings, itemsize, n_rows)
+    if ratings.warm_start:  # the old factors, and copies of some of them on the scale of training
+        old = itemsize * (settings.n_factors + 3) + 20
+        model += sum(n_rows) * old + 3 * max(n_rows) * itemsize * settings.n_factors
     validation = VALIDATION_BYTES * ratings.n_held_out - held_out
     seen = 4 * ratings.stored.manifest.n_ratings + 32 * n_rows[0] if ratings.keep_seen else 0
     fixed = _fixed_bytes(ratings) + held_out
