@@ -100,11 +100,7 @@ def plan_memory(
                 advice = (
                     f", or a lower validation_fraction: validation takes {show_size(validation)}"
                 )
-            raise ValueError(
-                f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of "
-                f"them for the factors and their copies, and memory is "
-                f"{show_size(ratings.memory)}; set it to more, choose fewer factors{advice}"
-            )
+            raise too_little_memory(needed, model, ratings.memory, advice)
         free_to_read = min(AHEAD_BYTES, ratings.memory - fixed - model - validation)
     n_ahead = free_to_read // largest_block - n_threads
     return MemoryPlan(
@@ -141,10 +137,19 @@ def _split_bytes(ratings: RatingsInStore) -> int:
 
 def _fixed_bytes(ratings: RatingsInStore) -> int:
     """Return the bytes of the ids, and of all that does not grow."""
-    return FIXED_BYTES + sum(_id_bytes(ratings, side) for side in range(2))
+    return FIXED_BYTES + sum(id_bytes(ratings, side) for side in range(2))
 
 
-def _id_bytes(ratings: RatingsInStore, side: int) -> int:
+def too_little_memory(needed: int, model: int, memory: int, advice: str) -> ValueError:
+    """Return the error for a fit that needs more memory than it may take."""
+    return ValueError(
+        f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of them for "
+        f"the factors and their copies, and memory is {show_size(memory)}; set it to more, choose "
+        f"fewer factors{advice}"
+    )
+
+
+def id_bytes(ratings: RatingsInStore, side: int) -> int:
     """Return the bytes of the ids of one side in memory."""
     manifest = ratings.stored.manifest
     n, n_bytes = ratings.stored.shape[side], manifest.id_bytes[side]
