@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._training.held_out import hash_pairs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from factorate._input.id_index import IdIndex
     from factorate._store.stored_ratings import StoredRatings
-    from factorate._utils.types import Floats, Rows
+    from factorate._training.held_out import HeldOut
+    from factorate._utils.types import Flags, Floats, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,10 @@ class RatingsInStore:
         Folder for temporary files.
     keep_seen : bool
         Whether the items of each user are collected after training, which takes memory.
+    warm_start : bool, default=False
+        Whether training may continue from other factors, which takes memory.
+    held_out : HeldOutPairs or None, default=None
+        The ratings that are not trained on; None if all are.
     """
 
     stored: StoredRatings
@@ -39,6 +46,8 @@ class RatingsInStore:
     memory: int | None
     scratch: Path
     keep_seen: bool
+    warm_start: bool = False
+    held_out: HeldOutPairs | None = None
 
     @property
     def user_index(self) -> IdIndex:
@@ -62,12 +71,41 @@ class RatingsInStore:
 
     @property
     def n_ratings(self) -> int:
-        """Number of ratings."""
-        return self.stored.manifest.n_ratings
+        """Number of ratings that are trained on."""
+        return self.stored.manifest.n_ratings - self.n_held_out
+
+    @property
+    def n_held_out(self) -> int:
+        """Number of ratings that are held out."""
+        return 0 if self.held_out is None else len(self.held_out.ratings.values)
 
     def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
         """Iterate over the rows of users and items of all ratings, some at a time."""
         return self.stored.read_row_batches()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutPairs:
+    """Ratings of a store that are held out: those whose pairs have the smallest hashes.
+
+    Attributes
+    ----------
+    seed : int
+        Seeds the hash.
+    last_key : int
+        The largest hash of a pair that is held out.
+    ratings : HeldOut
+        These ratings.
+    """
+
+    seed: int
+    last_key: int
+    ratings: HeldOut
+
+    def contain(self, user_rows: Rows, item_rows: Rows) -> Flags:
+        """Return which pairs are held out."""
+        held: Flags = hash_pairs(user_rows, item_rows, self.seed) <= np.uint64(self.last_key)
+        return held
 
 
 def read_levels(stored: StoredRatings, dtype: np.dtype[Any]) -> Floats:

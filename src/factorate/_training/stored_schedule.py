@@ -18,6 +18,8 @@ from factorate._input.id_index import range_index
 from factorate._input.levels import MAX_SHORT, find_levels
 from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
+from factorate._store.manifest import SIDES
+from factorate._store.stored_ratings import Numbered
 from factorate._training.ratings_on_disk import PAIR_BYTES, RatingsOnDisk
 from factorate._training.schedule import Schedule, make_cuts
 from factorate._training.stored_memory import plan_memory
@@ -70,7 +72,7 @@ def make_stored_schedule(
     """
     workers = workers or Workers()
     stored, n = ratings.stored, ratings.n_ratings
-    counts = stored.read_counts(0), stored.read_counts(1)
+    counts = _count_rows(ratings, 0), _count_rows(ratings, 1)
     cuts = make_cuts(counts, n, ratings.levels.itemsize, settings, workers)
     band_sizes = np.add.reduceat(counts[0].take(cuts.user_side.order), cuts.user_side.bands[:-1])
     user_counts, item_counts = (
@@ -170,18 +172,51 @@ class _Sorting(NamedTuple):
         return packed, tiles.first_of_block
 
 
+def _count_rows(ratings: RatingsInStore, side: int) -> Offsets:
+    """Return the number of ratings of each user (side 0) or item (side 1), without those held out.
+
+    Raises
+    ------
+    RatingStoreError
+        If more are held out than there are.
+    """
+    counts = ratings.stored.read_counts(side)
+    if ratings.held_out is None:
+        return counts
+    held_out = ratings.held_out.ratings
+    rows = held_out.user_rows if side == 0 else held_out.item_rows
+    rest: Offsets = counts - np.bincount(rows, minlength=len(counts))
+    if rest.min() < 0:
+        raise _disagreement(ratings, f"{SIDES[side]}_counts.npy")
+    return rest
+
+
 def _find_levels(ratings: RatingsInStore) -> Levels:
     """Return the distinct ratings in the dtype of training, in which some may become equal."""
     found = find_levels(ratings.levels, Workers(), 1)
     codes = np.searchsorted(found.levels, ratings.levels)
-    counts = ratings.stored.read_levels().counts
-    return replace(found, counts=np.bincount(codes, counts).astype(np.float64, copy=False))
+    counts = np.bincount(codes, ratings.stored.read_levels().counts)
+    if ratings.held_out is not None:
+        held_out = np.searchsorted(found.levels, ratings.held_out.ratings.values)
+        counts -= np.bincount(held_out, minlength=len(counts))
+        if counts.min() < 0:
+            raise _disagreement(ratings, "level_counts.npy")
+        used = counts > 0
+        found, counts = find_levels(found.levels[used], Workers(), 1), counts[used]
+    return replace(found, counts=counts.astype(np.float64, copy=False))
+
+
+def _disagreement(ratings: RatingsInStore, name: str) -> RatingStoreError:
+    return RatingStoreError(
+        f"{ratings.stored.folder} is damaged: {name} does not agree with the ratings; create the "
+        f"store again"
+    )
 
 
 def _positions(side: Side, rows: Rows) -> Rows:
-    """Return the position of each number, whose row is given."""
-    positions = np.empty(side.n_rows, np.int32)
-    positions[side.order] = np.arange(side.n_rows, dtype=np.int32)
+    """Return the position of each number, whose row is given; -1 for rows without ratings."""
+    positions = np.full(side.n_rows, -1, np.int32)
+    positions[side.order] = np.arange(len(side.order), dtype=np.int32)
     return positions.take(rows)
 
 
@@ -190,9 +225,12 @@ def _write_bands(
 ) -> None:
     """Write the ratings of the store to their row bands, in the order of the store."""
     stored = ratings.stored
-    user_positions = _positions(cuts.user_side, stored.read_rows(0))
-    item_positions = _positions(cuts.item_side, stored.read_rows(1))
-    codes = np.searchsorted(levels.levels, ratings.levels).astype(bands.code_dtype)
+    rows = stored.read_rows(0), stored.read_rows(1)
+    user_positions = _positions(cuts.user_side, rows[0])
+    item_positions = _positions(cuts.item_side, rows[1])
+    codes = np.searchsorted(levels.levels, ratings.levels)
+    # Ratings that are all held out have no code, but are not sorted either.
+    codes = codes.clip(max=len(levels.levels) - 1).astype(bands.code_dtype)
     edges, n_bands = cuts.user_side.bands, cuts.user_side.n_bands
     band_of = np.repeat(np.arange(n_bands, dtype=np.min_scalar_type(n_bands)), np.diff(edges))
     firsts = edges[:-1].astype(np.int32)
@@ -200,8 +238,16 @@ def _write_bands(
     def sort(number: int) -> tuple[_Band, Offsets]:
         """Return the ratings of a file, sorted by row band, and their number in each."""
         chunk = stored.read_chunk(number)
+        if ratings.held_out is not None:
+            held = ratings.held_out.contain(
+                rows[0].take(chunk.user_numbers), rows[1].take(chunk.item_numbers)
+            )
+            chunk = Numbered(*(column[~held] for column in chunk))
         users = user_positions.take(chunk.user_numbers)
         items = item_positions.take(chunk.item_numbers)
+        for side, positions in zip(SIDES, (users, items), strict=True):
+            if positions.min(initial=0) < 0:
+                raise _disagreement(ratings, f"{side}_counts.npy")
         of_ratings = codes.take(chunk.codes)
         of_users = band_of.take(users)
         users -= firsts.take(of_users)
@@ -216,10 +262,7 @@ def _write_bands(
     for some in slices(len(numbers), workers.n_threads):
         for columns, sizes in workers.map(sort, numbers[some]):
             if (cursor + sizes > bands.starts[1:]).any():
-                raise RatingStoreError(
-                    f"{stored.folder} is damaged: user_counts.npy does not agree with the ratings; "
-                    f"create the store again"
-                )
+                raise _disagreement(ratings, "user_counts.npy")
             ends = np.cumsum(sizes)
             for band in np.flatnonzero(sizes).tolist():
                 run = slice(ends[band] - sizes[band], ends[band])
