@@ -192,7 +192,7 @@ def test_a_partition_that_is_not_ratings_is_named(client: Any, frame: Any) -> No
 
 def test_a_failed_fit_leaves_the_old_model(fitted: DaskMatrixFactorization, frame: Any) -> None:
     before = fitted.user_factors_
-    with pytest.raises(ValueError, match="partition 0"):
+    with pytest.raises(ValueError, match=r"partition \d: .*inf"):
         fitted.fit(parts(frame.assign(rating=np.inf)))
     assert fitted.user_factors_ is before
 

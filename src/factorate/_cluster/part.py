@@ -95,8 +95,13 @@ def begin_step(part: Part, n_steps: int) -> Part:
     if part.n_steps != n_steps:
         raise StaleError(f"{part.n_steps} steps changed a part; expected {n_steps}")
     part.n_steps = CHANGING
-    names = "factors", "bias", "accumulators", "columns"
-    return replace(part, **{name: _changeable(getattr(part, name)) for name in names})
+    return replace(
+        part,
+        factors=_changeable(part.factors),
+        bias=_changeable(part.bias),
+        accumulators=_changeable(part.accumulators),
+        columns=_changeable(part.columns),
+    )
 
 
 def as_rows(part: Part) -> Rows:
