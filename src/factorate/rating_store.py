@@ -41,8 +41,9 @@ class RatingStore:
         imported libraries. A fit that needs more raises ValueError before it begins. With None, a
         fit takes what it needs, and up to 512 MB to sort the ratings.
     scratch : str, path-like or None, default=None
-        Folder for the temporary files of a fit, up to 16 bytes for each rating, which disappear
-        with the process. None is the folder of the store.
+        Folder for the temporary files of a fit, up to 16 bytes for each rating, or 28 if there are
+        more than 65,536 distinct ones, which disappear with the process. None is the folder of the
+        store.
 
     Raises
     ------
@@ -58,8 +59,8 @@ class RatingStore:
 
     Notes
     -----
-    Opening a store reads its manifest alone. A rating takes 9 bytes, or 10 if there are more than
-    256 distinct ratings; there can be 65,536 of them. The ids are kept once.
+    Opening a store reads its manifest alone. A rating takes 9 bytes, 10 if there are more than 256
+    distinct ratings, and 16 if there are more than 65,536. The ids are kept once.
 
     Examples
     --------
@@ -134,8 +135,7 @@ class RatingStore:
         FileExistsError
             If `path` exists, or another process is writing it.
         TypeError, ValueError
-            If the input is not ratings, ids are of different kinds in different batches, or there
-            are more than 65,536 distinct ratings.
+            If the input is not ratings, or ids are of different kinds in different batches.
         OSError
             If the store cannot be written. After any error, nothing is left of it.
 
@@ -285,10 +285,10 @@ class RatingStore:
         [[4.5, 3.0]]
         """
         stored = self._stored
-        levels = stored.read_levels().values
         users, items = (stored.indexes[side].ids.take(stored.read_rows(side)) for side in range(2))
-        for user_numbers, item_numbers, codes in stored.read_chunks():
-            yield Batch(users.take(user_numbers), items.take(item_numbers), levels.take(codes))
+        for chunk in stored.read_chunks():
+            pairs = users.take(chunk.user_numbers), items.take(chunk.item_numbers)
+            yield Batch(*pairs, stored.decode(chunk))
 
     def verify(self) -> None:
         """Read all files, and check their checksums and that they agree with each other.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -135,11 +136,45 @@ def test_codes_have_two_bytes_after_256_distinct_ratings(tmp_path: Path) -> None
         assert [r for _, _, r in content(found)] == ratings.tolist()
 
 
-def test_too_many_distinct_ratings_raise_an_error() -> None:
+def test_too_many_distinct_ratings_have_no_codes() -> None:
     ratings = DistinctRatings(max_levels=3)
-    assert ratings.add(np.array([1.0, 2.0])).tolist() == [0, 1]
-    with pytest.raises(ValueError, match=r"more than 3 distinct ratings.*round them"):
-        ratings.add(np.array([3.0, 4.0]))
+    for _ in range(2):
+        codes = ratings.add(np.array([1.0, 2.0]))
+        assert codes is not None
+        assert codes.tolist() == [0, 1]
+        assert ratings.add(np.array([3.0, 4.0])) is None
+        assert ratings.add(np.arange(9.0)) is None
+        assert list(ratings.code_by_value) == [1.0, 2.0]
+
+
+def test_ratings_are_stored_as_they_are_once_too_many_are_distinct(tmp_path: Path) -> None:
+    ratings = np.array([2.0, 1.0, 2.0, -0.0, 2.0, 1.0, 7.5, 1.0, -0.0, 8.5])
+    columns = np.arange(10), np.arange(10) % 3, ratings
+    parts = iter([tuple(c[rows] for c in columns) for rows in (slice(0, 5), slice(5, 10))])
+    store = write_store(tmp_path / "a.store", parts, chunk_ratings=4, max_levels=3)
+    manifest = store._stored.manifest
+    assert [chunk.code_bytes for chunk in manifest.chunks] == [1, 0, 0]
+    assert [r for _, _, r in content(store)] == ratings.tolist()
+    assert store._stored.levels.tolist() == [0.0, 1.0, 2.0]
+    assert store.rating_range == (0.0, 8.5)
+    assert not (store.path / "level_counts.npy").exists()
+    store.verify()
+    whole = write_store(tmp_path / "b.store", columns, chunk_ratings=4, max_levels=3)
+    assert [chunk.code_bytes for chunk in whole._stored.manifest.chunks] == [0, 0, 0]
+    assert content(whole) == content(store)
+    assert len(whole._stored.levels) == 0
+    whole.verify()
+
+
+def test_the_format_is_the_lowest_that_can_hold_the_ratings(tmp_path: Path) -> None:
+    few = ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+    numbers = np.arange(65_537)
+    many = ft.RatingStore.create(tmp_path / "b.store", (numbers % 7, numbers % 5, numbers))
+    formats = [
+        json.loads((store.path / "store.json").read_text())["format"] for store in (few, many)
+    ]
+    assert formats == [1, 2]
+    assert [batch.ratings.tolist() for batch in many.batches()] == [numbers.tolist()]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from factorate._training.selection import CHUNK, select
 
 
 @given(data=st.data(), bits=st.sampled_from([32, 64]))
-def test_the_number_is_that_of_the_sorted_ones(data: st.DataObject, bits: int) -> None:
+def test_the_number_is_that_of_the_sorted_ones(data: st.DataObject, bits: Literal[32, 64]) -> None:
     finite = st.floats(width=bits, allow_nan=False, allow_infinity=False)
     numbers = st.integers(-3, 3) | finite if data.draw(st.booleans()) else finite
     values = data.draw(arrays.arrays(f"f{bits // 8}", st.integers(1, 30), elements=numbers))

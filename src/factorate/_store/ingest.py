@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.rating_values import read_values
+from factorate._input.levels import MAX_LEVELS
+from factorate._input.rating_values import read_values, value_range
 from factorate._input.ratings import read_id_column
 from factorate._input.stored_ids import store_ids
 from factorate._kernels import counting
@@ -22,6 +24,7 @@ from factorate._store.manifest import (
     SIDES,
     Chunk,
     Manifest,
+    chunk_fields,
     chunk_name,
     write_manifest,
 )
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from factorate._input.columns import Columns
     from factorate._input.id_index import IdIndex
     from factorate._store.batches import Batches
-    from factorate._utils.types import Offsets, Rows
+    from factorate._utils.types import Doubles, Offsets, Rows
 
 LOCK = "writing.lock"
 SUFFIX = ".partial"  # of the name of a store that is being written
@@ -49,6 +52,7 @@ def ingest(
     *,
     n_threads: int = 1,
     chunk_ratings: int = CHUNK_RATINGS,
+    max_levels: int = MAX_LEVELS,
     report: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Write a store, which appears at `path` when it is complete.
@@ -66,6 +70,9 @@ def ingest(
         Number of threads.
     chunk_ratings : int, default=2**20
         Ratings of a file.
+    max_levels : int, default=65536
+        Maximum number of distinct ratings for which codes are stored. From the file on in which
+        there are more, ratings are stored as they are.
     report : callable, default=None
         Called with the number of ratings of each batch.
 
@@ -81,7 +88,9 @@ def ingest(
     if path.exists():
         raise FileExistsError(f"{str(path)!r} exists; delete it first, or choose another path")
     with _writing(path) as folder:
-        ratings = _NumberedRatings(folder, Workers(n_threads), chunk_ratings)
+        ratings = _NumberedRatings(
+            folder, Workers(n_threads), chunk_ratings=chunk_ratings, max_levels=max_levels
+        )
         for columns in _read(batches, n_threads):
             try:
                 n = ratings.add(columns)
@@ -111,18 +120,22 @@ def _read(batches: Batches, n_threads: int) -> Iterator[Columns]:
 class _NumberedRatings:
     """The ratings that have been read: those in files, and those of the file to be written next."""
 
-    def __init__(self, folder: Path, workers: Workers, chunk_ratings: int) -> None:
+    def __init__(
+        self, folder: Path, workers: Workers, *, chunk_ratings: int, max_levels: int
+    ) -> None:
         self.n_ratings = 0
         self._folder = folder
         self._workers = workers
         self._ids = IdNumbers("users"), IdNumbers("items")
         self._counts = [np.zeros(0, np.int64), np.zeros(0, np.int64)]  # of each number
-        self._ratings = DistinctRatings()
+        self._distinct = DistinctRatings(max_levels)
+        self._is_coded = True
         self._code_counts = np.zeros(0, np.int64)
+        self._range = np.inf, -np.inf
         self._chunks: list[Chunk] = []
         self._names: tuple[str, str] | None = None
         self._numbers = np.empty((2, chunk_ratings), np.int32)
-        self._codes = np.empty(chunk_ratings, np.uint16)
+        self._waiting: NDArray[Any] = np.empty(chunk_ratings, np.uint16)  # codes, or ratings
         self._n_waiting = 0
 
     def add(self, columns: Columns) -> int:
@@ -134,25 +147,22 @@ class _NumberedRatings:
         in_order = any(column.values.dtype == object for column in sides)
         workers = Workers() if in_order else self._workers
         users, items = workers.map(lambda side: self._number(side, sides[side]), range(2))
-        codes = self._ratings.add(values)
-        counts = np.bincount(codes, minlength=len(self._ratings.code_by_value))
-        self._code_counts = _lengthened(self._code_counts, len(counts))
-        self._code_counts[: len(counts)] += counts
+        ratings = self._encode(values)
         if self._names is None:
             self._names = columns.names
         begin = 0
-        while begin < len(codes):
-            free = len(self._codes) - self._n_waiting
-            end = min(begin + free, len(codes))
+        while begin < len(ratings):
+            free = len(self._waiting) - self._n_waiting
+            end = min(begin + free, len(ratings))
             to = slice(self._n_waiting, self._n_waiting + end - begin)
             self._numbers[0, to], self._numbers[1, to] = users[begin:end], items[begin:end]
-            self._codes[to] = codes[begin:end]
+            self._waiting[to] = ratings[begin:end]
             self._n_waiting += end - begin
-            if self._n_waiting == len(self._codes):
+            if self._n_waiting == len(self._waiting):
                 self._write_chunk()
             begin = end
-        self.n_ratings += len(codes)
-        return len(codes)
+        self.n_ratings += len(ratings)
+        return len(ratings)
 
     def finish(self, batches: Batches) -> None:
         """Write the last ratings, the ids and the manifest."""
@@ -167,16 +177,19 @@ class _NumberedRatings:
             indexes.append(index)
             arrays |= store_ids(index, side)
             arrays |= {f"{side}_rows": rows, f"{side}_counts": of_rows}
-        values = np.array(list(self._ratings.code_by_value))
-        arrays |= {"levels": values, "level_counts": self._code_counts[: len(values)]}
+        levels = self._levels() if any(chunk.code_bytes for chunk in self._chunks) else np.empty(0)
+        arrays["levels"] = levels
+        if self._is_coded:
+            arrays["level_counts"] = self._code_counts[: len(levels)]
+        low, high = self._range
         user_index, item_index = indexes
         manifest = Manifest(
             n_users=len(user_index.ids),
             n_items=len(item_index.ids),
             n_numbers=(len(self._ids[0]), len(self._ids[1])),
-            n_levels=len(values),
-            minimum=float(values.min()),
-            maximum=float(values.max()),
+            n_levels=len(levels),
+            minimum=low,
+            maximum=high,
             id_kinds=(user_index.kind, item_index.kind),
             id_bytes=(_id_bytes(arrays, "user"), _id_bytes(arrays, "item")),
             columns=self._names,
@@ -195,14 +208,39 @@ class _NumberedRatings:
         counting.count(numbers, self._counts[side])
         return numbers
 
+    def _encode(self, values: Doubles) -> NDArray[Any]:
+        """Return the codes of ratings; once there are too many distinct ones, the ratings."""
+        if len(values):
+            low, high = value_range(values)
+            self._range = min(self._range[0], low), max(self._range[1], high)
+        codes = self._distinct.add(values) if self._is_coded else None
+        if codes is not None:
+            counts = np.bincount(codes, minlength=len(self._distinct.code_by_value))
+            self._code_counts = _lengthened(self._code_counts, len(counts))
+            self._code_counts[: len(counts)] += counts
+            return codes
+        if self._is_coded:
+            self._is_coded = False
+            codes, self._waiting = self._waiting, np.empty(len(self._waiting))
+            self._waiting[: self._n_waiting] = self._levels().take(codes[: self._n_waiting])
+        return values
+
+    def _levels(self) -> Doubles:
+        """Return the distinct ratings in the order of their codes."""
+        return np.array(list(self._distinct.code_by_value))
+
     def _write_chunk(self) -> None:
         n, self._n_waiting = self._n_waiting, 0
-        code_bytes = 1 if len(self._ratings.code_by_value) <= MAX_SHORT else 2
-        records = np.empty(n, [("user", "<i4"), ("item", "<i4"), ("code", f"<u{code_bytes}")])
-        records["user"], records["item"] = self._numbers[:, :n]
-        records["code"] = self._codes[:n]
+        code_bytes = 0
+        if self._is_coded:
+            code_bytes = 1 if len(self._distinct.code_by_value) <= MAX_SHORT else 2
+        chunk = Chunk(n_ratings=n, code_bytes=code_bytes, checksum=0)
+        records = np.empty(n, chunk_fields(chunk))
+        columns = *self._numbers[:, :n], self._waiting[:n]
+        for (name, _), column in zip(chunk_fields(chunk), columns, strict=True):
+            records[name] = column
         checksum = write_array(self._folder / chunk_name(len(self._chunks)), records)
-        self._chunks.append(Chunk(n_ratings=n, code_bytes=code_bytes, checksum=checksum))
+        self._chunks.append(replace(chunk, checksum=checksum))
 
 
 def _lengthened(counts: Offsets, n: int) -> Offsets:

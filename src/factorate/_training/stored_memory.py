@@ -22,7 +22,7 @@ AHEAD_BYTES = 1 << 26  # of blocks that are read ahead, without a limit
 SORT_BYTES = 1 << 29  # to sort ratings into row bands, without a limit
 MAX_AHEAD = 16  # blocks
 MIN_AHEAD = 2
-CHUNK_BYTES = 64  # of a rating of the store while it is sorted into row bands
+CHUNK_BYTES = 60  # of a rating of the store while it is sorted, besides four times its code
 TEXT_BYTES = 70  # of an object for an id, besides its own bytes
 
 
@@ -72,13 +72,13 @@ def plan_memory(
     ValueError
         If a fit needs more; the message says how much.
     """
-    itemsize, n_rows = ratings.levels.itemsize, ratings.stored.shape
-    code_bytes = 1 if len(ratings.levels) <= 1 << 8 else 2
+    itemsize, n_rows = ratings.dtype.itemsize, ratings.stored.shape
+    rating_bytes = ratings.rating_dtype.itemsize
     ids = sum(_id_bytes(ratings, side) for side in range(2))
     # A band is read, its values are looked up, and it is sorted from one array into another.
-    sort = int(band_sizes.max()) * (26 + 3 * code_bytes + itemsize) + 64 * sum(n_rows)
-    split = CHUNK_BYTES * CHUNK_RATINGS
-    largest_block = _largest_block(cuts, band_sizes) * (4 + code_bytes) + 4 * LOOKAHEAD
+    sort = int(band_sizes.max()) * (26 + 3 * rating_bytes + itemsize) + 64 * sum(n_rows)
+    split = (CHUNK_BYTES + 4 * rating_bytes) * CHUNK_RATINGS
+    largest_block = _largest_block(cuts, band_sizes) * (4 + rating_bytes) + 4 * LOOKAHEAD
     model = _model_bytes(settings, itemsize, n_rows)
     seen = 4 * ratings.n_ratings + 32 * n_rows[0] if ratings.keep_seen else 0
     fixed = FIXED_BYTES + ids
