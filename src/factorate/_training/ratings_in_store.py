@@ -12,12 +12,13 @@ from factorate._store.distinct_ratings import DistinctRatings
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from factorate._input.id_index import IdIndex
     from factorate._input.levels import Levels
     from factorate._store.stored_ratings import StoredRatings
-    from factorate._utils.types import Floats, Offsets
+    from factorate._utils.types import Floats, Offsets, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,10 @@ class RatingsInStore:
         if not n_levels:
             return self.dtype
         return np.dtype(np.uint8 if n_levels <= MAX_SHORT else np.uint16)
+
+    def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
+        """Iterate over the rows of users and items of all ratings, some at a time."""
+        return self.stored.read_row_batches()
 
 
 def read_levels(
