@@ -170,9 +170,8 @@ def test_the_format_is_the_lowest_that_can_hold_the_ratings(tmp_path: Path) -> N
     few = ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
     numbers = np.arange(65_537)
     many = ft.RatingStore.create(tmp_path / "b.store", (numbers % 7, numbers % 5, numbers))
-    formats = [
-        json.loads((store.path / "store.json").read_text())["format"] for store in (few, many)
-    ]
+    manifests = [Path(store.path, "store.json").read_text() for store in (few, many)]
+    formats = [json.loads(manifest)["format"] for manifest in manifests]
     assert formats == [1, 2]
     assert [batch.ratings.tolist() for batch in many.batches()] == [numbers.tolist()]
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,26 +25,25 @@ from factorate._store.manifest import (
     chunk_name,
     write_manifest,
 )
+from factorate._store.write_folder import write_folder
 from factorate._utils.workers import Ahead, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from factorate._input.columns import Columns
     from factorate._input.id_index import IdIndex
     from factorate._store.batches import Batches
+    from factorate._store.folder import Folder
     from factorate._utils.types import Doubles, Offsets, Rows
 
-LOCK = "writing.lock"
-SUFFIX = ".partial"  # of the name of a store that is being written
 MAX_SHORT = 1 << 8  # codes below have one byte
 
 
 def ingest(
-    path: Path,
+    path: Folder,
     batches: Batches,
     *,
     n_threads: int = 1,
@@ -55,14 +51,11 @@ def ingest(
     max_levels: int = MAX_LEVELS,
     report: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Write a store, which appears at `path` when it is complete.
-
-    Until then it is at a path that ends in ".partial". What an earlier call that was killed left
-    there is removed.
+    """Write a store, which is complete when this returns; see `write_folder`.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         Where the store is to be, which must not exist.
     batches : Batches
         The ratings.
@@ -85,9 +78,7 @@ def ingest(
     OSError
         If the store cannot be written, such as to a full disk. Nothing is left of it.
     """
-    if path.exists():
-        raise FileExistsError(f"{str(path)!r} exists; delete it first, or choose another path")
-    with _writing(path) as folder:
+    with write_folder(path) as folder:
         ratings = _NumberedRatings(
             folder, Workers(n_threads), chunk_ratings=chunk_ratings, max_levels=max_levels
         )
@@ -121,7 +112,7 @@ class _NumberedRatings:
     """The ratings that have been read: those in files, and those of the file to be written next."""
 
     def __init__(
-        self, folder: Path, workers: Workers, *, chunk_ratings: int, max_levels: int
+        self, folder: Folder, workers: Workers, *, chunk_ratings: int, max_levels: int
     ) -> None:
         self.n_ratings = 0
         self._folder = folder
@@ -254,59 +245,3 @@ def _lengthened(counts: Offsets, n: int) -> Offsets:
 
 def _id_bytes(arrays: dict[str, NDArray[Any]], side: str) -> int:
     return len(arrays[f"{side}_ids"]) if f"{side}_id_ends" in arrays else 0
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    """Give an empty folder that becomes `path` when the block ends without an error."""
-    folder = path.with_name(path.name + SUFFIX)
-    if not path.parent.exists():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} in")
-    if folder.exists():
-        _check_unfinished(folder)
-    folder.mkdir(exist_ok=True)
-    with (folder / LOCK).open("ab") as lock:
-        _lock(lock.fileno(), folder)
-        try:
-            for file in folder.iterdir():
-                if file.name != LOCK:
-                    file.unlink()
-            yield folder
-            _flush_to_disk(folder)
-            lock.close()  # Windows does not move or delete open files
-            (folder / LOCK).unlink()
-            folder.rename(path)
-        except BaseException as error:
-            lock.close()
-            shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, OSError) and error.filename is None and error.errno is not None:
-                raise OSError(error.errno, error.strerror, str(path)) from error
-            raise
-
-
-def _check_unfinished(folder: Path) -> None:
-    """Raise FileExistsError unless a folder is what a call that was killed has left."""
-    names = {file.name for file in folder.iterdir()} if folder.is_dir() else None
-    if names is None or (names and LOCK not in names):
-        raise FileExistsError(
-            f"{str(folder)!r} exists and is not an unfinished store; move it, because the store is "
-            f"written there"
-        )
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    """Raise FileExistsError if another process is writing a store; it keeps the lock until then."""
-    try:
-        import fcntl
-    except ImportError:  # Windows, where open files cannot be deleted
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise FileExistsError(f"another process is writing {str(folder)!r}") from None
-
-
-def _flush_to_disk(folder: Path) -> None:
-    for file in folder.iterdir():
-        with file.open("r+b") as opened:
-            os.fsync(opened.fileno())

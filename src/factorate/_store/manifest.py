@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.levels import MAX_LEVELS
 from factorate._input.stored_ids import KIND_OF_DTYPE, TEXT_KINDS
+from factorate._store.folder import file_sizes
 from factorate._utils.validation import MAX_ROWS, escape
 from factorate.exceptions import RatingStoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from factorate._store.folder import Folder
 
 FORMAT = 2
 CODED_FORMAT = 1  # of a store all of whose ratings have codes, which the first version reads
@@ -127,14 +129,26 @@ def chunk_fields(chunk: Chunk) -> list[tuple[str, str]]:
     return [("user", "<i4"), ("item", "<i4"), third]
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def is_file_of_store(name: str) -> bool:
+    """Return whether a file has the name of a file of a store.
+
+    Examples
+    --------
+    >>> is_file_of_store("ratings-000012.npy"), is_file_of_store("ratings.csv")
+    (True, False)
+    """
+    return re.fullmatch(rf"{NAME}|(ratings-\d{{6,}}|{'|'.join(ARRAYS)})\.npy", name) is not None
+
+
+def write_manifest(folder: Folder, manifest: Manifest) -> None:
     """Write the manifest of a store."""
     version = CODED_FORMAT if manifest.is_coded else FORMAT
     text = json.dumps({"format": version} | asdict(manifest), allow_nan=False)
-    (folder / NAME).write_text(text, "utf-8")
+    with (folder / NAME).open("wb") as file:
+        file.write(text.encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Folder) -> Manifest:
     """Read and check the manifest of a store.
 
     Raises
@@ -145,16 +159,13 @@ def read_manifest(folder: Path) -> Manifest:
         If the folder is not a store, or its manifest is damaged or of a later format.
     """
     path = folder / NAME
-    if not folder.exists():
-        raise FileNotFoundError(f"no folder {str(folder)!r}")
     if not path.is_file():
-        raise RatingStoreError(
-            f"{folder} is not a store of ratings: it has no {NAME}; RatingStore.create writes one"
-        )
+        raise _not_a_store(folder)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        content = path.read_bytes()
+        if len(content) > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
-        found = json.loads(path.read_bytes())
+        found = json.loads(content)
         if not isinstance(found, dict):
             raise TypeError("it does not hold an object")
         version = found.pop("format", None)
@@ -173,6 +184,21 @@ def read_manifest(folder: Path) -> Manifest:
         reason = f"{type(error).__name__}: {escape(error)}"
         raise RatingStoreError(f"{path} is damaged: {reason}; create the store again") from None
     return manifest
+
+
+def _not_a_store(folder: Folder) -> Exception:
+    """Return the error for a folder without a manifest."""
+    if not folder.exists():
+        return FileNotFoundError(f"no folder {str(folder)!r}")
+    names = file_sizes(folder)
+    if names and all(map(is_file_of_store, names)):
+        return RatingStoreError(
+            f"{folder} is an unfinished store: it has no {NAME}, which is written last; wait until "
+            f"it is written, or create it again"
+        )
+    return RatingStoreError(
+        f"{folder} is not a store of ratings: it has no {NAME}; RatingStore.create writes one"
+    )
 
 
 def _to_manifest(found: dict[str, Any]) -> Manifest:

@@ -22,12 +22,12 @@ from factorate._store.manifest import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
 
     from factorate._input.id_index import IdIndex
+    from factorate._store.folder import Folder
     from factorate._utils.types import Doubles, Offsets, Rows
 
 
@@ -58,13 +58,13 @@ class StoredRatings:
 
     Attributes
     ----------
-    folder : Path
+    folder : Path or RemotePath
         The folder of the store.
     manifest : Manifest
         Its manifest.
     """
 
-    folder: Path
+    folder: Folder
     manifest: Manifest
 
     @property
@@ -202,6 +202,6 @@ class StoredRatings:
         return damaged(self.folder / f"{name}.npy", reason)
 
 
-def open_stored(folder: Path) -> StoredRatings:
+def open_stored(folder: Folder) -> StoredRatings:
     """Open a store by reading its manifest alone."""
     return StoredRatings(folder, read_manifest(folder))

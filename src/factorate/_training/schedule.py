@@ -106,7 +106,9 @@ class Schedule:
     def packed(self) -> PackedRatings:
         """The ratings, which must be in memory."""
         if not isinstance(self.ratings, PackedRatings):
-            raise TypeError(f"the ratings are {type(self.ratings).__name__}; expected them in memory")
+            raise TypeError(
+                f"the ratings are {type(self.ratings).__name__}; expected them in memory"
+            )
         return self.ratings
 
     @property
