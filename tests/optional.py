@@ -47,6 +47,7 @@ def library(name: str, *modules: str) -> Any:
         return Missing(name)
 
 
+dask = library("dask", "dataframe")
 fsspec = library("fsspec")
 matplotlib = library("matplotlib", "pyplot")
 pandas = library("pandas")

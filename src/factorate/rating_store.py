@@ -119,6 +119,7 @@ class RatingStore:
             - the path or the URL of a file, a folder or a glob, or an open file, as for
               `read_ratings`, whose files are read in batches;
             - a dataset of pyarrow;
+            - a DataFrame of Dask, whose partitions are computed one after the other;
             - an iterator of batches, each in any form that `MatrixFactorization.fit` accepts,
               such as ``pandas.read_csv(path, chunksize=1_000_000)``;
             - ratings in any form that `fit` accepts, which are one batch.
@@ -149,7 +150,8 @@ class RatingStore:
         Notes
         -----
         Besides a batch of about a million ratings, or a row group of a Parquet file, memory holds
-        the distinct ids: about 30 bytes for an integer and 200 for a text.
+        the distinct ids: about 30 bytes for an integer and 200 for a text. Two partitions of Dask
+        are in memory at a time, and so is each whole file of Parquet or Arrow behind a URL.
 
         Examples
         --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import errno
 import io
 import json
@@ -13,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optional import dask, present
 from optional import pandas as pd
 from optional import polars as pl
-from optional import present
 from optional import pyarrow as pa
 from stores import write_store
 
@@ -66,6 +67,11 @@ def dataset(folder: Path) -> Any:
     return pyarrow.dataset.dataset(Path(parquet_glob(folder)).parent, format="parquet")
 
 
+def dask_frame() -> Any:
+    frame = present(pd).DataFrame({"more": 0} | COLUMNS)
+    return present(dask).dataframe.from_pandas(frame, npartitions=3, sort=False)
+
+
 SOURCES: dict[str, Any] = {
     "arrays": lambda _: (USERS, ITEMS, RATINGS),
     "frame": lambda _: present(pd).DataFrame(COLUMNS),
@@ -78,6 +84,7 @@ SOURCES: dict[str, Any] = {
     "folder of CSV": lambda folder: present(pa) and csv_folder(folder),
     "glob of Parquet": parquet_glob,
     "dataset": lambda folder: present(pa) and dataset(folder),
+    "dask": lambda _: dask_frame(),
     "open file": lambda _: present(pa) and io.StringIO("3,20,5\n1,10,3\n1,20,1.5\n2,20,0\n3,10,2"),
 }
 
@@ -95,6 +102,40 @@ def test_a_store_holds_the_ratings_of_any_source(
     assert store.rating_range == (0.0, 5.0)
     store.verify()
     assert not (tmp_path / "a.store.partial").exists()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_partitions_of_dask_are_computed_once_and_in_order(tmp_path: Path, n_threads: int) -> None:
+    frame, computed = present(pd).DataFrame(COLUMNS), []
+    client = contextvars.ContextVar("client", default="none")
+
+    class Partitions:
+        def __dask_tokenize__(self) -> str:
+            return "partitions"
+
+        def __call__(self, number: int) -> Any:
+            computed.append((number, client.get()))
+            return frame[number : number + 1] if number != 2 else frame[:0]
+
+    numbers = [0, 1, 2, 3, 4]
+    lazy = present(dask).dataframe.from_map(Partitions(), numbers, meta=frame[:0])
+    token = client.set("mine")
+    with dask.config.set(scheduler="synchronous"):
+        store = ft.RatingStore.create(tmp_path / "a.store", lazy, n_threads=n_threads)
+    client.reset(token)
+    assert computed == [(number, "mine") for number in numbers]
+    assert content(store) == [EXPECTED[number] for number in numbers if number != 2]
+
+
+def test_errors_name_the_partition(tmp_path: Path) -> None:
+    frame = present(pd).DataFrame(COLUMNS)
+    lazy = present(dask).dataframe.from_pandas(frame, npartitions=2, sort=False)
+    with pytest.raises(ValueError, match=r"cannot tell the column of rating among \['user', 'item"):
+        ft.RatingStore.create(tmp_path / "a.store", lazy[["user", "item"]])
+    wrong = lazy.assign(user=lazy["user"] / 2)
+    with pytest.raises(ValueError, match=r"ratings 0 to 3 of the source: users\[0\] is 1\.5"):
+        ft.RatingStore.create(tmp_path / "a.store", wrong)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
