@@ -160,11 +160,18 @@ def test_errors_of_protocols_are_named_without_secrets(
     def fail(path: str, *_: object, **__: object) -> None:
         raise RuntimeError(f"{path}?token=secret")
 
-    for name, what in (("isfile", "read"), ("ls", "read"), ("makedirs", "written")):
+    for name, what in (("ls", "read"), ("makedirs", "written"), ("open", "written")):
         with monkeypatch.context() as patched:
             patched.setattr(memory, name, fail)
             with pytest.raises(OSError, match=f"memory://.* cannot be {what}: RuntimeError"):
-                _ = ft.RatingStore(URL) if name == "isfile" else ft.RatingStore.create(URL, [[1.0]])
+                ft.RatingStore.create(URL, [[1.0]])
+    store = ft.RatingStore.create(URL, [[1.0]])
+    monkeypatch.setattr(memory, "open", fail)
+    with pytest.raises(OSError, match=r"memory://.*/store\.json cannot be read: RuntimeError"):
+        ft.RatingStore(URL)
+    monkeypatch.setattr(memory, "cat_file", fail)
+    with pytest.raises(OSError, match=r"memory://.*\.npy cannot be read: RuntimeError"):
+        store.verify()
 
 
 def test_a_file_url_is_a_path(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -62,8 +62,9 @@ class RemotePath:
 
     @contextmanager
     def open(self, mode: str) -> Iterator[BinaryIO]:
-        """Open a file to write it."""
-        with _explained(self, "written"), self.files.open(self.path, mode) as file:
+        """Open a file."""
+        what = "read" if mode == "rb" else "written"
+        with _explained(self, what), self.files.open(self.path, mode) as file:
             yield file
 
     def unlink(self) -> None:
@@ -72,8 +73,8 @@ class RemotePath:
             self.files.rm_file(self.path)
 
     def mkdir(self) -> None:
-        """Make a folder, unless the file system has no folders or it exists."""
-        with _explained(self, "written"):
+        """Make a folder, unless it exists or the file system has no folders."""
+        with _explained(self, "written"), suppress(PermissionError):  # that of creating a bucket
             self.files.makedirs(self.path, exist_ok=True)
 
 

@@ -159,10 +159,12 @@ def read_manifest(folder: Folder) -> Manifest:
         If the folder is not a store, or its manifest is damaged or of a later format.
     """
     path = folder / NAME
-    if not path.is_file():
-        raise _not_a_store(folder)
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _not_a_store(folder) from None
+    try:
         if len(content) > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
         found = json.loads(content)
