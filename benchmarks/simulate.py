@@ -221,7 +221,8 @@ def synthetic(n: int) -> Ratings:
 def timed_runner(ratings: Ratings, settings: Settings) -> tuple[Trainer, Any, Timer]:
     """Return a trainer, and its epoch runner with a timer."""
     trainer, timer = Trainer(ratings, settings), Timer()
-    return trainer, dataclasses.replace(trainer._runner, workers=timer), timer
+    runner: Any = trainer._runner
+    return trainer, dataclasses.replace(runner, workers=timer), timer
 
 
 def measure(ratings: Ratings, settings: Settings) -> Costs:

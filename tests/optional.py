@@ -48,6 +48,7 @@ def library(name: str, *modules: str) -> Any:
 
 
 dask = library("dask", "dataframe")
+distributed = library("distributed")
 fsspec = library("fsspec")
 matplotlib = library("matplotlib", "pyplot")
 pandas = library("pandas")

@@ -17,9 +17,9 @@ from factorate._fitted.warm_start import continue_from
 from factorate._input.rating_values import value_range
 from factorate._input.ratings import Ratings, read_ratings
 from factorate._training import losses
+from factorate._training.backend import LOCAL
 from factorate._training.held_out import read_eval_set, split_ratings
 from factorate._training.progress import progress_bar
-from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.sample_weights import (
     drop_unweighted,
     normalize_weights,
@@ -45,8 +45,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from factorate._cluster.cluster_ratings import ClusterRatings
     from factorate._training.epoch import Epoch
     from factorate._training.held_out import HeldOut
+    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.settings import Callbacks, Parameters, Settings
     from factorate._training.trainer import Trained
     from factorate._training.update_rule import UpdateRule
@@ -180,10 +182,12 @@ def train(
     # A warm start holds out the same ratings again, because it was trained on all others.
     seed = settings.seed if old is None else old.seed
     ratings, held_out = data.ratings, data.eval_set
-    training: Ratings | RatingsInStore = ratings
-    weights = None
+    training: Ratings | RatingsInStore | ClusterRatings = ratings
+    weights, backend = None, LOCAL
     if isinstance(data, TrainingRatings):
         training, weights = data.weighted, data.weights
+    else:
+        backend = data.backend
     batches: list[tuple[Rows, Rows]] = []  # of ratings that are not trained on, but seen
     if held_out is None and settings.patience is not None:
         assert isinstance(training, Ratings)  # noqa: S101  (a store needs an eval_set)
@@ -195,7 +199,12 @@ def train(
         assert isinstance(ratings, Ratings)  # noqa: S101  (a store has no warm start)
         warm_start = continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
-        training, settings, weights=weights, held_out=held_out, warm_start=warm_start
+        training,
+        settings,
+        weights=weights,
+        held_out=held_out,
+        warm_start=warm_start,
+        backend=backend,
     )
     assert trainer is not None  # noqa: S101  (for the type checker)
     trained: Trained | None = None
@@ -206,8 +215,8 @@ def train(
     rows: Callable[[], Iterator[tuple[Rows, Rows]]] | None = None  # of all ratings
     if parameters["keep_seen"]:
         rows = partial(iterate_rows, trainer.schedule)
-        if isinstance(ratings, RatingsInStore):
-            rows = ratings.stored.read_row_batches
+        if not isinstance(ratings, Ratings):
+            rows = ratings.read_row_batches
     del data, ratings, training, weights  # the schedule is smaller
 
     def store_result() -> None:

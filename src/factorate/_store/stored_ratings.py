@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from factorate._utils.types import Doubles, Offsets, Rows
 
 
+NO_VALUES = np.empty(0)
+
+
 class Numbered(NamedTuple):
     """Some ratings of a store.
 
@@ -47,7 +50,7 @@ class Numbered(NamedTuple):
     user_numbers: Rows
     item_numbers: Rows
     codes: NDArray[Any]
-    values: Doubles
+    values: Doubles = NO_VALUES
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class StoredRatings:
         chunk, path = self.manifest.chunks[number], self.folder / chunk_name(number)
         records = read_array(path, chunk_fields(chunk), (chunk.n_ratings,), chunk.checksum)
         users, items = (np.ascontiguousarray(records[side]) for side in SIDES)
-        codes, values = np.empty(0, np.uint8), np.empty(0)
+        codes, values = np.empty(0, np.uint8), NO_VALUES
         if chunk.code_bytes:
             codes = np.ascontiguousarray(records["code"])
         else:

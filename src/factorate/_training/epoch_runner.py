@@ -93,7 +93,7 @@ class EpochRunner:
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
             with (
-                open_blocks(schedule.ratings, schedule.block_tiles, blocks) as opened,
+                open_blocks(schedule.own_ratings, schedule.block_tiles, blocks) as opened,
                 _block_updater(schedule, settings, state, constants, self.workers) as update,
             ):
 

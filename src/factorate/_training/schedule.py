@@ -36,6 +36,7 @@ from factorate._input.levels import find_levels
 from factorate._kernels import counting
 from factorate._kernels.plain import PADDING
 from factorate._training.packed_ratings import PackedRatings, chunks, unpack
+from factorate._training.remote_ratings import RemoteRatings
 from factorate._training.tiles import (
     Side,
     SortKeys,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
     from factorate._input.ratings import Ratings
     from factorate._training.ratings_on_disk import RatingsOnDisk
-    from factorate._training.remote_ratings import RemoteRatings
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
@@ -101,6 +101,13 @@ class Schedule:
     def n_ratings(self) -> int:
         """Number of ratings."""
         return self.ratings.n_ratings
+
+    @property
+    def own_ratings(self) -> PackedRatings | RatingsOnDisk:
+        """The ratings, which this process must hold."""
+        if isinstance(self.ratings, RemoteRatings):
+            raise TypeError("other processes hold the ratings")
+        return self.ratings
 
     @property
     def packed(self) -> PackedRatings:
