@@ -166,10 +166,9 @@ def test_errors_of_protocols_are_named_without_secrets(
             with pytest.raises(OSError, match=f"memory://.* cannot be {what}: RuntimeError"):
                 ft.RatingStore.create(URL, [[1.0]])
     store = ft.RatingStore.create(URL, [[1.0]])
-    monkeypatch.setattr(memory, "open", fail)
+    monkeypatch.setattr(memory, "cat_file", fail)
     with pytest.raises(OSError, match=r"memory://.*/store\.json cannot be read: RuntimeError"):
         ft.RatingStore(URL)
-    monkeypatch.setattr(memory, "cat_file", fail)
     with pytest.raises(OSError, match=r"memory://.*\.npy cannot be read: RuntimeError"):
         store.verify()
 

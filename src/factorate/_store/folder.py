@@ -62,9 +62,8 @@ class RemotePath:
 
     @contextmanager
     def open(self, mode: str) -> Iterator[BinaryIO]:
-        """Open a file."""
-        what = "read" if mode == "rb" else "written"
-        with _explained(self, what), self.files.open(self.path, mode) as file:
+        """Open a file to write it."""
+        with _explained(self, "written"), self.files.open(self.path, mode) as file:
             yield file
 
     def unlink(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.levels import MAX_LEVELS
@@ -160,14 +161,9 @@ def read_manifest(folder: Folder) -> Manifest:
     """
     path = folder / NAME
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        raise _not_a_store(folder) from None
-    try:
-        if len(content) > MAX_BYTES:
+        if isinstance(path, Path) and path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
-        found = json.loads(content)
+        found = json.loads(path.read_bytes())
         if not isinstance(found, dict):
             raise TypeError("it does not hold an object")
         version = found.pop("format", None)
@@ -180,6 +176,8 @@ def read_manifest(folder: Folder) -> Manifest:
             raise ValueError(f"format is {version!r}; expected an integer ≥ 1")
         manifest = _to_manifest(found)
         _check(manifest)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _not_a_store(folder) from None
     except RatingStoreError:
         raise
     except (ValueError, TypeError, KeyError, RecursionError) as error:
