@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from factorate._cluster.cluster import Cluster
+from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.cluster_training import read_on_cluster
-from factorate._fitted.fit import train
-from factorate._training.settings import check_callbacks, check_settings, draw_seed
+from factorate._fitted.fit import choose_seed, train
+from factorate._training.settings import check_callbacks, check_settings
 from factorate._utils.writer_lock import writer_lock
 from factorate.model import MatrixFactorization
 from factorate.rating_store import RatingStore
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
@@ -222,6 +224,7 @@ class DaskMatrixFactorization(MatrixFactorization):
         wide: bool = False,
         eval_set: Any = None,
         callbacks: Sequence[Callable[[Epoch], object]] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Fit the model to ratings.
 
@@ -240,6 +243,9 @@ class DaskMatrixFactorization(MatrixFactorization):
             evaluates after each epoch.
         callbacks : sequence of callable, default=()
             As for `MatrixFactorization.fit`; the client calls them.
+        checkpoint : str or path-like, optional
+            Path of a file on the client to which the state of training is written after each
+            epoch, and from which training continues; see `MatrixFactorization.fit`.
 
         Returns
         -------
@@ -268,7 +274,9 @@ class DaskMatrixFactorization(MatrixFactorization):
         with writer_lock(self):
             parameters = self._training_parameters()
             settings = check_settings(parameters, 0)
-            settings = replace(settings, seed=draw_seed(parameters["random_state"]))
+            saved = None if checkpoint is None else Checkpoint(checkpoint)
+            seed = choose_seed(parameters["random_state"], saved)
+            settings = replace(settings, seed=seed)
             checked = check_callbacks(callbacks)
             cluster = Cluster(self.client_)
             with cluster.released():
@@ -278,6 +286,7 @@ class DaskMatrixFactorization(MatrixFactorization):
                     settings,
                     callbacks=checked,
                     store=store,
+                    checkpoint=saved,
                 )
         return self
 

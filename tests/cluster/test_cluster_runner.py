@@ -180,6 +180,23 @@ def test_workers_that_are_killed_change_nothing() -> None:
     assert_equal(found, expected)
 
 
+def test_training_continues_from_a_checkpoint_on_another_cluster(client: Any) -> None:
+    columns = make_columns()
+    expected = train_here(columns, SETTINGS)
+    cluster = Cluster(client)
+    with cluster.released():
+        ratings = read_named(cluster, to_frame(columns, 2), np.dtype(np.float32))
+        trainer = Trainer(ratings, SETTINGS, backend=ON_CLUSTER)
+        trainer.run_epochs((lambda epoch: epoch.number == 2,))
+        saved = trainer.save()
+    with start_cluster(2) as other:
+        cluster = Cluster(other)
+        ratings = read_named(cluster, to_frame(columns, 3), np.dtype(np.float32))
+        trainer = Trainer(ratings, SETTINGS, backend=ON_CLUSTER)
+        trainer.resume(saved)
+        assert_equal(trainer.train(), expected)
+
+
 def test_factors_of_which_no_copy_is_left_raise() -> None:
     with start_cluster(1) as client:
 

@@ -50,18 +50,18 @@ class HeldPart:
         The part.
     copy : Future or None
         The copy, if there is another worker.
-    is_initial : bool
-        Whether the part is that before the first epoch, which has no copy.
+    source : callable or None
+        Returns all parameters, if the client sent the part; then it has no copy.
     """
 
     future: Future
     copy: Future | None = None
-    is_initial: bool = False
+    source: Callable[[], State] | None = None
 
     @property
     def lacks_copy(self) -> bool:
         """Whether the part should have a copy and has none."""
-        return self.copy is None and not self.is_initial
+        return self.copy is None and self.source is None
 
     def futures(self) -> list[Future]:
         """Return the part and its copy."""
@@ -119,13 +119,22 @@ class ClusterRunner:
         item_bands = self._groups.cuts.item_side.bands
         firsts = np.searchsorted(self._column_groups, np.arange(n_column_groups + 1))
         self._edges: tuple[Offsets, Offsets] = self._groups.edges, item_bands[firsts]
-        self._begin: tuple[Scale, WarmStart | None] | None = None  # before the first epoch
         self._groups.standardize(ratings.levels, ratings.centre, ratings.scale)
 
     def begin(self, scale: Scale, warm_start: WarmStart | None) -> ClusterState:
         """Return the state before the first epoch."""
-        self._begin = scale, warm_start
-        return self._retry(self._scatter)
+        return self._retry(
+            lambda: self._scatter(
+                lambda: initial_state(
+                    self._schedule,
+                    self._settings,
+                    scale,
+                    self.continuations,
+                    warm_start,
+                    with_accumulators=self._general,
+                )
+            )
+        )
 
     def run(self, state: ClusterState, number: int, factor: float) -> float:
         """Run one epoch, and return the sum of the squared errors, each before its update."""
@@ -174,6 +183,10 @@ class ClusterRunner:
             own_factors=empty,
             svdpp=empty,
         )
+
+    def send(self, state: State) -> ClusterState:
+        """Return the state with the given parameters."""
+        return self._retry(lambda: self._scatter(lambda: state))
 
     def complete(self, state: State) -> None:
         """Do nothing: there are no SVD++ terms."""
@@ -235,18 +248,9 @@ class ClusterRunner:
         other = self._cluster.other_worker(group)
         return None if other is None else self._cluster.submit(_same, future, worker=other)
 
-    def _scatter(self) -> ClusterState:
-        """Send the initial parameters to the workers."""
-        assert self._begin is not None  # noqa: S101  (`begin` sets it)
-        schedule = self._schedule
-        state = initial_state(
-            schedule,
-            self._settings,
-            self._begin[0],
-            self.continuations,
-            self._begin[1],
-            with_accumulators=self._general,
-        )
+    def _scatter(self, source: Callable[[], State]) -> ClusterState:
+        """Send parameters to the workers."""
+        schedule, state = self._schedule, source()
         sides = (
             (state.P, state.user_bias, state.user_accumulators, schedule.user_counts),
             (state.Q, state.item_bias, state.item_accumulators, schedule.item_counts),
@@ -265,7 +269,7 @@ class ClusterRunner:
                     columns=np.empty((0, 4), bias.dtype),
                 )
                 future = self._cluster.scatter(part, group=group % n_groups)
-                held[side].append(HeldPart(future, is_initial=True))
+                held[side].append(HeldPart(future, source=source))
         return ClusterState(*held)
 
     def _retry(self, call: Callable[[], R], state: ClusterState | None = None) -> R:
@@ -296,7 +300,7 @@ class ClusterRunner:
         held = self._are_held([part.future for part in parts])
         copies = self._are_held([part.copy for part in parts])
         n_groups = len(state.users)
-        initial: list[HeldPart] | None = None
+        sent: list[HeldPart] = []
         sources = []
         for number, part in enumerate(parts):
             group = number if number < n_groups else (number - n_groups) % n_groups
@@ -304,17 +308,17 @@ class ClusterRunner:
                 if copies[number]:
                     sources.append(part.copy)
                     part.future = self._cluster.submit(_same, part.copy, group=group)
-                elif part.is_initial:
-                    initial = initial or list(self._scatter())
-                    part.future = initial[number].future
+                elif part.source is not None:
+                    sent = sent or list(self._scatter(part.source))
+                    part.future = sent[number].future
                 else:
                     raise ClusterError(
                         "the workers that held some of the factors are gone, and so are those with "
                         "a copy of them"
                     )
-            elif copies[number] or part.is_initial:
+            elif copies[number] or part.source is not None:
                 continue
-            if not part.is_initial:
+            if part.source is None:
                 part.copy = self._copy(part.future, group)
         self._cluster.wait([future for part in parts for future in part.futures()])
 

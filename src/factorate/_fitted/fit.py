@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
 from factorate._fitted.stored_training import StoredTraining, read_store
@@ -41,6 +42,7 @@ from factorate.exceptions import DivergenceError
 from factorate.rating_store import RatingStore
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
@@ -70,6 +72,7 @@ def fit(
     callbacks: Callbacks,
     old: RatingState | None,
     store: Callable[[RatingState], None],
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> None:
     """Train on ratings and store the fitted state.
 
@@ -86,6 +89,8 @@ def fit(
     store : callable
         Called with the new state, twice if it is interrupted; not called if training is interrupted
         in the first epoch.
+    checkpoint : str or path-like, default=None
+        File to write the state of training to after each epoch, and to continue from.
 
     Raises
     ------
@@ -93,7 +98,8 @@ def fit(
         After the finished epochs have been stored, if there are any.
     """
     settings = check_settings(parameters, 0)
-    settings = replace(settings, seed=draw_seed(parameters["random_state"]))
+    saved = None if checkpoint is None else Checkpoint(checkpoint)
+    settings = replace(settings, seed=choose_seed(parameters["random_state"], saved))
     callbacks = check_callbacks(callbacks)
     if not parameters["warm_start"]:
         old = None
@@ -105,7 +111,14 @@ def fit(
         callbacks=callbacks,
         old=old,
         store=store,
+        checkpoint=saved,
     )
+
+
+def choose_seed(random_state: object, checkpoint: Checkpoint | None) -> int:
+    """Return a seed from a `random_state`; if that is None, the seed of a checkpoint, if any."""
+    seed = None if checkpoint is None or random_state is not None else checkpoint.seed
+    return draw_seed(random_state) if seed is None else seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +190,7 @@ def train(
     callbacks: Callbacks = (),
     old: RatingState | None = None,
     store: Callable[[RatingState], None],
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train on ratings that were read before; see `fit`."""
     # A warm start holds out the same ratings again, because it was trained on all others.
@@ -207,6 +221,8 @@ def train(
         backend=backend,
     )
     assert trainer is not None  # noqa: S101  (for the type checker)
+    if checkpoint is not None:
+        checkpoint.resume(trainer, settings)
     trained: Trained | None = None
     n_ratings, bounds = trainer.schedule.n_ratings, data.bounds
     user_index, item_index = ratings.user_index, ratings.item_index
@@ -247,11 +263,17 @@ def train(
             )
         )
 
+    def write_checkpoint(_: Epoch) -> None:
+        if checkpoint is not None and trainer is not None:
+            checkpoint.write(trainer, settings)
+
     def run() -> None:
         assert trainer is not None  # noqa: S101  (for the type checker)
         with progress_bar(settings.n_epochs, n_ratings, parameters["verbose"]) as bar:
-            trainer.run_epochs((*callbacks, *bar))
+            trainer.run_epochs((write_checkpoint, *callbacks, *bar))
         store_result()
+        if checkpoint is not None:
+            checkpoint.remove()
 
     def finish() -> None:
         if trainer is None or trainer.history:

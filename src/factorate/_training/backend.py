@@ -45,6 +45,9 @@ class Runner(Protocol[S]):
     def fetch(self, state: S) -> State:
         """Return the parameters; they may share memory with the state."""
 
+    def send(self, state: State) -> S:
+        """Return the state with the given parameters, which may share memory with it."""
+
     def complete(self, state: State) -> None:
         """Make parameters consistent after an epoch."""
 

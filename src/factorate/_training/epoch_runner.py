@@ -125,6 +125,10 @@ class EpochRunner:
         """Return the parameters of a state, which are those of this process."""
         return state
 
+    def send(self, state: State) -> State:
+        """Return the state with the given parameters."""
+        return state
+
     def complete(self, state: State) -> None:
         """Add the SVD++ terms to the user factors, as predictions require."""
         if self.svdpp_terms is not None:

@@ -18,6 +18,7 @@ from factorate._training.epoch import Epoch
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
 from factorate._training.packed_ratings import chunks, unpack
+from factorate._training.saved_training import SavedTraining
 from factorate._training.scale import standardize
 from factorate._training.state import is_finite, to_accumulators, to_factors, view_factors
 from factorate._training.validator import make_validator
@@ -133,6 +134,30 @@ class Trainer:
             self._record(outcome)
             if self._should_stop(callbacks):
                 break
+
+    def save(self) -> SavedTraining:
+        """Return what training needs to continue after the last epoch."""
+        best = self._best.epoch
+        return SavedTraining(
+            state=self._runner.fetch(self._state),
+            best=None if best is None else self._runner.fetch(self._best.state),
+            best_epoch=best,
+            history=tuple(self.history),
+            factors=tuple(self._factors),
+            n_halvings=self._n_halvings,
+            failed=self._failed,
+        )
+
+    def resume(self, saved: SavedTraining) -> None:
+        """Continue after the epochs that were saved."""
+        self._state = self._runner.send(saved.state)
+        if saved.best is not None and saved.best_epoch is not None:
+            self._best.take(self._runner.send(saved.best), saved.best_epoch)
+        self.history[:] = saved.history
+        self._factors[:] = saved.factors
+        self._n_halvings, self._failed = saved.n_halvings, saved.failed
+        if saved.history:
+            self._began -= saved.history[-1].seconds
 
     def result(self) -> Trained:
         """Return the factors of the best epoch, or of the last if early stopping is off.
