@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 from stores import write_store
 from training_cases import SMALL, make_settings
 
+import factorate as ft
 from factorate._input.levels import MAX_LEVELS
 from factorate._input.ratings import read_ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._store.stored_ratings import StoredRatings
+from factorate._training.held_out import split_ratings
 from factorate._training.ratings_in_store import RatingsInStore, read_levels
 from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
 from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
+from factorate._training.stored_held_out import split_stored_ratings
 from factorate._training.stored_schedule import make_stored_schedule
 from factorate._training.update_rule import UpdateRule
 from factorate._utils.scratch_file import ScratchFile
@@ -126,6 +129,39 @@ def test_a_store_has_the_blocks_of_ratings_in_memory(
         assert scales[0] == scales[1]
 
 
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(2, 100),
+    shape=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    fraction=st.floats(0.01, 0.9),
+    chunk_ratings=st.sampled_from([10, 1000]),
+)
+def test_a_store_without_held_out_ratings_has_the_blocks_of_the_others(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    n: int,
+    shape: tuple[int, int],
+    fraction: float,
+    chunk_ratings: int,
+) -> None:
+    generator = np.random.default_rng(seed)
+    users, items = (generator.integers(0, size, n) for size in shape)
+    columns = users, items, generator.integers(1, n, n) / 7
+    path = tmp_path_factory.mktemp("stores") / "a.store"
+    store = write_store(path, columns, chunk_ratings=chunk_ratings)
+    ratings = read_ratings(columns, dtype=np.dtype("f4"))
+    try:
+        training, _, _ = split_ratings(ratings, None, fraction, seed)
+    except ValueError:
+        with pytest.raises(ValueError, match="which leaves none"):
+            split_stored_ratings(in_store(store), fraction, seed, 1)
+        return
+    settings = make_settings(seed=seed, n_factors=6, sizes=TINY)
+    in_file, _ = split_stored_ratings(in_store(store), fraction, seed, 1)
+    found = make_stored_schedule(in_file, settings, Workers(2))
+    check_equal(make_schedule(training, settings), found)
+
+
 def test_groups_of_tiles_and_codes_of_two_bytes(tmp_path: Path) -> None:
     # A band of more than 65,536 positions is sorted tile by tile, not block by block.
     n = 200_000
@@ -163,6 +199,25 @@ def test_counts_that_are_not_those_of_the_ratings_are_found(
     monkeypatch.setattr(StoredRatings, "read_counts", lambda *_: reversed_counts)
     with pytest.raises(RatingStoreError, match=r"user_counts\.npy does not agree"):
         make_stored_schedule(in_store(store), make_settings(sizes=TINY))
+
+
+@pytest.mark.parametrize("name", ["user_counts", "item_counts", "level_counts"])
+def test_counts_that_are_not_those_of_held_out_ratings_are_found(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Three ratings of each user and item, and six of each level; the counts are one too low.
+    users, items = np.arange(60) // 3, np.arange(60) % 20
+    store = write_store(tmp_path / "a.store", (users, items, np.arange(60) % 10))
+    whole = in_store(store)
+    if name == "level_counts":
+        wrong = np.ones(10, np.int64)
+        monkeypatch.setattr(StoredRatings, "read_level_counts", lambda _: wrong)
+    else:
+        counts = {side: store._stored.read_counts(side) for side in range(2)}
+        counts[name == "item_counts"] = np.ones(20, np.int64)
+        monkeypatch.setattr(StoredRatings, "read_counts", lambda _, side: counts[side])
+    with pytest.raises(RatingStoreError, match=rf"{name}\.npy does not agree"):
+        make_stored_schedule(split_stored_ratings(whole, 0.5, 0, 1)[0], make_settings())
 
 
 def small_schedule(path: Path) -> RatingsOnDisk:
@@ -241,3 +296,19 @@ def test_too_little_memory_is_an_error_that_says_how_much_is_needed(tmp_path: Pa
         make_stored_schedule(in_store(store, memory=50_000_000), make_settings())
     schedule = make_stored_schedule(in_store(store, memory=101_000_000), make_settings())
     assert schedule.n_ratings == 2
+
+
+def test_held_out_ratings_count_in_the_memory(tmp_path: Path) -> None:
+    n = 1_000_000
+    columns = np.arange(n) % 1000, np.arange(n) // 1000, np.arange(n) % 5
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+    message = r"validation on 900,000 ratings of this store needs 214 MB of memory.*lower"
+    with pytest.raises(ValueError, match=message):
+        split_stored_ratings(in_store(store, memory=210_000_000), 0.9, 0, 1)
+    ratings, _ = split_stored_ratings(in_store(store, memory=214_000_000), 0.9, 0, 1)
+    with pytest.raises(
+        ValueError, match=r"or a lower validation_fraction: validation takes 170 MB"
+    ):
+        make_stored_schedule(ratings, make_settings())
+    allowed = replace(ratings, memory=250_000_000)
+    assert make_stored_schedule(allowed, make_settings()).n_ratings == ratings.n_ratings < n / 9

@@ -46,6 +46,17 @@ class StoredTraining:
     backend: Backend = LOCAL
 
 
+def check_alone(y: object, sample_weight: object) -> None:
+    """Raise ValueError if ratings or weights are passed together with a store."""
+    if y is not None:
+        raise ValueError("a RatingStore holds its ratings; pass it without y")
+    if sample_weight is not None:
+        raise ValueError(
+            "sample_weight cannot be used with a RatingStore, which holds no weights; pass arrays "
+            "in memory"
+        )
+
+
 def read_store(
     parameters: Parameters, store: RatingStore, eval_set: object, rule: UpdateRule
 ) -> StoredTraining:
@@ -61,16 +72,6 @@ def read_store(
         raise ValueError(
             "svdpp=True cannot be used with a RatingStore, because it needs the items of each user "
             "in memory; set svdpp=False, or fit to arrays in memory"
-        )
-    if parameters["warm_start"]:
-        raise ValueError(
-            "warm_start=True cannot be used with a RatingStore; set warm_start=False, or fit to "
-            "arrays in memory"
-        )
-    if parameters["early_stopping"] and eval_set is None:
-        raise ValueError(
-            "early_stopping=True with a RatingStore needs an eval_set, because no ratings of a "
-            "store are held out; pass fit(store, eval_set=ratings)"
         )
     dtype = check_dtype(parameters["dtype"])
     levels = read_levels(stored, dtype)
@@ -90,6 +91,7 @@ def read_store(
         memory=store._memory,
         scratch=store._scratch,
         keep_seen=parameters["keep_seen"],
+        warm_start=parameters["warm_start"],
     )
     held_out = None
     if eval_set is not None:

@@ -75,7 +75,7 @@ def open_batches(
     -------
     Batches
     """
-    if isinstance(source, str | os.PathLike | InputFile) or _is_file(source):
+    if is_file(source):
         tables, is_text = read_unconverted(
             source,
             lambda present: find_columns(present, names, with_ratings=True),
@@ -83,7 +83,7 @@ def open_batches(
             batch_bytes=batch_bytes,
         )
         return Batches(map(_read_table, tables), _to_integers if is_text else None, is_own=True)
-    if _is_dataset(source):
+    if is_dataset(source):
         chosen = find_columns(source.schema.names, names, with_ratings=True)
         found = source.to_batches(columns=chosen, batch_size=batch_rows)
         pyarrow = arrow()
@@ -98,13 +98,15 @@ def open_batches(
     return Batches(iter([read_columns(source, names=names)]))
 
 
-def _is_file(source: Any) -> bool:
-    """Return whether an object is an open file; the reader of chunks of pandas is none."""
+def is_file(source: Any) -> bool:
+    """Return whether a source is a path or an open file; the reader of chunks of pandas is none."""
+    if isinstance(source, str | os.PathLike | InputFile):
+        return True
     has_lines = hasattr(source, "readline") or not isinstance(source, Iterator)
     return is_file_object(source) and has_lines
 
 
-def _is_dataset(source: Any) -> bool:
+def is_dataset(source: Any) -> bool:
     """Return whether an object is a dataset of pyarrow, or has the same methods."""
     methods = ("to_batches", "scanner")
     return hasattr(source, "schema") and all(callable(getattr(source, m, None)) for m in methods)

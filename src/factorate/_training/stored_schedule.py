@@ -17,13 +17,14 @@ import numpy as np
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
+from factorate._store.manifest import SIDES
+from factorate._training.ratings_in_store import disagreement
 from factorate._training.ratings_on_disk import PAIR_BYTES, RatingsOnDisk
 from factorate._training.schedule import Schedule, make_cuts
 from factorate._training.stored_memory import plan_memory
 from factorate._training.tiles import Side, group_by_tile, make_tiles
 from factorate._utils.scratch_file import ScratchFile
 from factorate._utils.workers import Workers, slices
-from factorate.exceptions import RatingStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def make_stored_schedule(
     """
     workers = workers or Workers()
     stored, n = ratings.stored, ratings.n_ratings
-    counts = stored.read_counts(0), stored.read_counts(1)
+    counts = _count_rows(ratings, 0), _count_rows(ratings, 1)
     cuts = make_cuts(counts, n, ratings.dtype.itemsize, settings, workers)
     band_sizes = np.add.reduceat(counts[0].take(cuts.user_side.order), cuts.user_side.bands[:-1])
     user_counts, item_counts = (
@@ -171,6 +172,25 @@ class _Sorting(NamedTuple):
         return packed, tiles.first_of_block
 
 
+def _count_rows(ratings: RatingsInStore, side: int) -> Offsets:
+    """Return the number of ratings of each user (side 0) or item (side 1), without those held out.
+
+    Raises
+    ------
+    RatingStoreError
+        If more are held out than there are.
+    """
+    counts = ratings.stored.read_counts(side)
+    if ratings.held_out is None:
+        return counts
+    held_out = ratings.held_out.ratings
+    rows = held_out.user_rows if side == 0 else held_out.item_rows
+    rest: Offsets = counts - np.bincount(rows, minlength=len(counts))
+    if rest.min() < 0:
+        raise disagreement(ratings.stored, f"{SIDES[side]}_counts.npy")
+    return rest
+
+
 def _encoder(ratings: RatingsInStore) -> Callable[[Numbered], NDArray[Any]]:
     """Return a function that gives the codes of training of a file, or its ratings."""
     stored, levels = ratings.stored, ratings.levels.levels
@@ -180,22 +200,23 @@ def _encoder(ratings: RatingsInStore) -> Callable[[Numbered], NDArray[Any]]:
     def encode(values: Doubles) -> NDArray[Any]:
         return np.searchsorted(levels, values.astype(levels.dtype)).astype(ratings.rating_dtype)
 
-    codes = encode(stored.levels)
+    codes = encode(stored.levels)  # any code for those that are all held out
     return lambda chunk: codes.take(chunk.codes) if len(chunk.codes) else encode(chunk.values)
 
 
 def _positions(side: Side, rows: Rows) -> Rows:
-    """Return the position of each number, whose row is given."""
-    positions = np.empty(side.n_rows, np.int32)
-    positions[side.order] = np.arange(side.n_rows, dtype=np.int32)
+    """Return the position of each number, whose row is given; -1 for rows without ratings."""
+    positions = np.full(side.n_rows, -1, np.int32)
+    positions[side.order] = np.arange(len(side.order), dtype=np.int32)
     return positions.take(rows)
 
 
 def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers: Workers) -> None:
     """Write the ratings of the store to their row bands, in the order of the store."""
     stored = ratings.stored
-    user_positions = _positions(cuts.user_side, stored.read_rows(0))
-    item_positions = _positions(cuts.item_side, stored.read_rows(1))
+    rows = stored.read_rows(0), stored.read_rows(1)
+    user_positions = _positions(cuts.user_side, rows[0])
+    item_positions = _positions(cuts.item_side, rows[1])
     encode = _encoder(ratings)
     edges, n_bands = cuts.user_side.bands, cuts.user_side.n_bands
     band_of = np.repeat(np.arange(n_bands, dtype=np.min_scalar_type(n_bands)), np.diff(edges))
@@ -204,8 +225,13 @@ def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers:
     def sort(number: int) -> tuple[_Band, Offsets]:
         """Return the ratings of a file, sorted by row band, and their number in each."""
         chunk = stored.read_chunk(number)
+        if ratings.held_out is not None:
+            chunk = ratings.held_out.drop_from(chunk, rows)
         users = user_positions.take(chunk.user_numbers)
         items = item_positions.take(chunk.item_numbers)
+        for side, positions in zip(SIDES, (users, items), strict=True):
+            if positions.min(initial=0) < 0:
+                raise disagreement(stored, f"{side}_counts.npy")
         of_ratings = encode(chunk)
         of_users = band_of.take(users)
         users -= firsts.take(of_users)
@@ -220,10 +246,7 @@ def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers:
     for some in slices(len(numbers), workers.n_threads):
         for columns, sizes in workers.map(sort, numbers[some]):
             if (cursor + sizes > bands.starts[1:]).any():
-                raise RatingStoreError(
-                    f"{stored.folder} is damaged: user_counts.npy does not agree with the ratings; "
-                    f"create the store again"
-                )
+                raise disagreement(stored, "user_counts.npy")
             ends = np.cumsum(sizes)
             for band in np.flatnonzero(sizes).tolist():
                 run = slice(ends[band] - sizes[band], ends[band])
