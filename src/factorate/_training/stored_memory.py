@@ -87,7 +87,7 @@ def plan_memory(
         model += sum(n_rows) * old + 3 * max(n_rows) * itemsize * settings.n_factors
     validation = VALIDATION_BYTES * ratings.n_held_out - held_out
     seen = 4 * ratings.stored.manifest.n_ratings + 32 * n_rows[0] if ratings.keep_seen else 0
-    fixed = _fixed_bytes(ratings) + held_out
+    fixed = fixed_bytes(ratings) + held_out
     blocks = (MIN_AHEAD + n_threads) * largest_block
     factors = sum(n_rows) * itemsize * (settings.n_factors + 9)
     split = _split_bytes(ratings)
@@ -100,11 +100,7 @@ def plan_memory(
                 advice = (
                     f", or a lower validation_fraction: validation takes {show_size(validation)}"
                 )
-            raise ValueError(
-                f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of "
-                f"them for the factors and their copies, and memory is "
-                f"{show_size(ratings.memory)}; set it to more, choose fewer factors{advice}"
-            )
+            raise too_little_memory(needed, model, ratings.memory, advice)
         free_to_read = min(AHEAD_BYTES, ratings.memory - fixed - model - validation)
     n_ahead = free_to_read // largest_block - n_threads
     return MemoryPlan(
@@ -119,13 +115,13 @@ def count_chunks(ratings: RatingsInStore) -> int:
     if ratings.memory is not None:
         held_out = ratings.n_held_out * (8 + ratings.dtype.itemsize)
         rows = ROW_BYTES * sum(ratings.stored.shape)
-        free = ratings.memory - _fixed_bytes(ratings) - held_out - rows
-    return max(1, free // _chunk_bytes(ratings))
+        free = ratings.memory - fixed_bytes(ratings) - held_out - rows
+    return max(1, free // chunk_bytes(ratings))
 
 
 def check_held_out(ratings: RatingsInStore, n_held_out: int) -> None:
     """Raise ValueError if ratings to hold out alone need more memory than a fit may take."""
-    needed = _fixed_bytes(ratings) + VALIDATION_BYTES * n_held_out
+    needed = fixed_bytes(ratings) + VALIDATION_BYTES * n_held_out
     if ratings.memory is not None and needed > ratings.memory:
         raise ValueError(
             f"validation on {n_held_out:,} ratings of this store needs {show_size(needed)} of "
@@ -134,18 +130,28 @@ def check_held_out(ratings: RatingsInStore, n_held_out: int) -> None:
         )
 
 
-def _split_bytes(ratings: RatingsInStore) -> int:
-    """Return the bytes to sort one file of a store into row bands."""
-    return _chunk_bytes(ratings) + ROW_BYTES * sum(ratings.stored.shape)
+def too_little_memory(needed: int, model: int, memory: int, advice: str) -> ValueError:
+    """Return the error for a fit that needs more memory than it may take."""
+    return ValueError(
+        f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of them for "
+        f"the factors and their copies, and memory is {show_size(memory)}; set it to more, choose "
+        f"fewer factors{advice}"
+    )
 
 
-def _chunk_bytes(ratings: RatingsInStore) -> int:
+def chunk_bytes(ratings: RatingsInStore) -> int:
+    """Return the bytes to sort the ratings of one file of a store into row bands."""
     return (CHUNK_BYTES + 4 * ratings.rating_dtype.itemsize) * CHUNK_RATINGS
 
 
-def _fixed_bytes(ratings: RatingsInStore) -> int:
+def fixed_bytes(ratings: RatingsInStore) -> int:
     """Return the bytes of the ids, and of all that does not grow."""
     return FIXED_BYTES + sum(_id_bytes(ratings, side) for side in range(2))
+
+
+def _split_bytes(ratings: RatingsInStore) -> int:
+    """Return the bytes to sort one file of a store into row bands, with those of the rows."""
+    return chunk_bytes(ratings) + ROW_BYTES * sum(ratings.stored.shape)
 
 
 def _id_bytes(ratings: RatingsInStore, side: int) -> int:
