@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 MAX_ATTEMPTS = 20  # of an epoch, each after workers were lost
-COLUMN_GROUPS = 2  # for each row group, so that one travels while another is updated
+COLUMN_GROUPS = 2  # for each row group, so that steps are short enough to wait for
 
 
 @dataclass
@@ -223,15 +223,15 @@ class ClusterRunner:
             tasks += users[row_group], items[column_group]
         squared = [cluster.submit(squared_of, last, group=g) for g, last in enumerate(users)]
         users = [cluster.submit(users_of, last, group=g) for g, last in enumerate(users)]
+        rows = [*range(len(users)), *_last_rows(steps)]
+        held = [
+            HeldPart(future, self._copy(future, group))
+            for future, group in zip([*users, *items], rows, strict=True)
+        ]
+        copies = [part.copy for part in held if part.copy is not None]
         try:
             found = cluster.gather(squared)
-            cluster.check()
-            rows = [*range(len(users)), *_last_rows(steps)]
-            held = [
-                HeldPart(future, self._copy(future, group))
-                for future, group in zip([*users, *items], rows, strict=True)
-            ]
-            cluster.wait([future for part in held for future in part.futures()])
+            cluster.wait([*users, *items, *copies])
         except BaseException:
             cluster.cancel([*tasks, *squared, *users])
             raise
