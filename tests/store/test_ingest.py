@@ -127,6 +127,12 @@ def test_partitions_of_dask_are_computed_once_and_in_order(tmp_path: Path, n_thr
     assert content(store) == [EXPECTED[number] for number in numbers if number != 2]
 
 
+def test_two_columns_of_dask_are_interactions(tmp_path: Path) -> None:
+    lazy = dask_frame()
+    store = ft.RatingStore.create(tmp_path / "a.store", lazy, columns=("item", "user"))
+    assert content(store) == [(item, user, 1.0) for user, item, _ in EXPECTED]
+
+
 def test_errors_name_the_partition(tmp_path: Path) -> None:
     frame = present(pd).DataFrame(COLUMNS)
     lazy = present(dask).dataframe.from_pandas(frame, npartitions=2, sort=False)
@@ -161,6 +167,14 @@ def test_columns_choose_those_of_a_frame(tmp_path: Path) -> None:
     frame = present(pd).DataFrame({"a": USERS, "b": ITEMS, "c": RATINGS})
     store = ft.RatingStore.create(tmp_path / "a.store", frame, columns=("b", "a", "c"))
     assert store.users.tolist() == [10, 20]
+
+
+@pytest.mark.parametrize("form", ["two arrays", "frame", "iterator of frames", "folder of CSV"])
+def test_two_columns_are_interactions_that_count_1(form: str, tmp_path: Path) -> None:
+    source = (USERS, ITEMS) if form == "two arrays" else SOURCES[form](tmp_path)
+    names = ("userId", "movieId") if form == "folder of CSV" else ("user", "item")
+    store = ft.RatingStore.create(tmp_path / "a.store", source, columns=names)
+    assert content(store) == [(user, item, 1.0) for user, item, _ in EXPECTED]
 
 
 def test_codes_have_two_bytes_after_256_distinct_ratings(tmp_path: Path) -> None:

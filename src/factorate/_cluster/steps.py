@@ -68,15 +68,27 @@ def epoch_steps(
     return steps
 
 
-def group_bands(n_bands: int, n_groups: int) -> list[int]:
-    """Return the group of each band; groups have nearly equal numbers of bands.
+def group_bands(n_bands: int, shares: Sequence[int]) -> list[int]:
+    """Return the group of each band.
+
+    Parameters
+    ----------
+    n_bands : int
+        Number of bands, at least that of groups.
+    shares : sequence of int
+        The sizes of the groups, relative to each other.
 
     Examples
     --------
-    >>> group_bands(5, 2)
-    [0, 0, 1, 1, 1]
+    >>> group_bands(6, [1, 1]), group_bands(6, [1, 2])
+    ([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1])
     """
-    edges = [n_bands * group // n_groups for group in range(n_groups + 1)]
+    n_free = n_bands - len(shares)  # beyond one band for each group
+    total = sum(shares)
+    edges = [
+        number + n_free * share // total
+        for number, share in enumerate(itertools.accumulate(shares, initial=0))
+    ]
     sizes = [end - first for first, end in itertools.pairwise(edges)]
     return [group for group, size in enumerate(sizes) for _ in range(size)]
 

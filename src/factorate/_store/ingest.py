@@ -26,7 +26,8 @@ from factorate._store.manifest import (
     write_manifest,
 )
 from factorate._store.write_folder import write_folder
-from factorate._utils.workers import Ahead, Workers
+from factorate._utils.ahead import Ahead
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

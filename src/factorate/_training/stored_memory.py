@@ -74,14 +74,13 @@ def plan_memory(
     """
     itemsize, n_rows = ratings.dtype.itemsize, ratings.stored.shape
     rating_bytes = ratings.rating_dtype.itemsize
-    ids = sum(_id_bytes(ratings, side) for side in range(2))
     # A band is read, its values are looked up, and it is sorted from one array into another.
     sort = int(band_sizes.max()) * (26 + 3 * rating_bytes + itemsize) + 64 * sum(n_rows)
-    split = (CHUNK_BYTES + 4 * rating_bytes) * CHUNK_RATINGS
+    split = chunk_bytes(ratings)
     largest_block = _largest_block(cuts, band_sizes) * (4 + rating_bytes) + 4 * LOOKAHEAD
     model = _model_bytes(settings, itemsize, n_rows)
     seen = 4 * ratings.n_ratings + 32 * n_rows[0] if ratings.keep_seen else 0
-    fixed = FIXED_BYTES + ids
+    fixed = fixed_bytes(ratings)
     blocks = (MIN_AHEAD + n_threads) * largest_block
     factors = sum(n_rows) * itemsize * (settings.n_factors + 9)
     needed = fixed + max(sort, split + 24 * sum(n_rows), model + blocks, factors + seen)
@@ -90,11 +89,7 @@ def plan_memory(
     else:
         if needed > ratings.memory:
             advice = ", or set keep_seen=False" if seen + factors == needed - fixed else ""
-            raise ValueError(
-                f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of "
-                f"them for the factors and their copies, and memory is "
-                f"{show_size(ratings.memory)}; set it to more, choose fewer factors{advice}"
-            )
+            raise too_little_memory(needed, model, ratings.memory, advice)
         free_to_sort = ratings.memory - fixed - 24 * sum(n_rows)
         free_to_read = min(AHEAD_BYTES, ratings.memory - fixed - model)
     n_ahead = free_to_read // largest_block - n_threads
@@ -102,6 +97,25 @@ def plan_memory(
         n_chunks=max(1, free_to_sort // split),
         n_ahead=max(MIN_AHEAD, min(MAX_AHEAD, n_ahead)),
     )
+
+
+def too_little_memory(needed: int, model: int, memory: int, advice: str) -> ValueError:
+    """Return the error for a fit that needs more memory than it may take."""
+    return ValueError(
+        f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of them for "
+        f"the factors and their copies, and memory is {show_size(memory)}; set it to more, choose "
+        f"fewer factors{advice}"
+    )
+
+
+def chunk_bytes(ratings: RatingsInStore) -> int:
+    """Return the bytes to sort the ratings of one file of a store into row bands."""
+    return (CHUNK_BYTES + 4 * ratings.rating_dtype.itemsize) * CHUNK_RATINGS
+
+
+def fixed_bytes(ratings: RatingsInStore) -> int:
+    """Return the bytes of the ids, and of all that does not grow."""
+    return FIXED_BYTES + sum(_id_bytes(ratings, side) for side in range(2))
 
 
 def _id_bytes(ratings: RatingsInStore, side: int) -> int:
