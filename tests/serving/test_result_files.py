@@ -318,7 +318,7 @@ out, pairs = folder / "out.parquet", folder / "pairs.parquet"
 model.write_recommendations(out, model.users_[:100], 50)  # imports what is needed
 model.write_predictions(out, out)
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-limit = int(status["VmData"].split()[0]) * 1024 + 40 * 10**6
+limit = int(status["VmData"].split()[0]) * 1024 + 30 * 10**6
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 for call in (
     lambda: model.write_recommendations(out, n=50),
@@ -336,7 +336,7 @@ for call in (
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA of Linux")
 def test_files_take_less_memory_than_results(tmp_path: Path) -> None:
-    n_users, n_items = 60_000, 400
+    n_users, n_items = 40_000, 400
     users = np.arange(n_users)
     model = ft.MatrixFactorization(2, 1, random_state=0)
     model.fit((users, users % n_items, users % 5)).save(tmp_path / "model.npz")
