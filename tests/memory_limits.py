@@ -51,11 +51,11 @@ def make_calls(folder: Path) -> Calls:
     wide, svdpp = (ft.MatrixFactorization(256, **settings, svdpp=svdpp) for svdpp in (False, True))
     rounded = (*ratings[:2], ratings[2].round(1))
     store = ft.RatingStore.create(folder / "ratings.store", rounded)
+    early = ft.MatrixFactorization(256, **settings, early_stopping=True)
     implicit = ft.ImplicitMatrixFactorization(64, **settings)
     clicks = ft.RatingStore.create(folder / "clicks.store", ratings[:2], columns=("user", "item"))
     for fitted, source in ((wide, store), (implicit, clicks)):
         fitted.fit(source)  # imports what it needs
-    early = ft.MatrixFactorization(256, **settings, early_stopping=True)
     return {
         "fit_store": lambda: wide.fit(store),
         "fit_store_early": lambda: early.fit(store),
