@@ -126,6 +126,7 @@ def test_the_ratings_of_a_store_can_be_counts(
     [
         (("--test-fraction", "0.1"), "--test-fraction needs a file of ratings"),
         (("--implicit", "--tune"), "--tune needs a file of ratings"),
+        (("--implicit", "--early-stopping"), "needs an eval_set"),
         (("--tune",), "--tune needs a file of ratings"),
         (("--svdpp",), "--svdpp needs a file of ratings"),
         (("--memory", "5MB"), "needs 101 MB of memory"),
