@@ -103,6 +103,98 @@ def record(numbers: list[int], epoch: Any) -> None:
     numbers.append(epoch.number)
 
 
+REAL_VALUED: list[dict[str, Any]] = [
+    {"n_factors": 16},
+    {"n_factors": 16, "dtype": "float64"},
+    {"n_factors": 8, "loss": "absolute"},
+    {"n_factors": 8, "loss": "huber", "dtype": "float64"},
+    {"n_factors": 8, "loss": "kullback_leibler", "nonnegative": True},
+]
+
+
+@pytest.fixture(scope="module")
+def real_valued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """Return more ratings than 65,536, all distinct, and the path of their store.
+
+    The first file has codes, and the others have ratings.
+    """
+    generator, n = np.random.default_rng(8), 70_000
+    users, items = generator.integers(0, 900, n), generator.integers(0, 400, n)
+    columns = users, items, generator.gamma(2.0, size=n)
+    parts = (tuple(c[rows] for c in columns) for rows in (slice(0, 40_000), slice(40_000, n)))
+    path = tmp_path_factory.mktemp("stores") / "a.store"
+    store = write_store(path, parts, chunk_ratings=30_000)
+    assert [chunk.code_bytes for chunk in store._stored.manifest.chunks] == [2, 0, 0]
+    return columns, path
+
+
+@pytest.mark.parametrize("settings", REAL_VALUED, ids=str)
+def test_real_valued_ratings_give_the_bits_of_those_in_memory(
+    real_valued: tuple[Any, Path], settings: dict[str, Any]
+) -> None:
+    columns, path = real_valued
+    given: dict[str, Any] = {"n_epochs": 2, "random_state": 0, "n_threads": 2} | settings
+    expected = ft.MatrixFactorization(**given).fit(columns)
+    for memory in (None, "140MB"):
+        store = ft.RatingStore(path, memory=memory)
+        found = ft.MatrixFactorization(**given).fit(store)
+        check_equal(expected, found)
+    evaluated = found.evaluate(store)
+    assert evaluated == pytest.approx(expected.evaluate(columns), rel=1e-6)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_real_valued_ratings_are_held_out_as_in_memory(
+    real_valued: tuple[Any, Path], dtype: str, fraction: float
+) -> None:
+    # Half of the ratings have less than 65,536 distinct values, and therefore codes.
+    columns, path = real_valued
+    given: dict[str, Any] = {
+        "n_factors": 8,
+        "n_epochs": 3,
+        "random_state": 0,
+        "dtype": dtype,
+        "early_stopping": True,
+        "validation_fraction": fraction,
+    }
+    expected = ft.MatrixFactorization(**given).fit(columns)
+    check_equal(expected, ft.MatrixFactorization(**given).fit(ft.RatingStore(path)))
+
+
+def test_training_on_real_valued_ratings_continues_as_in_memory(
+    real_valued: tuple[Any, Path],
+) -> None:
+    columns, path = real_valued
+    models = []
+    for X in (columns, ft.RatingStore(path)):
+        model = ft.MatrixFactorization(8, 2, random_state=0, warm_start=True, n_threads=2)
+        models.append(model.fit(X).fit(X))
+    check_equal(*models)
+
+
+def test_ratings_that_are_distinct_in_float64_alone_have_codes_in_float32(tmp_path: Path) -> None:
+    numbers = np.arange(70_000)
+    columns = numbers % 300, numbers // 300, 1 + numbers % 5 + numbers * 1e-12
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+    assert not store._stored.manifest.is_coded
+    given: dict[str, Any] = {"n_factors": 8, "n_epochs": 2, "random_state": 0}
+    for dtype in ("float32", "float64"):
+        expected = ft.MatrixFactorization(dtype=dtype, **given).fit(columns)
+        check_equal(expected, ft.MatrixFactorization(dtype=dtype, **given).fit(store))
+
+
+def test_errors_of_real_valued_ratings(real_valued: tuple[Any, Path], tmp_path: Path) -> None:
+    (users, items, values), path = real_valued
+    with pytest.raises(ValueError, match=r"more than 65,536 distinct.*expects ratings of two"):
+        ft.MatrixFactorization(4, loss="hinge").fit(ft.RatingStore(path))
+    store = ft.RatingStore.create(tmp_path / "b.store", (users, items, 1e39 * (values - 2)))
+    with pytest.raises(ValueError, match=r"\[0\] is -1\.9\d+e\+39; nonnegative=True expects"):
+        ft.MatrixFactorization(4, nonnegative=True, dtype="float64").fit(store)
+    with pytest.raises(ValueError, match="too large for float32"):
+        ft.MatrixFactorization(4).fit(store)
+
+
 def test_early_stopping_and_callbacks(columns: Any, path: Path) -> None:
     held = tuple(column[::10] for column in columns)
     given: dict[str, Any] = {

@@ -15,16 +15,19 @@ from stores import write_store
 from training_cases import SMALL, make_settings
 
 import factorate as ft
+from factorate._input.levels import MAX_LEVELS
 from factorate._input.ratings import read_ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._store.stored_ratings import StoredRatings
 from factorate._training.held_out import split_ratings
 from factorate._training.ratings_in_store import RatingsInStore, read_levels
 from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
+from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._training.stored_held_out import split_stored_ratings
 from factorate._training.stored_schedule import make_stored_schedule
+from factorate._training.update_rule import UpdateRule
 from factorate._utils.scratch_file import ScratchFile
 from factorate._utils.workers import Workers
 from factorate.exceptions import RatingStoreError
@@ -40,8 +43,13 @@ FIELDS = ("user_order", "item_order", "level_counts", "block_tiles", "user_count
 OF_RATINGS = ("levels", "tile_starts", "first_user_positions", "first_item_positions")
 
 
-def in_store(store: Any, dtype: Any = np.float32, memory: int | None = None) -> RatingsInStore:
-    levels = read_levels(store._stored, np.dtype(dtype))
+def in_store(
+    store: Any,
+    dtype: Any = np.float32,
+    memory: int | None = None,
+    max_levels: int = MAX_LEVELS,
+) -> RatingsInStore:
+    levels = read_levels(store._stored, np.dtype(dtype), max_levels=max_levels)
     return RatingsInStore(
         stored=store._stored, levels=levels, memory=memory, scratch=store.path, keep_seen=True
     )
@@ -69,8 +77,12 @@ def check_equal(expected: Schedule, found: Schedule) -> None:
 def check_block(found: PackedRatings, expected: PackedRatings, span: slice) -> None:
     np.testing.assert_array_equal(found.pairs[:-LOOKAHEAD], expected.pairs[span])
     assert not found.pairs[-LOOKAHEAD:].any()
-    np.testing.assert_array_equal(found.codes, expected.codes[span])
-    assert found.codes.dtype == expected.codes.dtype or not len(found.codes)  # unknown then
+    for name in ("codes8", "codes16", "values"):
+        of_both = getattr(found, name), getattr(expected, name)[span]
+        np.testing.assert_array_equal(*of_both, name)
+        assert of_both[0].dtype == of_both[1].dtype
+        assert not np.signbit(of_both[0][of_both[0] == 0]).any()
+        assert of_both[0].flags.aligned
 
 
 @given(
@@ -82,6 +94,7 @@ def check_block(found: PackedRatings, expected: PackedRatings, span: slice) -> N
     n_threads=st.integers(1, 3),
     chunk_ratings=st.sampled_from([1, 10, 1000]),
     dtype=st.sampled_from(["float32", "float64"]),
+    max_levels=st.sampled_from([1, 20, MAX_LEVELS]),
 )
 def test_a_store_has_the_blocks_of_ratings_in_memory(
     tmp_path_factory: pytest.TempPathFactory,
@@ -93,18 +106,27 @@ def test_a_store_has_the_blocks_of_ratings_in_memory(
     n_threads: int,
     chunk_ratings: int,
     dtype: str,
+    max_levels: int,
 ) -> None:
+    sizes = replace(sizes, max_levels=max_levels)
     generator = np.random.default_rng(seed)
     users, items = (generator.integers(0, size, n) for size in shape)  # pairs occur repeatedly
-    values = generator.integers(1, 300, n) / 7
+    values = generator.integers(-9, 9, n) / 7 * generator.choice([1, 1 + 1e-9, -1], n)
     columns = users, items, values
     path = tmp_path_factory.mktemp("stores") / "a.store"
-    store = write_store(path, columns, chunk_ratings=chunk_ratings)
+    batches = (tuple(column[begin : begin + 50] for column in columns) for begin in range(0, n, 50))
+    store = write_store(path, batches, chunk_ratings=chunk_ratings, max_levels=max_levels)
+    store.verify()
     settings = make_settings(seed=seed, n_factors=n_factors, sizes=sizes)
     workers = Workers(n_threads)
     expected = make_schedule(read_ratings(columns, dtype=np.dtype(dtype)), settings)
-    found = make_stored_schedule(in_store(store, dtype), settings, workers)
+    stored = in_store(store, dtype, max_levels=max_levels)
+    found = make_stored_schedule(stored, settings, workers)
     check_equal(expected, found)
+    for loss in ("squared", "absolute"):
+        with_loss = replace(settings, rule=UpdateRule(loss))
+        scales = [standardize(schedule, with_loss, None)[1] for schedule in (found, expected)]
+        assert scales[0] == scales[1]
 
 
 @given(
@@ -165,7 +187,7 @@ def test_a_rating_that_is_too_large_for_the_dtype_is_named(tmp_path: Path) -> No
     store = write_store(tmp_path / "a.store", ([0, 1], [0, 1], [1.0, 1e39]))
     with pytest.raises(ValueError, match=r"is 1e\+39, which is too large for float32"):
         in_store(store, np.float32)
-    assert in_store(store, np.float64).levels.tolist() == [1.0, 1e39]
+    assert in_store(store, np.float64).levels.levels.tolist() == [1.0, 1e39]
 
 
 def test_counts_that_are_not_those_of_the_ratings_are_found(
@@ -186,17 +208,16 @@ def test_counts_that_are_not_those_of_held_out_ratings_are_found(
     # Three ratings of each user and item, and six of each level; the counts are one too low.
     users, items = np.arange(60) // 3, np.arange(60) % 20
     store = write_store(tmp_path / "a.store", (users, items, np.arange(60) % 10))
-    ratings, _ = split_stored_ratings(in_store(store), 0.5, 0, 1)
+    whole = in_store(store)
     if name == "level_counts":
-        levels = store._stored.read_levels()
-        wrong = levels._replace(counts=np.ones_like(levels.counts))
-        monkeypatch.setattr(StoredRatings, "read_levels", lambda _: wrong)
+        wrong = np.ones(10, np.int64)
+        monkeypatch.setattr(StoredRatings, "read_level_counts", lambda _: wrong)
     else:
         counts = {side: store._stored.read_counts(side) for side in range(2)}
         counts[name == "item_counts"] = np.ones(20, np.int64)
         monkeypatch.setattr(StoredRatings, "read_counts", lambda _, side: counts[side])
     with pytest.raises(RatingStoreError, match=rf"{name}\.npy does not agree"):
-        make_stored_schedule(ratings, make_settings())
+        make_stored_schedule(split_stored_ratings(whole, 0.5, 0, 1)[0], make_settings())
 
 
 def small_schedule(path: Path) -> RatingsOnDisk:

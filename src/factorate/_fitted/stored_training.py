@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from factorate._input.levels import MAX_LEVELS
 from factorate._input.rating_values import value_range
 from factorate._training import losses
 from factorate._training.backend import LOCAL
@@ -70,9 +73,18 @@ def read_store(
             "svdpp=True cannot be used with a RatingStore, because it needs the items of each user "
             "in memory; set svdpp=False, or fit to arrays in memory"
         )
-    levels = read_levels(stored, check_dtype(parameters["dtype"]))
-    losses.check(levels, rule, what="the distinct ratings")
-    bounds = value_range(levels)
+    dtype = check_dtype(parameters["dtype"])
+    levels = read_levels(stored, dtype)
+    distinct = levels.levels
+    if not len(distinct):
+        if rule.loss in losses.TWO_VALUED:
+            raise ValueError(
+                f"the store has more than {MAX_LEVELS:,} distinct ratings; loss={rule.loss!r} "
+                f"expects ratings of two values: choose another loss, or replace them by two values"
+            )
+        distinct = np.array([stored.manifest.minimum, stored.manifest.maximum], dtype)
+    losses.check(distinct, rule, what="the distinct ratings")
+    bounds = value_range(distinct)
     ratings = RatingsInStore(
         stored=stored,
         levels=levels,

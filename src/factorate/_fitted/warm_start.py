@@ -30,8 +30,8 @@ def continue_from(
         If the number of factors or the dtype has changed.
     """
     old_factors = old.factors.user_factors
-    values = ratings.levels if isinstance(ratings, RatingsInStore) else ratings.values
-    n_factors, dtype = settings.n_factors, values.dtype
+    dtype = ratings.dtype if isinstance(ratings, RatingsInStore) else ratings.values.dtype
+    n_factors = settings.n_factors
     if (old_factors.shape[1], old_factors.dtype) != (n_factors, dtype):
         raise ValueError(
             f"warm_start=True continues from n_factors={old_factors.shape[1]} and "

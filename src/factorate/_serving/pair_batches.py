@@ -107,14 +107,16 @@ def read_stored_batches(
     names = stored.manifest.columns or NAMES
     ids = [to_column(index.ids) for index in stored.indexes]
     id_rows = [stored.read_rows(side) for side in range(2)]
-    for users, items, _ in stored.read_chunks():
+    for chunk in stored.read_chunks():
+        numbers_of_sides = chunk.user_numbers, chunk.item_numbers
         columns = {
             name: of_side.take(rows.take(numbers))
             for name, of_side, rows, numbers in zip(
-                names, ids, id_rows, (users, items), strict=True
+                names, ids, id_rows, numbers_of_sides, strict=True
             )
         }
-        yield PairBatch(user_rows.take(users), item_rows.take(items), columns)
+        users, items = user_rows.take(chunk.user_numbers), item_rows.take(chunk.item_numbers)
+        yield PairBatch(users, items, columns)
 
 
 def _read_tables(

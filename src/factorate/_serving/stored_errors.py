@@ -30,13 +30,13 @@ def stored_errors(
     See `MatrixFactorization.evaluate`. Warnings are those of the caller `stacklevel` frames above.
     """
     user_rows, item_rows = look_up_store(fitted, stored, unknown=unknown, stacklevel=stacklevel + 1)
-    levels, n_unknown = stored.read_levels().values, 0
+    n_unknown = 0
     squares, sizes = [], []  # sums of the files
-    for user_numbers, item_numbers, codes in stored.read_chunks():
-        users, items = user_rows.take(user_numbers), item_rows.take(item_numbers)
+    for chunk in stored.read_chunks():
+        users, items = user_rows.take(chunk.user_numbers), item_rows.take(chunk.item_numbers)
         n_unknown += int(np.count_nonzero((users < 0) | (items < 0)))
         errors = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
-        errors = errors.astype(np.float64) - levels.take(codes)
+        errors = errors.astype(np.float64) - stored.decode(chunk)
         with np.errstate(over="ignore"):
             squares.append(float(np.sum(np.square(errors))))
         sizes.append(float(np.sum(np.abs(errors))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,8 +61,9 @@ def open_batches(
     Parameters
     ----------
     source : object
-        A path or an open file, as for `files.read_file`; a dataset of pyarrow; an iterator of
-        ratings in any form; or ratings in any other form, which are one batch.
+        A path or an open file, as for `files.read_file`; a dataset of pyarrow; a DataFrame of Dask,
+        whose partitions are the batches; an iterator of ratings in any form; or ratings in any
+        other form, which are one batch.
     names : tuple of str or int, or None
         Names or numbers of the columns (user, item, rating), or (user, item), where all ratings are
         1; None to recognize three columns.
@@ -89,8 +91,13 @@ def open_batches(
         pyarrow = arrow()
         tables = (pyarrow.Table.from_batches([batch]) for batch in found)
         return Batches(map(_read_table, tables), is_own=True)
+    if _is_dask_frame(source):
+        chosen = find_columns(list(source.columns), names, with_ratings)
+        numbers = (0, 1, 2) if with_ratings else (0, 1)
+        partitions = _compute_each(source[chosen])
+        return Batches(_read_each(partitions, numbers, "partition"), is_own=True)
     if isinstance(source, Iterator):
-        return Batches(_read_each(source, names))
+        return Batches(_read_each(source, names, "batch"))
     return Batches(iter([_read_columns(source, names)]))
 
 
@@ -108,12 +115,27 @@ def is_dataset(source: Any) -> bool:
     return hasattr(source, "schema") and all(callable(getattr(source, m, None)) for m in methods)
 
 
-def _read_each(source: Iterator[Any], names: Names | None) -> Iterator[Columns]:
+def _is_dask_frame(source: Any) -> bool:
+    """Return whether an object is a DataFrame of Dask, without importing Dask."""
+    is_of_dask = any(base.__module__.startswith("dask") for base in type(source).__mro__)
+    return is_of_dask and hasattr(source, "columns") and hasattr(source, "to_delayed")
+
+
+def _compute_each(frame: Any) -> Iterator[Any]:
+    """Compute the partitions of a DataFrame of Dask in order.
+
+    A thread may do so, with the client of the thread that calls this.
+    """
+    context = contextvars.copy_context()
+    return (context.run(partition.compute) for partition in frame.to_delayed())
+
+
+def _read_each(source: Iterator[Any], names: Names | None, what: str) -> Iterator[Columns]:
     for number, batch in enumerate(source):
         try:
             columns = _read_columns(batch, names)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"batch {number} of the source: {error}") from error
+            raise type(error)(f"{what} {number} of the source: {error}") from error
         yield columns
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._training.held_out import HeldOut, check_rest, count_held_out, hash_pairs
-from factorate._training.ratings_in_store import HeldOutPairs
+from factorate._training.ratings_in_store import HeldOutPairs, read_levels
 from factorate._training.stored_memory import check_held_out, count_chunks
 from factorate._utils.workers import Workers, slices
 
@@ -87,7 +87,8 @@ def split_stored_ratings(
     )
     check_rest(len(held_out.values), ratings.n_ratings)
     pairs = HeldOutPairs(seed=seed, last_key=int(last_key), ratings=held_out)
-    return replace(ratings, held_out=pairs), held_out
+    levels = read_levels(ratings.stored, ratings.dtype, held_out=pairs)
+    return replace(ratings, held_out=pairs, levels=levels), held_out
 
 
 class _Range(NamedTuple):
@@ -130,12 +131,14 @@ class _Reader:
         """Yield the results of a function that is called with the ratings of each file."""
 
         def read(number: int) -> Any:
-            chunk = self._ratings.stored.read_chunk(number)
+            stored = self._ratings.stored
+            chunk = stored.read_chunk(number)
             users, items = (
                 rows.take(numbers) for rows, numbers in zip(self._rows, chunk[:2], strict=True)
             )
             keys = hash_pairs(users, items, self._seed)
-            return function(_Part(users, items, self._ratings.levels.take(chunk.codes), keys))
+            values = stored.decode(chunk).astype(self._ratings.dtype, copy=False)
+            return function(_Part(users, items, values, keys))
 
         numbers = range(len(self._ratings.stored.manifest.chunks))
         for some in slices(len(numbers), self._workers.n_threads):

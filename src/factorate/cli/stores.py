@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import factorate as ft
 from factorate._serving.pair_batches import read_stored_batches
 from factorate._serving.result_files import predict_batches
 from factorate._serving.stored_rows import look_up_store
+from factorate._store.folder import open_folder
 from factorate._store.manifest import NAME
 from factorate._utils.byte_sizes import show_size
 from factorate._utils.validation import show
@@ -30,8 +31,10 @@ NOT_STORED = {  # options of `fit` that need the ratings in memory
 
 
 def is_store(path: str) -> bool:
-    """Return whether a path is that of a store of ratings."""
-    return Path(path, NAME).is_file()
+    """Return whether a path, or a URL, is that of a store of ratings."""
+    with contextlib.suppress(ImportError, OSError):  # the file of a URL is read in another way
+        return (open_folder(path) / NAME).is_file()
+    return False
 
 
 def open_store(arguments: Namespace) -> ft.RatingStore:
