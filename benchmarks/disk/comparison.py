@@ -6,6 +6,7 @@ are measured; they include the computation of its objective. Its input is text.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import statistics
 import subprocess
@@ -72,11 +73,13 @@ def _train_libmf(files: Path, options: Options) -> dict[str, Any]:
     """Train with LIBMF on disk, and return what `measure` returns of a fit."""
     text = options.folder / "ratings.txt"
     _write_text(files, text)
-    command = [options.mf_train, "--disk", "-l2", "0.05", "-k", options.n_factors]
-    command += ["-s", options.n_threads, "-t", options.n_epochs, text, text.with_suffix(".model")]
+    numbers = {"-k": options.n_factors, "-s": options.n_threads, "-t": options.n_epochs}
+    command = [str(options.mf_train), "--disk", "-l2", "0.05"]
+    command += [str(word) for pair in numbers.items() for word in pair]
+    command += [str(text), str(text.with_suffix(".model"))]
     ends, peak_mb = [time.perf_counter()], 0.0
     try:
-        with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             for line in process.stdout or ():
                 if line.split()[0].isdigit():
                     ends.append(time.perf_counter())
@@ -86,7 +89,7 @@ def _train_libmf(files: Path, options: Options) -> dict[str, Any]:
             made.unlink()
     if process.returncode:
         raise RuntimeError(f"{options.mf_train} failed with status {process.returncode}")
-    seconds = [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
+    seconds = [end - begin for begin, end in itertools.pairwise(ends)]
     return {"epochs": seconds[1:], "first": seconds[0], "peak_mb": peak_mb, "digest": "–"}
 
 

@@ -107,9 +107,10 @@ def _fit_in_memory(files: Path, n: int, options: Options) -> tuple[dict[str, Any
     shutil.rmtree(arrays, ignore_errors=True)
     try:
         n_in_memory = map_columns(files, n_files, arrays)
-        return measure("fit", source=arrays, kind="arrays", settings=_settings(options)), n_in_memory
+        found = measure("fit", source=arrays, kind="arrays", settings=_settings(options))
     finally:
         shutil.rmtree(arrays, ignore_errors=True)
+    return found, n_in_memory
 
 
 def _n_that_fit(n: int) -> int:

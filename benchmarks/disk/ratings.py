@@ -31,11 +31,21 @@ PRIME = 2_654_435_761  # larger than the number of users
 COLUMNS = {"user": np.int32, "item": np.int32, "rating": np.float32}
 
 
-def write_ratings(folder: Path, n_ratings: int) -> Path:
-    """Write the files that an earlier call has not written, and return their folder."""
+def write_ratings(folder: Path, n_ratings: int, file_ratings: int = FILE_RATINGS) -> Path:
+    """Write the files that an earlier call has not written, and return their folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where that folder is.
+    n_ratings : int
+        Number of ratings.
+    file_ratings : int, default=10_000_000
+        Maximum number of ratings of a file.
+    """
     files = folder / f"ratings-{n_ratings}"
     files.mkdir(parents=True, exist_ok=True)
-    n_files = _number_of_files(n_ratings)
+    n_files = -(-n_ratings // file_ratings)
     n_users, n_items = shape(n_ratings)
     truth = _Truth(n_users, n_items)
     for number in range(n_files):
@@ -44,7 +54,7 @@ def write_ratings(folder: Path, n_ratings: int) -> Path:
             continue
         first, end = (n_ratings * file // n_files for file in (number, number + 1))
         generator = np.random.default_rng([n_ratings, number])
-        users, items = _draw_pairs(generator, end - first, n_ratings, number)
+        users, items = _draw_pairs(generator, end - first, (n_users, n_items), number, n_files)
         ratings = truth.rate(generator, users, items)
         columns = dict(zip(COLUMNS, (users, items, ratings), strict=True))
         partial = folder / "partial.parquet"
@@ -55,10 +65,8 @@ def write_ratings(folder: Path, n_ratings: int) -> Path:
 
 def shape(n_ratings: int) -> tuple[int, int]:
     """Return the numbers of users and items."""
-    n_files = _number_of_files(n_ratings)
     n_users = max(n_ratings // RATINGS_PER_USER, 1000)
-    n_items = max(round(ITEMS_OF_A_BILLION * (n_ratings / 1e9) ** 0.5), 1000)
-    return n_users - n_users % n_files, n_items
+    return n_users, max(round(ITEMS_OF_A_BILLION * (n_ratings / 1e9) ** 0.5), 1000)
 
 
 def read_columns(files: Path, n_files: int | None = None) -> dict[str, Any]:
@@ -85,25 +93,21 @@ def map_columns(files: Path, n_files: int, folder: Path) -> int:
     return n
 
 
-def _number_of_files(n_ratings: int) -> int:
-    return -(-n_ratings // FILE_RATINGS)
-
-
 def _draw_pairs(
-    generator: np.random.Generator, n: int, n_ratings: int, number: int
+    generator: np.random.Generator, n: int, sizes: tuple[int, int], number: int, n_files: int
 ) -> tuple[Any, Any]:
     """Return distinct pairs in random order, of which no other file has one.
 
     The sum of the ranks of a pair, modulo the number of files, is the number of its file.
     """
-    n_files = _number_of_files(n_ratings)
-    n_users, n_items = shape(n_ratings)
+    n_users, n_items = sizes
     pairs = np.empty(0, np.int64)
     while len(pairs) < n:
         n_more = int(1.05 * (n - len(pairs))) + 100
         users = _draw_ranks(generator, n_more, n_users, USER_OFFSET * n_users)
         items = _draw_ranks(generator, n_more, n_items, ITEM_OFFSET)
         users += (number - items) % n_files - users % n_files
+        users, items = users[users < n_users], items[users < n_users]
         pairs = np.sort(np.concatenate([pairs, users * n_items + items]))
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     generator.shuffle(pairs)

@@ -158,11 +158,10 @@ class _Epochs:
 
 def _scratch_file() -> int:
     """Return the descriptor of the temporary file with the ratings: the largest without a name."""
-    links = (Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
     deleted = [
         int(link.name)
-        for link in links
-        if link.exists() and os.readlink(link).endswith("(deleted)")
+        for link in Path("/proc/self/fd").iterdir()
+        if link.exists() and link.readlink().name.endswith("(deleted)")
     ]
     return max(deleted, key=lambda descriptor: os.fstat(descriptor).st_size)
 
