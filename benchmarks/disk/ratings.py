@@ -78,7 +78,7 @@ def read_columns(files: Path, n_files: int | None = None) -> dict[str, Any]:
 def map_columns(files: Path, n_files: int, folder: Path) -> int:
     """Write the columns of the first files to arrays that can be mapped; return their length."""
     paths = sorted(files.iterdir())[:n_files]
-    n = sum(pq.read_metadata(path).num_rows for path in paths)
+    n = sum(int(pq.read_metadata(path).num_rows) for path in paths)
     folder.mkdir()
     columns = {
         name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, (n,))
@@ -112,10 +112,7 @@ def _draw_pairs(
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     generator.shuffle(pairs)
     users, items = np.divmod(pairs[:n], n_items)
-    return tuple(
-        (ranks * PRIME % size).astype(np.int32)
-        for ranks, size in ((users, n_users), (items, n_items))
-    )
+    return (users * PRIME % n_users).astype(np.int32), (items * PRIME % n_items).astype(np.int32)
 
 
 def _draw_ranks(generator: np.random.Generator, n: int, size: int, offset: float) -> Any:

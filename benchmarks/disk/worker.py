@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ import factorate as ft
 from benchmarks.disk import page_cache
 from benchmarks.disk.ratings import COLUMNS, read_columns
 from benchmarks.worker import resident_mb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SLACK = 1 << 25  # bytes, for the stacks of threads and for Python
 
@@ -44,7 +47,7 @@ def create_store(files: str, path: str, n_threads: int) -> dict[str, Any]:
 def fit(
     source: str,
     kind: str,
-    settings: dict[str, int],
+    settings: dict[str, Any],
     memory: int | None = None,
     from_disk: bool = False,
 ) -> dict[str, Any]:
@@ -166,7 +169,11 @@ def _scratch_file() -> int:
     return max(deleted, key=lambda descriptor: os.fstat(descriptor).st_size)
 
 
-TASKS = {"read_parquet": read_parquet, "create_store": create_store, "fit": fit}
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "read_parquet": read_parquet,
+    "create_store": create_store,
+    "fit": fit,
+}
 
 
 def main() -> None:
