@@ -40,8 +40,9 @@ from factorate._input.levels import MAX_SHORT
 from factorate._input.ratings import Ratings
 from factorate._kernels import dispatch
 from factorate._kernels.plain import LOOKAHEAD
+from factorate._training.block_order import block_order
 from factorate._training.packed_ratings import PackedRatings
-from factorate._training.schedule import block_order, make_schedule
+from factorate._training.schedule import make_schedule
 from factorate._training.settings import check_settings
 from factorate._utils.aligned import aligned_zeros
 

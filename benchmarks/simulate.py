@@ -25,8 +25,9 @@ import factorate as ft
 from factorate import datasets
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
+from factorate._training.block_order import block_order, crossings
 from factorate._training.row_constants import CHUNK, make_row_constants, plain_columns
-from factorate._training.schedule import block_order, count_bands, crossings, padded
+from factorate._training.schedule import count_bands, padded
 from factorate._training.settings import check_settings
 from factorate._training.sizes import DEFAULT_SIZES
 from factorate._training.state import COPIED_BYTES, copy_state
@@ -220,7 +221,8 @@ def synthetic(n: int) -> Ratings:
 def timed_runner(ratings: Ratings, settings: Settings) -> tuple[Trainer, Any, Timer]:
     """Return a trainer, and its epoch runner with a timer."""
     trainer, timer = Trainer(ratings, settings), Timer()
-    return trainer, dataclasses.replace(trainer._runner, workers=timer), timer
+    runner: Any = trainer._runner
+    return trainer, dataclasses.replace(runner, workers=timer), timer
 
 
 def measure(ratings: Ratings, settings: Settings) -> Costs:

@@ -47,6 +47,8 @@ def library(name: str, *modules: str) -> Any:
         return Missing(name)
 
 
+dask = library("dask", "dataframe")
+distributed = library("distributed")
 fsspec = library("fsspec")
 matplotlib = library("matplotlib", "pyplot")
 pandas = library("pandas")

@@ -25,12 +25,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from optional import matplotlib, present, pyarrow, sklearn
+from optional import distributed, matplotlib, present, pyarrow, sklearn
 
 import factorate as ft
 
 NEEDED = {  # for their examples
     "factorate.base": sklearn,
+    "factorate.dask": distributed,
     "factorate.plotting": matplotlib,
     "factorate.reading": pyarrow,
 }
@@ -58,7 +59,7 @@ FENCE = re.compile(r"^```(?P<kind>\S+)\n(?P<code>.*?)^```$", re.MULTILINE | re.D
 PLOT = re.compile(r"\.\. plot::\n(?: +:[^\n]*\n)*")  # a directive of matplotlib
 NUMBER = re.compile(r"(-?\d+\.\d*)")
 PEERS = re.compile(r"^(?:from|import) (surprise|implicit|lightfm)\b|^(mf-train)\b", re.MULTILINE)
-OPTIONAL = "pandas|polars|pyarrow|scipy|sklearn|matplotlib|fastapi|httpx"
+OPTIONAL = "dask|distributed|pandas|polars|pyarrow|scipy|sklearn|matplotlib|fastapi|httpx"
 IMPORTS = re.compile(rf"^(?:from|import) ({OPTIONAL})\b", re.MULTILINE)
 INSTALLS = re.compile(r"^(pip install|python3 -m venv|git clone)", re.MULTILINE)
 

@@ -3,6 +3,7 @@
 from factorate import datasets, metrics
 from factorate.config import show_config
 from factorate.exceptions import (
+    ClusterError,
     DivergenceError,
     ModelFileError,
     NotFittedError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CalibrationDisplay",
+    "ClusterError",
     "DivergenceError",
     "ImplicitMatrixFactorization",
     "ImplicitMatrixFactorizationCV",

@@ -31,6 +31,13 @@ class RatingStoreError(ValueError):
     """Error raised when a folder is not a valid store of ratings, or is damaged."""
 
 
+class ClusterError(RuntimeError):
+    """Error raised when a cluster of Dask cannot go on: its workers or its scheduler are gone.
+
+    The model is unchanged. Training can continue from the last epoch of a `checkpoint`.
+    """
+
+
 class NotFittedError(ValueError, AttributeError):
     """Error raised when a model is used before it is fitted.
 

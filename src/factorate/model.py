@@ -13,6 +13,7 @@ from factorate._utils.writer_lock import writer_lock
 from factorate.rating_model import RatingModel
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
@@ -307,6 +308,7 @@ class MatrixFactorization(RatingModel):
         wide: bool = False,
         eval_set: Any = None,
         callbacks: Sequence[Callable[[Epoch], object]] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Fit the model to ratings.
 
@@ -353,6 +355,11 @@ class MatrixFactorization(RatingModel):
             Functions to call after each epoch, with an object that has the attributes ``number``,
             ``learning_rate``, ``train_rmse``, ``valid_rmse``, ``valid_loss`` and ``seconds``.
             Training stops when one of them returns True.
+        checkpoint : str or path-like, optional
+            Path of a file to which the state of training is written after each epoch: the factors,
+            twice with early stopping. If the file exists, training continues from it, with the
+            result of a fit that was not stopped; the parameters and the ratings must be the same.
+            The file is deleted when the fit is complete.
 
         Returns
         -------
@@ -400,7 +407,8 @@ class MatrixFactorization(RatingModel):
             eval_set = as_wide(eval_set, wide)
         data = TrainingData(as_wide(X, wide), y, sample_weight, eval_set)
         with writer_lock(self):
-            fit(self.get_params(), data, callbacks, vars(self).get("_fitted"), store)
+            old = vars(self).get("_fitted")
+            fit(self.get_params(), data, callbacks, old, store, checkpoint)
         return self
 
     def partial_fit(

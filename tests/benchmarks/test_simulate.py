@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factorate._training.schedule import crossings
+from factorate._training.block_order import crossings
 
 
 @pytest.fixture(scope="module")

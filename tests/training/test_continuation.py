@@ -20,10 +20,11 @@ from training_cases import (
 import factorate as ft
 from factorate import reference
 from factorate._input.ratings import Ratings, read_ratings
+from factorate._training.block_order import block_order
 from factorate._training.continuation import continue_rows
 from factorate._training.factors import WarmStart
 from factorate._training.learning_rates import learning_rate_factor
-from factorate._training.schedule import Schedule, block_order, make_schedule
+from factorate._training.schedule import Schedule, make_schedule
 from factorate._training.trainer import Trained, Trainer
 from factorate._training.update_rule import UpdateRule
 

@@ -20,8 +20,8 @@ from training_cases import SMALL, assert_same, first_ratings, make_settings, sig
 
 import factorate as ft
 import factorate._fitted.fit as fit_module
+import factorate._training.epoch_runner as runner_module
 import factorate._training.state as state_module
-import factorate._training.trainer as trainer_module
 from factorate._fitted.seen import collect_seen
 from factorate._input.ratings import read_ratings
 from factorate._training.epoch import Epoch
@@ -89,7 +89,7 @@ def interrupt_copy(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
                 patch.setattr(Workers, "map", map_and_raise)
             return copy_state(*arguments)
 
-    monkeypatch.setattr(trainer_module, "copy_state", interrupted)
+    monkeypatch.setattr(runner_module, "copy_state", interrupted)
 
 
 @pytest.mark.parametrize("n_threads", [2, 4])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.packed_ratings import unpack
-from factorate._training.schedule import Schedule, block_order, iterate_rows, make_schedule
+from factorate._training.schedule import Schedule, iterate_rows, make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._utils.workers import Workers
 
@@ -149,32 +148,6 @@ def test_a_user_with_a_tenth_of_the_ratings_is_in_one_band() -> None:
     users[:2000] = 0
     items = generator.integers(0, 2000, 20_000).astype(np.int32)
     assert_valid((users, items, np.ones(20_000, np.float32)), (1000, 2000), TINY)
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
-def test_an_epoch_has_each_block_once_in_as_few_strata_as_possible(
-    n_rows: int, n_columns: int, seed: int
-) -> None:
-    order = block_order((n_rows, n_columns), seed, epoch=3)
-    assert sorted(order) == list(range(n_rows * n_columns))
-    # The stratum of a block follows those of the blocks before it in its bands.
-    in_row, in_column = np.zeros(n_rows, int), np.zeros(n_columns, int)
-    for row, column in (divmod(block, n_columns) for block in order):
-        in_row[row] = in_column[column] = 1 + max(in_row[row], in_column[column])
-    assert in_row.max() == max(n_rows, n_columns)
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
-def test_an_epoch_goes_through_each_row_band_at_most_twice(
-    n_rows: int, n_columns: int, seed: int
-) -> None:
-    rows = [block // n_columns for block in block_order((n_rows, n_columns), seed, epoch=3)]
-    assert len(list(itertools.groupby(rows))) <= 2 * n_rows
-
-
-def test_epochs_have_different_orders_of_blocks() -> None:
-    assert block_order((8, 8), 0, 1) != block_order((8, 8), 0, 2)
-    assert block_order((8, 8), 0, 1) == block_order((8, 8), 0, 1)
 
 
 @pytest.mark.parametrize(("users", "items"), [([0, 5], [0, 0]), ([0, 0], [-1, 0])])

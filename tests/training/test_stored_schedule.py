@@ -54,7 +54,7 @@ def check_equal(expected: Schedule, found: Schedule) -> None:
         assert of_both[0].dtype == of_both[1].dtype
     order = list(range(len(found.block_tiles) - 1))
     starts = expected.block_starts.tolist()
-    with open_blocks(found.ratings, found.block_tiles, order) as blocks:
+    with open_blocks(found.own_ratings, found.block_tiles, order) as blocks:
         for block, span in enumerate(itertools.pairwise(starts)):
             with blocks.opened(block) as (ratings, first, end):
                 assert first == 0

@@ -29,12 +29,13 @@ from training_cases import (
 import factorate as ft
 from factorate import reference
 from factorate._input.ratings import Ratings, read_ratings
+from factorate._training.block_order import block_order
 from factorate._training.epoch import Epoch
 from factorate._training.epoch_runner import EpochRunner
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
 from factorate._training.per_kind import PerKind
-from factorate._training.schedule import block_order, make_schedule
+from factorate._training.schedule import make_schedule
 from factorate._training.settings import Settings
 from factorate._training.state import START_WIDTH
 from factorate._training.trainer import Trainer

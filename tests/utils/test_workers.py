@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from training_cases import sigint_raises
 
-from factorate._training.schedule import crossings
+from factorate._training.block_order import crossings
 from factorate._utils import workers as workers_module
 from factorate._utils.workers import (
     Ahead,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
 from factorate._fitted.stored_training import StoredTraining, read_store
@@ -17,9 +18,9 @@ from factorate._fitted.warm_start import continue_from
 from factorate._input.rating_values import value_range
 from factorate._input.ratings import Ratings, read_ratings
 from factorate._training import losses
+from factorate._training.backend import LOCAL
 from factorate._training.held_out import read_eval_set, split_ratings
 from factorate._training.progress import progress_bar
-from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.sample_weights import (
     drop_unweighted,
     normalize_weights,
@@ -41,12 +42,15 @@ from factorate.exceptions import DivergenceError
 from factorate.rating_store import RatingStore
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from factorate._cluster.cluster_ratings import ClusterRatings
     from factorate._training.epoch import Epoch
     from factorate._training.held_out import HeldOut
+    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.settings import Callbacks, Parameters, Settings
     from factorate._training.trainer import Trained
     from factorate._training.update_rule import UpdateRule
@@ -68,6 +72,7 @@ def fit(
     callbacks: Callbacks,
     old: RatingState | None,
     store: Callable[[RatingState], None],
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> None:
     """Train on ratings and store the fitted state.
 
@@ -84,6 +89,8 @@ def fit(
     store : callable
         Called with the new state, twice if it is interrupted; not called if training is interrupted
         in the first epoch.
+    checkpoint : str or path-like, default=None
+        File to write the state of training to after each epoch, and to continue from.
 
     Raises
     ------
@@ -91,7 +98,8 @@ def fit(
         After the finished epochs have been stored, if there are any.
     """
     settings = check_settings(parameters, 0)
-    settings = replace(settings, seed=draw_seed(parameters["random_state"]))
+    saved = None if checkpoint is None else Checkpoint(checkpoint)
+    settings = replace(settings, seed=choose_seed(parameters["random_state"], saved))
     callbacks = check_callbacks(callbacks)
     if not parameters["warm_start"]:
         old = None
@@ -103,7 +111,14 @@ def fit(
         callbacks=callbacks,
         old=old,
         store=store,
+        checkpoint=saved,
     )
+
+
+def choose_seed(random_state: object, checkpoint: Checkpoint | None) -> int:
+    """Return a seed from a `random_state`; if that is None, the seed of a checkpoint, if any."""
+    seed = None if checkpoint is None or random_state is not None else checkpoint.seed
+    return draw_seed(random_state) if seed is None else seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,15 +190,18 @@ def train(
     callbacks: Callbacks = (),
     old: RatingState | None = None,
     store: Callable[[RatingState], None],
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train on ratings that were read before; see `fit`."""
     # A warm start holds out the same ratings again, because it was trained on all others.
     seed = settings.seed if old is None else old.seed
     ratings, held_out = data.ratings, data.eval_set
-    training: Ratings | RatingsInStore = ratings
-    weights = None
+    training: Ratings | RatingsInStore | ClusterRatings = ratings
+    weights, backend = None, LOCAL
     if isinstance(data, TrainingRatings):
         training, weights = data.weighted, data.weights
+    else:
+        backend = data.backend
     batches: list[tuple[Rows, Rows]] = []  # of ratings that are not trained on, but seen
     if held_out is None and settings.patience is not None:
         assert isinstance(training, Ratings)  # noqa: S101  (a store needs an eval_set)
@@ -195,9 +213,16 @@ def train(
         assert isinstance(ratings, Ratings)  # noqa: S101  (a store has no warm start)
         warm_start = continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
-        training, settings, weights=weights, held_out=held_out, warm_start=warm_start
+        training,
+        settings,
+        weights=weights,
+        held_out=held_out,
+        warm_start=warm_start,
+        backend=backend,
     )
     assert trainer is not None  # noqa: S101  (for the type checker)
+    if checkpoint is not None:
+        checkpoint.resume(trainer, settings)
     trained: Trained | None = None
     n_ratings, bounds = trainer.schedule.n_ratings, data.bounds
     user_index, item_index = ratings.user_index, ratings.item_index
@@ -206,8 +231,8 @@ def train(
     rows: Callable[[], Iterator[tuple[Rows, Rows]]] | None = None  # of all ratings
     if parameters["keep_seen"]:
         rows = partial(iterate_rows, trainer.schedule)
-        if isinstance(ratings, RatingsInStore):
-            rows = ratings.stored.read_row_batches
+        if not isinstance(ratings, Ratings):
+            rows = ratings.read_row_batches
     del data, ratings, training, weights  # the schedule is smaller
 
     def store_result() -> None:
@@ -238,11 +263,17 @@ def train(
             )
         )
 
+    def write_checkpoint(_: Epoch) -> None:
+        if checkpoint is not None and trainer is not None:
+            checkpoint.write(trainer, settings)
+
     def run() -> None:
         assert trainer is not None  # noqa: S101  (for the type checker)
         with progress_bar(settings.n_epochs, n_ratings, parameters["verbose"]) as bar:
-            trainer.run_epochs((*callbacks, *bar))
+            trainer.run_epochs((write_checkpoint, *callbacks, *bar))
         store_result()
+        if checkpoint is not None:
+            checkpoint.remove()
 
     def finish() -> None:
         if trainer is None or trainer.history:

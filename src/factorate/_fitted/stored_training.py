@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from factorate._input.rating_values import value_range
 from factorate._training import losses
+from factorate._training.backend import LOCAL
 from factorate._training.held_out import read_eval_set
 from factorate._training.ratings_in_store import RatingsInStore, read_levels
 from factorate._training.settings import check_columns, check_dtype
 
 if TYPE_CHECKING:
+    from factorate._cluster.cluster_ratings import ClusterRatings
+    from factorate._training.backend import Backend
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Parameters
     from factorate._training.update_rule import UpdateRule
@@ -20,21 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredTraining:
-    """The ratings of a store, which are all used and weigh the same.
+    """Ratings that are not in memory, which are all used and weigh the same.
 
     Attributes
     ----------
-    ratings : RatingsInStore
+    ratings : RatingsInStore or ClusterRatings
         The ratings.
     eval_set : HeldOut or None
         The validation ratings, if the user passed some.
     bounds : tuple of float
         Minimum and maximum rating.
+    backend : Backend, default=LOCAL
+        Where they are trained on.
     """
 
-    ratings: RatingsInStore
+    ratings: RatingsInStore | ClusterRatings
     eval_set: HeldOut | None
     bounds: tuple[float, float]
+    backend: Backend = LOCAL
 
 
 def read_store(

@@ -6,30 +6,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from factorate._kernels import dispatch
+from factorate._training.block_order import block_order, crossings
+from factorate._training.block_updater import Rows, block_updater, needs_general_kernel
 from factorate._training.ratings_on_disk import open_blocks
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
-from factorate._training.schedule import block_order, crossings
-from factorate._training.state import initial_state
+from factorate._training.state import copy_state, initial_state, is_finite
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
 from factorate._utils.workers import Dependencies, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from factorate._training.block_updater import Update
     from factorate._training.continuation import Continuation
     from factorate._training.factors import WarmStart
-    from factorate._training.packed_ratings import PackedRatings
     from factorate._training.row_constants import RowConstants
     from factorate._training.scale import Scale
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.state import State
     from factorate._training.svdpp import SvdppTerms
-
-
-# The plain kernel multiplies the rates of factors by this ratio, which may overflow in float32.
-MAX_BIAS_RATIO = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +45,7 @@ class EpochRunner:
     continuations : tuple of Continuation
         How the rows of users and items continue earlier training.
     dependencies : Dependencies
-        Which blocks have to wait for which: the same in each epoch, whose order is that of shuffled
-        bands.
+        Which blocks have to wait for which: the same in each epoch, whose bands have another order.
     """
 
     schedule: Schedule
@@ -98,7 +93,7 @@ class EpochRunner:
         if self.svdpp_terms is None:
             blocks = block_order(schedule.n_bands, settings.seed, number)
             with (
-                open_blocks(schedule.ratings, schedule.block_tiles, blocks) as opened,
+                open_blocks(schedule.own_ratings, schedule.block_tiles, blocks) as opened,
                 _block_updater(schedule, settings, state, constants, self.workers) as update,
             ):
 
@@ -117,6 +112,22 @@ class EpochRunner:
                 return update(ratings, *first_tiles[block : block + 2])
 
             return self.svdpp_terms.run_epoch(state, tasks, decay, update_tiles)
+
+    def copy(self, state: State, target: State | None = None) -> State:
+        """Copy a state, into another if one is given, and return the copy."""
+        return copy_state(state, target, self.workers)
+
+    def is_finite(self, state: State) -> bool:
+        """Return whether all parameters are finite."""
+        return is_finite(state)
+
+    def fetch(self, state: State) -> State:
+        """Return the parameters of a state, which are those of this process."""
+        return state
+
+    def send(self, state: State) -> State:
+        """Return the state with the given parameters."""
+        return state
 
     def complete(self, state: State) -> None:
         """Add the SVD++ terms to the user factors, as predictions require."""
@@ -151,52 +162,22 @@ def _block_updater(
     state: State,
     constants: RowConstants,
     workers: Workers,
-) -> Iterator[Callable[[PackedRatings, int, int], float]]:
+) -> Iterator[Update]:
     """Give a function that runs the updates of some tiles and returns their squared error."""
-    if _needs_general_kernel(schedule, settings):
-        rule = _kernel_rule(settings)
-        biases = state.user_bias, state.item_bias
-        accumulators = state.user_accumulators, state.item_accumulators
-        arrays = state.P, state.Q, *biases, *constants, *accumulators
-
-        def update_general(ratings: PackedRatings, first: int, end: int) -> float:
-            return dispatch.general.train(ratings, first, end, *arrays, rule)
-
-        yield update_general
-        return
-    users = plain_columns(constants.users, state.user_bias, workers)
-    items = plain_columns(constants.items, state.item_bias, workers)
-    rates = settings.rates
-    user_ratio = item_ratio = 0.0  # without biases, they stay 0
-    if settings.rule.fit_bias:
-        user_ratio = rates.user_bias / rates.user_factors
-        item_ratio = rates.item_bias / rates.item_factors
-
-    def update(ratings: PackedRatings, first: int, end: int) -> float:
-        rows = state.P, state.Q, users, items
-        return dispatch.plain.train(ratings, first, end, *rows, user_ratio, item_ratio)
-
-    yield update
-    state.user_bias[:], state.item_bias[:] = users[:, 0], items[:, 0]
-
-
-def _kernel_rule(settings: Settings) -> dict[str, object]:
-    """Return the parameters of a general update: the struct Rule in rule.pxd."""
-    rule = settings.rule
-    return {
-        "l1": settings.l1,
-        "loss": rule.loss_number,
-        "loss_parameter": rule.loss_parameter,
-        "minimum": rule.minimum,
-        "proximal": rule.nonnegative or any(settings.l1),
-        "adagrad": rule.adagrad,
-        "fit_bias": rule.fit_bias,
-    }
+    general = _needs_general_kernel(schedule, settings)
+    users, items = constants
+    if not general:
+        users = plain_columns(users, state.user_bias, workers)
+        items = plain_columns(items, state.item_bias, workers)
+    yield block_updater(
+        settings,
+        Rows(state.P, users, state.user_bias, state.user_accumulators),
+        Rows(state.Q, items, state.item_bias, state.item_accumulators),
+        general=general,
+    )
+    if not general:
+        state.user_bias[:], state.item_bias[:] = users[:, 0], items[:, 0]
 
 
 def _needs_general_kernel(schedule: Schedule, settings: Settings) -> bool:
-    """Return whether updates need the general kernel, which is half as fast as the plain one."""
-    rule, rates = settings.rule, settings.rates
-    is_special = rule.loss != "squared" or rule.adagrad or rule.nonnegative
-    is_far = any(rates[kind + 2] >= MAX_BIAS_RATIO * rates[kind] for kind in range(2))
-    return is_special or is_far or any(settings.l1) or len(schedule.ratings.weights) > 0
+    return needs_general_kernel(settings, weighted=len(schedule.ratings.weights) > 0)

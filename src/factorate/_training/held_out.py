@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,10 +16,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._input.column_names import Names
+    from factorate._input.id_index import IdIndex
     from factorate._input.ratings import Ratings
-    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Flags, Floats, Rows
+
+
+class HasIndexes(Protocol):
+    """Ratings whose users and items have indexes of their ids."""
+
+    @property
+    def user_index(self) -> IdIndex:
+        """The ids of the users."""
+
+    @property
+    def item_index(self) -> IdIndex:
+        """The ids of the items."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +158,7 @@ def _hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint6
 
 def read_eval_set(
     eval_set: Any,
-    ratings: Ratings | RatingsInStore,
+    ratings: HasIndexes,
     rule: UpdateRule,
     names: Names | None,
     bounds: tuple[float, float],

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from factorate._input.id_index import IdIndex
     from factorate._store.stored_ratings import StoredRatings
-    from factorate._utils.types import Floats
+    from factorate._utils.types import Floats, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,10 @@ class RatingsInStore:
     def n_ratings(self) -> int:
         """Number of ratings."""
         return self.stored.manifest.n_ratings
+
+    def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
+        """Iterate over the rows of users and items of all ratings, some at a time."""
+        return self.stored.read_row_batches()
 
 
 def read_levels(stored: StoredRatings, dtype: np.dtype[Any]) -> Floats:

@@ -46,33 +46,61 @@ def make_row_constants(
 ) -> RowConstants:
     """Return the constants of an epoch, computed by the threads given.
 
-    The learning rates are multiplied by `factor`, and by the `scales` of users and items. AdaGrad
-    accumulates the squared gradients of all K factors of a row and divides by the root of the sum,
-    which begins with K, so the rate of factors is multiplied by √K.
+    The learning rates are multiplied by `factor`, and by the `scales` of users and items.
     """
-    root = math.sqrt(max(1, settings.n_factors)) if settings.rule.adagrad else 1.0
     counts, dtype = (schedule.user_counts, schedule.item_counts), schedule.ratings.dtype
     highest = [factor * float(of_side.max()) for of_side in scales]
     out = RowConstants(*(np.empty((len(of_side), 4), dtype) for of_side in counts))
 
     def fill(task: tuple[int, slice]) -> None:
         side, rows = task
-        n_ratings, factors = counts[side][rows], factor * scales[side][rows]
-        columns = np.empty((len(n_ratings), 4))
-        with np.errstate(divide="ignore", over="ignore"):
-            roots = _roots(n_ratings, settings.count_scale)
-            for column, kind in ((0, side), (2, side + 2)):
-                rate = settings.rates[kind]
-                rates = columns[:, column] = factors * (rate / roots)
-                given = settings.l2[kind], settings.shrinkage[kind], n_ratings, rates
-                columns[:, column + 1] = _penalties(*given, highest[side] * rate)
-            if root != 1:
-                columns[:, 0] *= root
-            out[side][rows] = columns
+        factors = factor * scales[side][rows]
+        constants = side_constants(side, counts[side][rows], settings, factors, highest[side])
+        with np.errstate(over="ignore"):
+            out[side][rows] = constants
 
     tasks = [(side, rows) for side in range(2) for rows in slices(len(counts[side]), CHUNK)]
     _run_chunks(fill, tasks, workers)
     return out
+
+
+def side_constants(
+    side: int, counts: Doubles, settings: Settings, factors: Doubles | float, highest: float
+) -> Doubles:
+    """Return the constants of some users (side 0) or items (side 1).
+
+    AdaGrad accumulates the squared gradients of all K factors of a row and divides by the root of
+    the sum, which begins with K, so the rate of factors is multiplied by √K.
+
+    Parameters
+    ----------
+    side : int
+        0 or 1.
+    counts : ndarray of float64
+        Number of ratings of each row.
+    settings : Settings
+        Learning rates and penalties.
+    factors : ndarray of float64 or float
+        Factors of the learning rates.
+    highest : float
+        Maximum factor of all rows of the side.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 4)
+        See `RowConstants`.
+    """
+    columns = np.empty((len(counts), 4))
+    with np.errstate(divide="ignore", over="ignore"):
+        roots = _roots(counts, settings.count_scale)
+        for column, kind in ((0, side), (2, side + 2)):
+            rate = settings.rates[kind]
+            rates = columns[:, column] = factors * (rate / roots)
+            given = settings.l2[kind], settings.shrinkage[kind], counts, rates
+            columns[:, column + 1] = _penalties(*given, highest * rate)
+        if settings.rule.adagrad:
+            columns[:, 0] *= math.sqrt(max(1, settings.n_factors))
+    return columns
 
 
 def plain_columns(constants: Floats, bias: Floats, workers: Workers | None = None) -> Floats:

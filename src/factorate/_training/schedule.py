@@ -18,7 +18,7 @@ strip
     cache. A tile is stored strip by strip, each in random order.
 stratum
     A set of blocks without a common band, which may all be updated at the same time. An epoch has
-    the result of going stratum by stratum.
+    the result of going stratum by stratum: see `block_order`.
 
 The schedule depends only on the ratings, the settings and the seed, never on the number of threads.
 """
@@ -36,6 +36,7 @@ from factorate._input.levels import find_levels
 from factorate._kernels import counting
 from factorate._kernels.plain import PADDING
 from factorate._training.packed_ratings import PackedRatings, chunks, unpack
+from factorate._training.remote_ratings import RemoteRatings
 from factorate._training.tiles import (
     Side,
     SortKeys,
@@ -46,7 +47,7 @@ from factorate._training.tiles import (
     make_sort_keys,
     make_tiles,
 )
-from factorate._utils.random_streams import permutation, stream
+from factorate._utils.random_streams import stream
 from factorate._utils.workers import Workers, edges_of_chunks
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Schedule:
     ----------
     user_order, item_order : ndarray of int32
         The row at each position. Rows without ratings have no position.
-    ratings : PackedRatings or RatingsOnDisk
+    ratings : PackedRatings, RatingsOnDisk or RemoteRatings
         The ratings tile by tile, block by block in row-major order.
     level_counts : ndarray of float64, shape (n_levels,)
         Number of ratings of each level.
@@ -86,7 +87,7 @@ class Schedule:
 
     user_order: Rows
     item_order: Rows
-    ratings: PackedRatings | RatingsOnDisk
+    ratings: PackedRatings | RatingsOnDisk | RemoteRatings
     level_counts: Doubles
     block_tiles: Offsets
     user_counts: Doubles
@@ -102,16 +103,25 @@ class Schedule:
         return self.ratings.n_ratings
 
     @property
+    def own_ratings(self) -> PackedRatings | RatingsOnDisk:
+        """The ratings, which this process must hold."""
+        if isinstance(self.ratings, RemoteRatings):
+            raise TypeError("other processes hold the ratings")
+        return self.ratings
+
+    @property
     def packed(self) -> PackedRatings:
         """The ratings, which must be in memory."""
         if not isinstance(self.ratings, PackedRatings):
-            raise TypeError("the ratings are on disk; expected them in memory")
+            raise TypeError(
+                f"the ratings are {type(self.ratings).__name__}; expected them in memory"
+            )
         return self.ratings
 
     @property
     def block_starts(self) -> Offsets:
         """First rating of each block, in row-major order, and the end."""
-        return self.ratings.tile_starts[self.block_tiles]
+        return self.packed.tile_starts[self.block_tiles]
 
 
 def make_schedule(
@@ -256,43 +266,6 @@ def count_bands(n_ratings: int, length: int, settings: Settings) -> tuple[tuple[
         return (sizes.n_groups * n_bands, n_bands), n_bands
     n_bands = max(1, int((n_ratings * length / sizes.block_work) ** 0.5))
     return (min(sizes.max_bands, n_bands),) * 2, 1
-
-
-def block_order(n_bands: tuple[int, int], seed: int, epoch: int) -> list[int]:
-    """Return the row-major numbers of the blocks in the order of one epoch.
-
-    Its result is that of going stratum by stratum, where strata are the diagonals of a square of
-    shuffled bands.
-
-    Examples
-    --------
-    >>> sorted(block_order((2, 3), seed=0, epoch=0))
-    [0, 1, 2, 3, 4, 5]
-    """
-    if n_bands == (1, 1):
-        return [0]  # the usual case of small fits, in which a stream takes longer than an epoch
-    bits = stream(seed, 2, epoch)
-    rows, columns = (permutation(n, bits).tolist() for n in n_bands)
-    return [row * n_bands[1] + column for row, column in crossings(rows, columns)]
-
-
-def crossings(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    """Return the pairs of row band and column band in the order of their updates.
-
-    Of two blocks with a common band, the one in the earlier diagonal of the square comes first. As
-    far as that allows, blocks of a row band follow each other, so that the factors of its users
-    stay in the cache: first come the blocks above the diagonal and on it, from the last row band to
-    the first, then those below it.
-
-    Examples
-    --------
-    >>> crossings([0, 1, 2], [5, 6, 7])
-    [(2, 7), (1, 6), (1, 7), (0, 5), (0, 6), (0, 7), (2, 5), (2, 6), (1, 5)]
-    """
-    from_last = list(enumerate(rows))[::-1]
-    upper = [(row, column) for number, row in from_last for column in columns[number:]]
-    lower = [(row, column) for number, row in from_last for column in columns[:number]]
-    return upper + lower
 
 
 def _count_rows(

@@ -31,8 +31,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._kernels import dispatch
+from factorate._training.block_order import crossings
 from factorate._training.packed_ratings import chunks, unpack
-from factorate._training.schedule import crossings, padded
+from factorate._training.schedule import padded
 from factorate._utils.aligned import aligned_zeros
 from factorate._utils.fixed_order import dot, power
 from factorate._utils.random_streams import permutation, stream

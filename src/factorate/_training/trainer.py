@@ -7,39 +7,30 @@ import math
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factorate._training import losses
+from factorate._training.backend import LOCAL
 from factorate._training.continuation import continue_rows, to_progress
 from factorate._training.epoch import Epoch
-from factorate._training.epoch_runner import make_epoch_runner
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
 from factorate._training.packed_ratings import chunks, unpack
-from factorate._training.ratings_in_store import RatingsInStore
+from factorate._training.saved_training import SavedTraining
 from factorate._training.scale import standardize
-from factorate._training.schedule import make_schedule
-from factorate._training.state import (
-    copy_state,
-    is_finite,
-    to_accumulators,
-    to_factors,
-    view_factors,
-)
-from factorate._training.stored_schedule import make_stored_schedule
+from factorate._training.state import is_finite, to_accumulators, to_factors, view_factors
 from factorate._training.validator import make_validator
 from factorate._utils.fixed_order import dot
 from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
-    from factorate._input.ratings import Ratings
+    from factorate._training.backend import Backend, Runner
     from factorate._training.factors import Factors, WarmStart
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Callbacks, Settings
-    from factorate._training.state import State
     from factorate._training.validator import Validation
     from factorate._utils.types import Floats
 
@@ -58,7 +49,7 @@ class Trainer:
 
     Parameters
     ----------
-    ratings : Ratings or RatingsInStore
+    ratings : Ratings, RatingsInStore or others that the backend takes
         At least one rating.
     settings : Settings
         Settings of training.
@@ -68,6 +59,8 @@ class Trainer:
         Ratings to validate on after each epoch.
     warm_start : WarmStart, default=None
         Parameters to continue from.
+    backend : Backend, default=LOCAL
+        Where the ratings and parameters are, and where epochs run.
 
     Attributes
     ----------
@@ -79,12 +72,13 @@ class Trainer:
 
     def __init__(
         self,
-        ratings: Ratings | RatingsInStore,
+        ratings: Any,
         settings: Settings,
         *,
         weights: Floats | None = None,
         held_out: HeldOut | None = None,
         warm_start: WarmStart | None = None,
+        backend: Backend = LOCAL,
     ) -> None:
         self.history: list[Epoch] = []
         self._factors: list[float] = []  # of the learning rates in the finished epochs
@@ -92,20 +86,19 @@ class Trainer:
         self._settings = settings
         self._warm_start = warm_start
         workers = Workers(settings.n_threads)
-        if isinstance(ratings, RatingsInStore):
-            unscaled = make_stored_schedule(ratings, settings, workers)
-        else:
-            unscaled = make_schedule(ratings, settings, weights, workers)
+        unscaled = backend.make_schedule(ratings, settings, weights, workers)
         standardized, self._scale = standardize(unscaled, settings, warm_start)
         self.schedule, continuations = continue_rows(standardized, settings, warm_start)
-        self._runner = make_epoch_runner(self.schedule, settings, workers, continuations)
+        self._runner = backend.make_runner(self.schedule, settings, workers, continuations)
         self._state = self._runner.begin(self._scale, warm_start)
         self._validator = None
         if held_out is not None:
             self._validator = make_validator(held_out, self.schedule, settings, self._scale)
         self._max_squared = self._find_max_squared()
-        self._previous = _Snapshot(workers)  # of the last finished epoch, while the next is running
-        self._best = _Snapshot(workers)
+        self._previous = _Snapshot(
+            self._runner
+        )  # of the last finished epoch, while the next is running
+        self._best = _Snapshot(self._runner)
         self._n_halvings = 0
         self._failed = 0  # number of the last epoch that diverged
 
@@ -142,6 +135,30 @@ class Trainer:
             if self._should_stop(callbacks):
                 break
 
+    def save(self) -> SavedTraining:
+        """Return what training needs to continue after the last epoch."""
+        best = self._best.epoch
+        return SavedTraining(
+            state=self._runner.fetch(self._state),
+            best=None if best is None else self._runner.fetch(self._best.state),
+            best_epoch=best,
+            history=tuple(self.history),
+            factors=tuple(self._factors),
+            n_halvings=self._n_halvings,
+            failed=self._failed,
+        )
+
+    def resume(self, saved: SavedTraining) -> None:
+        """Continue after the epochs that were saved."""
+        self._state = self._runner.send(saved.state)
+        if saved.best is not None and saved.best_epoch is not None:
+            self._best.take(self._runner.send(saved.best), saved.best_epoch)
+        self.history[:] = saved.history
+        self._factors[:] = saved.factors
+        self._n_halvings, self._failed = saved.n_halvings, saved.failed
+        if saved.history:
+            self._began -= saved.history[-1].seconds
+
     def result(self) -> Trained:
         """Return the factors of the best epoch, or of the last if early stopping is off.
 
@@ -150,7 +167,8 @@ class Trainer:
         DivergenceError
             If the factors are not finite.
         """
-        state, epoch = self._chosen_state()
+        chosen, epoch = self._chosen_state()
+        state = self._runner.fetch(chosen)
         self._runner.complete(state)
         # Divergence is detected from errors computed before each update, so the last updates are
         # checked here.
@@ -176,8 +194,9 @@ class Trainer:
         squared = self._runner.run(self._state, number, factor)
         validation = None
         if self._validator is not None:
-            self._runner.complete(self._state)
-            validation = self._validator.validate(self._state)
+            state = self._runner.fetch(self._state)
+            self._runner.complete(state)
+            validation = self._validator.validate(state)
         return _Outcome(factor, squared, validation)
 
     def _has_diverged(self, outcome: _Outcome) -> bool:
@@ -187,7 +206,7 @@ class Trainer:
             return True
         # Errors are computed before each update, so none shows the effect of the last updates.
         is_last = len(self.history) + 1 == self._settings.n_epochs
-        return is_last and not is_finite(self._state)
+        return is_last and not self._runner.is_finite(self._state)
 
     def _recover(self) -> None:
         """Halve the learning rate and undo one epoch, or all if the same epoch diverged before."""
@@ -206,9 +225,9 @@ class Trainer:
             self.history.clear()
             self._factors.clear()
             self._best.discard()
-            copy_state(self._runner.begin(self._scale, self._warm_start), self._state)
+            self._runner.copy(self._runner.begin(self._scale, self._warm_start), self._state)
         else:
-            copy_state(self._previous.state, self._state)
+            self._runner.copy(self._previous.state, self._state)
             self._failed = number
 
     def _record(self, outcome: _Outcome) -> None:
@@ -240,7 +259,7 @@ class Trainer:
             patience is not None and best is not None and epoch.number - best >= patience
         )
 
-    def _chosen_state(self) -> tuple[State, int]:
+    def _chosen_state(self) -> tuple[Any, int]:
         """Return the state of the result, and the number of its epoch."""
         if self._best.epoch is not None:
             return self._best.state, self._best.epoch
@@ -261,7 +280,8 @@ class Trainer:
 
     def _squared_error(self) -> float:
         """Return the squared error of the current state."""
-        factors, ratings, squared = view_factors(self._state), self.schedule.packed, 0.0
+        factors = view_factors(self._runner.fetch(self._state))
+        ratings, squared = self.schedule.packed, 0.0
         for chunk in chunks(ratings):
             users, items, values = unpack(ratings, chunk.start, chunk.stop)
             error = predict(factors, users, items, self._settings.n_threads).astype(np.float64)
@@ -320,20 +340,20 @@ class _Outcome(NamedTuple):
 class _Snapshot:
     """A copy of the state after an epoch; later copies reuse its memory."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
+    def __init__(self, runner: Runner[Any]) -> None:
+        self._runner = runner
         self.epoch: int | None = None  # None while there is no complete copy
-        self._state: State | None = None
+        self._state: Any = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> Any:
         if self._state is None:
             raise RuntimeError("no snapshot was taken")
         return self._state
 
-    def take(self, state: State, epoch: int) -> None:
+    def take(self, state: Any, epoch: int) -> None:
         self.epoch = None
-        self._state = copy_state(state, self._state, self._workers)
+        self._state = self._runner.copy(state, self._state)
         self.epoch = epoch
 
     def discard(self) -> None:

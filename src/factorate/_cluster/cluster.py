@@ -1,0 +1,235 @@
+"""Cluster: the workers of a cluster of Dask, and the groups that they have."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
+
+from factorate._cluster.part import StaleError
+from factorate._kernels import dispatch
+from factorate.exceptions import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from distributed import Client, Future
+
+POLL_SECONDS = 0.5  # between looks at whether all workers are there
+
+
+class WorkersLostError(Exception):
+    """A worker that has groups is gone, or what it had is lost."""
+
+
+class Cluster:
+    """The workers of a cluster of Dask, and the groups that they have.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The client.
+    return_seconds : float, default=30.0
+        Seconds that workers have to return if none is left.
+    """
+
+    def __init__(self, client: Client, *, return_seconds: float = 30.0) -> None:
+        self.client = client
+        self._return_seconds = return_seconds
+        self._addresses: list[str] = []  # the worker of each group
+        self._workers: dict[str, int] = {}  # number of threads of each
+        self._futures: WeakSet[Future] = WeakSet()  # of tasks and data
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Release all results that are on workers when the block of code ends."""
+        try:
+            yield
+        finally:
+            for future in self._futures:
+                future.release()
+            self._futures.clear()
+
+    @property
+    def n_workers(self) -> int:
+        """Number of workers, when they were last looked at."""
+        return len(self._workers)
+
+    def count_threads(self) -> int:
+        """Return the number of threads of all workers."""
+        return sum(self._list_workers(wait=True).values())
+
+    def place(self, n_groups: int) -> None:
+        """Choose a worker for each group."""
+        self._addresses = [""] * n_groups
+        self.replace_lost()
+
+    def replace_lost(self) -> None:
+        """Choose workers for the groups whose worker is gone.
+
+        Raises
+        ------
+        ClusterError
+            If no worker is left, even after a while, or workers differ in what decides the result.
+        """
+        self._workers = self._list_workers(wait=True)
+        self._check_versions()
+        for group, address in enumerate(self._addresses):
+            if address not in self._workers:
+                self._addresses[group] = self._least_loaded()
+
+    def balance(self) -> None:
+        """Move groups to workers that have come, from workers with more groups than threads.
+
+        Raises
+        ------
+        WorkersLostError
+            If a worker that has groups is gone.
+        """
+        self.check()
+        for group, address in enumerate(self._addresses):
+            to = self._least_loaded()
+            if self._load(address) > 1 and self._load(to) + 1 / self._workers[to] <= 1:
+                self._addresses[group] = to
+
+    def check(self) -> None:
+        """Raise WorkersLostError if a worker that has groups is gone."""
+        known, self._workers = self._workers, self._list_workers()
+        lost = set(self._addresses) - set(self._workers)
+        if lost:
+            raise WorkersLostError(f"the workers {sorted(lost)} are gone")
+        if set(self._workers) - set(known):
+            self._check_versions()
+
+    def other_worker(self, group: int) -> str | None:
+        """Return a worker other than that of a group, or None if there is none."""
+        own, addresses = self._addresses[group], sorted(self._workers)
+        number = addresses.index(own) if own in addresses else 0
+        other = addresses[(number + 1) % len(addresses)]
+        return None if other == own else other
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        group: int | None = None,
+        worker: str | None = None,
+    ) -> Future:
+        """Have a worker call a function, preferably that of a group, or the one given."""
+        if group is not None:
+            worker = self._addresses[group]
+        workers = None if worker is None else [worker]
+        with _lost_data():  # a result that is needed may be lost already
+            future = self.client.submit(
+                function,
+                *args,
+                workers=workers,
+                allow_other_workers=workers is not None,
+                pure=False,
+            )
+        self._futures.add(future)
+        return future
+
+    def scatter(self, data: Any, *, group: int | None = None) -> Future:
+        """Send data to a worker, that of a group if one is given."""
+        workers = None if group is None else [self._addresses[group]]
+        (future,) = self.client.scatter([data], workers=workers, hash=False)
+        self._futures.add(future)
+        return future
+
+    def gather(self, futures: Sequence[Future]) -> list[Any]:
+        """Wait for results, and return them.
+
+        Raises
+        ------
+        WorkersLostError
+            If a worker is gone, or what is needed is lost.
+        """
+        self.wait(futures)
+        with _lost_data():
+            found: list[Any] = self.client.gather(list(futures))
+        return found
+
+    def wait(self, futures: Iterable[Future]) -> None:
+        """Wait until tasks have ended; see `gather`."""
+        from distributed import wait
+
+        pending = list(futures)
+        while True:
+            try:
+                with _lost_data():
+                    wait(pending, timeout=POLL_SECONDS)
+            except TimeoutError:
+                self.check()
+            else:
+                return
+
+    def are_held(self, futures: Sequence[Future]) -> list[bool]:
+        """Return whether a worker has each result."""
+        present = [future for future in futures if future.status == "finished"]
+        holders = self.client.who_has(present) if present else {}
+        return [bool(holders.get(future.key)) for future in futures]
+
+    def cancel(self, futures: Iterable[Future]) -> None:
+        """Cancel tasks, whether or not they have begun, and all that depend on them."""
+        self.client.cancel(list(futures), force=True)
+
+    def _list_workers(self, *, wait: bool = False) -> dict[str, int]:
+        """Return the number of threads of each worker; if none is left, wait for some."""
+        end = time.monotonic() + (self._return_seconds if wait else 0)
+        while True:
+            try:
+                workers: dict[str, int] = self.client.nthreads()
+            except (OSError, ValueError) as error:
+                raise ClusterError(f"the scheduler of Dask cannot be reached: {error}") from error
+            if workers or time.monotonic() >= end:
+                break
+            time.sleep(POLL_SECONDS)
+        if wait and not workers:
+            raise ClusterError(
+                f"the cluster has no workers, and none came within {self._return_seconds:g} seconds"
+            )
+        return workers
+
+    def _load(self, address: str) -> float:
+        """Return the number of groups of a worker for each of its threads."""
+        return self._addresses.count(address) / self._workers[address]
+
+    def _least_loaded(self) -> str:
+        return min(self._workers, key=self._load)
+
+    def _check_versions(self) -> None:
+        """Raise ClusterError if workers differ from the client in what decides the result."""
+        own, addresses = _describe(), list(self._workers)
+        for address, found in self.client.run(_describe, workers=addresses).items():
+            if found != own:
+                raise ClusterError(
+                    f"worker {address} has factorate {found.version} with {found.isa} kernels, the "
+                    f"client {own.version} with {own.isa}; install the same version everywhere, "
+                    f"and set FACTORATE_ISA to the same instruction set if processors differ"
+                )
+
+
+@contextmanager
+def _lost_data() -> Iterator[None]:
+    """Raise WorkersLostError in place of the errors of Dask that say so."""
+    from concurrent.futures import CancelledError
+
+    from distributed.scheduler import KilledWorker
+
+    try:
+        yield
+    except (CancelledError, KilledWorker, StaleError) as error:
+        raise WorkersLostError(str(error)) from error
+
+
+class _Description(NamedTuple):
+    version: str
+    isa: str
+
+
+def _describe() -> _Description:
+    version: str = sys.modules["factorate"].__version__  # a layer above
+    return _Description(version, dispatch.chosen())

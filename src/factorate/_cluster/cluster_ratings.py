@@ -1,0 +1,235 @@
+"""ClusterRatings: ratings that the workers of a cluster read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from factorate._cluster.cluster import WorkersLostError
+from factorate._cluster.partitions import (
+    count_levels,
+    read_chunk,
+    read_partition,
+    summary_of,
+)
+from factorate._input.column_names import find_columns
+from factorate._input.levels import MAX_LEVELS, Levels, find_levels
+from factorate._store.id_numbers import IdNumbers
+from factorate._training.ratings_in_store import read_levels
+from factorate._utils.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from distributed import Future
+
+    from factorate._cluster.cluster import Cluster
+    from factorate._cluster.partitions import Summary
+    from factorate._input.column_names import Names
+    from factorate._input.id_index import IdIndex
+    from factorate._store.stored_ratings import StoredRatings
+    from factorate._utils.types import Doubles, Floats, Offsets, Rows
+
+MAX_ATTEMPTS = 5
+
+
+class Partition(NamedTuple):
+    """Ratings that one task reads.
+
+    Attributes
+    ----------
+    read : callable
+        Has a worker read them.
+    rows : tuple of ndarray of int32
+        The rows of the users and items that have numbers in the partition.
+    codes : ndarray
+        The code of each code of the partition.
+    """
+
+    read: Callable[[], Future]
+    rows: tuple[Rows, Rows]
+    codes: Rows
+
+
+class SortedRatings(Protocol):
+    """Ratings in the order of their updates."""
+
+    def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
+        """Iterate over the rows of users and items of all ratings, some at a time."""
+
+
+@dataclass(kw_only=True)
+class ClusterRatings:
+    """Ratings that the workers of a cluster read, with what the client knows of them.
+
+    Attributes
+    ----------
+    cluster : Cluster
+        The workers.
+    partitions : list of Partition
+        The ratings, in order.
+    user_index, item_index : IdIndex
+        The ids of the rows.
+    counts : tuple of ndarray of int64
+        Number of ratings of each user and item.
+    levels : Levels
+        The distinct ratings.
+    library, column_names
+        As those of `Ratings`.
+    sorted : SortedRatings or None
+        The ratings on the workers, when they have been sorted.
+    """
+
+    cluster: Cluster
+    partitions: list[Partition]
+    user_index: IdIndex
+    item_index: IdIndex
+    counts: tuple[Offsets, Offsets]
+    levels: Levels
+    library: str | None
+    column_names: tuple[str, str] | None
+    sorted: SortedRatings | None = field(default=None, repr=False)
+
+    @property
+    def n_ratings(self) -> int:
+        """Number of ratings."""
+        return int(self.levels.counts.sum())
+
+    def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
+        """Iterate over the rows of users and items of all ratings, some at a time."""
+        assert self.sorted is not None  # noqa: S101  (they are sorted before training)
+        return self.sorted.read_row_batches()
+
+
+def read_frame(
+    cluster: Cluster, frame: Any, names: Names | None, dtype: np.dtype[Any]
+) -> ClusterRatings:
+    """Read a DataFrame of Dask.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not hold ratings; the message says where.
+    """
+    chosen = find_columns(list(frame.columns), names, with_ratings=True)
+    delayed = frame[list(chosen)].to_delayed()
+
+    def read(number: int) -> Future:
+        part = cluster.client.compute(delayed[number])
+        return cluster.submit(read_partition, number, part, tuple(chosen), dtype)
+
+    summaries, reads = _summarize(cluster, partial(map, read, range(len(delayed))))
+    numbers = IdNumbers("users"), IdNumbers("items")
+    of_partitions = [_number(numbers, number, found) for number, found in enumerate(summaries)]
+    found = [summary for summary in summaries if summary is not None]
+    if not found:
+        raise ValueError("there are no ratings; at least one is needed")
+    indexes, counts = [], []
+    for side, of_side in enumerate(numbers):
+        index, rows = of_side.finish()
+        of_rows = np.zeros(len(index.ids), np.int64)
+        for summary, of_partition in zip(summaries, of_partitions, strict=True):
+            of_partition[side] = rows.take(of_partition[side])
+            if summary is not None:
+                of_rows[of_partition[side]] += summary.counts[side]
+        indexes.append(index)
+        counts.append(of_rows)
+    levels = _make_levels(*count_levels(found))
+    partitions = [
+        Partition(
+            _once(first, partial(read, number)),
+            (users, items),
+            _to_codes(levels, np.empty(0, dtype) if summary is None else summary.levels),
+        )
+        for number, (summary, first, (users, items)) in enumerate(
+            zip(summaries, reads, of_partitions, strict=True)
+        )
+    ]
+    return ClusterRatings(
+        cluster=cluster,
+        partitions=partitions,
+        user_index=indexes[0],
+        item_index=indexes[1],
+        counts=(counts[0], counts[1]),
+        levels=levels,
+        library=found[0].library,
+        column_names=found[0].names,
+    )
+
+
+def read_store(cluster: Cluster, stored: StoredRatings, dtype: np.dtype[Any]) -> ClusterRatings:
+    """Read a store whose folder all workers can read."""
+    path = stored.folder.absolute()
+    of_store = read_levels(stored, dtype)
+    counts = stored.read_levels().counts
+    order = np.argsort(of_store, kind="stable")
+    distinct, index = np.unique(of_store[order] + 0.0, return_inverse=True)
+    levels = _make_levels(distinct, np.bincount(index, counts[order]).astype(np.float64))
+    codes, rows = _to_codes(levels, of_store), (stored.read_rows(0), stored.read_rows(1))
+    return ClusterRatings(
+        cluster=cluster,
+        partitions=[
+            Partition(partial(cluster.submit, read_chunk, path, number), rows, codes)
+            for number in range(len(stored.manifest.chunks))
+        ],
+        user_index=stored.indexes[0],
+        item_index=stored.indexes[1],
+        counts=(stored.read_counts(0), stored.read_counts(1)),
+        levels=levels,
+        library=None,
+        column_names=stored.manifest.columns,
+    )
+
+
+def _summarize(
+    cluster: Cluster, read_all: Callable[[], Iterator[Future]]
+) -> tuple[list[Summary | None], list[Future]]:
+    """Read all partitions, and return their summaries and the tasks; again if a worker is lost."""
+    for attempt in range(MAX_ATTEMPTS):
+        reads = list(read_all())
+        try:
+            return cluster.gather([cluster.submit(summary_of, read) for read in reads]), reads
+        except WorkersLostError:
+            if attempt + 1 == MAX_ATTEMPTS:
+                raise
+            cluster.cancel(reads)
+            cluster.replace_lost()
+    raise AssertionError  # not reached
+
+
+def _number(
+    numbers: tuple[IdNumbers, IdNumbers], number: int, summary: Summary | None
+) -> list[Rows]:
+    """Return the numbers of the users and items of a partition."""
+    if summary is None:
+        return [np.empty(0, np.int32), np.empty(0, np.int32)]
+    try:
+        return [of_side.add(ids) for of_side, ids in zip(numbers, summary.ids, strict=True)]
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"partition {number}: {error}") from error
+
+
+def _make_levels(distinct: Floats, counts: Doubles) -> Levels:
+    if len(distinct) > MAX_LEVELS:
+        raise ValueError(
+            f"there are {len(distinct):,} distinct ratings; on a cluster there can be "
+            f"{MAX_LEVELS:,}; round them"
+        )
+    return replace(find_levels(distinct, Workers(), 1), counts=counts)
+
+
+def _to_codes(levels: Levels, distinct: Floats) -> Rows:
+    """Return the code of each of some distinct ratings."""
+    dtype = np.min_scalar_type(len(levels.levels))
+    codes: Rows = np.searchsorted(levels.levels, distinct + 0.0).astype(dtype)
+    return codes
+
+
+def _once(first: Future, read: Callable[[], Future]) -> Callable[[], Future]:
+    """Return a function that returns a future at first, and then calls `read`."""
+    futures = [first]
+    return lambda: futures.pop() if futures else read()

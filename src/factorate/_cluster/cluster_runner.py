@@ -1,0 +1,363 @@
+"""ClusterRunner: runs epochs on the workers of a cluster."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from factorate._cluster.cluster import WorkersLostError
+from factorate._cluster.part import Part
+from factorate._cluster.steps import epoch_steps, group_bands
+from factorate._cluster.update import StepTask, items_of, squared_of, update, users_of
+from factorate._training.block_order import band_order, block_order
+from factorate._training.block_updater import needs_general_kernel
+from factorate._training.state import State, initial_state
+from factorate.exceptions import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from distributed import Future
+
+    from factorate._cluster.cluster import Cluster
+    from factorate._cluster.row_groups import RowGroups
+    from factorate._cluster.steps import Step
+    from factorate._training.continuation import Continuation
+    from factorate._training.factors import WarmStart
+    from factorate._training.scale import Scale
+    from factorate._training.schedule import Schedule
+    from factorate._training.settings import Settings
+    from factorate._utils.types import Floats, Offsets
+    from factorate._utils.workers import Workers
+
+R = TypeVar("R")
+
+MAX_ATTEMPTS = 20  # of an epoch, each after workers were lost
+COLUMN_GROUPS = 2  # for each row group, so that one travels while another is updated
+
+
+@dataclass
+class HeldPart:
+    """A part on a worker, and its copy on another.
+
+    Attributes
+    ----------
+    future : Future
+        The part.
+    copy : Future or None
+        The copy, if there is another worker.
+    source : callable or None
+        Returns all parameters, if the client sent the part; then it has no copy.
+    """
+
+    future: Future
+    copy: Future | None = None
+    source: Callable[[], State] | None = None
+
+    @property
+    def lacks_copy(self) -> bool:
+        """Whether the part should have a copy and has none."""
+        return self.copy is None and self.source is None
+
+    def futures(self) -> list[Future]:
+        """Return the part and its copy."""
+        return [self.future] if self.copy is None else [self.future, self.copy]
+
+
+@dataclass
+class ClusterState:
+    """The parts of users and of items, as they are between epochs."""
+
+    users: list[HeldPart]
+    items: list[HeldPart]
+
+    def __iter__(self) -> Iterator[HeldPart]:
+        """Iterate over all parts."""
+        return itertools.chain(self.users, self.items)
+
+
+class ClusterRunner:
+    """Runs epochs on the workers of a cluster.
+
+    An epoch is a graph of steps. Each takes the ratings and users of a row group, which stay with
+    its worker, and the items of a column group, which come from the worker that changed them last.
+    After an epoch, every part is copied to another worker. If a worker is lost, the epoch begins
+    again with what the others have; the ratings of its groups are read again.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The standardized ratings, on the workers of a cluster.
+    settings : Settings
+        Settings of training.
+    continuations : tuple of Continuation
+        How the rows of users and items continue earlier training.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        settings: Settings,
+        continuations: tuple[Continuation, Continuation],
+    ) -> None:
+        self.continuations = continuations
+        self._schedule = schedule
+        self._settings = settings
+        self._general = needs_general_kernel(settings, weighted=False)
+        ratings = schedule.ratings
+        self._groups: RowGroups = ratings.holder  # type: ignore[union-attr]
+        self._cluster: Cluster = self._groups.cluster
+        n_groups = len(self._groups.bands) - 1
+        n_columns = schedule.n_bands[1]
+        n_column_groups = 1 if n_groups == 1 else min(n_columns, COLUMN_GROUPS * n_groups)
+        self._row_groups = group_bands(schedule.n_bands[0], n_groups)
+        self._column_groups = group_bands(n_columns, n_column_groups)
+        item_bands = self._groups.cuts.item_side.bands
+        firsts = np.searchsorted(self._column_groups, np.arange(n_column_groups + 1))
+        self._edges: tuple[Offsets, Offsets] = self._groups.edges, item_bands[firsts]
+        self._groups.standardize(ratings.levels, ratings.centre, ratings.scale)
+
+    def begin(self, scale: Scale, warm_start: WarmStart | None) -> ClusterState:
+        """Return the state before the first epoch."""
+        return self._retry(
+            lambda: self._scatter(
+                lambda: initial_state(
+                    self._schedule,
+                    self._settings,
+                    scale,
+                    self.continuations,
+                    warm_start,
+                    with_accumulators=self._general,
+                )
+            )
+        )
+
+    def run(self, state: ClusterState, number: int, factor: float) -> float:
+        """Run one epoch, and return the sum of the squared errors, each before its update."""
+
+        def run() -> float:
+            self._cluster.balance()
+            if self._cluster.n_workers > 1 and any(part.lacks_copy for part in state):
+                self._restore(state)  # another worker has come
+            return self._run(state, number, factor)
+
+        return self._retry(run, state)
+
+    def copy(self, state: ClusterState, target: ClusterState | None = None) -> ClusterState:
+        """Return a state with the same parts, which never change."""
+        target = ClusterState([], []) if target is None else target
+        target.users, target.items = state.users.copy(), state.items.copy()
+        return target
+
+    def is_finite(self, state: ClusterState) -> bool:
+        """Return whether all parameters are finite."""
+
+        def check() -> bool:
+            tasks = [self._cluster.submit(_is_finite, part.future) for part in state]
+            return all(self._cluster.gather(tasks))
+
+        return self._retry(check, state)
+
+    def fetch(self, state: ClusterState) -> State:
+        """Return the parameters."""
+
+        def gather() -> list[list[Part]]:
+            sides = state.users, state.items
+            return [self._cluster.gather([part.future for part in parts]) for parts in sides]
+
+        users, items = self._retry(gather, state)
+        P, user_bias, user_accumulators = _join(users)
+        Q, item_bias, item_accumulators = _join(items)
+        empty = P[:0]
+        return State(
+            P=P,
+            Q=Q,
+            user_bias=user_bias,
+            item_bias=item_bias,
+            user_accumulators=user_accumulators,
+            item_accumulators=item_accumulators,
+            own_factors=empty,
+            svdpp=empty,
+        )
+
+    def send(self, state: State) -> ClusterState:
+        """Return the state with the given parameters."""
+        return self._retry(lambda: self._scatter(lambda: state))
+
+    def complete(self, state: State) -> None:
+        """Do nothing: there are no SVD++ terms."""
+
+    def _run(self, state: ClusterState, number: int, factor: float) -> float:
+        cluster, n_bands = self._cluster, self._schedule.n_bands
+        order = band_order(n_bands, self._settings.seed, number)
+        steps = epoch_steps(order, self._row_groups, self._column_groups)
+        remaining = [Counter(step[side] for step in steps) for side in range(2)]
+        n_done: list[Counter[int]] = [Counter(), Counter()]
+        users = [part.future for part in state.users]
+        items = [part.future for part in state.items]
+        tasks: list[Future] = []
+        for row_group, column_group, blocks in steps:
+            groups = row_group, column_group
+            for side, group in enumerate(groups):
+                remaining[side][group] -= 1
+            task = StepTask(
+                blocks=blocks,
+                first_item_position=int(self._edges[1][column_group]),
+                n_user_steps=n_done[0][row_group],
+                n_item_steps=n_done[1][column_group],
+                ends_users=not remaining[0][row_group],
+                ends_items=not remaining[1][column_group],
+                settings=self._settings,
+                factor=factor,
+                general=self._general,
+            )
+            for side, group in enumerate(groups):
+                n_done[side][group] += 1
+            given = self._groups.futures[row_group], users[row_group], items[column_group], task
+            users[row_group] = cluster.submit(update, *given, group=row_group)
+            items[column_group] = cluster.submit(items_of, users[row_group], group=row_group)
+            tasks += users[row_group], items[column_group]
+        squared = [cluster.submit(squared_of, last, group=g) for g, last in enumerate(users)]
+        users = [cluster.submit(users_of, last, group=g) for g, last in enumerate(users)]
+        try:
+            found = cluster.gather(squared)
+            cluster.check()
+            rows = [*range(len(users)), *_last_rows(steps)]
+            held = [
+                HeldPart(future, self._copy(future, group))
+                for future, group in zip([*users, *items], rows, strict=True)
+            ]
+            cluster.wait([future for part in held for future in part.futures()])
+        except BaseException:
+            cluster.cancel([*tasks, *squared, *users])
+            raise
+        state.users, state.items = held[: len(users)], held[len(users) :]
+        by_block = {
+            row * n_bands[1] + column: error for row, column, error in itertools.chain(*found)
+        }
+        numbers = block_order(n_bands, self._settings.seed, number)
+        total: float = sum(by_block[number] for number in numbers)
+        return total
+
+    def _copy(self, future: Future, group: int) -> Future | None:
+        """Copy the result of a worker, which has a group, to another worker, if there is one."""
+        other = self._cluster.other_worker(group)
+        return None if other is None else self._cluster.submit(_same, future, worker=other)
+
+    def _scatter(self, source: Callable[[], State]) -> ClusterState:
+        """Send parameters to the workers."""
+        schedule, state = self._schedule, source()
+        sides = (
+            (state.P, state.user_bias, state.user_accumulators, schedule.user_counts),
+            (state.Q, state.item_bias, state.item_accumulators, schedule.item_counts),
+        )
+        held: list[list[HeldPart]] = [[], []]
+        n_groups = len(self._edges[0]) - 1
+        for side, (factors, bias, accumulators, counts) in enumerate(sides):
+            for group, ends in enumerate(itertools.pairwise(self._edges[side].tolist())):
+                rows = slice(*ends)
+                part = Part(
+                    side=side,
+                    factors=factors[rows],
+                    bias=bias[rows],
+                    accumulators=accumulators[rows],
+                    counts=counts[rows],
+                    columns=np.empty((0, 4), bias.dtype),
+                )
+                future = self._cluster.scatter(part, group=group % n_groups)
+                held[side].append(HeldPart(future, source=source))
+        return ClusterState(*held)
+
+    def _retry(self, call: Callable[[], R], state: ClusterState | None = None) -> R:
+        """Call a function; if workers are lost, again with what the others have."""
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                return call()
+            except WorkersLostError as error:
+                lost = error
+            try:
+                self._cluster.replace_lost()
+                self._groups.restore()
+                if state is not None:
+                    self._restore(state)
+            except WorkersLostError as error:
+                lost = error
+        raise ClusterError(f"workers were lost {MAX_ATTEMPTS} times in succession: {lost}")
+
+    def _restore(self, state: ClusterState) -> None:
+        """Replace the parts that are lost by their copies, and the copies that are lost.
+
+        Raises
+        ------
+        ClusterError
+            If a part and its copy are lost.
+        """
+        parts = list(state)
+        held = self._are_held([part.future for part in parts])
+        copies = self._are_held([part.copy for part in parts])
+        n_groups = len(state.users)
+        sent: list[HeldPart] = []
+        sources = []
+        for number, part in enumerate(parts):
+            group = number if number < n_groups else (number - n_groups) % n_groups
+            if not held[number]:
+                if copies[number]:
+                    sources.append(part.copy)
+                    part.future = self._cluster.submit(_same, part.copy, group=group)
+                elif part.source is not None:
+                    sent = sent or list(self._scatter(part.source))
+                    part.future = sent[number].future
+                else:
+                    raise ClusterError(
+                        "the workers that held some of the factors are gone, and so are those with "
+                        "a copy of them"
+                    )
+            elif copies[number] or part.source is not None:
+                continue
+            if part.source is None:
+                part.copy = self._copy(part.future, group)
+        self._cluster.wait([future for part in parts for future in part.futures()])
+
+    def _are_held(self, futures: list[Future | None]) -> list[bool]:
+        given = [future for future in futures if future is not None]
+        held = iter(self._cluster.are_held(given))
+        return [future is not None and next(held) for future in futures]
+
+
+def _last_rows(steps: list[Step]) -> list[int]:
+    """Return the row group that each column group crosses last in an epoch."""
+    last = {step.column_group: step.row_group for step in steps}
+    return [last[group] for group in range(len(last))]
+
+
+def _same(part: Part) -> Part:
+    """Return a part, which makes a copy of one that is on another worker."""
+    return part
+
+
+def _is_finite(part: Part) -> bool:
+    """Return whether all factors and biases are finite."""
+    return bool(np.isfinite(part.factors).all() and np.isfinite(part.bias).all())
+
+
+def _join(parts: list[Part]) -> tuple[Floats, Floats, Floats]:
+    """Return the factors, biases and accumulators of all parts."""
+    factors, bias, accumulators = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("factors", "bias", "accumulators")
+    )
+    return factors, bias, accumulators
+
+
+def make_cluster_runner(
+    schedule: Schedule,
+    settings: Settings,
+    workers: Workers,  # noqa: ARG001  (those of the cluster run the epochs)
+    continuations: tuple[Continuation, Continuation],
+) -> ClusterRunner:
+    """Prepare epochs over a schedule of standardized ratings on a cluster."""
+    return ClusterRunner(schedule, settings, continuations)

@@ -1,0 +1,103 @@
+"""Part: the parameters of the users or items of a group of bands, which a worker changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._training.block_updater import Rows
+from factorate._training.row_constants import plain_columns, side_constants
+from factorate._utils.aligned import aligned_zeros
+
+if TYPE_CHECKING:
+    from factorate._training.settings import Settings
+    from factorate._utils.types import Doubles, Floats
+
+CHANGING = -1
+
+
+@dataclass(kw_only=True)
+class Part:
+    """The parameters of the users or items of a group of bands.
+
+    Between epochs, no task changes a part. The first step of an epoch makes a copy, which the steps
+    change one after the other without another copy. Were a step run again on what it has changed
+    already, because its result was lost, the number of steps would show it.
+
+    Attributes
+    ----------
+    side : int
+        0 for users, 1 for items.
+    factors, bias, accumulators : ndarray
+        As those of `State`.
+    counts : ndarray of float64
+        Number of ratings of each row.
+    columns : ndarray of shape (n, 4) or (0, 4)
+        During an epoch, as those of `Rows`.
+    n_steps : int, default=0
+        Number of the steps of this epoch that have changed it, or `CHANGING`.
+    """
+
+    side: int
+    factors: Floats
+    bias: Floats
+    accumulators: Floats
+    counts: Doubles
+    columns: Floats
+    n_steps: int = 0
+
+    def __sizeof__(self) -> int:
+        """Return the bytes of the arrays, by which Dask chooses workers."""
+        arrays = self.factors, self.bias, self.accumulators, self.counts, self.columns
+        return sum(array.nbytes for array in arrays)
+
+
+class StaleError(Exception):
+    """A part was changed by another number of steps than expected."""
+
+
+def begin_epoch(part: Part, settings: Settings, factor: float, *, general: bool) -> Part:
+    """Return a copy with the constants of an epoch, whose learning rates have a factor."""
+    constants = side_constants(part.side, part.counts, settings, factor, factor)
+    with np.errstate(over="ignore"):
+        columns = constants.astype(part.bias.dtype)
+    factors = aligned_zeros(part.factors.shape, part.factors.dtype)
+    factors[:] = part.factors
+    return replace(
+        part,
+        factors=factors,
+        bias=part.bias.copy(),
+        accumulators=part.accumulators.copy(),
+        columns=columns if general else plain_columns(columns, part.bias),
+    )
+
+
+def end_epoch(part: Part, *, general: bool) -> Part:
+    """Return the part as it is between epochs."""
+    bias = part.bias if general else part.columns[:, 0].copy()
+    return replace(part, bias=bias, columns=part.columns[:0], n_steps=0)
+
+
+def begin_step(part: Part, n_steps: int) -> Part:
+    """Return a part that a step may change, after the given number of steps.
+
+    Raises
+    ------
+    StaleError
+        If another number of steps has changed it.
+    """
+    if part.n_steps != n_steps:
+        raise StaleError(f"{part.n_steps} steps changed a part; expected {n_steps}")
+    part.n_steps = CHANGING
+    arrays = part.factors, part.bias, part.accumulators, part.columns
+    if all(array.flags.writeable for array in arrays):
+        return part
+    factors, bias, accumulators, columns = (array.copy() for array in arrays)
+    return replace(part, factors=factors, bias=bias, accumulators=accumulators, columns=columns)
+
+
+def as_rows(part: Part) -> Rows:
+    """Return the arrays of a part as kernels take them."""
+    return Rows(part.factors, part.columns, part.bias, part.accumulators)

@@ -1,0 +1,203 @@
+"""RowGroups: the ratings of each row group on the workers of a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factorate._cluster.cluster import WorkersLostError
+from factorate._cluster.group_ratings import (
+    Sorting,
+    positions_of,
+    side_of_bands,
+    sort_group,
+    standardize_group,
+)
+from factorate._cluster.partitions import Positions, group_of, split
+from factorate._cluster.steps import group_bands
+from factorate._training.block_order import are_in_order
+from factorate._training.remote_ratings import RemoteRatings
+from factorate._training.schedule import Schedule, make_cuts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Future
+
+    from factorate._cluster.cluster import Cluster
+    from factorate._cluster.cluster_ratings import ClusterRatings
+    from factorate._training.schedule import Cuts
+    from factorate._training.settings import Settings
+    from factorate._training.tiles import Side
+    from factorate._utils.types import Floats, Offsets, Rows
+    from factorate._utils.workers import Workers
+
+MAX_ATTEMPTS = 5
+
+
+class RowGroups:
+    """The ratings of each row group on the workers of a cluster.
+
+    Parameters
+    ----------
+    ratings : ClusterRatings
+        The ratings.
+    cuts : Cuts
+        The bands.
+    row_groups : list of int
+        The group of each row band.
+    """
+
+    def __init__(self, ratings: ClusterRatings, cuts: Cuts, row_groups: list[int]) -> None:
+        self.cluster: Cluster = ratings.cluster
+        self.cuts = cuts
+        n_groups = row_groups[-1] + 1
+        self.bands = np.searchsorted(row_groups, np.arange(n_groups + 1)).tolist()
+        self.edges: Offsets = cuts.user_side.bands[self.bands]  # first user position of each
+        self.futures: list[Future] = []
+        self._ratings = ratings
+        self._standardized: tuple[Floats, float, float] | None = None
+
+    def sort(self) -> None:
+        """Have the workers sort the ratings."""
+        self.cluster.place(len(self.edges) - 1)
+        self.futures = self._sort(list(range(len(self.edges) - 1)))
+        self._wait()
+
+    def standardize(self, levels: Floats, centre: float, scale: float) -> None:
+        """Have the workers standardize the ratings."""
+        self._standardized = levels, centre, scale
+        self.futures = [
+            self.cluster.submit(standardize_group, future, *self._standardized, group=group)
+            for group, future in enumerate(self.futures)
+        ]
+        self._wait()
+
+    def restore(self) -> None:
+        """Sort the groups again whose worker is gone."""
+        held = self.cluster.are_held(self.futures)
+        lost = [group for group, is_held in enumerate(held) if not is_held]
+        if not lost:
+            return
+        for group, future in zip(lost, self._sort(lost), strict=True):
+            if self._standardized is not None:
+                future = self.cluster.submit(
+                    standardize_group, future, *self._standardized, group=group
+                )
+            self.futures[group] = future
+        self.cluster.wait(self.futures)
+
+    def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
+        """Iterate over the rows of users and items of all ratings, some at a time."""
+        orders = self.cuts.user_side.order, self.cuts.item_side.order
+        for group, first in enumerate(self.edges[:-1].tolist()):
+            for band in range(self.bands[group + 1] - self.bands[group]):
+                task = self.cluster.submit(positions_of, self.futures[group], band, group=group)
+                (found,) = self.cluster.gather([task])
+                users, items = found
+                yield orders[0].take(users + first), orders[1].take(items)
+
+    def _wait(self) -> None:
+        """Wait until all groups have been sorted; again those whose worker is lost."""
+        for attempt in range(MAX_ATTEMPTS):
+            try:
+                if attempt:
+                    self.cluster.replace_lost()
+                    self.restore()
+                self.cluster.gather(
+                    [self.cluster.submit(_nothing, future) for future in self.futures]
+                )
+            except WorkersLostError:
+                if attempt + 1 == MAX_ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _sort(self, groups: list[int]) -> list[Future]:
+        """Have the workers read all ratings, and sort those of some groups."""
+        cluster, cuts = self.cluster, self.cuts
+        positions = [_positions(side) for side in (cuts.user_side, cuts.item_side)]
+        pieces: list[list[Future]] = [[] for _ in groups]
+        shared: dict[int, Future] = {}  # what several partitions have in common is sent once
+        for partition in self._ratings.partitions:
+            key = id(partition.rows)
+            if key not in shared:
+                users, items = (
+                    of_side.take(rows)
+                    for of_side, rows in zip(positions, partition.rows, strict=True)
+                )
+                given = Positions(users, items, partition.codes, self.edges)
+                shared[key] = cluster.scatter(given)
+            parts = cluster.submit(split, partition.read(), shared[key])
+            for group, of_group in zip(groups, pieces, strict=True):
+                of_group.append(cluster.submit(group_of, parts, group))
+        return [
+            cluster.submit(sort_group, of_group, self._sorting(group), group=group)
+            for group, of_group in zip(groups, pieces, strict=True)
+        ]
+
+    def _sorting(self, group: int) -> Sorting:
+        first, end = self.bands[group : group + 2]
+        items = self.cuts.item_side
+        return Sorting(
+            users=side_of_bands(self.cuts.user_side, first, end),
+            items=side_of_bands(items, 0, items.n_bands),
+            keys=self.cuts.keys,
+            levels=self._ratings.levels,
+            first_band=first,
+        )
+
+
+def make_cluster_schedule(
+    ratings: ClusterRatings, settings: Settings, weights: Floats | None, workers: Workers
+) -> Schedule:
+    """Have the workers of a cluster sort ratings into the order of their updates.
+
+    Its ratings are `RemoteRatings`, whose holder is `RowGroups`. There are no weights.
+    """
+    assert weights is None  # noqa: S101  (the estimator takes none)
+    levels = ratings.levels
+    cuts = make_cuts(ratings.counts, ratings.n_ratings, levels.levels.itemsize, settings, workers)
+    n_bands = cuts.user_side.n_bands, cuts.item_side.n_bands
+    n_groups = 1
+    if are_in_order(n_bands):
+        n_groups = min(n_bands[0], ratings.cluster.count_threads())
+    groups = RowGroups(ratings, cuts, group_bands(n_bands[0], n_groups))
+    ratings.sorted = groups
+    groups.sort()
+    empty = np.empty(0, levels.levels.dtype)
+    user_counts, item_counts = (
+        of_side.take(side.order).astype(np.float64)
+        for of_side, side in zip(ratings.counts, (cuts.user_side, cuts.item_side), strict=True)
+    )
+    return Schedule(
+        user_order=cuts.user_side.order,
+        item_order=cuts.item_side.order,
+        ratings=RemoteRatings(
+            holder=groups,
+            n_ratings=ratings.n_ratings,
+            levels=levels.levels,
+            values=empty,
+            weights=empty,
+        ),
+        level_counts=levels.counts,
+        block_tiles=np.empty(0, np.int64),
+        user_counts=user_counts,
+        item_counts=item_counts,
+        user_edges=cuts.user_side.bands,
+        n_bands=n_bands,
+        group_bands=cuts.group_bands,
+        shape=(len(ratings.user_index.ids), len(ratings.item_index.ids)),
+    )
+
+
+def _positions(side: Side) -> Rows:
+    """Return the position of each row."""
+    positions = np.full(side.n_rows, -1, np.int32)
+    positions[side.order] = np.arange(len(side.order), dtype=np.int32)
+    return positions
+
+
+def _nothing(_: object) -> None:
+    """Take a result, so that it can be waited for without being sent."""

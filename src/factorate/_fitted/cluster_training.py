@@ -1,0 +1,62 @@
+"""read_on_cluster: the ratings that a user passes to the ``fit`` of a cluster, checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from factorate._cluster.cluster_ratings import read_frame, read_store
+from factorate._cluster.cluster_runner import make_cluster_runner
+from factorate._cluster.row_groups import make_cluster_schedule
+from factorate._fitted.stored_training import StoredTraining
+from factorate._input.rating_values import value_range
+from factorate._training import losses
+from factorate._training.backend import Backend
+from factorate._training.held_out import read_eval_set
+from factorate._training.settings import check_columns, check_dtype
+from factorate.rating_store import RatingStore
+
+if TYPE_CHECKING:
+    from factorate._cluster.cluster import Cluster
+    from factorate._training.settings import Parameters
+    from factorate._training.update_rule import UpdateRule
+
+ON_CLUSTER = Backend(make_cluster_schedule, make_cluster_runner)
+
+
+def read_on_cluster(
+    parameters: Parameters, cluster: Cluster, X: Any, eval_set: object, rule: UpdateRule
+) -> StoredTraining:
+    """Have the workers of a cluster read ratings, and read a validation set.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter cannot be used on a cluster, or the input is not ratings; the message says
+        what to do.
+    """
+    for name, reason in (
+        ("svdpp", "it needs the items of each user in memory"),
+        ("warm_start", "training begins from random factors there"),
+    ):
+        if parameters[name]:
+            raise ValueError(
+                f"{name}=True cannot be used on a cluster, because {reason}; set {name}=False, or "
+                f"fit a MatrixFactorization to arrays in memory"
+            )
+    if parameters["early_stopping"] and eval_set is None:
+        raise ValueError(
+            "early_stopping=True on a cluster needs an eval_set, because no ratings are held out; "
+            "pass fit(X, eval_set=ratings)"
+        )
+    dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
+    if isinstance(X, RatingStore):
+        ratings = read_store(cluster, X._stored, dtype)
+    else:
+        ratings = read_frame(cluster, X, names, dtype)
+    levels = ratings.levels.levels
+    losses.check(levels, rule, what="the distinct ratings")
+    bounds = value_range(levels)
+    held_out = None
+    if eval_set is not None:
+        held_out = read_eval_set(eval_set, ratings, rule, names, bounds)
+    return StoredTraining(ratings=ratings, eval_set=held_out, bounds=bounds, backend=ON_CLUSTER)

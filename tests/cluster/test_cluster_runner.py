@@ -1,0 +1,218 @@
+"""Training on a cluster gives the bits of training in this process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from clusters import kill_worker, start_cluster
+from optional import dask, pandas
+from training_cases import NAMES, make_settings
+
+import factorate as ft
+from factorate._cluster.cluster import Cluster
+from factorate._cluster.cluster_ratings import read_frame, read_store
+from factorate._cluster.cluster_runner import make_cluster_runner
+from factorate._cluster.row_groups import make_cluster_schedule
+from factorate._input.ratings import read_ratings
+from factorate._training.backend import Backend
+from factorate._training.held_out import HeldOut
+from factorate._training.sizes import Sizes
+from factorate._training.trainer import Trainer
+from factorate._training.update_rule import UpdateRule
+from factorate.exceptions import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from factorate._training.epoch import Epoch
+    from factorate._training.settings import Settings
+    from factorate._training.trainer import Trained
+
+MANY_BANDS = Sizes(block_work=200, tile_bytes=1024, tile_ratings=4)
+ON_CLUSTER = Backend(make_cluster_schedule, make_cluster_runner)
+SETTINGS = make_settings(sizes=MANY_BANDS, n_epochs=3)
+
+
+@pytest.fixture(scope="module")
+def client() -> Generator[Any]:
+    with start_cluster(3) as client:
+        yield client
+
+
+def make_columns(n: int = 4000, seed: int = 0) -> tuple[Any, Any, Any]:
+    generator = np.random.default_rng(seed)
+    pairs = generator.permutation(150 * 90)[:n]
+    users, items = np.divmod(pairs, 90)
+    return users, items, generator.integers(1, 11, n) / 2
+
+
+def to_frame(columns: tuple[Any, Any, Any], n_partitions: int) -> Any:
+    frame = pandas.DataFrame(dict(zip(("user", "item", "rating"), columns, strict=True)))
+    return dask.dataframe.from_pandas(frame, npartitions=n_partitions, sort=False)
+
+
+def train_here(columns: Any, settings: Settings, **options: Any) -> Trained:
+    ratings = read_ratings(columns, dtype=np.dtype(options.pop("dtype", np.float32)))
+    trainer = Trainer(ratings, settings, **options)
+    assert max(trainer.schedule.n_bands) > 8
+    return trainer.train()
+
+
+def train_on(
+    client: Any,
+    source: Any,
+    settings: Settings,
+    *,
+    dtype: Any = np.float32,
+    callbacks: tuple[Callable[[Epoch], object], ...] = (),
+    **options: Any,
+) -> Trained:
+    cluster = Cluster(client)
+    read = read_store if hasattr(source, "manifest") else read_named
+    with cluster.released():
+        ratings = read(cluster, source, np.dtype(dtype))
+        return Trainer(ratings, settings, backend=ON_CLUSTER, **options).train(callbacks)
+
+
+def read_named(cluster: Cluster, frame: Any, dtype: np.dtype[Any]) -> Any:
+    return read_frame(cluster, frame, None, dtype)
+
+
+def assert_equal(found: Trained, expected: Trained) -> None:
+    for name in NAMES:
+        np.testing.assert_array_equal(
+            getattr(found.factors, name), getattr(expected.factors, name), name
+        )
+    for of_both in zip(found.progress, expected.progress, strict=True):
+        np.testing.assert_array_equal(*of_both)
+    assert (found.accumulators is None) == (expected.accumulators is None)
+    for of_both in zip(found.accumulators or (), expected.accumulators or (), strict=True):
+        np.testing.assert_array_equal(*of_both)
+    assert found.best == expected.best
+    for epochs in zip(found.history, expected.history, strict=True):
+        one, other = (replace(epoch, seconds=0.0) for epoch in epochs)
+        assert str(one) == str(other)  # NaN without a validation set
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 3, 4])
+def test_any_number_of_workers_gives_the_bits_of_one_process(n_workers: int) -> None:
+    columns = make_columns()
+    expected = train_here(columns, SETTINGS)
+    with start_cluster(n_workers) as client:
+        assert_equal(train_on(client, to_frame(columns, 3), SETTINGS), expected)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rule": UpdateRule("huber", huber_delta=0.5)},
+        {"rule": UpdateRule(nonnegative=True)},
+        {"rule": UpdateRule(adagrad=True), "count_scale": np.inf},
+        {"n_factors": 0},
+        {"fit_mean": False},
+    ],
+    ids=str,
+)
+def test_any_update_rule_gives_the_bits_of_one_process(
+    client: Any, changes: dict[str, Any]
+) -> None:
+    columns = make_columns()
+    sizes = Sizes(block_work=100, tile_bytes=1024, tile_ratings=4)
+    settings = make_settings(sizes=sizes, n_epochs=2, **changes)
+    expected = train_here(columns, settings)
+    assert_equal(train_on(client, to_frame(columns, 2), settings), expected)
+
+
+def test_float64_gives_the_bits_of_one_process(client: Any) -> None:
+    columns = make_columns()
+    expected = train_here(columns, SETTINGS, dtype=np.float64)
+    found = train_on(client, to_frame(columns, 2), SETTINGS, dtype=np.float64)
+    assert_equal(found, expected)
+
+
+def test_a_store_gives_the_bits_of_one_process(client: Any, tmp_path: Path) -> None:
+    columns = make_columns()
+    batches = (tuple(column[first::4] for column in columns) for first in range(4))
+    store = ft.RatingStore.create(tmp_path / "a.store", batches)
+    expected = train_here(columns, SETTINGS)
+    assert_equal(train_on(client, store._stored, SETTINGS), expected)
+
+
+def test_early_stopping_is_that_of_one_process(client: Any) -> None:
+    users, items, ratings = make_columns()
+    settings = make_settings(sizes=MANY_BANDS, n_epochs=8, patience=1)
+    held_out = HeldOut(
+        user_rows=users[:50].astype(np.int32),
+        item_rows=items[:50].astype(np.int32),
+        values=ratings[:50].astype(np.float32),
+    )
+    columns = users, items, ratings
+    expected = train_here(columns, settings, held_out=held_out)
+    found = train_on(client, to_frame(columns, 2), settings, held_out=held_out)
+    assert_equal(found, expected)
+
+
+def test_divergence_is_recovered_as_in_one_process(client: Any) -> None:
+    columns = make_columns()
+    rates = type(SETTINGS.rates)(6.0, 6.0, 3.0, 3.0)
+    settings = make_settings(sizes=MANY_BANDS, n_epochs=3, rates=rates, log_level=0)
+    expected = train_here(columns, settings)
+    assert expected.history[-1].learning_rate < 1.0
+    assert_equal(train_on(client, to_frame(columns, 2), settings), expected)
+
+
+def test_workers_that_are_killed_change_nothing() -> None:
+    columns, settings = make_columns(), replace(SETTINGS, n_epochs=5)
+    expected = train_here(columns, settings)
+    with start_cluster(2, processes=True) as client:
+
+        def kill(finished: Epoch) -> None:
+            client.wait_for_workers(2)
+            if finished.number in (1, 3):
+                kill_worker(client, finished.number // 2)
+
+        found = train_on(client, to_frame(columns, 3), settings, callbacks=(kill,))
+    assert_equal(found, expected)
+
+
+def test_training_continues_from_a_checkpoint_on_another_cluster(client: Any) -> None:
+    columns = make_columns()
+    expected = train_here(columns, SETTINGS)
+    cluster = Cluster(client)
+    with cluster.released():
+        ratings = read_named(cluster, to_frame(columns, 2), np.dtype(np.float32))
+        trainer = Trainer(ratings, SETTINGS, backend=ON_CLUSTER)
+        trainer.run_epochs((lambda epoch: epoch.number == 2,))
+        saved = trainer.save()
+    with start_cluster(2) as other:
+        cluster = Cluster(other)
+        ratings = read_named(cluster, to_frame(columns, 3), np.dtype(np.float32))
+        trainer = Trainer(ratings, SETTINGS, backend=ON_CLUSTER)
+        trainer.resume(saved)
+        assert_equal(trainer.train(), expected)
+
+
+def test_factors_of_which_no_copy_is_left_raise() -> None:
+    with start_cluster(1) as client:
+
+        def replace_worker(finished: Epoch) -> None:
+            if finished.number == 2:
+                client.cluster.scale(0)
+                while client.nthreads():
+                    time.sleep(0.01)
+                client.cluster.scale(1)
+
+        with pytest.raises(ClusterError, match="the workers that held some of the factors are"):
+            train_on(client, to_frame(make_columns(), 3), SETTINGS, callbacks=(replace_worker,))
+
+
+def test_a_cluster_without_workers_raises() -> None:
+    with start_cluster(0) as client:
+        cluster = Cluster(client, return_seconds=0.0)
+        with pytest.raises(ClusterError, match="the cluster has no workers, and none came within"):
+            cluster.place(2)
