@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 
 import pytest
@@ -22,7 +21,7 @@ from factorate._training.block_order import BandOrder, band_order, block_order
 def test_steps_keep_the_order_of_every_band(
     n_bands: tuple[int, int], n_groups: tuple[int, int], seed: int, epoch: int
 ) -> None:
-    groups = [group_bands(*sizes) for sizes in zip(n_bands, n_groups, strict=True)]
+    groups = [group_bands(n, [1] * min(n, size)) for n, size in zip(n_bands, n_groups, strict=True)]
     steps = epoch_steps(band_order(n_bands, seed, epoch), *groups)
     found = [block for step in steps for block in step.blocks]
     expected = [divmod(block, n_bands[1]) for block in block_order(n_bands, seed, epoch)]
@@ -47,28 +46,25 @@ def by_band(blocks: list[tuple[int, int]], side: int) -> dict[int, list[int]]:
 def test_every_block_of_a_step_is_in_its_groups(
     n_bands: tuple[int, int], n_groups: tuple[int, int], seed: int
 ) -> None:
-    rows, columns = (group_bands(*sizes) for sizes in zip(n_bands, n_groups, strict=True))
+    rows, columns = (
+        group_bands(n, [1] * min(n, size)) for n, size in zip(n_bands, n_groups, strict=True)
+    )
     for row_group, column_group, blocks in epoch_steps(band_order(n_bands, seed, 1), rows, columns):
         assert {rows[row] for row, _ in blocks} == {row_group}
         assert {columns[column] for _, column in blocks} == {column_group}
 
 
-@pytest.mark.parametrize("n_groups", [1, 2, 4, 8])
-def test_a_row_group_has_few_more_steps_than_there_are_column_groups(n_groups: int) -> None:
-    groups = group_bands(128, n_groups), group_bands(128, 2 * n_groups)
+@pytest.mark.parametrize(("n_bands", "n_groups"), [(21, 2), (64, 4), (128, 8)])
+def test_groups_update_at_the_same_time(n_bands: int, n_groups: int) -> None:
+    groups = group_bands(n_bands, [1] * n_groups), group_bands(n_bands, [1] * n_groups)
     for epoch in range(1, 5):
-        steps = epoch_steps(band_order((128, 128), 0, epoch), *groups)
-        assert len(steps) <= n_groups * (2 * n_groups + 4)
-
-
-def test_groups_update_at_the_same_time() -> None:
-    groups = group_bands(64, 4), group_bands(64, 8)
-    steps = epoch_steps(band_order((64, 64), 0, 1), *groups)
-    ends: dict[tuple[int, int], int] = defaultdict(int)  # of the work of each group
-    for row_group, column_group, blocks in steps:
-        first = max(ends[0, row_group], ends[1, column_group])
-        ends[0, row_group] = ends[1, column_group] = first + len(blocks)
-    assert max(ends.values()) < 1.2 * 64 * 64 / 4
+        steps = epoch_steps(band_order((n_bands, n_bands), 0, epoch), *groups)
+        assert len(steps) <= n_groups * (n_groups + 2)
+        ends: dict[tuple[int, int], int] = defaultdict(int)  # of the work of each group
+        for row_group, column_group, blocks in steps:
+            begin = max(ends[0, row_group], ends[1, column_group])
+            ends[0, row_group] = ends[1, column_group] = begin + len(blocks)
+        assert max(ends.values()) < 1.1 * n_bands**2 / n_groups
 
 
 def test_shuffled_bands_of_one_group_are_one_step() -> None:
@@ -77,10 +73,12 @@ def test_shuffled_bands_of_one_group_are_one_step() -> None:
     assert len(step.blocks) == 9
 
 
-@given(st.integers(1, 50), st.integers(1, 20))
-def test_groups_have_nearly_equal_numbers_of_bands(n_bands: int, n_groups: int) -> None:
-    groups = group_bands(n_bands, n_groups)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(0, 50))
+def test_groups_have_about_their_shares_of_the_bands(shares: list[int], n_more: int) -> None:
+    n_bands = len(shares) + n_more
+    groups = group_bands(n_bands, shares)
     assert groups == sorted(groups)
     assert len(groups) == n_bands
-    sizes = [len(list(run)) for _, run in itertools.groupby(groups)]
-    assert max(sizes) - min(sizes) <= 1
+    for group, share in enumerate(shares):
+        assert groups.count(group) >= 1
+        assert abs(groups.count(group) - 1 - n_more * share / sum(shares)) < 1

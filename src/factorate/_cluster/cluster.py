@@ -57,14 +57,20 @@ class Cluster:
         """Number of workers, when they were last looked at."""
         return len(self._workers)
 
-    def count_threads(self) -> int:
-        """Return the number of threads of all workers."""
-        return sum(self._list_workers(wait=True).values())
+    def place(self, n_groups: int) -> list[int]:
+        """Choose a worker for each of some groups, and return its number of threads.
 
-    def place(self, n_groups: int) -> None:
-        """Choose a worker for each group."""
-        self._addresses = [""] * n_groups
-        self.replace_lost()
+        There are as many groups as workers, but no more than `n_groups`.
+
+        Raises
+        ------
+        ClusterError
+            If there is no worker, or workers differ in what decides the result.
+        """
+        self._workers = self._list_workers(wait=True)
+        self._check_versions()
+        self._addresses = sorted(self._workers)[:n_groups]
+        return [self._workers[address] for address in self._addresses]
 
     def replace_lost(self) -> None:
         """Choose workers for the groups whose worker is gone.
@@ -81,7 +87,7 @@ class Cluster:
                 self._addresses[group] = self._least_loaded()
 
     def balance(self) -> None:
-        """Move groups to workers that have come, from workers with more groups than threads.
+        """Move groups to workers that have come, from workers that have several.
 
         Raises
         ------
@@ -91,7 +97,7 @@ class Cluster:
         self.check()
         for group, address in enumerate(self._addresses):
             to = self._least_loaded()
-            if self._load(address) > 1 and self._load(to) + 1 / self._workers[to] <= 1:
+            if self._addresses.count(address) > self._addresses.count(to) + 1:
                 self._addresses[group] = to
 
     def check(self) -> None:
@@ -193,12 +199,8 @@ class Cluster:
             )
         return workers
 
-    def _load(self, address: str) -> float:
-        """Return the number of groups of a worker for each of its threads."""
-        return self._addresses.count(address) / self._workers[address]
-
     def _least_loaded(self) -> str:
-        return min(self._workers, key=self._load)
+        return min(self._workers, key=self._addresses.count)
 
     def _check_versions(self) -> None:
         """Raise ClusterError if workers differ from the client in what decides the result."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 MAX_ATTEMPTS = 20  # of an epoch, each after workers were lost
-COLUMN_GROUPS = 2  # for each row group, so that one travels while another is updated
+COLUMN_GROUPS = 2  # for each row group, so that steps are short enough to wait for
 
 
 @dataclass
@@ -114,8 +114,7 @@ class ClusterRunner:
         n_groups = len(self._groups.bands) - 1
         n_columns = schedule.n_bands[1]
         n_column_groups = 1 if n_groups == 1 else min(n_columns, COLUMN_GROUPS * n_groups)
-        self._row_groups = group_bands(schedule.n_bands[0], n_groups)
-        self._column_groups = group_bands(n_columns, n_column_groups)
+        self._column_groups = group_bands(n_columns, [1] * n_column_groups)
         item_bands = self._groups.cuts.item_side.bands
         firsts = np.searchsorted(self._column_groups, np.arange(n_column_groups + 1))
         self._edges: tuple[Offsets, Offsets] = self._groups.edges, item_bands[firsts]
@@ -194,7 +193,7 @@ class ClusterRunner:
     def _run(self, state: ClusterState, number: int, factor: float) -> float:
         cluster, n_bands = self._cluster, self._schedule.n_bands
         order = band_order(n_bands, self._settings.seed, number)
-        steps = epoch_steps(order, self._row_groups, self._column_groups)
+        steps = epoch_steps(order, self._groups.row_groups, self._column_groups)
         remaining = [Counter(step[side] for step in steps) for side in range(2)]
         n_done: list[Counter[int]] = [Counter(), Counter()]
         users = [part.future for part in state.users]
@@ -223,15 +222,15 @@ class ClusterRunner:
             tasks += users[row_group], items[column_group]
         squared = [cluster.submit(squared_of, last, group=g) for g, last in enumerate(users)]
         users = [cluster.submit(users_of, last, group=g) for g, last in enumerate(users)]
+        rows = [*range(len(users)), *_last_rows(steps)]
+        held = [
+            HeldPart(future, self._copy(future, group))
+            for future, group in zip([*users, *items], rows, strict=True)
+        ]
+        copies = [part.copy for part in held if part.copy is not None]
         try:
             found = cluster.gather(squared)
-            cluster.check()
-            rows = [*range(len(users)), *_last_rows(steps)]
-            held = [
-                HeldPart(future, self._copy(future, group))
-                for future, group in zip([*users, *items], rows, strict=True)
-            ]
-            cluster.wait([future for part in held for future in part.futures()])
+            cluster.wait([*users, *items, *copies])
         except BaseException:
             cluster.cancel([*tasks, *squared, *users])
             raise
@@ -314,7 +313,7 @@ class ClusterRunner:
                 else:
                     raise ClusterError(
                         "the workers that held some of the factors are gone, and so are those with "
-                        "a copy of them"
+                        "a copy of them; fit again, from the last epoch if a checkpoint was given"
                     )
             elif copies[number] or part.source is not None:
                 continue

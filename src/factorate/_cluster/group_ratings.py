@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from factorate._cluster.worker_threads import count_worker_threads
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
 from factorate._training.packed_ratings import unpack
+from factorate._training.sizes import DEFAULT_SIZES
 from factorate._training.tiles import Side, group_by_tile, make_tiles
 from factorate._utils.workers import Workers
 
@@ -97,6 +99,7 @@ def sort_group(pieces: list[Numbered], sorting: Sorting) -> GroupRatings:
         library=None,
     )
     del users, items, codes
+    n_threads = count_worker_threads()
     tiles = make_tiles(_in_order(sorting.users), _in_order(sorting.items))
     packed = group_by_tile(
         ratings,
@@ -104,8 +107,8 @@ def sort_group(pieces: list[Numbered], sorting: Sorting) -> GroupRatings:
         sorting.levels,
         tiles,
         keys=sorting.keys,
-        workers=Workers(),
-        n_chunks=1,
+        workers=Workers(n_threads),
+        n_chunks=min(n_threads, 1 + len(ratings.values) // DEFAULT_SIZES.thread_ratings),
     )
     return GroupRatings(
         packed=packed,

@@ -52,6 +52,7 @@ class RowGroups:
     def __init__(self, ratings: ClusterRatings, cuts: Cuts, row_groups: list[int]) -> None:
         self.cluster: Cluster = ratings.cluster
         self.cuts = cuts
+        self.row_groups = row_groups
         n_groups = row_groups[-1] + 1
         self.bands = np.searchsorted(row_groups, np.arange(n_groups + 1)).tolist()
         self.edges: Offsets = cuts.user_side.bands[self.bands]  # first user position of each
@@ -61,7 +62,6 @@ class RowGroups:
 
     def sort(self) -> None:
         """Have the workers sort the ratings."""
-        self.cluster.place(len(self.edges) - 1)
         self.futures = self._sort(list(range(len(self.edges) - 1)))
         self._wait()
 
@@ -160,10 +160,8 @@ def make_cluster_schedule(
     levels = ratings.levels
     cuts = make_cuts(ratings.counts, ratings.n_ratings, levels.levels.itemsize, settings, workers)
     n_bands = cuts.user_side.n_bands, cuts.item_side.n_bands
-    n_groups = 1
-    if are_in_order(n_bands):
-        n_groups = min(n_bands[0], ratings.cluster.count_threads())
-    groups = RowGroups(ratings, cuts, group_bands(n_bands[0], n_groups))
+    threads = ratings.cluster.place(n_bands[0] if are_in_order(n_bands) else 1)
+    groups = RowGroups(ratings, cuts, group_bands(n_bands[0], threads))
     ratings.sorted = groups
     groups.sort()
     empty = np.empty(0, levels.levels.dtype)

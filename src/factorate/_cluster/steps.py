@@ -49,40 +49,79 @@ def epoch_steps(
     >>> from factorate._training.block_order import BandOrder
     >>> for step in epoch_steps(BandOrder([0, 1], [1, 0]), [0, 1], [0, 1]):
     ...     print(*step)
-    1 0 [(1, 0)]
     0 1 [(0, 1)]
+    1 0 [(1, 0)]
     0 0 [(0, 0)]
     1 1 [(1, 1)]
     """
-    row_runs = list(_runs(order.rows, row_groups))[::-1]
-    column_runs = list(_runs(order.columns, column_groups))
     steps: list[Step] = []
-    for is_upper in (True, False):  # as `crossings`
-        for (row_group, rows), (column_group, columns) in itertools.product(row_runs, column_runs):
-            blocks = [
-                (row, column)
-                for row_number, row in rows[::-1]
-                for column_number, column in columns
-                if (column_number >= row_number) == is_upper
-            ]
-            if steps and steps[-1][:2] == (row_group, column_group):
-                steps[-1].blocks.extend(blocks)
-            elif blocks:
-                steps.append(Step(row_group, column_group, blocks))
+    last_of_row: dict[int, Step] = {}
+    last_of_column: dict[int, Step] = {}
+    for step in sorted(_crossing_runs(order, row_groups, column_groups), key=_mean_diagonal):
+        last = last_of_row.get(step.row_group)
+        blocks = [(row, column) for row, column, _ in step.blocks]
+        if last is not None and last is last_of_column.get(step.column_group):
+            last.blocks.extend(blocks)
+            continue
+        steps.append(Step(step.row_group, step.column_group, blocks))
+        last_of_row[step.row_group] = last_of_column[step.column_group] = steps[-1]
     return steps
 
 
-def group_bands(n_bands: int, n_groups: int) -> list[int]:
-    """Return the group of each band; groups have nearly equal numbers of bands.
+def group_bands(n_bands: int, shares: Sequence[int]) -> list[int]:
+    """Return the group of each band.
+
+    Parameters
+    ----------
+    n_bands : int
+        Number of bands, at least that of groups.
+    shares : sequence of int
+        The sizes of the groups, relative to each other.
 
     Examples
     --------
-    >>> group_bands(5, 2)
-    [0, 0, 1, 1, 1]
+    >>> group_bands(6, [1, 1]), group_bands(6, [1, 2])
+    ([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1])
     """
-    edges = [n_bands * group // n_groups for group in range(n_groups + 1)]
+    n_free = n_bands - len(shares)  # beyond one band for each group
+    total = sum(shares)
+    edges = [
+        number + n_free * share // total
+        for number, share in enumerate(itertools.accumulate(shares, initial=0))
+    ]
     sizes = [end - first for first, end in itertools.pairwise(edges)]
     return [group for group, size in enumerate(sizes) for _ in range(size)]
+
+
+class _Crossing(NamedTuple):
+    """Blocks where a run of row bands crosses a run of column bands, each with its diagonal."""
+
+    row_group: int
+    column_group: int
+    blocks: list[tuple[int, int, int]]
+
+
+def _crossing_runs(
+    order: BandOrder, row_groups: Sequence[int], column_groups: Sequence[int]
+) -> Iterator[_Crossing]:
+    """Yield the blocks of each crossing above the main diagonal of the square, and those below."""
+    n = max(map(len, order))
+    row_runs = list(_runs(order.rows, row_groups))
+    column_runs = list(_runs(order.columns, column_groups))
+    for (row_group, rows), (column_group, columns) in itertools.product(row_runs, column_runs):
+        blocks = [
+            (row, column, column_number - row_number)
+            for row_number, row in rows[::-1]
+            for column_number, column in columns
+        ]
+        upper = [block for block in blocks if block[2] >= 0]
+        lower = [(row, column, diagonal + n) for row, column, diagonal in blocks if diagonal < 0]
+        yield from (_Crossing(row_group, column_group, part) for part in (upper, lower) if part)
+
+
+def _mean_diagonal(crossing: _Crossing) -> float:
+    """Return the mean diagonal of the blocks: in this order, groups rarely wait for each other."""
+    return sum(diagonal for *_, diagonal in crossing.blocks) / len(crossing.blocks)
 
 
 def _runs(

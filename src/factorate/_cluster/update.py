@@ -12,7 +12,9 @@ from factorate._cluster.part import (
     begin_step,
     end_epoch,
 )
+from factorate._cluster.worker_threads import count_worker_threads
 from factorate._training.block_updater import block_updater
+from factorate._utils.workers import Dependencies, Workers
 
 if TYPE_CHECKING:
     from factorate._cluster.group_ratings import GroupRatings
@@ -96,15 +98,17 @@ def update(ratings: GroupRatings, before: Part | Updated, items: Part, task: Ste
         ratings.packed,
         first_item_positions=ratings.packed.first_item_positions - task.first_item_position,
     )
-    squared = squared.copy()
-    for row, column in task.blocks:
-        first, end = ratings.block_tiles(row, column)
-        squared.append((row, column, run(packed, first, end)))
+
+    def update_block(block: tuple[int, int]) -> tuple[int, int, float]:
+        return *block, run(packed, *ratings.block_tiles(*block))
+
+    workers = Workers(count_worker_threads())
+    errors = workers.run_tasks(task.blocks, Dependencies(task.blocks), update_block)
     users.n_steps, items.n_steps = task.n_user_steps + 1, task.n_item_steps + 1
     return Updated(
         end_epoch(users, general=general) if task.ends_users else users,
         end_epoch(items, general=general) if task.ends_items else items,
-        squared,
+        squared + errors,
     )
 
 
