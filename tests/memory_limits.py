@@ -51,9 +51,13 @@ def make_calls(folder: Path) -> Calls:
     wide, svdpp = (ft.MatrixFactorization(256, **settings, svdpp=svdpp) for svdpp in (False, True))
     rounded = (*ratings[:2], ratings[2].round(1))
     store = ft.RatingStore.create(folder / "ratings.store", rounded)
-    wide.fit(store)  # imports what it needs
+    implicit = ft.ImplicitMatrixFactorization(64, **settings)
+    clicks = ft.RatingStore.create(folder / "clicks.store", ratings[:2], columns=("user", "item"))
+    for fitted, source in ((wide, store), (implicit, clicks)):
+        fitted.fit(source)  # imports what it needs
     return {
         "fit_store": lambda: wide.fit(store),
+        "fit_clicks_store": lambda: implicit.fit(clicks),
         "fit": lambda: wide.fit(ratings),
         "fit_svdpp": lambda: svdpp.fit(ratings),
         "partial_fit": lambda: model.partial_fit(ratings),

@@ -9,7 +9,7 @@ import numpy as np
 
 import factorate as ft
 from benchmarks.implicit_feedback.data import read_interactions, synthetic
-from factorate._training.als import EXPONENT
+from factorate._training.als_settings import EXPONENT
 
 if TYPE_CHECKING:
     from benchmarks.implicit_feedback.data import Interactions

@@ -18,7 +18,9 @@ import numpy as np
 from benchmarks.implicit_feedback.data import synthetic
 from benchmarks.implicit_feedback.training import Trainer
 from factorate._serving.top_n import Scoring, best
-from factorate._training.als import AlsSettings, gram, solve_rows
+from factorate._training.als_settings import AlsSettings
+from factorate._training.gram import gram
+from factorate._training.solve_rows import solve_rows
 
 if TYPE_CHECKING:
     from benchmarks.implicit_feedback.data import Interactions

@@ -127,7 +127,8 @@ class ImplicitMatrixFactorization(ImplicitModel):
     solved exactly, as are users and items that are added later.
 
     With the same `random_state`, the results are equal bit for bit for any number of threads, any
-    form of input and any order of the interactions, on the same version and instruction set.
+    form of input, in memory or on disk, and any order of the interactions, on the same version and
+    instruction set.
 
     References
     ----------
@@ -198,7 +199,7 @@ class ImplicitMatrixFactorization(ImplicitModel):
 
         Parameters
         ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
+        X : DataFrame, path, tuple, sparse matrix, array-like or RatingStore
             The interactions, in one of these forms:
 
             - a DataFrame with columns for user and item, a dict of such columns, or Arrow data of
@@ -212,7 +213,9 @@ class ImplicitMatrixFactorization(ImplicitModel):
             - a dense array of shape (n_users, n_items), where 0 and NaN are pairs without
               interactions, if it has more than three columns and more than two rows;
             - with ``wide=True``, a DataFrame or array of users × items of any size, where 0 and NaN
-              are pairs without interactions, such as pandas' ``crosstab`` returns.
+              are pairs without interactions, such as pandas' ``crosstab`` returns;
+            - a `RatingStore`, for interactions that do not fit in memory, with the same result; its
+              ratings are the counts. Early stopping then needs an `eval_set`.
 
             Without counts, every row is one interaction. Counts can be any weights above 0, but not
             times, which are to be left out. A column of counts is recognized by its name, such as
@@ -247,6 +250,10 @@ class ImplicitMatrixFactorization(ImplicitModel):
             If a parameter or the interactions have an invalid value, such as a count of 0 or below.
         FileNotFoundError
             If `X` is the path of a file that does not exist.
+        RatingStoreError
+            If a `RatingStore` is damaged.
+        OSError
+            If the temporary files of a fit to a `RatingStore` cannot be written.
         DivergenceError
             If factors become infinite or NaN.
         KeyboardInterrupt

@@ -29,7 +29,8 @@ class RatingStore:
 
     A store is a folder that `RatingStore.create` writes. `MatrixFactorization.fit` trains on it
     with the same result, bit for bit, as on the same ratings in memory, and
-    `MatrixFactorization.evaluate` compares predictions with it.
+    `MatrixFactorization.evaluate` compares predictions with it. For
+    `ImplicitMatrixFactorization.fit`, the ratings are the counts of interactions.
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ class RatingStore:
         imported libraries. A fit that needs more raises ValueError before it begins. With None, a
         fit takes what it needs, and up to 512 MB to sort the ratings.
     scratch : str, path-like or None, default=None
-        Folder for the temporary files of a fit, up to 16 bytes for each rating, which disappear
-        with the process. None is the folder of the store.
+        Folder for the temporary files of a fit, up to 16 bytes for each rating, or 24 for each
+        interaction, which disappear with the process. None is the folder of the store.
 
     Raises
     ------
@@ -53,7 +54,8 @@ class RatingStore:
 
     See Also
     --------
-    MatrixFactorization.fit : Train on a store.
+    MatrixFactorization.fit : Train on a store of ratings.
+    ImplicitMatrixFactorization.fit : Train on a store of interactions.
     read_ratings : Read ratings into memory.
 
     Notes
@@ -117,8 +119,8 @@ class RatingStore:
               such as ``pandas.read_csv(path, chunksize=1_000_000)``;
             - ratings in any form that `fit` accepts, which are one batch.
         columns : tuple of str or int, or None, default=None
-            Names of the user, item and rating columns, or their numbers from 0. None recognizes
-            common names.
+            Names of the user, item and rating columns, or their numbers from 0; two of them for
+            interactions, each of which counts 1. None recognizes common names of three columns.
         n_threads : int or None, default=None
             Number of threads to number the ids with; None is the number of CPU cores available.
         verbose : bool, default=False

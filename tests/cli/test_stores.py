@@ -88,11 +88,26 @@ def test_fit_and_evaluate_give_the_same_as_with_the_file(
     assert errors[0] == pytest.approx(errors[1])
 
 
+def test_the_ratings_of_a_store_can_be_counts(
+    ratings: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = []
+    columns = "--columns", "userId,movieId,rating"
+    for source, options in ((ratings, columns), (store, ("--memory", "150MB"))):
+        path = str(tmp_path / "model.npz")
+        assert cli.main(["fit", str(source), "--implicit", "-o", path, *OPTIONS, *options]) == 0
+        models.append(ft.load(path))
+    assert cli.main(["evaluate", path, str(store)]) == 1
+    assert "is a store; expected a file of held-out interactions" in capsys.readouterr().err
+    assert isinstance(models[1], ft.ImplicitMatrixFactorization)
+    assert (models[0].user_factors_ == models[1].user_factors_).all()
+
+
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
         (("--test-fraction", "0.1"), "--test-fraction needs a file of ratings"),
-        (("--implicit",), "--implicit needs a file of ratings"),
+        (("--implicit", "--tune"), "--tune needs a file of ratings"),
         (("--tune",), "--tune needs a file of ratings"),
         (("--svdpp",), "--svdpp needs a file of ratings"),
         (("--early-stopping",), "--early-stopping needs a file of ratings"),

@@ -197,7 +197,8 @@ def test_what_a_store_does_not_support_is_an_error(
         lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3])).partial_fit(store),
         lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3])).predict(store),
         lambda store: ft.MatrixFactorizationCV(n_trials=1).fit(store),
-        lambda store: ft.ImplicitMatrixFactorization(4).fit(store),
+        lambda store: ft.ImplicitMatrixFactorizationCV(n_trials=1).fit(store),
+        lambda store: ft.ImplicitMatrixFactorization(4).fit(([1], [2])).partial_fit(store),
     ],
 )
 def test_other_methods_name_the_batches(path: Path, call: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factorate._training.als import eigenvectors
+from factorate._training.eigenvectors import eigenvectors
 
 ROUNDING = 1e-13  # relative to the largest eigenvalue
 

@@ -10,15 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factorate import reference
-from factorate._training.als import (
-    AlsSettings,
-    Side,
-    eigenvectors,
-    gram,
-    improve_rows,
-    pad,
-    solve_rows,
-)
+from factorate._training.als_settings import AlsSettings
+from factorate._training.eigenvectors import eigenvectors
+from factorate._training.gram import gram
+from factorate._training.improve_rows import improve_rows
+from factorate._training.interaction_side import Side
+from factorate._training.pad import pad
+from factorate._training.solve_rows import solve_rows
 
 # Relative to the largest factor. float32: an epsilon of 6e-8, times the condition of the equations.
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}

@@ -121,6 +121,14 @@ def test_columns_choose_those_of_a_frame(tmp_path: Path) -> None:
     assert store.users.tolist() == [10, 20]
 
 
+@pytest.mark.parametrize("form", ["two arrays", "frame", "iterator of frames", "folder of CSV"])
+def test_two_columns_are_interactions_that_count_1(form: str, tmp_path: Path) -> None:
+    source = (USERS, ITEMS) if form == "two arrays" else SOURCES[form](tmp_path)
+    names = ("userId", "movieId") if form == "folder of CSV" else ("user", "item")
+    store = ft.RatingStore.create(tmp_path / "a.store", source, columns=names)
+    assert content(store) == [(user, item, 1.0) for user, item, _ in EXPECTED]
+
+
 def test_codes_have_two_bytes_after_256_distinct_ratings(tmp_path: Path) -> None:
     n = 1000
     ratings = np.concatenate([np.ones(n), np.arange(n)])

@@ -9,15 +9,11 @@ import numpy as np
 import pytest
 
 from factorate import reference
-from factorate._training.als import (
-    AlsEpoch,
-    AlsSettings,
-    default_unobserved_weight,
-    solve_rows,
-    solve_users,
-    train_als,
-)
+from factorate._training.als import AlsEpoch, train_als
+from factorate._training.als_settings import AlsSettings
+from factorate._training.als_weights import default_unobserved_weight
 from factorate._training.interactions import Interactions, make_interactions
+from factorate._training.solve_rows import solve_rows, solve_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable

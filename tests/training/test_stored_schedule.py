@@ -178,7 +178,7 @@ def test_without_a_thread_every_block_is_read_when_it_is_needed(
     def fail(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("factorate._utils.workers.start_new_thread", fail)
+    monkeypatch.setattr("factorate._utils.helper_thread.start_new_thread", fail)
     with open_blocks(ratings, ratings.block_tiles, order) as blocks:
         sizes = []
         for block in order:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import factorate as ft
-from factorate._training.als import default_unobserved_weight
+from factorate._training.als_weights import default_unobserved_weight
 from factorate._training.implicit_settings import check_implicit_settings
 from factorate._training.interactions import Interactions, make_interactions
 from factorate._tuning.auto import is_auto

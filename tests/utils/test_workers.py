@@ -18,9 +18,8 @@ import pytest
 from training_cases import sigint_raises
 
 from factorate._training.block_order import crossings
-from factorate._utils import workers as workers_module
+from factorate._utils import helper_thread, workers
 from factorate._utils.workers import (
-    Ahead,
     Dependencies,
     Workers,
     finish_if_interrupted,
@@ -62,7 +61,7 @@ def test_tasks_that_share_a_band_run_in_order(n_threads: int) -> None:
 def test_a_thread_continues_in_a_row_band_and_else_takes_the_first_task_that_is_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workers_module, "start_new_thread", lambda *_: 0)  # helpers never begin
+    monkeypatch.setattr(helper_thread, "start_new_thread", lambda *_: 0)  # helpers never begin
     bands = [(0, 0), (1, 1), (0, 1), (1, 0), (2, None), (0, None), (0, 2)]
     order: list[int] = []
     Workers(2).run_tasks(range(7), Dependencies(bands), order.append)
@@ -128,7 +127,7 @@ def test_fewer_threads_run_all_tasks_if_no_more_can_be_started(
             raise error
         return _thread.start_new_thread(function, arguments)
 
-    monkeypatch.setattr(workers_module, "start_new_thread", start_or_raise)
+    monkeypatch.setattr(helper_thread, "start_new_thread", start_or_raise)
     threads: set[int] = set()
 
     def run(number: int) -> int:
@@ -144,7 +143,7 @@ def test_fewer_threads_run_all_tasks_if_no_more_can_be_started(
 
 def test_a_thread_that_never_begins_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regression: with little memory, a thread ends before its first line."""
-    monkeypatch.setattr(workers_module, "start_new_thread", lambda *_: 0)
+    monkeypatch.setattr(helper_thread, "start_new_thread", lambda *_: 0)
     assert Workers(4).map(abs, [-1, 2, -3]) == [1, 2, 3]
     ended: list[Any] = []
     run_to_the_end(lambda: ended.append(True), start_seconds=0.0)
@@ -153,7 +152,7 @@ def test_a_thread_that_never_begins_is_not_waited_for(monkeypatch: pytest.Monkey
 
 def test_a_thread_that_begins_too_late_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     late: list[Any] = []
-    monkeypatch.setattr(workers_module, "start_new_thread", lambda f, _: late.append(f))
+    monkeypatch.setattr(helper_thread, "start_new_thread", lambda f, _: late.append(f))
     called: list[int] = []
     Workers(3).map(called.append, range(5))
     for function in late:
@@ -183,7 +182,7 @@ def test_run_to_the_end_raises_the_error_of_the_function() -> None:
 
 
 def interrupt_at_line(number: int) -> list[str]:
-    """Raise KeyboardInterrupt before a line of workers.py in this thread, counted from now.
+    """Raise KeyboardInterrupt before a line of the two modules in this thread, counted from now.
 
     Returns
     -------
@@ -194,7 +193,7 @@ def interrupt_at_line(number: int) -> list[str]:
     count = itertools.count()
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code.co_filename != workers_module.__file__:
+        if frame.f_code.co_filename not in (workers.__file__, helper_thread.__file__):
             return None
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
         # Python looks for signals at calls and jumps, and so never at `try`.
@@ -286,53 +285,3 @@ def test_a_call_keeps_no_reference_to_its_function() -> None:
         assert reference() is None
     finally:
         gc.enable()
-
-
-def test_calls_are_made_ahead_by_another_thread() -> None:
-    with Ahead() as ahead:
-        begun = threading.Event()
-
-        def begin() -> int:
-            begun.set()
-            return threading.get_ident()
-
-        call = ahead.submit(begin)
-        assert begun.wait(60)
-        assert call.result() != threading.get_ident()
-
-
-def test_calls_that_have_not_begun_are_made_by_who_needs_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("factorate._utils.workers.start_new_thread", fail)
-    with Ahead() as ahead:
-        assert ahead.submit(threading.get_ident).result() == threading.get_ident()
-
-
-def test_an_error_of_a_call_is_raised_where_its_result_is_needed() -> None:
-    with Ahead() as ahead:
-        calls = [ahead.submit(lambda: 1 // 0), ahead.submit(lambda: 5)]
-        assert calls[1].result() == 5
-        with pytest.raises(ZeroDivisionError):
-            calls[0].result()
-
-
-def test_calls_whose_results_are_not_needed_are_dropped() -> None:
-    made: list[int] = []
-    with Ahead() as ahead:
-        release, begun = threading.Event(), threading.Event()
-
-        def begin() -> bool:
-            begun.set()
-            return release.wait(60)
-
-        first = ahead.submit(begin)
-        assert begun.wait(60)
-        ahead.submit(lambda: made.append(1))
-        ahead._stopped = True  # as at the end of the block
-        release.set()
-        assert first.result()
-    assert not made

@@ -21,7 +21,7 @@ POLL_SECONDS = 0.5  # between looks at whether all workers are there
 
 
 class WorkersLostError(Exception):
-    """A worker that has groups is gone, or what it had is lost."""
+    """A worker is gone, or what it had is lost."""
 
 
 class Cluster:
@@ -92,7 +92,7 @@ class Cluster:
         Raises
         ------
         WorkersLostError
-            If a worker that has groups is gone.
+            If a worker is gone.
         """
         self.check()
         for group, address in enumerate(self._addresses):
@@ -101,9 +101,9 @@ class Cluster:
                 self._addresses[group] = to
 
     def check(self) -> None:
-        """Raise WorkersLostError if a worker that has groups is gone."""
+        """Raise WorkersLostError if a worker is gone since the last look."""
         known, self._workers = self._workers, self._list_workers()
-        lost = set(self._addresses) - set(self._workers)
+        lost = set(known) - set(self._workers)
         if lost:
             raise WorkersLostError(f"the workers {sorted(lost)} are gone")
         if set(self._workers) - set(known):
@@ -123,18 +123,12 @@ class Cluster:
         group: int | None = None,
         worker: str | None = None,
     ) -> Future:
-        """Have a worker call a function, preferably that of a group, or the one given."""
+        """Have a worker call a function: that of a group, the one given, or any."""
         if group is not None:
             worker = self._addresses[group]
         workers = None if worker is None else [worker]
         with _lost_data():  # a result that is needed may be lost already
-            future = self.client.submit(
-                function,
-                *args,
-                workers=workers,
-                allow_other_workers=workers is not None,
-                pure=False,
-            )
+            future = self.client.submit(function, *args, workers=workers, pure=False)
         self._futures.add(future)
         return future
 
@@ -205,7 +199,11 @@ class Cluster:
     def _check_versions(self) -> None:
         """Raise ClusterError if workers differ from the client in what decides the result."""
         own, addresses = _describe(), list(self._workers)
-        for address, found in self.client.run(_describe, workers=addresses).items():
+        try:
+            descriptions = self.client.run(_describe, workers=addresses)
+        except (OSError, KeyError) as error:  # KeyError: it is gone already
+            raise WorkersLostError(f"a worker does not answer: {error}") from error
+        for address, found in descriptions.items():
             if found != own:
                 raise ClusterError(
                     f"worker {address} has factorate {found.version} with {found.isa} kernels, the "

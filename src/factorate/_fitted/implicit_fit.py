@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from factorate._fitted.implicit_eval_set import read_implicit_eval_set
 from factorate._fitted.implicit_state import HISTORY, ImplicitState, make_factors
-from factorate._fitted.seen import Seen
-from factorate._fitted.seen_interactions import to_seen
-from factorate._input.id_column import read_ids
-from factorate._input.id_to_row import look_up
-from factorate._input.interactions import read_interaction_columns, read_interactions
-from factorate._training.als import solve_users, train_als
-from factorate._training.held_out import hold_out
+from factorate._fitted.interactions_in_store import read_store_of_interactions
+from factorate._fitted.training_interactions import TrainingInteractions
+from factorate._input.interactions import read_interactions
+from factorate._training.als import train_als
 from factorate._training.implicit_epoch import ImplicitEpoch
 from factorate._training.implicit_settings import check_implicit_settings
-from factorate._training.interactions import make_interactions
 from factorate._training.progress import implicit_progress_bar
 from factorate._training.settings import (
     check_callbacks,
@@ -27,21 +23,22 @@ from factorate._training.settings import (
     check_dtype,
     draw_seed,
 )
+from factorate._training.solve_rows import solve_users
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, finish_if_interrupted
 from factorate.exceptions import DivergenceError
+from factorate.rating_store import RatingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate._input.column_names import Names
-    from factorate._input.ratings import Ratings
+    from factorate._fitted.interactions_in_store import InteractionsInStore
+    from factorate._fitted.seen import Seen
     from factorate._training.als import AlsEpoch
     from factorate._training.implicit_settings import ImplicitSettings
-    from factorate._training.interactions import Interactions
-    from factorate._utils.types import Flags, Floats, Rows
+    from factorate._utils.types import Floats, Rows
 
     Parameters = Mapping[str, Any]
     ImplicitCallbacks = Sequence[Callable[[ImplicitEpoch], object]]
@@ -91,34 +88,13 @@ def fit_implicit(
     callbacks = check_callbacks(callbacks)
     # Not bound to a name here, so that `train_implicit` can release the rows.
     train_implicit(
-        read_training_interactions(parameters, data),
+        _read(parameters, data),
         parameters,
         settings,
         make_validator,
         callbacks=callbacks,
         store=store,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingInteractions:
-    """The interactions that a user passed to ``fit``, checked.
-
-    Attributes
-    ----------
-    given : Ratings
-        The interactions in the order of the input; the values are their counts.
-    eval_set : tuple of ndarray or None
-        The user and item rows of the validation interactions, if the user passed some.
-    """
-
-    given: Ratings
-    eval_set: tuple[Rows, Rows] | None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of users and of items."""
-        return len(self.given.user_index.ids), len(self.given.item_index.ids)
 
 
 def read_training_interactions(
@@ -130,12 +106,22 @@ def read_training_interactions(
     given = read_interactions(data.X, data.y, dtype=dtype, names=names, workers=workers)
     eval_set = None
     if data.eval_set is not None:
-        eval_set = _read_eval_set(data.eval_set, given, names)
+        eval_set = read_implicit_eval_set(data.eval_set, given, names)
     return TrainingInteractions(given=given, eval_set=eval_set)
 
 
+def _read(
+    parameters: Parameters, data: InteractionData
+) -> TrainingInteractions | InteractionsInStore:
+    if not isinstance(data.X, RatingStore):
+        return read_training_interactions(parameters, data)
+    if data.y is not None:
+        raise ValueError("a RatingStore holds its counts; pass it without y")
+    return read_store_of_interactions(parameters, data.X, data.eval_set)
+
+
 def train_implicit(
-    data: TrainingInteractions,
+    data: TrainingInteractions | InteractionsInStore,
     parameters: Parameters,
     settings: ImplicitSettings,
     make_validator: MakeValidator,
@@ -144,18 +130,11 @@ def train_implicit(
     store: Callable[[ImplicitState], None],
 ) -> None:
     """Train on interactions that were read before; see `fit_implicit`."""
-    seed, shape = settings.als.seed, data.shape
-    ratings, held_out, held = data.given, data.eval_set, None
-    if held_out is None and settings.patience is not None:
-        pairs = ratings.user_rows, ratings.item_rows
-        held = hold_out(*pairs, settings.validation_fraction, seed)
-        held_out = pairs[0][held], pairs[1][held]
-    training = select_interactions(ratings, shape, None if held is None else ~held)
-    user_index, item_index = ratings.user_index, ratings.item_index
-    library, column_names = ratings.library, ratings.column_names
-    whole = None if held is None else ratings
-    del data, ratings  # training needs their memory
-    weighed = settings.weigh(training)
+    given, keep_seen = data.given, parameters["keep_seen"]
+    user_index, item_index = given.user_index, given.item_index
+    library, column_names = given.library, given.column_names
+    weighed, validation, collect_seen = data.prepare(settings)
+    del data, given  # training needs their memory
     als = settings.complete(weighed)
 
     def solve(item_factors: Floats) -> Floats:
@@ -165,9 +144,8 @@ def train_implicit(
         return user_factors
 
     validate = None
-    if held_out is not None:
-        seen = Seen(training.user_starts.view(), training.user_items.view())
-        ndcg = make_validator(seen, *held_out)
+    if validation is not None:
+        ndcg = make_validator(*validation)
 
         def validate(item_factors: Floats) -> float:
             return ndcg(solve(item_factors), item_factors)
@@ -176,7 +154,6 @@ def train_implicit(
 
     def store_result() -> None:
         item_factors = recorder.item_factors
-        everything = training if whole is None else select_interactions(whole, shape)
         store(
             ImplicitState(
                 factors=make_factors(solve(item_factors), item_factors),
@@ -184,8 +161,8 @@ def train_implicit(
                 item_index=item_index,
                 history=_history_columns(recorder.history),
                 library=library,
-                seen=to_seen(everything) if parameters["keep_seen"] else None,
-                seed=seed,
+                seen=collect_seen() if keep_seen else None,
+                seed=als.seed,
                 n_partial_fits=0,
                 best_epoch=recorder.best_epoch,
                 column_names=column_names,
@@ -245,45 +222,6 @@ def _check_finite(factors: Floats, side: str) -> None:
             f"the {side} factors are not finite; use a higher regularization, lower counts, or "
             f"dtype='float64'"
         )
-
-
-def select_interactions(
-    ratings: Ratings, shape: tuple[int, int], chosen: Flags | None = None
-) -> Interactions:
-    """Return all interactions, or the chosen ones, by user and by item, without weighing them."""
-    users, items, counts = ratings.user_rows, ratings.item_rows, ratings.values
-    if chosen is not None:
-        users, items, counts = users[chosen], items[chosen], counts[chosen]
-    return make_interactions(users, items, counts, shape, counts.dtype)
-
-
-def _read_eval_set(eval_set: object, ratings: Ratings, names: Names | None) -> tuple[Rows, Rows]:
-    """Return the rows of the validation interactions; those of unknown users are left out."""
-    kinds = ratings.user_index.kind, ratings.item_index.kind
-    if isinstance(eval_set, tuple) and len(eval_set) == 2 and _holds_pairs(eval_set[0]):
-        eval_set, _ = eval_set  # (X, y), not (users, items)
-    try:
-        columns = read_interaction_columns(eval_set, names=names, kinds=kinds)
-        users = look_up(ratings.user_index, read_ids(columns.user_ids, "users"), "users")
-        items = look_up(ratings.item_index, read_ids(columns.item_ids, "items"), "items")
-    except TypeError as error:
-        raise TypeError(f"eval_set: {error}") from error
-    except ValueError as error:  # also its subclasses, such as UnicodeDecodeError
-        raise ValueError(f"eval_set: {error}") from error
-    known = users >= 0
-    if not known.any():
-        raise ValueError(
-            "eval_set has no interactions of users that have training interactions; expected at "
-            "least one"
-        )
-    return users[known], items[known]
-
-
-def _holds_pairs(X: Any) -> bool:
-    """Return whether an object holds more than one column."""
-    if isinstance(X, list):
-        return bool(X) and isinstance(X[0], list | tuple | np.ndarray)
-    return isinstance(X, Mapping) or len(getattr(X, "shape", ())) == 2
 
 
 def _history_columns(epochs: Sequence[ImplicitEpoch]) -> dict[str, NDArray[Any]]:

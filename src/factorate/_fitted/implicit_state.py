@@ -10,8 +10,8 @@ import numpy as np
 
 from factorate._fitted.fitted_state import FittedState
 from factorate._input.unknown_ids import IMPLICIT_MODEL
-from factorate._training import als
 from factorate._training.factors import Factors
+from factorate._training.gram import gram
 
 if TYPE_CHECKING:
     from factorate._input.unknown_ids import Consequences
@@ -43,7 +43,7 @@ class ImplicitState(FittedState):
     @cached_property
     def item_gram(self) -> Doubles:
         """The Gram matrix QᵀQ of the item factors, which all fold-ins of users need."""
-        return als.gram(self.factors.item_factors, 1)
+        return gram(self.factors.item_factors, 1)
 
 
 def make_factors(user_factors: Floats, item_factors: Floats) -> Factors:

@@ -16,8 +16,8 @@ from factorate._fitted.put_rows import extend
 from factorate._fitted.seen import Seen
 from factorate._fitted.seen_interactions import Lists, drop, merge, of_items, of_users
 from factorate._input.id_index import range_index
-from factorate._training import als
 from factorate._training.interactions import make_interactions
+from factorate._training.solve_rows import solve_rows
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def solve(
     """
     starts, others, counts = lists
     weights = settings.weights(counts, len(others))
-    solved = als.solve_rows(fixed, starts, others, weights, settings.als, gram)
+    solved = solve_rows(fixed, starts, others, weights, settings.als, gram)
     if not np.isfinite(solved).all():
         raise DivergenceError(
             f"the interactions give factors that are not finite; use a higher regularization, or "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._input.row_counts import count_rows
+from factorate._input.row_counts import chunk_edges, count_rows
 from factorate._kernels import counting
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def collect_seen(
     for users, items in batches():
         counting.group(users, items, cursor, found)
     ends = starts[:-1].copy()
-    for first, last in itertools.pairwise(_chunk_edges(starts, max(chunk_ratings, n_items))):
+    for first, last in itertools.pairwise(chunk_edges(starts, max(chunk_ratings, n_items))):
         chunk_starts = starts[first : last + 1] - starts[first]
         chunk_ends = chunk_starts[:-1].copy()
         _sort_chunk(found[starts[first] : starts[last]], chunk_starts, chunk_ends, n_items)
@@ -151,21 +151,6 @@ def _pack(items: Rows, starts: Offsets, ends: Offsets) -> Seen:
     packed_items = np.empty(packed[-1], np.int32)
     counting.pack(starts, packed, items, packed_items)
     return Seen(packed, packed_items)
-
-
-def _chunk_edges(starts: Offsets, n_ratings: int) -> list[int]:
-    """Return the first user of each chunk of at least one user and about `n_ratings`, and the end.
-
-    Examples
-    --------
-    >>> _chunk_edges(np.array([0, 2, 2, 9, 10, 12]), 4)
-    [0, 2, 3, 5]
-    """
-    last, edges = len(starts) - 1, [0]
-    while edges[-1] < last:
-        end = int(np.searchsorted(starts, starts[edges[-1]] + n_ratings, "right")) - 1
-        edges.append(max(edges[-1] + 1, end))
-    return edges
 
 
 def _sort_chunk(items: Rows, starts: Offsets, ends: Offsets, n_items: int) -> None:

@@ -233,27 +233,55 @@ def check_counts(counts: Floats, columns: Columns | None = None) -> Floats:
     """
     bad = np.flatnonzero(counts <= 0)
     if len(bad):
-        value, where, advice = counts[bad[0]], f"counts[{bad[0]}]", "drop that row"
+        where, advice = f"counts[{bad[0]}]", "drop that row"
         if columns is not None and columns.shape is not None:
             row, column = (ids[bad[0]] for ids in (columns.user_ids, columns.item_ids))
             where = f"the entry in row {row}, column {column}"
             advice = "call eliminate_zeros() of the matrix"
-        reason = (
-            f"a pair without interactions is not listed: {advice}"
-            if value == 0
-            else "an interaction has a count or weight above 0: drop dislikes, or fit "
-            "MatrixFactorization to ratings"
-        )
+        reason = _reason(counts[bad[0]], advice)
         raise ValueError(
-            f"{where} is {show(value)}; {reason} ({len(bad):,} of {len(counts):,} are not above 0)"
+            f"{where} is {show(counts[bad[0]])}; {reason} ({len(bad):,} of {len(counts):,} are not "
+            f"above 0)"
         )
-    total = float(counts.sum(dtype=np.float64))
+    check_total(float(counts.sum(dtype=np.float64)))
+    return counts
+
+
+def check_count_range(low: np.floating[Any], high: np.floating[Any], folder: str) -> None:
+    """Raise ValueError if counts of a store are not above 0, or look like times.
+
+    Parameters
+    ----------
+    low, high : float32 or float64
+        The lowest and the highest count.
+    folder : str
+        Folder of the store.
+    """
+    if low <= 0:
+        raise ValueError(
+            f"the lowest count of {folder} is {show(low)}; "
+            f"{_reason(low, 'create the store without it')}"
+        )
+    _check_no_times(np.array([low, high]))
+
+
+def check_total(total: float) -> None:
+    """Raise ValueError if the sum of all counts is not usable."""
     if not total <= MAX_TOTAL:
         raise ValueError(
             f"the sum of the counts is {total:.3g}; expected at most {MAX_TOTAL:.3g}: divide the "
             f"counts by a number"
         )
-    return counts
+
+
+def _reason(count: np.floating[Any], advice: str) -> str:
+    """Return why a count is wrong, and what to do about a count of 0."""
+    if count == 0:
+        return f"a pair without interactions is not listed: {advice}"
+    return (
+        "an interaction has a count or weight above 0: drop dislikes, or fit MatrixFactorization "
+        "to ratings"
+    )
 
 
 def _is_pair_of_columns(data: Any) -> bool:

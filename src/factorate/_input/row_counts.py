@@ -1,4 +1,4 @@
-"""Count the ratings of each row."""
+"""Count the ratings of each row, and cut rows into chunks of about as many ratings."""
 
 from __future__ import annotations
 
@@ -39,3 +39,25 @@ def count_rows(rows: Rows, n: int, what: str) -> Offsets:
     if bad >= 0:
         raise ValueError(f"{what} row {rows[bad]} of rating {bad} is outside 0…{n - 1}")
     return counts
+
+
+def chunk_edges(starts: Offsets, n_ratings: int) -> list[int]:
+    """Return the first row of each chunk of at least one row and about `n_ratings`, and the end.
+
+    Parameters
+    ----------
+    starts : ndarray of int64, shape (n + 1,)
+        Where the ratings of each row begin, and the end of the last.
+    n_ratings : int
+        Maximum number of ratings of a chunk of more than one row.
+
+    Examples
+    --------
+    >>> chunk_edges(np.array([0, 2, 2, 9, 10, 12]), 4)
+    [0, 2, 3, 5]
+    """
+    last, edges = len(starts) - 1, [0]
+    while edges[-1] < last:
+        end = int(np.searchsorted(starts, starts[edges[-1]] + n_ratings, "right")) - 1
+        edges.append(max(edges[-1] + 1, end))
+    return edges

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factorate._input.arrow import arrow
-from factorate._input.column_names import find_columns
-from factorate._input.columns import Columns, check_lengths, read_columns
+from factorate._input.column_names import ROLES, find_columns
+from factorate._input.columns import Columns, read_columns
 from factorate._input.csv_files import with_integers
 from factorate._input.files import InputFile, read_unconverted
 from factorate._input.find_sources import is_file_object
@@ -63,7 +63,8 @@ def open_batches(
         A path or an open file, as for `files.read_file`; a dataset of pyarrow; an iterator of
         ratings in any form; or ratings in any other form, which are one batch.
     names : tuple of str or int, or None
-        Names or numbers of the columns (user, item, rating); None to recognize them.
+        Names or numbers of the columns (user, item, rating), or (user, item), where all ratings are
+        1; None to recognize three columns.
     batch_rows : int, default=2**20
         Maximum number of ratings of a batch of a Parquet or Arrow file.
     batch_bytes : int, default=2**24
@@ -73,23 +74,24 @@ def open_batches(
     -------
     Batches
     """
+    with_ratings = names is None or len(names) == len(ROLES)
     if isinstance(source, str | os.PathLike | InputFile) or _is_file(source):
         tables, is_text = read_unconverted(
             source,
-            lambda present: find_columns(present, names, with_ratings=True),
+            lambda present: find_columns(present, names, with_ratings),
             batch_rows=batch_rows,
             batch_bytes=batch_bytes,
         )
         return Batches(map(_read_table, tables), _to_integers if is_text else None, is_own=True)
     if _is_dataset(source):
-        chosen = find_columns(source.schema.names, names, with_ratings=True)
+        chosen = find_columns(source.schema.names, names, with_ratings)
         found = source.to_batches(columns=chosen, batch_size=batch_rows)
         pyarrow = arrow()
         tables = (pyarrow.Table.from_batches([batch]) for batch in found)
         return Batches(map(_read_table, tables), is_own=True)
     if isinstance(source, Iterator):
         return Batches(_read_each(source, names))
-    return Batches(iter([read_columns(source, names=names)]))
+    return Batches(iter([_read_columns(source, names)]))
 
 
 def _is_file(source: Any) -> bool:
@@ -107,17 +109,23 @@ def _is_dataset(source: Any) -> bool:
 def _read_each(source: Iterator[Any], names: Names | None) -> Iterator[Columns]:
     for number, batch in enumerate(source):
         try:
-            columns = read_columns(batch, names=names)
+            columns = _read_columns(batch, names)
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch {number} of the source: {error}") from error
         yield columns
 
 
 def _read_table(table: Any) -> Columns:
-    """Return a table of three columns of a file, in the order user, item, rating."""
-    columns = read_columns(table, names=tuple(table.column_names))
-    check_lengths(users=columns.user_ids, items=columns.item_ids, ratings=columns.ratings)
-    return columns._replace(library=None)
+    """Return a table of two or three columns of a file, in the order user, item, rating."""
+    return _read_columns(table, tuple(table.column_names))._replace(library=None)
+
+
+def _read_columns(source: Any, names: Names | None) -> Columns:
+    """Return ratings in any form as columns; two names are those of users and items."""
+    if names is None or len(names) == len(ROLES):
+        return read_columns(source, names=names)
+    columns = read_columns(source, names=names, with_ratings=False)
+    return columns._replace(ratings=np.ones(len(columns.user_ids)))
 
 
 def _to_integers(texts: NDArray[Any]) -> IdColumn:

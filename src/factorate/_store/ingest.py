@@ -25,7 +25,8 @@ from factorate._store.manifest import (
     chunk_name,
     write_manifest,
 )
-from factorate._utils.workers import Ahead, Workers
+from factorate._utils.ahead import Ahead
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

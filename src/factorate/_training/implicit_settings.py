@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._training.als import AlsSettings, default_unobserved_weight, mean_weight
+from factorate._training.als_settings import AlsSettings
+from factorate._training.als_weights import default_unobserved_weight, mean_weight
 from factorate._training.settings import MAX_FACTORS, check_dtype
 from factorate._utils.cores import count_threads
 from factorate._utils.validation import check_count, check_flag, check_number
@@ -15,6 +16,7 @@ from factorate._utils.validation import check_count, check_flag, check_number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from factorate._training.interaction_side import Sides
     from factorate._training.interactions import Interactions
     from factorate._utils.types import Floats
 
@@ -48,7 +50,7 @@ class ImplicitSettings:
     patience: int | None
     validation_fraction: float
 
-    def complete(self, interactions: Interactions) -> AlsSettings:
+    def complete(self, interactions: Sides) -> AlsSettings:
         """Return the settings for training on weighed interactions."""
         weight = self.unobserved_weight
         if weight is None:

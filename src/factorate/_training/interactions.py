@@ -9,6 +9,7 @@ import numpy as np
 
 from factorate._input.interactions import check_size
 from factorate._kernels import counting
+from factorate._training.interaction_side import Side
 
 if TYPE_CHECKING:
     from factorate._utils.types import Floats, Offsets, Rows
@@ -41,6 +42,14 @@ class Interactions:
     def shape(self) -> tuple[int, int]:
         """Number of users and of items."""
         return len(self.user_starts) - 1, len(self.item_starts) - 1
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """The interactions of users, and those of items."""
+        return (
+            Side(starts=self.user_starts, others=self.user_items, weights=self.user_weights),
+            Side(starts=self.item_starts, others=self.item_users, weights=self.item_weights),
+        )
 
     @property
     def n_pairs(self) -> int:
@@ -85,8 +94,8 @@ def make_interactions(
     (array([0, 1, 3]), array([0, 0, 2], dtype=int32), array([1., 1., 2.], dtype=float32))
     """
     check_size(len(user_rows))
-    order = _sorted_by(item_rows, np.arange(len(item_rows), dtype=np.int32), shape[1])
-    order = _sorted_by(user_rows.take(order), order, shape[0])
+    order = sorted_by(item_rows, np.arange(len(item_rows), dtype=np.int32), shape[1])
+    order = sorted_by(user_rows.take(order), order, shape[0])
     users, items = user_rows.take(order), item_rows.take(order)
     is_new = np.ones(len(users), np.bool_)
     is_new[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
@@ -102,29 +111,30 @@ def make_interactions(
         users, items, weights = users.take(firsts), items.take(firsts), summed
     elif weights is not None:
         weights = weights.take(order)
-    by_item = _sorted_by(items, np.arange(len(items), dtype=np.int32), shape[1])
+    by_item = sorted_by(items, np.arange(len(items), dtype=np.int32), shape[1])
     user_weights = np.empty(0, dtype)
     if weights is not None and (weights != 1).any():
         user_weights = weights.astype(dtype)
     return Interactions(
-        user_starts=_starts(users, shape[0]),
+        user_starts=row_starts(users, shape[0]),
         user_items=items,
         user_weights=user_weights,
-        item_starts=_starts(items, shape[1]),
+        item_starts=row_starts(items, shape[1]),
         item_users=users.take(by_item),
         item_weights=user_weights.take(by_item) if len(user_weights) else user_weights,
     )
 
 
-def _starts(rows: Rows, n: int) -> Offsets:
+def row_starts(rows: Rows, n: int) -> Offsets:
+    """Return where the entries of each row begin when they are sorted, and the end of the last."""
     starts = np.zeros(n + 1, np.int64)
     counting.count(rows, starts[1:])
     np.cumsum(starts, out=starts)
     return starts
 
 
-def _sorted_by(keys: Rows, values: Rows, n: int) -> Rows:
+def sorted_by(keys: Rows, values: Rows, n: int) -> Rows:
     """Return values sorted by keys below n; those with equal keys keep their order."""
     out = np.empty_like(values)
-    counting.group(keys, values, _starts(keys, n), out)
+    counting.group(keys, values, row_starts(keys, n), out)
     return out

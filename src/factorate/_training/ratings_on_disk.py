@@ -12,16 +12,16 @@ import numpy as np
 
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._training.packed_ratings import PackedRatings
-from factorate._utils.workers import Ahead
+from factorate._utils.ahead import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from factorate._utils.ahead import Call
     from factorate._utils.scratch_file import ScratchFile
     from factorate._utils.types import Floats, Offsets, Rows
-    from factorate._utils.workers import Call
 
     Buffer = NDArray[np.uint8]
 

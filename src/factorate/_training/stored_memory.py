@@ -74,7 +74,7 @@ def plan_memory(
     """
     itemsize, n_rows = ratings.levels.itemsize, ratings.stored.shape
     code_bytes = 1 if len(ratings.levels) <= 1 << 8 else 2
-    ids = sum(_id_bytes(ratings, side) for side in range(2))
+    ids = sum(id_bytes(ratings, side) for side in range(2))
     # A band is read, its values are looked up, and it is sorted from one array into another.
     sort = int(band_sizes.max()) * (26 + 3 * code_bytes + itemsize) + 64 * sum(n_rows)
     split = CHUNK_BYTES * CHUNK_RATINGS
@@ -90,11 +90,7 @@ def plan_memory(
     else:
         if needed > ratings.memory:
             advice = ", or set keep_seen=False" if seen + factors == needed - fixed else ""
-            raise ValueError(
-                f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of "
-                f"them for the factors and their copies, and memory is "
-                f"{show_size(ratings.memory)}; set it to more, choose fewer factors{advice}"
-            )
+            raise too_little_memory(needed, model, ratings.memory, advice)
         free_to_sort = ratings.memory - fixed - 24 * sum(n_rows)
         free_to_read = min(AHEAD_BYTES, ratings.memory - fixed - model)
     n_ahead = free_to_read // largest_block - n_threads
@@ -104,7 +100,16 @@ def plan_memory(
     )
 
 
-def _id_bytes(ratings: RatingsInStore, side: int) -> int:
+def too_little_memory(needed: int, model: int, memory: int, advice: str) -> ValueError:
+    """Return the error for a fit that needs more memory than it may take."""
+    return ValueError(
+        f"a fit to this store needs {show_size(needed)} of memory, {show_size(model)} of them for "
+        f"the factors and their copies, and memory is {show_size(memory)}; set it to more, choose "
+        f"fewer factors{advice}"
+    )
+
+
+def id_bytes(ratings: RatingsInStore, side: int) -> int:
     """Return the bytes of the ids of one side in memory."""
     manifest = ratings.stored.manifest
     n, n_bytes = ratings.stored.shape[side], manifest.id_bytes[side]

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._fitted.implicit_fit import select_interactions
 from factorate._fitted.seen import Seen
 from factorate._fitted.seen_interactions import of_users
-from factorate._training.als import solve_rows, train_als
+from factorate._fitted.training_interactions import select_interactions
+from factorate._training.als import train_als
 from factorate._training.held_out import assign_folds
+from factorate._training.solve_rows import solve_rows
 from factorate._tuning.folds import Words, count_folds
 from factorate._tuning.search import FoldScore
 from factorate._utils.random_streams import permutation, stream
 
 if TYPE_CHECKING:
-    from factorate._fitted.implicit_fit import MakeValidator, TrainingInteractions, Validator
+    from factorate._fitted.implicit_fit import MakeValidator, Validator
     from factorate._fitted.seen_interactions import Lists
+    from factorate._fitted.training_interactions import TrainingInteractions
     from factorate._training.implicit_settings import ImplicitSettings
     from factorate._training.interactions import Interactions
     from factorate._utils.types import Rows

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from factorate._fitted.implicit_fit import select_interactions
+from factorate._fitted.training_interactions import select_interactions
 from factorate._training.implicit_settings import check_implicit_settings
 from factorate._tuning.auto import check_auto
 from factorate._tuning.budget import check_budget, check_no_eval_set
@@ -28,7 +28,8 @@ from factorate.exceptions import DivergenceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from factorate._fitted.implicit_fit import MakeValidator, TrainingInteractions
+    from factorate._fitted.implicit_fit import MakeValidator
+    from factorate._fitted.training_interactions import TrainingInteractions
     from factorate._tuning.search import FoldScore
 
     Parameters = Mapping[str, Any]

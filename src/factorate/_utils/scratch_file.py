@@ -67,6 +67,20 @@ class ScratchFile:
         except OSError as error:
             raise self._explained(error) from error
 
+    def resize(self, n_bytes: int) -> None:
+        """Cut the file off, or extend it by zeros, which take no space on most disks.
+
+        Raises
+        ------
+        OSError
+            If that is not possible; the message says what to do.
+        """
+        try:
+            with self._lock:
+                self._file.truncate(n_bytes)
+        except OSError as error:
+            raise self._explained(error) from error
+
     def read_into(self, offset: int, array: NDArray[Any]) -> None:
         """Fill a contiguous array with the bytes from an offset on.
 

@@ -1,22 +1,20 @@
 """Workers: threads that run tasks with the result of running them in order on one thread.
 
-With little memory, a thread may end before its first line, and `threading.Thread.start` would then
-wait for it forever. These threads are therefore started with `_thread`, and the calling thread
-works as well and waits only for those that have begun. Where no thread can be started, for lack of
-memory or because the interpreter is ending, the calling thread does all the work.
+The calling thread works as well. Where no other can be started, for lack of memory or because the
+interpreter is ending, it does all the work.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
-from _thread import allocate_lock, start_new_thread
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from factorate._utils.helper_thread import POLL_SECONDS, HelperThread, call_to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-POLL_SECONDS = 0.1  # between looks at whether the other threads have stopped
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ class Workers:
         if n_helpers < 1:
             return [run(task) for task in tasks]
         queue = _Queue(tasks, dependencies, run)
-        helpers = [_Helper(queue.work) for _ in range(n_helpers)]
+        helpers = [HelperThread(queue.work) for _ in range(n_helpers)]
 
         def work() -> None:
             for helper in helpers:
@@ -99,7 +95,7 @@ class Workers:
             for helper in helpers:
                 helper.cancel_or_join()
 
-        _call_to_the_end(work, stop_and_wait, (KeyboardInterrupt, MemoryError))
+        call_to_the_end(work, stop_and_wait, (KeyboardInterrupt, MemoryError))
         if queue.error is not None:
             raise queue.error
         return queue.results
@@ -144,91 +140,6 @@ class Dependencies:
         return out
 
 
-class Ahead:
-    """A thread that makes calls before their results are needed, for a block of code.
-
-    A call that the thread has not begun when its result is needed is made by the thread that needs
-    it, and so are all calls if no thread can be started.
-
-    Examples
-    --------
-    >>> with Ahead() as ahead:
-    ...     calls = [ahead.submit(lambda number=number: number**2) for number in range(3)]
-    ...     [call.result() for call in calls]
-    [0, 1, 4]
-    """
-
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[Call[Any] | None] = SimpleQueue()
-        self._stopped = False
-        self._helper = _Helper(self._work)
-
-    def __enter__(self) -> Self:
-        """Start the thread."""
-        self._helper.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the thread after the call that it is making."""
-        stop = self._stop
-        _call_to_the_end(stop, stop, (KeyboardInterrupt, MemoryError))
-
-    def submit(self, function: Callable[[], R]) -> Call[R]:
-        """Have a function called."""
-        call = Call(function)
-        self._calls.put(call)
-        return call
-
-    def _work(self) -> None:
-        while not self._stopped:
-            try:
-                call = self._calls.get(timeout=POLL_SECONDS)
-            except Empty:
-                continue
-            if call is not None:
-                call.run()
-
-    def _stop(self) -> None:
-        self._stopped = True
-        with suppress(MemoryError):  # the thread looks again after a while
-            self._calls.put(None)
-        self._helper.cancel_or_join()
-
-
-class Call(Generic[R]):
-    """A call that is made by the first thread that gets to it."""
-
-    def __init__(self, function: Callable[[], R]) -> None:
-        self._function: Callable[[], R] | None = function
-        self._owner: dict[str, object] = {"reserved": None}  # as that of `_Helper`
-        self._result: R | None = None
-        self._error: BaseException | None = None
-        self._ended = allocate_lock()
-        self._ended.acquire()
-
-    def run(self) -> None:
-        """Make the call, unless a thread has begun it."""
-        token = object()
-        if self._owner.setdefault("owner", token) is not token:
-            return
-        try:
-            if self._function is not None:
-                self._result = self._function()
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._function = None
-            self._ended.release()
-
-    def result(self) -> R:
-        """Return what the function returns, or raise its error; called once."""
-        self.run()
-        self._ended.acquire()
-        if self._error is not None:
-            raise self._error
-        return cast("R", self._result)
-
-
 def slices(n: int, size: int) -> list[slice]:
     """Return slices of at most `size` entries, which cover `n` entries.
 
@@ -267,7 +178,7 @@ def run_to_the_end(function: Callable[[], None], start_seconds: float = 1.0) -> 
     if threading.current_thread() is not threading.main_thread():
         function()
         return
-    helper = _Helper(function)
+    helper = HelperThread(function)
 
     def run() -> None:
         if helper.start():
@@ -278,7 +189,7 @@ def run_to_the_end(function: Callable[[], None], start_seconds: float = 1.0) -> 
             except Exception as error:
                 helper.error = error
 
-    _call_to_the_end(run, run, (KeyboardInterrupt, MemoryError))
+    call_to_the_end(run, run, (KeyboardInterrupt, MemoryError))
     if helper.error is not None:
         raise helper.error
 
@@ -294,101 +205,7 @@ def finish_if_interrupted(run: Callable[[], None], finish: Callable[[], None]) -
         Called without arguments by `run_to_the_end`; called again if there is an interrupt just
         after its end.
     """
-    _call_to_the_end(run, lambda: run_to_the_end(finish), (KeyboardInterrupt,))
-
-
-def _call_to_the_end(
-    first: Callable[[], None],
-    again: Callable[[], None],
-    errors: tuple[type[BaseException], ...],
-) -> None:
-    """Call `first`; if one of the errors ends it, call `again` until none ends that.
-
-    Afterwards, the error of `first` is raised, or a later KeyboardInterrupt. An error of `again`
-    that is not among `errors` is raised at once. A MemoryError of `again` is not raised: other
-    threads release memory.
-    """
-    raised: BaseException | None = None
-    call: Callable[[], None] | None = first
-
-    def repeat() -> None:
-        nonlocal raised, call
-        while call is not None:
-            try:
-                call()
-                call = None
-            except errors as error:
-                if call is not again or isinstance(error, KeyboardInterrupt):
-                    raised = error
-                call = again
-
-    try:
-        repeat()
-    except KeyboardInterrupt as error:  # in `except`, or where the loop jumps back
-        raised, call = error, again
-        repeat()
-    if raised is not None:
-        raise raised
-
-
-class _Helper:
-    """A thread that calls a function, unless it is cancelled before it begins.
-
-    Every method may be interrupted at any point and called again. Waiting allocates no memory.
-    """
-
-    def __init__(self, function: Callable[[], None]) -> None:
-        self.error: BaseException | None = None
-        self._function = function
-        # The first to set "owner" decides. The dict has memory for that key already. It holds no
-        # reference to the helper, which would keep the function alive until garbage collection.
-        self._owner: dict[str, object] = {"reserved": None}
-        self._caller = object()
-        self._has_begun, self._has_ended = False, False
-        self._begun, self._ended = allocate_lock(), allocate_lock()
-        self._begun.acquire()
-        self._ended.acquire()
-
-    def start(self) -> bool:
-        """Start the thread, and return whether that was possible."""
-        try:
-            start_new_thread(self._run, ())
-        except (RuntimeError, MemoryError):
-            return False
-        return True
-
-    def wait_for_begin(self, seconds: float) -> None:
-        """Wait until the thread begins, at most the given seconds."""
-        if not self._has_begun:
-            self._begun.acquire(timeout=seconds)
-
-    def cancel_or_join(self) -> bool:
-        """Cancel the call if it has not begun, else wait for its end; return whether cancelled."""
-        if self._owner.setdefault("owner", self._caller) is self._caller:
-            self._function = _do_nothing
-            return True
-        while not self._has_ended:
-            self._ended.acquire()
-        return False
-
-    def _run(self) -> None:
-        token = object()
-        if self._owner.setdefault("owner", token) is not token:
-            return
-        try:
-            self._has_begun = True
-            self._begun.release()
-            self._function()
-        except BaseException as error:
-            self.error = error
-        finally:
-            self._function = _do_nothing  # the thread keeps this object a little longer
-            self._has_ended = True
-            self._ended.release()
-
-
-def _do_nothing() -> None:
-    """Replace a function that is no longer needed, so that it is freed."""
+    call_to_the_end(run, lambda: run_to_the_end(finish), (KeyboardInterrupt,))
 
 
 class _Queue(Generic[T, R]):

@@ -76,7 +76,8 @@ def fit(arguments: argparse.Namespace) -> None:
     ratings, fraction = _input_file(arguments, arguments.ratings), arguments.test_fraction
     model: FactorModel
     if is_store(arguments.ratings):
-        model = _new_model(arguments).fit(open_store(arguments))
+        new_model = _new_implicit_model if arguments.implicit else _new_model
+        model = new_model(arguments).fit(open_store(arguments))
     elif arguments.memory is not None:
         raise ValueError(f"--memory is for a store of ratings; {arguments.ratings!r} is not one")
     elif arguments.implicit:
@@ -152,6 +153,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     model = ft.load(arguments.model)
     names = arguments.columns or model.columns
     if isinstance(model, ft.ImplicitMatrixFactorization):
+        if is_store(arguments.ratings):
+            raise ValueError(
+                f"{arguments.ratings!r} is a store; expected a file of held-out interactions"
+            )
         model.set_params(columns=names)
         n, interactions = arguments.n or 10, _input_file(arguments, arguments.ratings)
         scores = model.evaluate(interactions, n, popular=True)

@@ -43,7 +43,8 @@ TEST_FRACTION_HELP = (
 )
 IMPLICIT_HELP = (
     "train on interactions, such as clicks and purchases, without ratings; a column of counts is "
-    "used if it has a common name such as count, weight or plays, or with --columns"
+    "used if it has a common name such as count, weight or plays, or with --columns; the ratings "
+    "of a store are counts"
 )
 TUNE_HELP = (
     "choose the numbers of factors and epochs, learning rates and penalties, and with --implicit "

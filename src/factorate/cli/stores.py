@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 NOT_STORED = {  # options of `fit` that need the ratings in memory
     "--test-fraction": "test_fraction",
-    "--implicit": "implicit",
     "--tune": "tune",
     "--svdpp": "svdpp",
     "--early-stopping": "early_stopping",
