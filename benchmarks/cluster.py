@@ -162,24 +162,25 @@ def _next(number: int) -> int:
 
 def measure_kills(store: ft.RatingStore, n_kills: int) -> None:
     """Kill workers with signal 9 at random moments, while a model is trained."""
-    options: dict[str, Any] = {"n_epochs": 3 * n_kills, "random_state": 0, "keep_seen": False}
+    options: dict[str, Any] = {"n_epochs": 8 * n_kills, "random_state": 0, "keep_seen": False}
     expected = ft.MatrixFactorization(FACTORS, **options).fit(store)
     generator = random.Random(0)  # noqa: S311
     with cluster_of(2) as client:
-        pids: dict[str, int] = client.run(os.getpid)
         finished: list[float] = []
         killed: list[float] = []
         ended = threading.Event()
 
         def kill() -> None:
+            victim = ""
             while len(killed) < n_kills and not ended.is_set():
+                while len(alive := sorted(set(client.nthreads()) - {victim})) < 2:
+                    time.sleep(0.1)
                 n_before = len(finished)
-                client.wait_for_workers(2)
                 while len(finished) < n_before + 2 and not ended.is_set():
                     time.sleep(0.01)  # until the new worker has a copy
                 ended.wait(generator.random() * typical(finished))
-                pids.update(client.run(os.getpid))
-                victim = generator.choice(sorted(client.nthreads()))
+                pids = client.run(os.getpid, workers=alive)
+                victim = generator.choice(alive)
                 os.kill(pids[victim], signal.SIGKILL)
                 killed.append(time.perf_counter())
 
