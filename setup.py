@@ -13,6 +13,7 @@ import itertools
 import os
 import sys
 import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -83,6 +84,7 @@ X86_64 = target.endswith(("x86_64", "amd64")) and "arm64" not in target
 KERNELS = Path("src/factorate/_kernels")
 SHARED = "factorate._kernels.memoryviews"  # code that Cython would repeat in every module
 VARIANTS = Path("build/variants")  # a file per kernel and instruction set that includes the kernel
+TRANSLATED = Path("build/cython")  # the C code of all modules
 
 
 def compile_flags(module: str, family: str) -> list[str]:
@@ -129,7 +131,8 @@ def discard_other_builds() -> bool:
     """Delete modules built with other settings; return whether the settings changed."""
     compiler = {name: os.environ.get(name) for name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS")}
     switches = f"debug={DEBUG} sanitize={SANITIZE} coverage={COVERAGE} abi3={ABI3} target={target}"
-    settings = f"{switches}\n{compiler}\n{Path(__file__).read_text(encoding='utf-8')}"
+    settings = f"{switches}\n{compiler}\nCython {version('Cython')}\n"
+    settings += Path(__file__).read_text(encoding="utf-8")
     stamp = Path("build/settings.txt")
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == settings:
         return False
@@ -146,14 +149,20 @@ def sources() -> list[Path]:
     VARIANTS.mkdir(parents=True, exist_ok=True)
     for isa, name in itertools.product(INSTRUCTION_SETS if X86_64 else (), LOOPS):
         path = VARIANTS / f"{name}_{isa}.pyx"
-        path.write_text(f'include "{name}.pyx"\n')
+        if not path.is_file():
+            path.write_text(f'include "{name}.pyx"\n')
         paths.append(path)
     return paths
 
 
+def own_files() -> list[Path]:
+    """Return the files that the code of every module may depend on."""
+    return [path for path in KERNELS.iterdir() if path.suffix in {".h", ".pxd", ".pyx"}]
+
+
 def extensions() -> list[Extension]:
     """Return the extension modules of all sources, and that of their common code."""
-    included = [str(path) for path in KERNELS.iterdir() if path.suffix in {".h", ".pxd", ".pyx"}]
+    included = [str(path) for path in own_files()]
     return [
         Extension(
             f"factorate._kernels.{path.stem}",
@@ -167,26 +176,41 @@ def extensions() -> list[Extension]:
     ] + [
         Extension(
             SHARED,
-            [f"build/cython/{SHARED.rpartition('.')[2]}.c"],
+            [str(TRANSLATED / f"{SHARED.rpartition('.')[2]}.c")],
             define_macros=MACROS,
             py_limited_api=bool(ABI3),
         )
     ]
 
 
+def translate(modules: list[Extension], *, force: bool) -> list[Extension]:
+    """Translate the modules to C if a source is newer than the C code.
+
+    `cythonize` alone would also do so if a file of Cython is newer, as in a new environment.
+    """
+    outputs = [TRANSLATED / Path(module.sources[0]).with_suffix(".c") for module in modules]
+    newest = max(path.stat().st_mtime for path in own_files())
+    if not force and all(path.is_file() and path.stat().st_mtime > newest for path in outputs):
+        for module, path in zip(modules, outputs, strict=True):
+            module.sources = [str(path)]
+        return modules
+    translated: list[Extension] = cythonize(
+        modules,
+        build_dir=str(TRANSLATED),
+        emit_linenums=bool(COVERAGE),
+        compiler_directives=DIRECTIVES,
+        shared_utility_qualified_name=SHARED,
+        include_path=["src", str(KERNELS)],
+        force=force,
+        quiet="-v" not in sys.argv,
+    )
+    return translated
+
+
 if __name__ == "__main__":
     changed = discard_other_builds()
     setup(
-        ext_modules=cythonize(
-            extensions(),
-            build_dir="build/cython",
-            emit_linenums=bool(COVERAGE),
-            compiler_directives=DIRECTIVES,
-            shared_utility_qualified_name=SHARED,
-            include_path=["src", str(KERNELS)],
-            force=changed,
-            quiet="-v" not in sys.argv,
-        ),
+        ext_modules=translate(extensions(), force=changed),
         cmdclass={"build_ext": build_extensions},
         options={
             "build_ext": {"force": changed},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,8 +125,7 @@ def merge_equal(encoded: Encoded) -> Encoded:
 def _encode_objects(values: NDArray[Any]) -> Encoded | None:
     """Encode objects by their addresses; None if most objects occur once."""
     # The addresses are compared only, so another thread may replace the objects meanwhile.
-    pointers = (ctypes.c_ssize_t * len(values)).from_address(values.ctypes.data)
-    addresses = np.ctypeslib.as_array(pointers).astype(np.int64, copy=False)
+    addresses = np.frombuffer(values, np.intp).astype(np.int64, copy=False)
     sample = number_distinct(addresses[:SAMPLE])
     if sample is None or 4 * len(sample.entries) > 3 * min(len(values), SAMPLE):
         return None

@@ -17,5 +17,5 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return an array of zeros that begins on a cache line, for faster vector loads."""
     n_bytes = math.prod(shape) * dtype.itemsize
     buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
+    start = -buffer.__array_interface__["data"][0] % ALIGNMENT
     return buffer[start : start + n_bytes].view(dtype).reshape(shape)
