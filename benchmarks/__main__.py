@@ -225,9 +225,9 @@ def plot(found: dict[str, list[Any]], path: Path) -> None:
     figures.save(figure, path)
 
 
-def machine(bench: Bench) -> list[str]:
-    """Describe the machine and the versions of the libraries."""
-    cpu = next(
+def processor() -> str:
+    """Return the name of the processor."""
+    return next(
         (
             line.partition(":")[2].strip()
             for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -235,9 +235,13 @@ def machine(bench: Bench) -> list[str]:
         ),
         platform.processor(),
     )
+
+
+def machine(bench: Bench) -> list[str]:
+    """Describe the machine and the versions of the libraries."""
     versions = ", ".join(f"{name} {v}" for name, v in bench.versions.items() if name != "LIBMF")
     lines = [
-        f"{cpu}, {os.cpu_count()} cores. Python {platform.python_version()}.",
+        f"{processor()}, {os.cpu_count()} cores. Python {platform.python_version()}.",
         f"NumPy {np.__version__}, {versions}.",
         f"factorate: {_cpu.compiler()}, {kernels.chosen()} kernel.",
     ]

@@ -224,7 +224,7 @@ def show_faults(folder: Path) -> None:
     with cluster_of(2) as client:
         model = DaskMatrixFactorization(8, client=client, **options).fit(store)
         attempt("a checkpoint on a full disk", model, checkpoint="/dev/full")
-        file = min(store.path.glob("ratings-*"))
+        file = min(Path(store.path).glob("ratings-*"))
         content = file.read_bytes()
         file.write_bytes(content[:-8] + bytes(8))
         attempt("a damaged file of the store", model)

@@ -252,6 +252,38 @@ def matrix_factorization(job: Job) -> Result:
     return Result(seconds, P, Q, user_bias, item_bias, model.global_mean)
 
 
+def pyspark(job: Job) -> Result:
+    """Train ALS with its default regularization, on a cached DataFrame; an epoch is a sweep."""
+    import pandas as pd
+    from pyspark.ml.recommendation import ALS
+    from pyspark.sql import SparkSession
+
+    options = {
+        "spark.driver.memory": "3g",
+        "spark.log.level": "ERROR",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    builder = SparkSession.builder.master(f"local[{job.n_threads}]")
+    session = builder.config(map=options).getOrCreate()
+    columns = pd.DataFrame({"user": job.users, "item": job.items, "rating": job.ratings})
+    data = session.createDataFrame(columns).cache()
+    data.count()
+    names = {"userCol": "user", "itemCol": "item", "ratingCol": "rating"}
+    als = ALS(rank=job.n_factors, maxIter=job.n_epochs, seed=0, **names)
+    start = time.perf_counter()
+    model = als.fit(data)
+    seconds = time.perf_counter() - start
+    factors = []
+    for n, frame in ((job.n_users, model.userFactors), (job.n_items, model.itemFactors)):
+        found = frame.toPandas()
+        rows = np.stack(found["features"])
+        factors.append(by_id(n, found["id"].to_numpy(), rows, 0.0)[0])
+    data.unpersist()
+    return Result(seconds, *factors)
+
+
 ENGINES: dict[str, Callable[[Job], Result]] = {
     "factorate": factorate,
     "LIBMF": libmf,
@@ -260,4 +292,5 @@ ENGINES: dict[str, Callable[[Job], Result]] = {
     "cmfrec": cmfrec,
     "lenskit": lenskit,
     "matrix-factorization": matrix_factorization,
+    "pyspark": pyspark,
 }

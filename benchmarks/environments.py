@@ -14,6 +14,7 @@ PACKAGES = {
     "lenskit": ["lenskit"],
     "matrix-factorization": ["matrix-factorization"],
     "implicit": ["implicit", "threadpoolctl"],
+    "pyspark": ["pyspark", "numpy", "pandas<3", "pyarrow"],  # needs Java, too
 }
 
 

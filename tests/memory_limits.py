@@ -39,7 +39,7 @@ Calls = dict[str, "Callable[[], object]"]
 
 
 def make_calls(folder: Path) -> Calls:
-    """Return the calls to run, by name."""
+    """Return the calls to run, by name; none that writes with pyarrow, which may abort."""
     ratings = ft.datasets.synthetic(120_000, 2000, 1500)
     settings: dict[str, Any] = {"n_epochs": 2, "random_state": 0, "n_threads": 3}
     model = ft.MatrixFactorization(32, **settings).fit(ratings)
@@ -51,12 +51,15 @@ def make_calls(folder: Path) -> Calls:
     wide, svdpp = (ft.MatrixFactorization(256, **settings, svdpp=svdpp) for svdpp in (False, True))
     rounded = (*ratings[:2], ratings[2].round(1))
     store = ft.RatingStore.create(folder / "ratings.store", rounded)
+    early = ft.MatrixFactorization(256, **settings, early_stopping=True)
     implicit = ft.ImplicitMatrixFactorization(64, **settings)
     clicks = ft.RatingStore.create(folder / "clicks.store", ratings[:2], columns=("user", "item"))
     for fitted, source in ((wide, store), (implicit, clicks)):
         fitted.fit(source)  # imports what it needs
     return {
         "fit_store": lambda: wide.fit(store),
+        "fit_store_early": lambda: early.fit(store),
+        "partial_fit_store": lambda: model.partial_fit(store),
         "fit_clicks_store": lambda: implicit.fit(clicks),
         "fit": lambda: wide.fit(ratings),
         "fit_svdpp": lambda: svdpp.fit(ratings),

@@ -30,7 +30,7 @@ from optional import distributed, matplotlib, present, pyarrow, sklearn
 import factorate as ft
 
 NEEDED = {  # for their examples
-    "factorate.base": sklearn,
+    "factorate.base": [sklearn, pyarrow],
     "factorate.dask": distributed,
     "factorate.plotting": matplotlib,
     "factorate.reading": pyarrow,

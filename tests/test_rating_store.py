@@ -32,7 +32,7 @@ def test_a_store_describes_itself(store: ft.RatingStore, tmp_path: Path) -> None
 
 
 def test_opening_reads_the_manifest_alone(store: ft.RatingStore) -> None:
-    for file in store.path.glob("*.npy"):
+    for file in Path(store.path).glob("*.npy"):
         file.unlink()
     assert len(ft.RatingStore(store.path)) == 4
 

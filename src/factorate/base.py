@@ -10,7 +10,7 @@ from factorate._fitted import model_file
 from factorate._fitted.remove_rows import remove_rows
 from factorate._input.id_column import as_column, read_ids
 from factorate._input.id_to_row import look_up
-from factorate._serving import complete, groups, recommend, similar, vectors
+from factorate._serving import complete, groups, recommend, result_files, similar, vectors
 from factorate._training.settings import check_columns, draw_seed
 from factorate._utils import sklearn_protocol
 from factorate._utils.validation import show
@@ -48,6 +48,7 @@ class FactorModel(sklearn_protocol.Estimator):
     columns: Names | None
     n_threads: int | None
     random_state: int | np.random.Generator | np.random.RandomState | None
+    verbose: bool
 
     # Parameters
 
@@ -456,6 +457,164 @@ class FactorModel(sklearn_protocol.Estimator):
             as_lists=as_lists,
             unknown=unknown,
             n_threads=self.n_threads,
+        )
+
+    # Results in files
+
+    def write_predictions(
+        self, path: str | os.PathLike[str], X: Any, *, unknown: Policy = "warn"
+    ) -> None:
+        """Predict the ratings or scores of any number of pairs, and write them to a file.
+
+        Pairs are read, predicted and written in batches, so memory holds a batch at a time. With
+        ``verbose=True``, the model shows a progress bar.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Path of the file, which ends in .parquet, .csv, .tsv or .jsonl. An existing file is
+            replaced when the new one is complete, as by `save`.
+        X : path, RatingStore, iterator, tuple, DataFrame, array-like or sparse matrix
+            The pairs:
+
+            - the path of a file, a folder or a glob, or an open file, which is read in batches;
+            - a `RatingStore`, whose pairs are taken;
+            - a dataset of pyarrow;
+            - an iterator of batches, each in any form that `predict` accepts;
+            - pairs in any form that `predict` accepts.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `X` is not pairs, ids are of another type than in training, or the path has another
+            ending. After any error, a file that existed stays as it was.
+        OSError
+            If the file cannot be written.
+        ImportError
+            If pyarrow is not installed.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            Once, when the file is complete, if users or items were not in the training data.
+
+        Notes
+        -----
+        The columns are those of users and items, with the names that they have in `X`, or else
+        "user" and "item"; and "prediction", or "score" in a model of implicit feedback. The order
+        is that of `X`, and the values are those of `predict`, bit for bit, in a Parquet file.
+
+        Examples
+        --------
+        >>> import factorate as ft, pathlib, tempfile
+        >>> model = ft.MatrixFactorization(2, random_state=0).fit((["a", "b"], [7, 8], [5, 3]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "predictions.csv")
+        ...     model.write_predictions(path, (["a", "b", "b"], [8, 7, 8]))
+        ...     len(path.read_text().splitlines())
+        4
+        """
+        result_files.write_predictions(
+            self._require(),
+            path,
+            X,
+            columns=self._checked_columns(),
+            clip=self.clip,
+            unknown=unknown,
+            n_threads=self.n_threads,
+            verbose=self.verbose,
+        )
+
+    def write_recommendations(
+        self,
+        path: str | os.PathLike[str],
+        users: Any = None,
+        n: int = 10,
+        exclude_seen: bool = True,
+        items: ArrayLike | None = None,
+        exclude: Exclude | None = None,
+        *,
+        unknown: Policy = "warn",
+    ) -> None:
+        """Recommend items to any number of users, and write them to a file.
+
+        Lists are computed and written for some thousand users at a time, so memory holds no more
+        of them. With ``verbose=True``, the model shows a progress bar.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Path of the file, which ends in .parquet, .csv, .tsv or .jsonl. An existing file is
+            replaced when the new one is complete, as by `save`.
+        users : array-like of shape (m,) or id, default=None
+            Ids of users, or one id; None for all, in the order of `users_`.
+        n : int, default=10
+            Number of items for each user.
+        exclude_seen : bool, default=True
+            Whether to leave out the items that a user rated, or interacted with, in training.
+        items : array-like, default=None
+            Ids of the items to choose from, for all users; None for all items.
+        exclude : array-like, set or mapping, default=None
+            Ids of items to leave out, as for `recommend`.
+        unknown : {"warn", "ignore", "raise"}, default="warn"
+            What to do about unknown users and items: warn, ignore them or raise an error.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid, ids are of another type than in training, or the path has
+            another ending. After any error, a file that existed stays as it was.
+        OSError
+            If the file cannot be written.
+        ImportError
+            If pyarrow is not installed.
+        UnknownIdError
+            If users or items are unknown and `unknown` is "raise".
+        NotFittedError
+            If the model is not fitted.
+
+        Warns
+        -----
+        UnknownIdWarning
+            If users or items were not in the training data.
+
+        See Also
+        --------
+        recommend : The same in memory.
+
+        Notes
+        -----
+        The columns are "user", "item" and "score". There is a row for each recommendation, the
+        best of each user first, as ``recommend(as_frame=True)`` returns them, bit for bit in a
+        Parquet file.
+
+        Examples
+        --------
+        >>> import factorate as ft, pathlib, tempfile
+        >>> model = ft.MatrixFactorization(3, random_state=0).fit(ft.datasets.textbook()[0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "recommendations.csv")
+        ...     model.write_recommendations(path, n=1)
+        ...     path.read_text().splitlines()[0]
+        '"user","item","score"'
+        """
+        result_files.write_recommendations(
+            self._require(),
+            path,
+            users,
+            n,
+            exclude_seen=exclude_seen,
+            items=items,
+            exclude=exclude,
+            unknown=unknown,
+            n_threads=self.n_threads,
+            verbose=self.verbose,
         )
 
     # Neighbours and groups

@@ -330,8 +330,7 @@ class MatrixFactorization(RatingModel):
             - with ``wide=True``, a DataFrame of users × items, where NaN is a missing rating;
             - with `y`, pairs (user, item) of shape (n_ratings, 2);
             - a `RatingStore`, for ratings that do not fit in memory, with the same result; without
-              `sample_weight`, SVD++ terms and `warm_start`, and with an `eval_set` if
-              `early_stopping` is set.
+              `sample_weight` and SVD++ terms.
 
             Ids are bool, integers, str, bytes, UUID, datetime or date. Floats that are whole
             numbers are read as integers.
@@ -437,8 +436,10 @@ class MatrixFactorization(RatingModel):
 
         Parameters
         ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Ratings in any form that `fit` accepts.
+        X : DataFrame, path, tuple, sparse matrix, array-like or RatingStore
+            Ratings in any form that `fit` accepts. The ratings of a store are used in its batches
+            of about a million, one after the other: the result is that of a call with each of
+            ``store.batches()``, which differs from that of one call with all of them.
         y : array-like of shape (n_ratings,), optional
             Ratings of the pairs `X`.
         sample_weight : array-like of shape (n_ratings,), optional

@@ -291,8 +291,8 @@ class MatrixFactorizationCV(TunedModel, RatingModel):
 
         Parameters
         ----------
-        X : DataFrame, path, tuple, sparse matrix or array-like
-            Ratings in any form that `fit` accepts.
+        X : DataFrame, path, tuple, sparse matrix, array-like or RatingStore
+            Ratings in any form that `MatrixFactorization.partial_fit` accepts.
         y : array-like of shape (n_ratings,), optional
             Ratings of the pairs `X`.
         sample_weight : array-like of shape (n_ratings,), optional

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from factorate._store.batches import open_batches
+from factorate._store.folder import file_sizes, open_folder
 from factorate._store.ingest import ingest
 from factorate._store.stored_ratings import open_stored
 from factorate._training.progress import open_bar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._input.column_names import Names
+    from factorate._store.folder import Folder
     from factorate._utils.types import Doubles
 
 
@@ -35,15 +37,17 @@ class RatingStore:
     Parameters
     ----------
     path : str or path-like
-        Path of the folder.
+        Path of the folder, or its URL, which fsspec opens.
     memory : int, str or None, default=None
         Maximum memory for a fit: bytes, or text such as "2GB". It is for the factors with their
         copies, the ids and the ratings being read, and comes on top of that of Python and the
         imported libraries. A fit that needs more raises ValueError before it begins. With None, a
         fit takes what it needs, and up to 512 MB to sort the ratings.
     scratch : str, path-like or None, default=None
-        Folder for the temporary files of a fit, up to 16 bytes for each rating, or 24 for each
-        interaction, which disappear with the process. None is the folder of the store.
+        Folder for the temporary files of a fit, up to 16 bytes for each rating, 24 for each
+        interaction, or 28 if there are more than 65,536 distinct ratings, which disappear with the
+        process. None is the folder of the store, or that of the system for temporary files if the
+        store is behind a URL.
 
     Raises
     ------
@@ -60,8 +64,8 @@ class RatingStore:
 
     Notes
     -----
-    Opening a store reads its manifest alone. A rating takes 9 bytes, or 10 if there are more than
-    256 distinct ratings; there can be 65,536 of them. The ids are kept once.
+    Opening a store reads its manifest alone. A rating takes 9 bytes, 10 if there are more than 256
+    distinct ratings, and 16 if there are more than 65,536. The ids are kept once.
 
     Examples
     --------
@@ -85,10 +89,10 @@ class RatingStore:
         memory: int | str | None = None,
         scratch: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._path = Path(path)
+        self._folder = open_folder(path)
         self._memory = None if memory is None else read_size("memory", memory)
-        self._scratch = self._path if scratch is None else Path(scratch)
-        self._stored = open_stored(self._path)
+        self._scratch = _scratch_of(self._folder) if scratch is None else Path(scratch)
+        self._stored = open_stored(self._folder)
 
     @classmethod
     def create(
@@ -103,18 +107,22 @@ class RatingStore:
         """Write ratings of any number to a new store, and open it.
 
         The store appears at `path` when it is complete. Until then it is at a path that ends in
-        ".partial"; after a call that was killed, the next call removes what is there.
+        ".partial"; after a call that was killed, the next call removes what is there. Behind a URL,
+        the files are at `path` from the beginning, and are a store once the manifest is there,
+        which is written last.
 
         Parameters
         ----------
         path : str or path-like
-            Path of the folder to write, which must not exist.
+            Path of the folder to write, which must not exist; or its URL, such as "s3://…", which
+            fsspec opens.
         source : object
             The ratings:
 
-            - the path of a file, a folder or a glob, or an open file, as for `read_ratings`, whose
-              files are read in batches;
+            - the path or the URL of a file, a folder or a glob, or an open file, as for
+              `read_ratings`, whose files are read in batches;
             - a dataset of pyarrow;
+            - a DataFrame of Dask, whose partitions are computed one after the other;
             - an iterator of batches, each in any form that `MatrixFactorization.fit` accepts,
               such as ``pandas.read_csv(path, chunksize=1_000_000)``;
             - ratings in any form that `fit` accepts, which are one batch.
@@ -134,17 +142,19 @@ class RatingStore:
         Raises
         ------
         FileExistsError
-            If `path` exists, or another process is writing it.
+            If `path` exists, or another process is writing it, which is not noticed behind a URL.
+        ImportError
+            If `path` is a URL, and fsspec is not installed.
         TypeError, ValueError
-            If the input is not ratings, ids are of different kinds in different batches, or there
-            are more than 65,536 distinct ratings.
+            If the input is not ratings, or ids are of different kinds in different batches.
         OSError
             If the store cannot be written. After any error, nothing is left of it.
 
         Notes
         -----
         Besides a batch of about a million ratings, or a row group of a Parquet file, memory holds
-        the distinct ids: about 30 bytes for an integer and 200 for a text.
+        the distinct ids: about 30 bytes for an integer and 200 for a text. Two partitions of Dask
+        are in memory at a time, and so is each whole file of Parquet or Arrow behind a URL.
 
         Examples
         --------
@@ -156,24 +166,24 @@ class RatingStore:
         """
         names = check_columns(columns)
         threads, shown = count_threads(n_threads), check_flag("verbose", verbose)
-        batches = open_batches(source, names)
+        folder, batches = open_folder(path), open_batches(source, names)
         if not shown:
-            ingest(Path(path), batches, n_threads=threads)
+            ingest(folder, batches, n_threads=threads)
             return cls(path)
         with open_bar(unit=" ratings", unit_scale=True, desc="reading") as bar:
-            ingest(Path(path), batches, n_threads=threads, report=bar.update)
+            ingest(folder, batches, n_threads=threads, report=bar.update)
         return cls(path)
 
     @property
-    def path(self) -> Path:
-        """Path of the folder.
+    def path(self) -> Path | str:
+        """Path of the folder, or its URL.
 
         Returns
         -------
-        Path
-            As it was given.
+        Path or str
+            A URL is without user, password and query.
         """
-        return self._path
+        return self._folder if isinstance(self._folder, Path) else self._folder.url
 
     @property
     def n_ratings(self) -> int:
@@ -250,7 +260,7 @@ class RatingStore:
         int
             Bytes on disk.
         """
-        return sum(file.stat().st_size for file in self._path.iterdir())
+        return sum(file_sizes(self._folder).values())
 
     def __len__(self) -> int:
         """Return the number of ratings."""
@@ -259,7 +269,7 @@ class RatingStore:
     def __repr__(self) -> str:
         """Return the path and the sizes."""
         sizes = f"{self.n_ratings:,} ratings, {self.n_users:,} users, {self.n_items:,} items"
-        return f"<RatingStore {str(self._path)!r}: {sizes}>"
+        return f"<RatingStore {str(self._folder)!r}: {sizes}>"
 
     def batches(self) -> Iterator[Batch]:
         """Iterate over the ratings in batches of about a million.
@@ -287,10 +297,10 @@ class RatingStore:
         [[4.5, 3.0]]
         """
         stored = self._stored
-        levels = stored.read_levels().values
         users, items = (stored.indexes[side].ids.take(stored.read_rows(side)) for side in range(2))
-        for user_numbers, item_numbers, codes in stored.read_chunks():
-            yield Batch(users.take(user_numbers), items.take(item_numbers), levels.take(codes))
+        for chunk in stored.read_chunks():
+            pairs = users.take(chunk.user_numbers), items.take(chunk.item_numbers)
+            yield Batch(*pairs, stored.decode(chunk))
 
     def verify(self) -> None:
         """Read all files, and check their checksums and that they agree with each other.
@@ -310,6 +320,15 @@ class RatingStore:
         ...     ft.RatingStore.create(path, ([7, 8], ["tea", "jam"], [4.5, 3])).verify()
         """
         self._stored.verify()
+
+
+def _scratch_of(folder: Folder) -> Path:
+    """Return the folder for temporary files."""
+    if isinstance(folder, Path):
+        return folder
+    import tempfile  # a slow import, which few need
+
+    return Path(tempfile.gettempdir())
 
 
 class Batch(NamedTuple):

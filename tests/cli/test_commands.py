@@ -16,7 +16,7 @@ from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import cli
-from factorate.cli import commands
+from factorate._serving.result_files import batch_size
 
 
 @pytest.fixture
@@ -312,7 +312,7 @@ def test_similar_items_and_users(model: Path, tmp_path: Path) -> None:
 
 def test_batches_cover_all_queries(tmp_path: Path) -> None:
     present((pa, pd))
-    n_users = commands.batch_size(2) + 1000
+    n_users = batch_size(2) + 1000
     model, out = tmp_path / "m.npz", tmp_path / "out.parquet"
     users = np.arange(n_users)
     fitted = ft.MatrixFactorization(2, 1, random_state=0).fit((users, users % 3, users % 5 + 1.0))

@@ -76,16 +76,34 @@ def test_fit_and_evaluate_give_the_same_as_with_the_file(
     ratings: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models, errors = [], []
+    options = *OPTIONS, "--early-stopping", "--validation-fraction", "0.2"
     for source, memory in ((ratings, ()), (store, ("--memory", "150MB"))):
         path = str(tmp_path / "model.npz")
-        assert cli.main(["fit", str(source), "-o", path, *OPTIONS, *memory]) == 0
+        assert cli.main(["fit", str(source), "-o", path, *options, *memory]) == 0
         models.append(ft.load(path))
         capsys.readouterr()
         assert cli.main(["evaluate", path, str(source), "--json"]) == 0
         errors.append(json.loads(capsys.readouterr().out))
     assert (models[0].user_factors_ == models[1].user_factors_).all()
+    assert (models[0].history_["valid_rmse"] == models[1].history_["valid_rmse"]).all()
     assert list(errors[0]) == list(errors[1]) == ["rmse", "mae", "n_ratings", "n_unknown"]
     assert errors[0] == pytest.approx(errors[1])
+
+
+def test_the_pairs_of_a_store_are_predicted(
+    ratings: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, tables = str(tmp_path / "model.npz"), []
+    assert cli.main(["fit", str(store), "-o", model, *OPTIONS]) == 0
+    for source in (ratings, store):
+        out = tmp_path / "out.parquet"
+        assert cli.main(["predict", model, str(source), "-o", str(out)]) == 0
+        tables.append(pd.read_parquet(out))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    inside = str(store / "out.csv")
+    (store / "out.csv").write_text("")
+    assert cli.main(["predict", model, str(store), "-o", inside]) == 1
+    assert f"is the input {inside!r}" in capsys.readouterr().err
 
 
 def test_the_ratings_of_a_store_can_be_counts(
@@ -108,9 +126,9 @@ def test_the_ratings_of_a_store_can_be_counts(
     [
         (("--test-fraction", "0.1"), "--test-fraction needs a file of ratings"),
         (("--implicit", "--tune"), "--tune needs a file of ratings"),
+        (("--implicit", "--early-stopping"), "needs an eval_set"),
         (("--tune",), "--tune needs a file of ratings"),
         (("--svdpp",), "--svdpp needs a file of ratings"),
-        (("--early-stopping",), "--early-stopping needs a file of ratings"),
         (("--memory", "5MB"), "needs 101 MB of memory"),
         (("--memory", "lots"), "memory is 'lots'; expected a size"),
     ],

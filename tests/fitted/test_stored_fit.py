@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import subprocess
 import sys
@@ -102,6 +103,98 @@ def record(numbers: list[int], epoch: Any) -> None:
     numbers.append(epoch.number)
 
 
+REAL_VALUED: list[dict[str, Any]] = [
+    {"n_factors": 16},
+    {"n_factors": 16, "dtype": "float64"},
+    {"n_factors": 8, "loss": "absolute"},
+    {"n_factors": 8, "loss": "huber", "dtype": "float64"},
+    {"n_factors": 8, "loss": "kullback_leibler", "nonnegative": True},
+]
+
+
+@pytest.fixture(scope="module")
+def real_valued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """Return more ratings than 65,536, all distinct, and the path of their store.
+
+    The first file has codes, and the others have ratings.
+    """
+    generator, n = np.random.default_rng(8), 70_000
+    users, items = generator.integers(0, 900, n), generator.integers(0, 400, n)
+    columns = users, items, generator.gamma(2.0, size=n)
+    parts = (tuple(c[rows] for c in columns) for rows in (slice(0, 40_000), slice(40_000, n)))
+    path = tmp_path_factory.mktemp("stores") / "a.store"
+    store = write_store(path, parts, chunk_ratings=30_000)
+    assert [chunk.code_bytes for chunk in store._stored.manifest.chunks] == [2, 0, 0]
+    return columns, path
+
+
+@pytest.mark.parametrize("settings", REAL_VALUED, ids=str)
+def test_real_valued_ratings_give_the_bits_of_those_in_memory(
+    real_valued: tuple[Any, Path], settings: dict[str, Any]
+) -> None:
+    columns, path = real_valued
+    given: dict[str, Any] = {"n_epochs": 2, "random_state": 0, "n_threads": 2} | settings
+    expected = ft.MatrixFactorization(**given).fit(columns)
+    for memory in (None, "140MB"):
+        store = ft.RatingStore(path, memory=memory)
+        found = ft.MatrixFactorization(**given).fit(store)
+        check_equal(expected, found)
+    evaluated = found.evaluate(store)
+    assert evaluated == pytest.approx(expected.evaluate(columns), rel=1e-6)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_real_valued_ratings_are_held_out_as_in_memory(
+    real_valued: tuple[Any, Path], dtype: str, fraction: float
+) -> None:
+    # Half of the ratings have less than 65,536 distinct values, and therefore codes.
+    columns, path = real_valued
+    given: dict[str, Any] = {
+        "n_factors": 8,
+        "n_epochs": 3,
+        "random_state": 0,
+        "dtype": dtype,
+        "early_stopping": True,
+        "validation_fraction": fraction,
+    }
+    expected = ft.MatrixFactorization(**given).fit(columns)
+    check_equal(expected, ft.MatrixFactorization(**given).fit(ft.RatingStore(path)))
+
+
+def test_training_on_real_valued_ratings_continues_as_in_memory(
+    real_valued: tuple[Any, Path],
+) -> None:
+    columns, path = real_valued
+    models = []
+    for X in (columns, ft.RatingStore(path)):
+        model = ft.MatrixFactorization(8, 2, random_state=0, warm_start=True, n_threads=2)
+        models.append(model.fit(X).fit(X))
+    check_equal(*models)
+
+
+def test_ratings_that_are_distinct_in_float64_alone_have_codes_in_float32(tmp_path: Path) -> None:
+    numbers = np.arange(70_000)
+    columns = numbers % 300, numbers // 300, 1 + numbers % 5 + numbers * 1e-12
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+    assert not store._stored.manifest.is_coded
+    given: dict[str, Any] = {"n_factors": 8, "n_epochs": 2, "random_state": 0}
+    for dtype in ("float32", "float64"):
+        expected = ft.MatrixFactorization(dtype=dtype, **given).fit(columns)
+        check_equal(expected, ft.MatrixFactorization(dtype=dtype, **given).fit(store))
+
+
+def test_errors_of_real_valued_ratings(real_valued: tuple[Any, Path], tmp_path: Path) -> None:
+    (users, items, values), path = real_valued
+    with pytest.raises(ValueError, match=r"more than 65,536 distinct.*expects ratings of two"):
+        ft.MatrixFactorization(4, loss="hinge").fit(ft.RatingStore(path))
+    store = ft.RatingStore.create(tmp_path / "b.store", (users, items, 1e39 * (values - 2)))
+    with pytest.raises(ValueError, match=r"\[0\] is -1\.9\d+e\+39; nonnegative=True expects"):
+        ft.MatrixFactorization(4, nonnegative=True, dtype="float64").fit(store)
+    with pytest.raises(ValueError, match="too large for float32"):
+        ft.MatrixFactorization(4).fit(store)
+
+
 def test_early_stopping_and_callbacks(columns: Any, path: Path) -> None:
     held = tuple(column[::10] for column in columns)
     given: dict[str, Any] = {
@@ -122,6 +215,82 @@ def test_early_stopping_and_callbacks(columns: Any, path: Path) -> None:
     stopped = ft.MatrixFactorization(4, random_state=0)
     stopped.fit(ft.RatingStore(path), callbacks=[lambda epoch: epoch.number == 2])
     assert stopped.n_epochs_ == 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"validation_fraction": 0.9, "dtype": "float64"}, {"validation_fraction": 1e-9}],
+    ids=str,
+)
+def test_the_same_ratings_are_held_out(columns: Any, path: Path, settings: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "n_factors": 16,
+        "n_epochs": 30,
+        "random_state": 3,
+        "early_stopping": True,
+        "learning_rate": 0.3,
+        "patience": 1,
+    } | settings
+    expected = ft.MatrixFactorization(**given).fit(columns)
+    assert settings or expected.best_epoch_ < expected.n_epochs_ < 30
+    for memory, n_threads in ((None, 2), ("150MB", 1)):
+        model = ft.MatrixFactorization(**given, n_threads=n_threads)
+        check_equal(expected, model.fit(ft.RatingStore(path, memory=memory)))
+
+
+def test_users_whose_ratings_are_all_held_out_are_those_in_memory(tmp_path: Path) -> None:
+    users, items = np.arange(200) // 2, np.arange(200) % 50
+    columns = users, items, np.where(users == 0, 99, users % 5)  # a rating that may be held out
+    store = write_store(tmp_path / "a.store", columns, chunk_ratings=70)
+    given: dict[str, Any] = {"n_factors": 3, "early_stopping": True, "validation_fraction": 0.5}
+    for seed in range(5):
+        expected = ft.MatrixFactorization(**given, random_state=seed).fit(columns)
+        assert not expected.user_factors_.any(axis=1).all()
+        check_equal(expected, ft.MatrixFactorization(**given, random_state=seed).fit(store))
+
+
+def test_all_ratings_held_out_is_an_error(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "a.store", ([1, 1, 1], [2, 2, 2], [3, 4, 5]))
+    with pytest.raises(ValueError, match="holds out 3 of 3 entries, which leaves none"):
+        ft.MatrixFactorization(2, early_stopping=True).fit(store)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"early_stopping": True, "random_state": 7},
+        {"learning_rate_schedule": "adagrad", "fit_bias": False},
+        {"n_epochs": 0},
+        {"learning_rate": 4.0, "count_scale": None},
+    ],
+    ids=str,
+)
+def test_a_warm_start_is_that_in_memory(
+    columns: Any, path: Path, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    given: dict[str, Any] = {"n_factors": 40, "n_epochs": 2, "random_state": 0} | settings
+    some = columns[1] > 90
+    first = tuple(np.append(column[some], column[-3:] + 5000) for column in columns)
+    before = {"learning_rate": None, "n_epochs": 2, "random_state": 0}
+    old = ft.MatrixFactorization(**given | before).fit(first)
+    models = []
+    for X, n_threads in (
+        (columns, 1),
+        (ft.RatingStore(path), 3),
+        (ft.RatingStore(path, memory="120MB"), 2),
+    ):
+        model = copy.deepcopy(old).set_params(**given, warm_start=True, n_threads=n_threads)
+        models.append(model.fit(X))
+    assert ("training diverged" in caplog.text) == ("count_scale" in settings)
+    check_equal(models[0], models[1])
+    check_equal(models[0], models[2])
+
+
+def test_a_warm_start_with_other_factors_is_rejected(path: Path) -> None:
+    model = ft.MatrixFactorization(4, warm_start=True).fit(([7], [0], [3]))
+    with pytest.raises(ValueError, match=r"continues from n_factors=4 .* n_factors=5"):
+        model.set_params(n_factors=5).fit(ft.RatingStore(path))
 
 
 def test_divergence_is_undone_as_in_memory(
@@ -176,8 +345,6 @@ def test_without_seen_items_nothing_is_collected(path: Path) -> None:
     ("parameters", "arguments", "reason"),
     [
         ({"svdpp": True}, {}, "svdpp=True cannot be used with a RatingStore.*set svdpp=False"),
-        ({"warm_start": True}, {}, "warm_start=True cannot be used with a RatingStore"),
-        ({"early_stopping": True}, {}, "early_stopping=True with a RatingStore needs an eval_set"),
         ({}, {"y": np.ones(N)}, "holds its ratings; pass it without y"),
         ({}, {"sample_weight": np.ones(N)}, "sample_weight cannot be used with a RatingStore"),
         ({"loss": "logistic"}, {}, "the distinct ratings.*expects ratings of two values"),
@@ -194,7 +361,6 @@ def test_what_a_store_does_not_support_is_an_error(
 @pytest.mark.parametrize(
     "call",
     [
-        lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3])).partial_fit(store),
         lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3])).predict(store),
         lambda store: ft.MatrixFactorizationCV(n_trials=1).fit(store),
         lambda store: ft.ImplicitMatrixFactorizationCV(n_trials=1).fit(store),
@@ -214,6 +380,7 @@ import factorate as ft
 
 path, megabytes, is_stored = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "stored"
 options = {"n_factors": 32, "n_epochs": 2, "random_state": 0, "n_threads": 2, "keep_seen": False}
+options["early_stopping"] = sys.argv[4] == "early stopping"
 few = np.arange(200) % 20, np.arange(200) // 20, np.arange(200) % 5
 model = ft.MatrixFactorization(**options).fit(few)  # imports what a fit needs
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
@@ -232,9 +399,9 @@ except MemoryError:
 """
 
 
-def run_limited(path: Path, source: str) -> str:
-    """Fit to a store in a process whose memory may grow by 110 MB."""
-    arguments = [sys.executable, "-c", LIMITED, str(path), "110", source]
+def run_limited(path: Path, megabytes: int, *options: str) -> str:
+    """Fit to a store in a process whose memory may grow by so many megabytes."""
+    arguments = [sys.executable, "-c", LIMITED, str(path), str(megabytes), *options]
     found = subprocess.run(arguments, capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
@@ -248,5 +415,7 @@ def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
     ft.RatingStore.create(path, columns)
     model = ft.MatrixFactorization(32, 2, random_state=0, n_threads=2, keep_seen=False)
     expected = model.fit(columns).user_factors_.sum(dtype=float).hex()
-    assert run_limited(path, "stored") == expected
-    assert run_limited(path, "in memory") == "MemoryError"
+    assert run_limited(path, 110, "stored", "") == expected
+    assert run_limited(path, 110, "in memory", "") == "MemoryError"
+    expected = model.set_params(early_stopping=True).fit(columns).user_factors_.sum(dtype=float)
+    assert run_limited(path, 150, "stored", "early stopping") == expected.hex()

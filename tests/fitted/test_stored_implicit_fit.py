@@ -72,6 +72,16 @@ def test_the_bits_are_those_of_interactions_in_memory(
         check_equal(expected, model(**given).fit(ft.RatingStore(path, memory=memory)))
 
 
+def test_real_valued_counts_give_the_bits_of_those_in_memory(tmp_path: Path) -> None:
+    generator, n = np.random.default_rng(8), 70_000
+    columns = *generator.integers(0, 300, (2, n)), generator.gamma(2.0, size=n)
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+    assert not store._stored.manifest.is_coded
+    for dtype in ("float32", "float64"):
+        expected = model(n_factors=4, dtype=dtype).fit(columns)
+        check_equal(expected, model(n_factors=4, dtype=dtype).fit(store))
+
+
 def test_the_order_of_the_source_does_not_matter(columns: Any, path: Path, tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(N)
     shuffled = tuple(column[order] for column in columns)

@@ -173,6 +173,12 @@ def test_urls_are_read_with_fsspec() -> None:
     try:
         assert content(read("memory://factorate/1.csv")) == RATINGS
         assert content(read("memory://factorate/*")) == [(1, 2, 3.0), (4, 5, 1.0)]
+        assert content(read("memory://factorate")) == [(1, 2, 3.0), (4, 5, 1.0)]
+        names = [source.name for source in find_sources("memory://factorate/")]
+        assert names == ["memory:///factorate/1.csv", "memory:///factorate/2.dat"]
+        memory.pipe({f"/factorate/more/{name}.md": b"#" for name in ("readme", "license")})
+        with pytest.raises(FileNotFoundError, match="'memory://factorate/more' holds no file of"):
+            read("memory://factorate/more")
         (source,) = find_sources("memory://factorate/2.dat")
         assert (source.name, source.suffix) == ("memory://factorate/2.dat", ".dat")
         with pytest.raises(FileNotFoundError):
@@ -197,10 +203,11 @@ def test_a_url_without_fsspec_raises(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_errors_of_urls_name_them_without_secrets(
     error: type[Exception], expected: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(url: str, mode: str) -> None:
+    def fail(url: str, mode: str = "") -> None:
         raise error(url, mode)
 
-    monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(open=fail))
+    core = SimpleNamespace(url_to_fs=fail)
+    monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(open=fail, core=core))
     url = "https://ann:secret@example.org/r.csv?token=secret#secret"
     with pytest.raises(expected, match=r"https://example\.org/r\.csv") as found:
         find_sources(url)

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from factorate._input.id_column import Encoded
-from factorate._input.unknown_ids import IN_SIMILAR, RATINGS_MODEL, warn_unknown
+from factorate._input.unknown_ids import (
+    IN_SIMILAR,
+    RATINGS_MODEL,
+    UnknownInBatches,
+    warn_unknown,
+)
 from factorate.exceptions import UnknownIdError, UnknownIdWarning
 
 
@@ -62,3 +67,18 @@ def test_rows_and_distinct_ids_are_counted(ids: np.ndarray[Any, Any] | None) -> 
     message = rf"^21 of 7,100 rows name 3 unknown users \({shown}\): nothing is found for them$"
     with pytest.warns(UnknownIdWarning, match=message):
         warn_unknown((users, rows), known, IN_SIMILAR, stacklevel=1)
+
+
+def test_batches_are_counted_together() -> None:
+    unknowns = UnknownInBatches(IN_SIMILAR, "warn")
+    names = np.array(["a", "b", "c", "d", "e"], object)
+    known = np.zeros(3, np.int32)
+    unknowns.add((Encoded(names, np.array([2, 0, 2], np.int32)), known - 1), ([1, 2, 3], known))
+    unknowns.add((["d", "e", "c"], known - 1), ([4, 5, 6], np.array([0, -1, 0], np.int32)))
+    message = (
+        r"^6 of 6 rows name unknown users \('c', 'a', 'd', …\); 1 of 6 rows names unknown items "
+        r"\(5\): nothing is found for them$"
+    )
+    with pytest.warns(UnknownIdWarning, match=message) as caught:
+        unknowns.warn(stacklevel=1)
+    assert caught[0].filename == __file__

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import errno
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -12,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optional import dask, present
 from optional import pandas as pd
 from optional import polars as pl
-from optional import present
 from optional import pyarrow as pa
 from stores import write_store
 
@@ -65,6 +67,11 @@ def dataset(folder: Path) -> Any:
     return pyarrow.dataset.dataset(Path(parquet_glob(folder)).parent, format="parquet")
 
 
+def dask_frame() -> Any:
+    frame = present(pd).DataFrame({"more": 0} | COLUMNS)
+    return present(dask).dataframe.from_pandas(frame, npartitions=3, sort=False)
+
+
 SOURCES: dict[str, Any] = {
     "arrays": lambda _: (USERS, ITEMS, RATINGS),
     "frame": lambda _: present(pd).DataFrame(COLUMNS),
@@ -77,6 +84,7 @@ SOURCES: dict[str, Any] = {
     "folder of CSV": lambda folder: present(pa) and csv_folder(folder),
     "glob of Parquet": parquet_glob,
     "dataset": lambda folder: present(pa) and dataset(folder),
+    "dask": lambda _: dask_frame(),
     "open file": lambda _: present(pa) and io.StringIO("3,20,5\n1,10,3\n1,20,1.5\n2,20,0\n3,10,2"),
 }
 
@@ -94,6 +102,46 @@ def test_a_store_holds_the_ratings_of_any_source(
     assert store.rating_range == (0.0, 5.0)
     store.verify()
     assert not (tmp_path / "a.store.partial").exists()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_partitions_of_dask_are_computed_once_and_in_order(tmp_path: Path, n_threads: int) -> None:
+    frame, computed = present(pd).DataFrame(COLUMNS), []
+    client = contextvars.ContextVar("client", default="none")
+
+    class Partitions:
+        def __dask_tokenize__(self) -> str:
+            return "partitions"
+
+        def __call__(self, number: int) -> Any:
+            computed.append((number, client.get()))
+            return frame[number : number + 1] if number != 2 else frame[:0]
+
+    numbers = [0, 1, 2, 3, 4]
+    lazy = present(dask).dataframe.from_map(Partitions(), numbers, meta=frame[:0])
+    token = client.set("mine")
+    with dask.config.set(scheduler="synchronous"):
+        store = ft.RatingStore.create(tmp_path / "a.store", lazy, n_threads=n_threads)
+    client.reset(token)
+    assert computed == [(number, "mine") for number in numbers]
+    assert content(store) == [EXPECTED[number] for number in numbers if number != 2]
+
+
+def test_two_columns_of_dask_are_interactions(tmp_path: Path) -> None:
+    lazy = dask_frame()
+    store = ft.RatingStore.create(tmp_path / "a.store", lazy, columns=("item", "user"))
+    assert content(store) == [(item, user, 1.0) for user, item, _ in EXPECTED]
+
+
+def test_errors_name_the_partition(tmp_path: Path) -> None:
+    frame = present(pd).DataFrame(COLUMNS)
+    lazy = present(dask).dataframe.from_pandas(frame, npartitions=2, sort=False)
+    with pytest.raises(ValueError, match=r"cannot tell the column of rating among \['user', 'item"):
+        ft.RatingStore.create(tmp_path / "a.store", lazy[["user", "item"]])
+    wrong = lazy.assign(user=lazy["user"] / 2)
+    with pytest.raises(ValueError, match=r"ratings 0 to 3 of the source: users\[0\] is 1\.5"):
+        ft.RatingStore.create(tmp_path / "a.store", wrong)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -143,11 +191,44 @@ def test_codes_have_two_bytes_after_256_distinct_ratings(tmp_path: Path) -> None
         assert [r for _, _, r in content(found)] == ratings.tolist()
 
 
-def test_too_many_distinct_ratings_raise_an_error() -> None:
+def test_too_many_distinct_ratings_have_no_codes() -> None:
     ratings = DistinctRatings(max_levels=3)
-    assert ratings.add(np.array([1.0, 2.0])).tolist() == [0, 1]
-    with pytest.raises(ValueError, match=r"more than 3 distinct ratings.*round them"):
-        ratings.add(np.array([3.0, 4.0]))
+    for _ in range(2):
+        codes = ratings.add(np.array([1.0, 2.0]))
+        assert codes is not None
+        assert codes.tolist() == [0, 1]
+        assert ratings.add(np.array([3.0, 4.0])) is None
+        assert ratings.add(np.arange(9.0)) is None
+        assert list(ratings.code_by_value) == [1.0, 2.0]
+
+
+def test_ratings_are_stored_as_they_are_once_too_many_are_distinct(tmp_path: Path) -> None:
+    ratings = np.array([2.0, 1.0, 2.0, -0.0, 2.0, 1.0, 7.5, 1.0, -0.0, 8.5])
+    columns = np.arange(10), np.arange(10) % 3, ratings
+    parts = iter([tuple(c[rows] for c in columns) for rows in (slice(0, 5), slice(5, 10))])
+    store = write_store(tmp_path / "a.store", parts, chunk_ratings=4, max_levels=3)
+    manifest = store._stored.manifest
+    assert [chunk.code_bytes for chunk in manifest.chunks] == [1, 0, 0]
+    assert [r for _, _, r in content(store)] == ratings.tolist()
+    assert store._stored.levels.tolist() == [0.0, 1.0, 2.0]
+    assert store.rating_range == (0.0, 8.5)
+    assert not (store.path / "level_counts.npy").exists()
+    store.verify()
+    whole = write_store(tmp_path / "b.store", columns, chunk_ratings=4, max_levels=3)
+    assert [chunk.code_bytes for chunk in whole._stored.manifest.chunks] == [0, 0, 0]
+    assert content(whole) == content(store)
+    assert len(whole._stored.levels) == 0
+    whole.verify()
+
+
+def test_the_format_is_the_lowest_that_can_hold_the_ratings(tmp_path: Path) -> None:
+    few = ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+    numbers = np.arange(65_537)
+    many = ft.RatingStore.create(tmp_path / "b.store", (numbers % 7, numbers % 5, numbers))
+    manifests = [Path(store.path, "store.json").read_text() for store in (few, many)]
+    formats = [json.loads(manifest)["format"] for manifest in manifests]
+    assert formats == [1, 2]
+    assert [batch.ratings.tolist() for batch in many.batches()] == [numbers.tolist()]
 
 
 @pytest.mark.parametrize(

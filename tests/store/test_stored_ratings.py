@@ -108,7 +108,7 @@ def with_first(value: Any) -> Callable[[Any], Any]:
     return change
 
 
-def field_with_first(field: str, value: int) -> Callable[[Any], Any]:
+def field_with_first(field: str, value: float) -> Callable[[Any], Any]:
     def change(records: Any) -> Any:
         records[field][0] = value
         return records
@@ -130,7 +130,7 @@ def field_with_first(field: str, value: int) -> Callable[[Any], Any]:
         ("item_counts", with_first(0), "not those of 300 ratings"),
         ("level_counts", with_first(1), "not those of 300 ratings"),
         ("levels", with_first(np.nan), "not distinct finite numbers"),
-        ("levels", with_first(1e9), "range is not that of the manifest"),
+        ("levels", with_first(1e9), "store.json is damaged: its range is not that of the ratings"),
         ("item_ids", lambda array: np.zeros_like(array), "item_ids has an id twice"),
         ("user_id_ends", with_first(-1), "user_id_ends does not cut user_ids into ids"),
         ("user_counts", lambda array: array[::-1], "not those of the ratings"),
@@ -144,14 +144,58 @@ def test_wrong_content_with_the_right_checksum_is_found(
         ft.RatingStore(path).verify()
 
 
+@pytest.fixture
+def without_codes(tmp_path: Path) -> Path:
+    """Write a store whose first file has codes, and whose others have ratings."""
+    ratings = np.arange(300) / 4
+    ratings[:150] = 1
+    columns = np.arange(300) % 40, np.arange(300) % 30, ratings
+    parts = (tuple(c[rows] for c in columns) for rows in (slice(0, 150), slice(150, 300)))
+    write_store(tmp_path / "a.store", parts, chunk_ratings=100, max_levels=9)
+    ft.RatingStore(tmp_path / "a.store").verify()
+    return tmp_path / "a.store"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("ratings-000000", field_with_first("code", 1), "a code is outside 0…0"),
+        ("ratings-000001", field_with_first("rating", np.nan), "a rating is outside 1.0…74.75"),
+        ("ratings-000001", field_with_first("rating", np.inf), "a rating is outside 1.0…74.75"),
+        ("ratings-000002", field_with_first("rating", 0.5), "a rating is outside 1.0…74.75"),
+        ("ratings-000002", field_with_first("user", 40), "a user is outside 0…39"),
+        ("ratings-000002", lambda records: records[["user", "item"]], "expected shape"),
+        ("levels", with_first(np.nan), "not distinct finite numbers"),
+        ("levels", with_first(1e9), "its range is not that of the ratings"),
+    ],
+)
+def test_damage_of_ratings_without_codes_is_found(
+    without_codes: Path, name: str, change: Callable[[Any], Any], reason: str
+) -> None:
+    replace_array(without_codes, name, change)
+    with pytest.raises(ft.RatingStoreError, match=reason):
+        ft.RatingStore(without_codes).verify()
+
+
+@pytest.mark.parametrize("name", ["ratings-000001.npy", "levels.npy"])
+def test_a_changed_byte_of_ratings_without_codes_is_found(without_codes: Path, name: str) -> None:
+    content = bytearray((without_codes / name).read_bytes())
+    content[-3] ^= 16
+    (without_codes / name).write_bytes(content)
+    with pytest.raises(ft.RatingStoreError, match=rf"{name} is damaged: its checksum"):
+        ft.RatingStore(without_codes).verify()
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"format": 2}, "has format 2; this version reads up to 1: upgrade factorate"),
+        ({"format": 3}, "has format 3; this version reads up to 2: upgrade factorate"),
+        ({"format": 0}, "format is 0; expected an integer"),
         ({"format": "1"}, "format is '1'; expected an integer"),
         ({"format": True}, "format is True; expected an integer"),
         ({"n_users": 0}, "numbers of users and items: 0; expected an integer from 1"),
         ({"n_levels": 2.0}, "n_levels: 2.0; expected an integer"),
+        ({"n_levels": 0}, "n_levels: 0; expected an integer from 1"),
         ({"chunks": []}, "expected two sides and at least one chunk"),
         ({"chunks": [{"n_ratings": 1}]}, "missing 2 required"),
         ({"chunks": 5}, "not iterable"),

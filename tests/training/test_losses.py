@@ -20,6 +20,20 @@ ONES_AND_FIVES = np.array([1.0, 5.0, 5.0, 1.0])
 STARS = np.array([1.0, 2.0, 2.0, 5.0])
 
 
+class InSlices:
+    """Numbers that can only be read in slices, as those in a file."""
+
+    def __init__(self, numbers: Any) -> None:
+        self._numbers = numbers
+        self.dtype = numbers.dtype
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, span: slice) -> Any:
+        return self._numbers[span].copy()
+
+
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
@@ -87,3 +101,16 @@ def test_every_loss_fits_synthetic_ratings(loss: str) -> None:
         assert ((predicted > 0.5) == actual).mean() > 0.84
     else:
         assert np.sqrt(np.mean((predicted - actual) ** 2)) < 0.75 * actual.std()
+
+
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - TWO_VALUED))
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("float32", 1.0), ("float64", 1.0), ("float64", 1e-95), ("float64", 1e95)]
+)
+@pytest.mark.parametrize("n", [1, 2, 20_001])
+def test_numbers_read_in_slices_have_the_same_centre_and_scale(
+    loss: str, dtype: str, scale: float, n: int
+) -> None:
+    values = (scale * np.random.default_rng(0).gamma(2.0, size=n)).astype(dtype)
+    rule = UpdateRule(loss, nonnegative=loss == "kullback_leibler")
+    assert centre_and_scale(InSlices(values), rule, True) == centre_and_scale(values, rule, True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stores import write_store
 
 from factorate._input.interactions import read_interactions
+from factorate._input.levels import MAX_LEVELS
 from factorate._store.stored_ratings import StoredRatings
 from factorate._training.implicit_settings import ImplicitSettings, check_implicit_settings
 from factorate._training.interaction_side import Work
@@ -48,8 +49,13 @@ def make_settings(**changes: Any) -> ImplicitSettings:
     return check_implicit_settings(PARAMETERS | changes, 0)
 
 
-def in_store(store: Any, dtype: Any = "float32", memory: int | None = None) -> RatingsInStore:
-    levels = read_levels(store._stored, np.dtype(dtype))
+def in_store(
+    store: Any,
+    dtype: Any = "float32",
+    memory: int | None = None,
+    max_levels: int = MAX_LEVELS,
+) -> RatingsInStore:
+    levels = read_levels(store._stored, np.dtype(dtype), max_levels=max_levels)
     return RatingsInStore(
         stored=store._stored, levels=levels, memory=memory, scratch=store.path, keep_seen=True
     )
@@ -106,6 +112,7 @@ def check_equal(found: InteractionsOnDisk, expected: Interactions, settings: Any
     band_pairs=st.sampled_from([1, 20, None]),
     n_threads=st.integers(1, 3),
     chunk_ratings=st.sampled_from([50, 1000]),
+    max_levels=st.sampled_from([0, 2, MAX_LEVELS]),
 )
 def test_a_store_has_the_interactions_of_those_in_memory(
     tmp_path_factory: pytest.TempPathFactory,
@@ -118,14 +125,17 @@ def test_a_store_has_the_interactions_of_those_in_memory(
     band_pairs: int | None,
     n_threads: int,
     chunk_ratings: int,
+    max_levels: int,
 ) -> None:
     generator = np.random.default_rng(seed)
     users, items = (generator.integers(0, size, n) for size in shape)  # pairs occur repeatedly
     columns = users, items, generator.choice(counts, n)
     path = tmp_path_factory.mktemp("stores") / "a.store"
-    store = write_store(path, columns, chunk_ratings=chunk_ratings)
+    batches = (tuple(column[begin : begin + 50] for column in columns) for begin in range(0, n, 50))
+    store = write_store(path, batches, chunk_ratings=chunk_ratings, max_levels=max_levels)
     settings = make_settings(alpha=alpha, dtype=dtype, n_threads=n_threads)
-    found = sort_interactions(in_store(store, dtype), settings, band_pairs=band_pairs)
+    stored = in_store(store, dtype, max_levels=max_levels)
+    found = sort_interactions(stored, settings, band_pairs=band_pairs)
     check_equal(found, in_memory(columns, settings), settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,20 @@ from hypothesis import strategies as st
 from stores import write_store
 from training_cases import SMALL, make_settings
 
+import factorate as ft
+from factorate._input.levels import MAX_LEVELS
 from factorate._input.ratings import read_ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._store.stored_ratings import StoredRatings
+from factorate._training.held_out import split_ratings
 from factorate._training.ratings_in_store import RatingsInStore, read_levels
 from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
+from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
+from factorate._training.stored_held_out import split_stored_ratings
 from factorate._training.stored_schedule import make_stored_schedule
+from factorate._training.update_rule import UpdateRule
 from factorate._utils.scratch_file import ScratchFile
 from factorate._utils.workers import Workers
 from factorate.exceptions import RatingStoreError
@@ -36,8 +43,13 @@ FIELDS = ("user_order", "item_order", "level_counts", "block_tiles", "user_count
 OF_RATINGS = ("levels", "tile_starts", "first_user_positions", "first_item_positions")
 
 
-def in_store(store: Any, dtype: Any = np.float32, memory: int | None = None) -> RatingsInStore:
-    levels = read_levels(store._stored, np.dtype(dtype))
+def in_store(
+    store: Any,
+    dtype: Any = np.float32,
+    memory: int | None = None,
+    max_levels: int = MAX_LEVELS,
+) -> RatingsInStore:
+    levels = read_levels(store._stored, np.dtype(dtype), max_levels=max_levels)
     return RatingsInStore(
         stored=store._stored, levels=levels, memory=memory, scratch=store.path, keep_seen=True
     )
@@ -65,8 +77,12 @@ def check_equal(expected: Schedule, found: Schedule) -> None:
 def check_block(found: PackedRatings, expected: PackedRatings, span: slice) -> None:
     np.testing.assert_array_equal(found.pairs[:-LOOKAHEAD], expected.pairs[span])
     assert not found.pairs[-LOOKAHEAD:].any()
-    np.testing.assert_array_equal(found.codes, expected.codes[span])
-    assert found.codes.dtype == expected.codes.dtype or not len(found.codes)  # unknown then
+    for name in ("codes8", "codes16", "values"):
+        of_both = getattr(found, name), getattr(expected, name)[span]
+        np.testing.assert_array_equal(*of_both, name)
+        assert of_both[0].dtype == of_both[1].dtype
+        assert not np.signbit(of_both[0][of_both[0] == 0]).any()
+        assert of_both[0].flags.aligned
 
 
 @given(
@@ -78,6 +94,7 @@ def check_block(found: PackedRatings, expected: PackedRatings, span: slice) -> N
     n_threads=st.integers(1, 3),
     chunk_ratings=st.sampled_from([1, 10, 1000]),
     dtype=st.sampled_from(["float32", "float64"]),
+    max_levels=st.sampled_from([1, 20, MAX_LEVELS]),
 )
 def test_a_store_has_the_blocks_of_ratings_in_memory(
     tmp_path_factory: pytest.TempPathFactory,
@@ -89,18 +106,60 @@ def test_a_store_has_the_blocks_of_ratings_in_memory(
     n_threads: int,
     chunk_ratings: int,
     dtype: str,
+    max_levels: int,
 ) -> None:
+    sizes = replace(sizes, max_levels=max_levels)
     generator = np.random.default_rng(seed)
     users, items = (generator.integers(0, size, n) for size in shape)  # pairs occur repeatedly
-    values = generator.integers(1, 300, n) / 7
+    values = generator.integers(-9, 9, n) / 7 * generator.choice([1, 1 + 1e-9, -1], n)
     columns = users, items, values
     path = tmp_path_factory.mktemp("stores") / "a.store"
-    store = write_store(path, columns, chunk_ratings=chunk_ratings)
+    batches = (tuple(column[begin : begin + 50] for column in columns) for begin in range(0, n, 50))
+    store = write_store(path, batches, chunk_ratings=chunk_ratings, max_levels=max_levels)
+    store.verify()
     settings = make_settings(seed=seed, n_factors=n_factors, sizes=sizes)
     workers = Workers(n_threads)
     expected = make_schedule(read_ratings(columns, dtype=np.dtype(dtype)), settings)
-    found = make_stored_schedule(in_store(store, dtype), settings, workers)
+    stored = in_store(store, dtype, max_levels=max_levels)
+    found = make_stored_schedule(stored, settings, workers)
     check_equal(expected, found)
+    for loss in ("squared", "absolute"):
+        with_loss = replace(settings, rule=UpdateRule(loss))
+        scales = [standardize(schedule, with_loss, None)[1] for schedule in (found, expected)]
+        assert scales[0] == scales[1]
+
+
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(2, 100),
+    shape=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    fraction=st.floats(0.01, 0.9),
+    chunk_ratings=st.sampled_from([10, 1000]),
+)
+def test_a_store_without_held_out_ratings_has_the_blocks_of_the_others(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    n: int,
+    shape: tuple[int, int],
+    fraction: float,
+    chunk_ratings: int,
+) -> None:
+    generator = np.random.default_rng(seed)
+    users, items = (generator.integers(0, size, n) for size in shape)
+    columns = users, items, generator.integers(1, n, n) / 7
+    path = tmp_path_factory.mktemp("stores") / "a.store"
+    store = write_store(path, columns, chunk_ratings=chunk_ratings)
+    ratings = read_ratings(columns, dtype=np.dtype("f4"))
+    try:
+        training, _, _ = split_ratings(ratings, None, fraction, seed)
+    except ValueError:
+        with pytest.raises(ValueError, match="which leaves none"):
+            split_stored_ratings(in_store(store), fraction, seed, 1)
+        return
+    settings = make_settings(seed=seed, n_factors=6, sizes=TINY)
+    in_file, _ = split_stored_ratings(in_store(store), fraction, seed, 1)
+    found = make_stored_schedule(in_file, settings, Workers(2))
+    check_equal(make_schedule(training, settings), found)
 
 
 def test_groups_of_tiles_and_codes_of_two_bytes(tmp_path: Path) -> None:
@@ -128,7 +187,7 @@ def test_a_rating_that_is_too_large_for_the_dtype_is_named(tmp_path: Path) -> No
     store = write_store(tmp_path / "a.store", ([0, 1], [0, 1], [1.0, 1e39]))
     with pytest.raises(ValueError, match=r"is 1e\+39, which is too large for float32"):
         in_store(store, np.float32)
-    assert in_store(store, np.float64).levels.tolist() == [1.0, 1e39]
+    assert in_store(store, np.float64).levels.levels.tolist() == [1.0, 1e39]
 
 
 def test_counts_that_are_not_those_of_the_ratings_are_found(
@@ -140,6 +199,25 @@ def test_counts_that_are_not_those_of_the_ratings_are_found(
     monkeypatch.setattr(StoredRatings, "read_counts", lambda *_: reversed_counts)
     with pytest.raises(RatingStoreError, match=r"user_counts\.npy does not agree"):
         make_stored_schedule(in_store(store), make_settings(sizes=TINY))
+
+
+@pytest.mark.parametrize("name", ["user_counts", "item_counts", "level_counts"])
+def test_counts_that_are_not_those_of_held_out_ratings_are_found(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Three ratings of each user and item, and six of each level; the counts are one too low.
+    users, items = np.arange(60) // 3, np.arange(60) % 20
+    store = write_store(tmp_path / "a.store", (users, items, np.arange(60) % 10))
+    whole = in_store(store)
+    if name == "level_counts":
+        wrong = np.ones(10, np.int64)
+        monkeypatch.setattr(StoredRatings, "read_level_counts", lambda _: wrong)
+    else:
+        counts = {side: store._stored.read_counts(side) for side in range(2)}
+        counts[name == "item_counts"] = np.ones(20, np.int64)
+        monkeypatch.setattr(StoredRatings, "read_counts", lambda _, side: counts[side])
+    with pytest.raises(RatingStoreError, match=rf"{name}\.npy does not agree"):
+        make_stored_schedule(split_stored_ratings(whole, 0.5, 0, 1)[0], make_settings())
 
 
 def small_schedule(path: Path) -> RatingsOnDisk:
@@ -218,3 +296,19 @@ def test_too_little_memory_is_an_error_that_says_how_much_is_needed(tmp_path: Pa
         make_stored_schedule(in_store(store, memory=50_000_000), make_settings())
     schedule = make_stored_schedule(in_store(store, memory=101_000_000), make_settings())
     assert schedule.n_ratings == 2
+
+
+def test_held_out_ratings_count_in_the_memory(tmp_path: Path) -> None:
+    n = 1_000_000
+    columns = np.arange(n) % 1000, np.arange(n) // 1000, np.arange(n) % 5
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+    message = r"validation on 900,000 ratings of this store needs 214 MB of memory.*lower"
+    with pytest.raises(ValueError, match=message):
+        split_stored_ratings(in_store(store, memory=210_000_000), 0.9, 0, 1)
+    ratings, _ = split_stored_ratings(in_store(store, memory=214_000_000), 0.9, 0, 1)
+    with pytest.raises(
+        ValueError, match=r"or a lower validation_fraction: validation takes 170 MB"
+    ):
+        make_stored_schedule(ratings, make_settings())
+    allowed = replace(ratings, memory=250_000_000)
+    assert make_stored_schedule(allowed, make_settings()).n_ratings == ratings.n_ratings < n / 9

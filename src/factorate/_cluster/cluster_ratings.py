@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -162,17 +163,16 @@ def read_frame(
 
 def read_store(cluster: Cluster, stored: StoredRatings, dtype: np.dtype[Any]) -> ClusterRatings:
     """Read a store whose folder all workers can read."""
-    path = stored.folder.absolute()
-    of_store = read_levels(stored, dtype)
-    counts = stored.read_levels().counts
-    order = np.argsort(of_store, kind="stable")
-    distinct, index = np.unique(of_store[order] + 0.0, return_inverse=True)
-    levels = _make_levels(distinct, np.bincount(index, counts[order]).astype(np.float64))
-    codes, rows = _to_codes(levels, of_store), (stored.read_rows(0), stored.read_rows(1))
+    if not stored.manifest.is_coded:
+        raise _too_many_levels(f"more than {MAX_LEVELS:,}")
+    folder = stored.folder.absolute() if isinstance(stored.folder, Path) else stored.folder
+    levels = read_levels(stored, dtype)
+    codes = _to_codes(levels, stored.levels.astype(dtype))
+    rows = stored.read_rows(0), stored.read_rows(1)
     return ClusterRatings(
         cluster=cluster,
         partitions=[
-            Partition(partial(cluster.submit, read_chunk, path, number), rows, codes)
+            Partition(partial(cluster.submit, read_chunk, folder, number), rows, codes)
             for number in range(len(stored.manifest.chunks))
         ],
         user_index=stored.indexes[0],
@@ -215,11 +215,14 @@ def _number(
 
 def _make_levels(distinct: Floats, counts: Doubles) -> Levels:
     if len(distinct) > MAX_LEVELS:
-        raise ValueError(
-            f"there are {len(distinct):,} distinct ratings; on a cluster there can be "
-            f"{MAX_LEVELS:,}; round them"
-        )
+        raise _too_many_levels(f"{len(distinct):,}")
     return replace(find_levels(distinct, Workers(), 1), counts=counts)
+
+
+def _too_many_levels(number: str) -> ValueError:
+    return ValueError(
+        f"there are {number} distinct ratings; on a cluster there can be {MAX_LEVELS:,}; round them"
+    )
 
 
 def _to_codes(levels: Levels, distinct: Floats) -> Rows:

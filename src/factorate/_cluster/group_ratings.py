@@ -89,7 +89,7 @@ def sort_group(pieces: list[Numbered], sorting: Sorting) -> GroupRatings:
     sorting : Sorting
         How to sort them.
     """
-    users, items, codes = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
+    users, items, codes, _ = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
     ratings = Ratings(
         user_rows=users,
         item_rows=items,

@@ -9,13 +9,15 @@ import numpy as np
 
 from factorate._training.block_updater import Rows
 from factorate._training.row_constants import plain_columns, side_constants
-from factorate._utils.aligned import aligned_zeros
+from factorate._utils.aligned import ALIGNMENT, aligned_zeros
+from factorate._utils.workers import slices
 
 if TYPE_CHECKING:
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats
 
 CHANGING = -1
+CHUNK = 1 << 13  # rows computed at a time, few enough for the allocator to reuse their memory
 
 
 @dataclass(kw_only=True)
@@ -60,24 +62,26 @@ class StaleError(Exception):
 
 def begin_epoch(part: Part, settings: Settings, factor: float, *, general: bool) -> Part:
     """Return a copy with the constants of an epoch, whose learning rates have a factor."""
-    constants = side_constants(part.side, part.counts, settings, factor, factor)
-    with np.errstate(over="ignore"):
-        columns = constants.astype(part.bias.dtype)
-    factors = aligned_zeros(part.factors.shape, part.factors.dtype)
-    factors[:] = part.factors
+    columns = aligned_zeros((len(part.bias), 4), part.bias.dtype)
+    for rows in slices(len(columns), CHUNK):
+        constants = side_constants(part.side, part.counts[rows], settings, factor, factor)
+        with np.errstate(over="ignore"):
+            columns[rows] = constants
+        if not general:
+            columns[rows] = plain_columns(columns[rows], part.bias[rows])
     return replace(
         part,
-        factors=factors,
-        bias=part.bias.copy(),
-        accumulators=part.accumulators.copy(),
-        columns=columns if general else plain_columns(columns, part.bias),
+        factors=_aligned_copy(part.factors),
+        bias=_aligned_copy(part.bias),
+        accumulators=_aligned_copy(part.accumulators),
+        columns=columns,
     )
 
 
 def end_epoch(part: Part, *, general: bool) -> Part:
     """Return the part as it is between epochs."""
     bias = part.bias if general else part.columns[:, 0].copy()
-    return replace(part, bias=bias, columns=part.columns[:0], n_steps=0)
+    return replace(part, bias=bias, columns=np.empty((0, 4), bias.dtype), n_steps=0)
 
 
 def begin_step(part: Part, n_steps: int) -> Part:
@@ -91,13 +95,31 @@ def begin_step(part: Part, n_steps: int) -> Part:
     if part.n_steps != n_steps:
         raise StaleError(f"{part.n_steps} steps changed a part; expected {n_steps}")
     part.n_steps = CHANGING
-    arrays = part.factors, part.bias, part.accumulators, part.columns
-    if all(array.flags.writeable for array in arrays):
-        return part
-    factors, bias, accumulators, columns = (array.copy() for array in arrays)
-    return replace(part, factors=factors, bias=bias, accumulators=accumulators, columns=columns)
+    return replace(
+        part,
+        factors=_changeable(part.factors),
+        bias=_changeable(part.bias),
+        accumulators=_changeable(part.accumulators),
+        columns=_changeable(part.columns),
+    )
 
 
 def as_rows(part: Part) -> Rows:
     """Return the arrays of a part as kernels take them."""
     return Rows(part.factors, part.columns, part.bias, part.accumulators)
+
+
+def _changeable(array: Floats) -> Floats:
+    """Return an array that can be changed and begins on a cache line, for faster vector loads.
+
+    One that came from another worker may be read-only and begin anywhere.
+    """
+    if array.flags.writeable and array.ctypes.data % ALIGNMENT == 0:
+        return array
+    return _aligned_copy(array)
+
+
+def _aligned_copy(array: Floats) -> Floats:
+    copied = aligned_zeros(array.shape, array.dtype)
+    copied[:] = array
+    return copied

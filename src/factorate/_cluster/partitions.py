@@ -12,9 +12,8 @@ from factorate._input.ratings import read_ratings
 from factorate._store.stored_ratings import Numbered, open_stored
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from factorate._input.column_names import Names
+    from factorate._store.folder import Folder
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
 
@@ -107,7 +106,7 @@ def read_partition(
     return Numbered(ratings.user_rows, ratings.item_rows, short), summary
 
 
-def read_chunk(path: Path, number: int) -> Numbered:
+def read_chunk(folder: Folder, number: int) -> Numbered:
     """Read a file of a store.
 
     Raises
@@ -115,7 +114,7 @@ def read_chunk(path: Path, number: int) -> Numbered:
     RatingStoreError
         If the file is missing or damaged.
     """
-    return open_stored(path).read_chunk(number)
+    return open_stored(folder).read_chunk(number)
 
 
 def summary_of(read: tuple[Numbered, Summary | None]) -> Summary | None:

@@ -13,7 +13,7 @@ import numpy as np
 from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
-from factorate._fitted.stored_training import StoredTraining, read_store
+from factorate._fitted.stored_training import StoredTraining, check_alone, read_store
 from factorate._fitted.warm_start import continue_from
 from factorate._input.rating_values import value_range
 from factorate._input.ratings import Ratings, read_ratings
@@ -21,6 +21,7 @@ from factorate._training import losses
 from factorate._training.backend import LOCAL
 from factorate._training.held_out import read_eval_set, split_ratings
 from factorate._training.progress import progress_bar
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.sample_weights import (
     drop_unweighted,
     normalize_weights,
@@ -35,6 +36,7 @@ from factorate._training.settings import (
     check_settings,
     draw_seed,
 )
+from factorate._training.stored_held_out import split_stored_ratings
 from factorate._training.trainer import Trainer
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, finish_if_interrupted
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
     from factorate._cluster.cluster_ratings import ClusterRatings
     from factorate._training.epoch import Epoch
     from factorate._training.held_out import HeldOut
-    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.settings import Callbacks, Parameters, Settings
     from factorate._training.trainer import Trained
     from factorate._training.update_rule import UpdateRule
@@ -172,13 +173,7 @@ def _read(
 ) -> TrainingRatings | StoredTraining:
     if not isinstance(data.X, RatingStore):
         return read_training(parameters, data, rule)
-    if data.y is not None:
-        raise ValueError("a RatingStore holds its ratings; pass it without y")
-    if data.sample_weight is not None:
-        raise ValueError(
-            "sample_weight cannot be used with a RatingStore, which holds no weights; fit to "
-            "arrays in memory"
-        )
+    check_alone(data.y, data.sample_weight)
     return read_store(parameters, data.X, data.eval_set, rule)
 
 
@@ -204,13 +199,17 @@ def train(
         backend = data.backend
     batches: list[tuple[Rows, Rows]] = []  # of ratings that are not trained on, but seen
     if held_out is None and settings.patience is not None:
-        assert isinstance(training, Ratings)  # noqa: S101  (a store needs an eval_set)
         fraction = parameters["validation_fraction"]
-        training, weights, held_out = split_ratings(training, weights, fraction, seed)
-        batches = [(held_out.user_rows, held_out.item_rows)]
+        if isinstance(training, RatingsInStore):
+            n_threads = settings.n_threads
+            training, held_out = split_stored_ratings(training, fraction, seed, n_threads)
+        else:
+            assert isinstance(training, Ratings)  # noqa: S101  (a cluster needs an eval_set)
+            training, weights, held_out = split_ratings(training, weights, fraction, seed)
+            batches = [(held_out.user_rows, held_out.item_rows)]
     warm_start = None
     if old is not None:
-        assert isinstance(ratings, Ratings)  # noqa: S101  (a store has no warm start)
+        assert isinstance(ratings, Ratings | RatingsInStore)  # noqa: S101  (not on a cluster)
         warm_start = continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
         training,

@@ -10,7 +10,7 @@ import numpy as np
 from factorate._fitted.implicit_eval_set import read_implicit_eval_set
 from factorate._fitted.seen import Seen
 from factorate._fitted.training_interactions import Prepared, Validation
-from factorate._input.interactions import check_count_range, check_total
+from factorate._input.interactions import MAX_TOTAL, check_count_range, check_total
 from factorate._training.ratings_in_store import RatingsInStore, read_levels
 from factorate._training.settings import check_columns, check_dtype
 from factorate._training.stored_interactions import sort_interactions
@@ -74,9 +74,12 @@ def read_store_of_interactions(
             "a store are held out; pass fit(store, eval_set=interactions)"
         )
     stored = store._stored
-    levels = read_levels(stored, check_dtype(parameters["dtype"]))
-    check_count_range(levels.min(), levels.max(), str(stored.folder))
-    check_total(float((levels.astype(np.float64) * stored.read_levels().counts).sum()))
+    dtype = check_dtype(parameters["dtype"])
+    levels = read_levels(stored, dtype)
+    low, high = np.array([stored.manifest.minimum, stored.manifest.maximum], dtype)
+    check_count_range(low, high, str(stored.folder))
+    if float(high) * stored.manifest.n_ratings > MAX_TOTAL:  # no sum is larger
+        check_total(sum(float(stored.decode(chunk).sum()) for chunk in stored.read_chunks()))
     given = RatingsInStore(
         stored=stored,
         levels=levels,

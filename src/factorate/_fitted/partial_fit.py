@@ -11,12 +11,14 @@ from factorate._fitted.fold_in import fold_in
 from factorate._fitted.put_rows import put_rows
 from factorate._fitted.rating_state import extend_accumulators
 from factorate._fitted.seen import add_seen
+from factorate._fitted.stored_training import check_alone
 from factorate._fitted.warm_start import gather_rows
 from factorate._input.id_index import IdIndex
 from factorate._input.rating_values import value_range
 from factorate._input.ratings import Ratings, read_further
 from factorate._training import losses
 from factorate._training.factors import check_predictions, replace_rows
+from factorate._training.progress import open_bar
 from factorate._training.sample_weights import (
     drop_unweighted,
     read_weights,
@@ -25,6 +27,7 @@ from factorate._training.sample_weights import (
 )
 from factorate._training.settings import check_columns, check_partial_rates, check_settings
 from factorate._training.trainer import Trainer
+from factorate.rating_store import RatingStore
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -52,7 +55,8 @@ def partial_fit(
     parameters : mapping
         Parameters of the model.
     X, y, sample_weight : object
-        Ratings and weights, in any form that ``fit`` accepts.
+        Ratings and weights, in any form that ``fit`` accepts. The ratings of a store are used batch
+        by batch, with a pass over each.
     old : RatingState
         The state to continue from.
 
@@ -60,6 +64,9 @@ def partial_fit(
     -------
     RatingState
     """
+    if isinstance(X, RatingStore):
+        check_alone(y, sample_weight)
+        return _partial_fit_batches(parameters, X, old)
     n_partial_fits = old.n_partial_fits + 1
     settings = _check_settings(parameters, old, n_partial_fits)
     factors, dtype = old.factors, old.factors.user_factors.dtype
@@ -136,6 +143,22 @@ def partial_fit(
         n_partial_fits=n_partial_fits,
         bounds=value_range(values),
     )
+
+
+def _partial_fit_batches(
+    parameters: Parameters, store: RatingStore, old: RatingState
+) -> RatingState:
+    """Return the state after one pass over each batch of a store."""
+    state = old
+    if not parameters["verbose"]:
+        for batch in store.batches():
+            state = partial_fit(parameters, tuple(batch), None, None, state)
+        return state
+    with open_bar(total=len(store), unit=" ratings", unit_scale=True, desc="training") as bar:
+        for batch in store.batches():
+            state = partial_fit(parameters, tuple(batch), None, None, state)
+            bar.update(len(batch.ratings))
+    return state
 
 
 def _fold_in_new(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from factorate._input.levels import MAX_LEVELS
 from factorate._input.rating_values import value_range
 from factorate._training import losses
 from factorate._training.backend import LOCAL
@@ -43,6 +46,17 @@ class StoredTraining:
     backend: Backend = LOCAL
 
 
+def check_alone(y: object, sample_weight: object) -> None:
+    """Raise ValueError if ratings or weights are passed together with a store."""
+    if y is not None:
+        raise ValueError("a RatingStore holds its ratings; pass it without y")
+    if sample_weight is not None:
+        raise ValueError(
+            "sample_weight cannot be used with a RatingStore, which holds no weights; pass arrays "
+            "in memory"
+        )
+
+
 def read_store(
     parameters: Parameters, store: RatingStore, eval_set: object, rule: UpdateRule
 ) -> StoredTraining:
@@ -59,25 +73,25 @@ def read_store(
             "svdpp=True cannot be used with a RatingStore, because it needs the items of each user "
             "in memory; set svdpp=False, or fit to arrays in memory"
         )
-    if parameters["warm_start"]:
-        raise ValueError(
-            "warm_start=True cannot be used with a RatingStore; set warm_start=False, or fit to "
-            "arrays in memory"
-        )
-    if parameters["early_stopping"] and eval_set is None:
-        raise ValueError(
-            "early_stopping=True with a RatingStore needs an eval_set, because no ratings of a "
-            "store are held out; pass fit(store, eval_set=ratings)"
-        )
-    levels = read_levels(stored, check_dtype(parameters["dtype"]))
-    losses.check(levels, rule, what="the distinct ratings")
-    bounds = value_range(levels)
+    dtype = check_dtype(parameters["dtype"])
+    levels = read_levels(stored, dtype)
+    distinct = levels.levels
+    if not len(distinct):
+        if rule.loss in losses.TWO_VALUED:
+            raise ValueError(
+                f"the store has more than {MAX_LEVELS:,} distinct ratings; loss={rule.loss!r} "
+                f"expects ratings of two values: choose another loss, or replace them by two values"
+            )
+        distinct = np.array([stored.manifest.minimum, stored.manifest.maximum], dtype)
+    losses.check(distinct, rule, what="the distinct ratings")
+    bounds = value_range(distinct)
     ratings = RatingsInStore(
         stored=stored,
         levels=levels,
         memory=store._memory,
         scratch=store._scratch,
         keep_seen=parameters["keep_seen"],
+        warm_start=parameters["warm_start"],
     )
     held_out = None
     if eval_set is not None:

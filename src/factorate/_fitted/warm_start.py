@@ -10,6 +10,7 @@ import numpy as np
 from factorate._input.id_column import IdColumn
 from factorate._input.id_to_row import look_up
 from factorate._training.factors import WarmStart
+from factorate._training.ratings_in_store import RatingsInStore
 
 if TYPE_CHECKING:
     from factorate._fitted.rating_state import RatingState
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from factorate._utils.types import Floats, Rows
 
 
-def continue_from(old: RatingState, ratings: Ratings, settings: Settings) -> WarmStart:
+def continue_from(
+    old: RatingState, ratings: Ratings | RatingsInStore, settings: Settings
+) -> WarmStart:
     """Return the parameters of a fitted state for the users and items of new ratings.
 
     Raises
@@ -27,7 +30,8 @@ def continue_from(old: RatingState, ratings: Ratings, settings: Settings) -> War
         If the number of factors or the dtype has changed.
     """
     old_factors = old.factors.user_factors
-    n_factors, dtype = settings.n_factors, ratings.values.dtype
+    dtype = ratings.dtype if isinstance(ratings, RatingsInStore) else ratings.values.dtype
+    n_factors = settings.n_factors
     if (old_factors.shape[1], old_factors.dtype) != (n_factors, dtype):
         raise ValueError(
             f"warm_start=True continues from n_factors={old_factors.shape[1]} and "

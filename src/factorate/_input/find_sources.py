@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import io
 import logging
@@ -24,7 +25,7 @@ from factorate._input.source import Source
 from factorate._utils.validation import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 logger = logging.getLogger("factorate")
 
@@ -154,30 +155,66 @@ def _open_urls(url: str) -> list[Source]:
         raise ImportError(
             f"reading {name} needs fsspec: pip install 'factorate[urls]'; or download the file"
         ) from None
+    if "*" in url:
+        with _explained(name):
+            sources = [_remote(file.fs, file.path) for file in fsspec.open_files(url, "rb")]
+        if not sources:
+            raise FileNotFoundError(f"no file matches {name!r}")
+        logger.info("%s: %s", name, _count_files(sources))
+        return sources
+    with _explained(name):
+        content = _read_url(url, fsspec)
+    if content is not None:
+        source = _read_stream(content, name)
+        return [replace(source, suffix=_suffix(urlsplit(name).path))]
+    with _explained(name):
+        files, paths = _list_url(url, fsspec)
+    return [_remote(files, paths[chosen]) for chosen in _choose(name, list(paths))]
+
+
+def _read_url(url: str, fsspec: Any) -> io.BytesIO | None:
+    """Return the content of a file; None if there is none, or it is a folder."""
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError), fsspec.open(url, "rb") as file:
+        return io.BytesIO(file.read())
+    return None
+
+
+def _list_url(url: str, fsspec: Any) -> tuple[Any, dict[str, str]]:
+    """Return a file system and the paths of the files in a folder, by their names in it."""
+    files, root = fsspec.core.url_to_fs(url)
+    paths = {path.removeprefix(root).lstrip("/"): path for path in files.find(root)}
+    if not paths:
+        raise FileNotFoundError(url)
+    return files, paths
+
+
+def _remote(files: Any, path: str) -> Source:
+    """Return a file of a file system of fsspec."""
+    name = public_name(files.unstrip_protocol(path))
+    opened = partial(_open_remote, files, path, name)
+    return Source(name=name, suffix=_suffix(path), open=opened)
+
+
+def _open_remote(files: Any, path: str, name: str) -> BinaryIO:
+    with _explained(name):
+        file: BinaryIO = files.open(path, "rb")
+        if file.seekable():
+            return file
+        with file:
+            return io.BytesIO(file.read())
+
+
+@contextlib.contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Raise errors that name a URL without secrets, instead of those of its protocol."""
     try:
-        sources = _read_urls(url, fsspec)
+        yield
     except ImportError:  # names the library of a protocol to install
         raise
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {name!r}") from None
-    except Exception as error:  # each protocol raises its own, with the whole URL
+    except Exception as error:
         raise OSError(f"{name} cannot be read: {type(error).__name__}") from None
-    if not sources:
-        raise FileNotFoundError(f"no file matches {name!r}")
-    if len(sources) > 1:
-        logger.info("%s: %s", name, _count_files(sources))
-    return sources
-
-
-def _read_urls(url: str, fsspec: Any) -> list[Source]:
-    files = fsspec.open_files(url, "rb") if "*" in url else [fsspec.open(url, "rb")]
-    sources = []
-    for opened in files:
-        with opened as file:
-            name = public_name(url if len(files) == 1 else str(opened.path))
-            source = _read_stream(file, name)
-        sources.append(replace(source, suffix=_suffix(urlsplit(name).path)))
-    return sources
 
 
 def _expand(source: Source, layers: int, budget: Budget | None = None) -> list[Source]:

@@ -76,9 +76,7 @@ def warn_unknown(
     UnknownIdWarning
         If a row is −1 and `policy` is "warn".
     """
-    if policy not in ("warn", "ignore", "raise"):
-        raise ValueError(f"unknown is {show(policy)}; expected 'warn', 'ignore' or 'raise'")
-    if policy == "ignore":
+    if check_policy(policy) == "ignore":
         return
     unknowns = []
     for what, (ids, rows) in (("users", users), ("items", items)):
@@ -93,6 +91,62 @@ def warn_unknown(
     if policy == "raise":
         raise UnknownIdError(f"{found}; with unknown='ignore', {consequence}")
     warnings.warn(f"{found}: {consequence}", UnknownIdWarning, stacklevel=stacklevel + 1)
+
+
+class UnknownInBatches:
+    """Counts the unknown users and items of batches of pairs, to issue one warning for all.
+
+    Parameters
+    ----------
+    consequence : str
+        End of the message, as for `warn_unknown`.
+    policy : {"warn", "ignore", "raise"}
+        As for `warn_unknown`.
+    """
+
+    def __init__(self, consequence: str, policy: Policy) -> None:
+        self._consequence = consequence
+        self._policy = check_policy(policy)
+        self._n_rows = 0
+        self._n_unknown = {"users": 0, "items": 0}
+        self._first: dict[str, list[Any]] = {"users": [], "items": []}  # ids, to show
+
+    def add(self, users: tuple[Any, Rows], items: tuple[Any, Rows]) -> None:
+        """Count the unknown ids of a batch; raise UnknownIdError if the policy is "raise"."""
+        self._n_rows += len(users[1])
+        if self._policy == "raise":
+            warn_unknown(users, items, self._consequence, 1, policy="raise")
+        for what, (ids, rows) in (("users", users), ("items", items)):
+            unknown = np.flatnonzero(rows < 0)
+            self._n_unknown[what] += len(unknown)
+            first = self._first[what]
+            for entry in unknown.tolist():
+                if len(first) > MAX_SHOWN:
+                    break
+                if ids[entry] not in first:
+                    first.append(ids[entry])
+
+    def warn(self, stacklevel: int) -> None:
+        """Issue the warning, if there is one; `stacklevel` is counted from the caller."""
+        found = []
+        for what, n_unknown in self._n_unknown.items():
+            if n_unknown:
+                first = self._first[what]
+                shown = ", ".join(map(show, first[:MAX_SHOWN]))
+                more = ", …" if len(first) > MAX_SHOWN else ""
+                verb = "name" if n_unknown > 1 else "names"
+                rows = f"{n_unknown:,} of {self._n_rows:,} rows {verb}"
+                found.append(f"{rows} unknown {what} ({shown}{more})")
+        if found and self._policy == "warn":
+            message = f"{'; '.join(found)}: {self._consequence}"
+            warnings.warn(message, UnknownIdWarning, stacklevel=stacklevel + 1)
+
+
+def check_policy(policy: Policy) -> Policy:
+    """Return a policy; raise ValueError unless it is one."""
+    if policy not in ("warn", "ignore", "raise"):
+        raise ValueError(f"unknown is {show(policy)}; expected 'warn', 'ignore' or 'raise'")
+    return policy
 
 
 def _describe(what: str, ids: Any, unknown: NDArray[np.intp], n_rows: int) -> str:

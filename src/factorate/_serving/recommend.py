@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from factorate._training.factors import NO_ROWS, predict
 from factorate._utils.validation import check_count, check_flag
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from factorate._fitted.fitted_state import FittedState
     from factorate._fitted.rating_state import RatingState
@@ -45,6 +45,67 @@ def recommend(
 ) -> Any:
     """Recommend items to users, given as ids; see `FactorModel.recommend`."""
     n, form = check_count("n", n, 1), read_form(as_frame=as_frame, as_lists=as_lists)
+    asked = read_request(
+        fitted,
+        users,
+        exclude_seen=exclude_seen,
+        items=items,
+        exclude=exclude,
+        unknown=unknown,
+        stacklevel=3,
+    )
+    if form != "arrays":  # others have no empty entries, so longer lists would waste memory
+        n = min(n, max(1, len(asked.candidates)))
+    rows, scores = recommend_rows(
+        fitted.factors,
+        asked.user_rows,
+        asked.candidates,
+        n=n,
+        excluded=asked.excluded,
+        n_threads=n_threads,
+    )
+    results = Results(query_ids=asked.user_ids, index=fitted.item_index, rows=rows, scores=scores)
+    if form == "frame":
+        return results.to_frame("user", "item", fitted.library)
+    single = is_scalar(users)
+    return results.to_lists(single=single) if form == "lists" else results.to_arrays(single=single)
+
+
+class Request(NamedTuple):
+    """The users to recommend items to, and the items to choose from.
+
+    Attributes
+    ----------
+    user_ids : ndarray of shape (m,)
+        Ids of the users.
+    user_rows : ndarray of shape (m,), int32
+        Their rows, −1 if unknown.
+    candidates : ndarray, int32
+        Rows of the items to choose from, ascending.
+    excluded : Excluded or None
+        Items to leave out of the list of each user; None for none.
+    """
+
+    user_ids: NDArray[Any]
+    user_rows: Rows
+    candidates: Rows
+    excluded: Excluded | None
+
+
+def read_request(
+    fitted: FittedState,
+    users: Any,
+    *,
+    exclude_seen: bool,
+    items: ArrayLike | None,
+    exclude: Exclude | None,
+    unknown: Policy,
+    stacklevel: int,
+) -> Request:
+    """Read what a user asks for, and look up the rows; see `FactorModel.recommend`.
+
+    Warnings are those of the caller `stacklevel` frames above; 1 is the caller itself.
+    """
     seen = fitted.seen if check_flag("exclude_seen", exclude_seen) else None
     if exclude_seen and seen is None:
         raise ValueError(
@@ -62,23 +123,19 @@ def recommend(
         (user_ids, user_rows),
         included,
         fitted.consequences.in_recommendations,
-        stacklevel=3,
+        stacklevel=stacklevel + 1,
         policy=unknown,
     )
-    candidates = find_candidates(
-        len(fitted.item_index.ids), None if items is None else included[1], excluded_for_all[1]
+    return Request(
+        user_ids=user_ids,
+        user_rows=user_rows,
+        candidates=find_candidates(
+            len(fitted.item_index.ids), None if items is None else included[1], excluded_for_all[1]
+        ),
+        excluded=find_excluded(
+            (user_ids, user_rows), fitted.item_index, seen=seen, exclude=by_user
+        ),
     )
-    excluded = find_excluded((user_ids, user_rows), fitted.item_index, seen=seen, exclude=by_user)
-    if form != "arrays":  # others have no empty entries, so longer lists would waste memory
-        n = min(n, max(1, len(candidates)))
-    rows, scores = recommend_rows(
-        fitted.factors, user_rows, candidates, n=n, excluded=excluded, n_threads=n_threads
-    )
-    results = Results(query_ids=user_ids, index=fitted.item_index, rows=rows, scores=scores)
-    if form == "frame":
-        return results.to_frame("user", "item", fitted.library)
-    single = is_scalar(users)
-    return results.to_lists(single=single) if form == "lists" else results.to_arrays(single=single)
 
 
 def recommend_for(

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._store.folder import read_file
 from factorate.exceptions import RatingStoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
+    from factorate._store.folder import Folder
 
 MAX_HEADER = 1 << 10  # bytes; those of NumPy have 128
 
 
-def write_array(path: Path, array: NDArray[Any]) -> int:
+def write_array(path: Folder, array: NDArray[Any]) -> int:
     """Write an array to a new ``.npy`` file, and return the checksum of the file.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         The file.
     array : ndarray
         An array without objects.
@@ -42,13 +43,13 @@ def write_array(path: Path, array: NDArray[Any]) -> int:
 
 
 def read_array(
-    path: Path, dtypes: str | list[Any], shape: tuple[int, ...], checksum: int
+    path: Folder, dtypes: str | list[Any], shape: tuple[int, ...], checksum: int
 ) -> NDArray[Any]:
     """Read an array that `write_array` wrote, and check it.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         The file.
     dtypes : str or list
         The dtypes that it may have, as in `numpy.dtype.str` without the byte order and separated by
@@ -61,7 +62,7 @@ def read_array(
     Returns
     -------
     ndarray
-        In the byte order of this machine.
+        In the byte order of this machine; it may be read-only.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def read_array(
         If the file is missing, cut short or changed.
     """
     try:
-        content = np.fromfile(path, np.uint8)
+        content = read_file(path)
     except FileNotFoundError:
         raise damaged(path, "it is missing") from None
     if zlib.crc32(content.data) != checksum:
@@ -82,7 +83,7 @@ def read_array(
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
-def damaged(path: Path, reason: object) -> RatingStoreError:
+def damaged(path: Folder, reason: object) -> RatingStoreError:
     """Return the error for a file of a store whose content is wrong."""
     return RatingStoreError(f"{path} is damaged: {reason}; create the store again")
 
@@ -97,7 +98,7 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 def _find_dtype(
-    path: Path, start: bytes, dtypes: str | list[Any], shape: tuple[int, ...]
+    path: Folder, start: bytes, dtypes: str | list[Any], shape: tuple[int, ...]
 ) -> tuple[int, np.dtype[Any]]:
     """Return where the data begin, and their dtype, which must be one of those expected."""
     # Parsing is slow, and when memory is short, Python's parser may raise SystemError.

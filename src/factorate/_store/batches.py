@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,8 +61,9 @@ def open_batches(
     Parameters
     ----------
     source : object
-        A path or an open file, as for `files.read_file`; a dataset of pyarrow; an iterator of
-        ratings in any form; or ratings in any other form, which are one batch.
+        A path or an open file, as for `files.read_file`; a dataset of pyarrow; a DataFrame of Dask,
+        whose partitions are the batches; an iterator of ratings in any form; or ratings in any
+        other form, which are one batch.
     names : tuple of str or int, or None
         Names or numbers of the columns (user, item, rating), or (user, item), where all ratings are
         1; None to recognize three columns.
@@ -75,7 +77,7 @@ def open_batches(
     Batches
     """
     with_ratings = names is None or len(names) == len(ROLES)
-    if isinstance(source, str | os.PathLike | InputFile) or _is_file(source):
+    if is_file(source):
         tables, is_text = read_unconverted(
             source,
             lambda present: find_columns(present, names, with_ratings),
@@ -83,35 +85,57 @@ def open_batches(
             batch_bytes=batch_bytes,
         )
         return Batches(map(_read_table, tables), _to_integers if is_text else None, is_own=True)
-    if _is_dataset(source):
+    if is_dataset(source):
         chosen = find_columns(source.schema.names, names, with_ratings)
         found = source.to_batches(columns=chosen, batch_size=batch_rows)
         pyarrow = arrow()
         tables = (pyarrow.Table.from_batches([batch]) for batch in found)
         return Batches(map(_read_table, tables), is_own=True)
+    if _is_dask_frame(source):
+        chosen = find_columns(list(source.columns), names, with_ratings)
+        numbers = (0, 1, 2) if with_ratings else (0, 1)
+        partitions = _compute_each(source[chosen])
+        return Batches(_read_each(partitions, numbers, "partition"), is_own=True)
     if isinstance(source, Iterator):
-        return Batches(_read_each(source, names))
+        return Batches(_read_each(source, names, "batch"))
     return Batches(iter([_read_columns(source, names)]))
 
 
-def _is_file(source: Any) -> bool:
-    """Return whether an object is an open file; the reader of chunks of pandas is none."""
+def is_file(source: Any) -> bool:
+    """Return whether a source is a path or an open file; the reader of chunks of pandas is none."""
+    if isinstance(source, str | os.PathLike | InputFile):
+        return True
     has_lines = hasattr(source, "readline") or not isinstance(source, Iterator)
     return is_file_object(source) and has_lines
 
 
-def _is_dataset(source: Any) -> bool:
+def is_dataset(source: Any) -> bool:
     """Return whether an object is a dataset of pyarrow, or has the same methods."""
     methods = ("to_batches", "scanner")
     return hasattr(source, "schema") and all(callable(getattr(source, m, None)) for m in methods)
 
 
-def _read_each(source: Iterator[Any], names: Names | None) -> Iterator[Columns]:
+def _is_dask_frame(source: Any) -> bool:
+    """Return whether an object is a DataFrame of Dask, without importing Dask."""
+    is_of_dask = any(base.__module__.startswith("dask") for base in type(source).__mro__)
+    return is_of_dask and hasattr(source, "columns") and hasattr(source, "to_delayed")
+
+
+def _compute_each(frame: Any) -> Iterator[Any]:
+    """Compute the partitions of a DataFrame of Dask in order.
+
+    A thread may do so, with the client of the thread that calls this.
+    """
+    context = contextvars.copy_context()
+    return (context.run(partition.compute) for partition in frame.to_delayed())
+
+
+def _read_each(source: Iterator[Any], names: Names | None, what: str) -> Iterator[Columns]:
     for number, batch in enumerate(source):
         try:
             columns = _read_columns(batch, names)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"batch {number} of the source: {error}") from error
+            raise type(error)(f"{what} {number} of the source: {error}") from error
         yield columns
 
 

@@ -44,31 +44,23 @@ class DistinctRatings:
         self.code_by_value: dict[float, int] = {}
         self._max_levels = max_levels
 
-    def add(self, values: Doubles) -> NDArray[np.uint16]:
-        """Return the code of each rating of a batch.
+    def add(self, values: Doubles) -> NDArray[np.uint16] | None:
+        """Return the code of each rating of a batch; None if there are too many distinct ones.
 
         Parameters
         ----------
         values : ndarray of float64
-            Finite ratings.
-
-        Raises
-        ------
-        ValueError
-            If there are too many distinct ratings.
+            Finite ratings. If there are too many, none of them is added.
         """
         out = np.empty(len(values), np.uint16)
         if not len(values):
             return out
         found = find_levels(values, Workers(), 1, max_levels=self._max_levels)
         codes = self.code_by_value
-        for level in found.levels.tolist():
-            codes.setdefault(level, len(codes))
-        if not len(found.levels) or len(codes) > self._max_levels:
-            raise ValueError(
-                f"there are more than {self._max_levels:,} distinct ratings, and a store holds "
-                f"their codes; round them, such as to two decimals, or fit to them in memory"
-            )
+        new = [level for level in found.levels.tolist() if level not in codes]
+        if not len(found.levels) or len(codes) + len(new) > self._max_levels:
+            return None
+        codes |= {level: len(codes) + number for number, level in enumerate(new)}
         code_of_level = np.array([codes[level] for level in found.levels.tolist()], np.uint16)
         of_slots = code_of_level.take(found.codes)
         table = found.keys, found.multiplier, found.shift

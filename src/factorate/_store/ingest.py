@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.rating_values import read_values
+from factorate._input.levels import MAX_LEVELS
+from factorate._input.rating_values import read_values, value_range
 from factorate._input.ratings import read_id_column
 from factorate._input.stored_ids import store_ids
 from factorate._kernels import counting
@@ -22,44 +21,42 @@ from factorate._store.manifest import (
     SIDES,
     Chunk,
     Manifest,
+    chunk_fields,
     chunk_name,
     write_manifest,
 )
+from factorate._store.write_folder import write_folder
 from factorate._utils.ahead import Ahead
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from factorate._input.columns import Columns
     from factorate._input.id_index import IdIndex
     from factorate._store.batches import Batches
-    from factorate._utils.types import Offsets, Rows
+    from factorate._store.folder import Folder
+    from factorate._utils.types import Doubles, Offsets, Rows
 
-LOCK = "writing.lock"
-SUFFIX = ".partial"  # of the name of a store that is being written
 MAX_SHORT = 1 << 8  # codes below have one byte
 
 
 def ingest(
-    path: Path,
+    path: Folder,
     batches: Batches,
     *,
     n_threads: int = 1,
     chunk_ratings: int = CHUNK_RATINGS,
+    max_levels: int = MAX_LEVELS,
     report: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Write a store, which appears at `path` when it is complete.
-
-    Until then it is at a path that ends in ".partial". What an earlier call that was killed left
-    there is removed.
+    """Write a store, which is complete when this returns; see `write_folder`.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         Where the store is to be, which must not exist.
     batches : Batches
         The ratings.
@@ -67,6 +64,9 @@ def ingest(
         Number of threads.
     chunk_ratings : int, default=2**20
         Ratings of a file.
+    max_levels : int, default=65536
+        Maximum number of distinct ratings for which codes are stored. From the file on in which
+        there are more, ratings are stored as they are.
     report : callable, default=None
         Called with the number of ratings of each batch.
 
@@ -79,10 +79,10 @@ def ingest(
     OSError
         If the store cannot be written, such as to a full disk. Nothing is left of it.
     """
-    if path.exists():
-        raise FileExistsError(f"{str(path)!r} exists; delete it first, or choose another path")
-    with _writing(path) as folder:
-        ratings = _NumberedRatings(folder, Workers(n_threads), chunk_ratings)
+    with write_folder(path) as folder:
+        ratings = _NumberedRatings(
+            folder, Workers(n_threads), chunk_ratings=chunk_ratings, max_levels=max_levels
+        )
         for columns in _read(batches, n_threads):
             try:
                 n = ratings.add(columns)
@@ -112,18 +112,22 @@ def _read(batches: Batches, n_threads: int) -> Iterator[Columns]:
 class _NumberedRatings:
     """The ratings that have been read: those in files, and those of the file to be written next."""
 
-    def __init__(self, folder: Path, workers: Workers, chunk_ratings: int) -> None:
+    def __init__(
+        self, folder: Folder, workers: Workers, *, chunk_ratings: int, max_levels: int
+    ) -> None:
         self.n_ratings = 0
         self._folder = folder
         self._workers = workers
         self._ids = IdNumbers("users"), IdNumbers("items")
         self._counts = [np.zeros(0, np.int64), np.zeros(0, np.int64)]  # of each number
-        self._ratings = DistinctRatings()
+        self._distinct = DistinctRatings(max_levels)
+        self._is_coded = True
         self._code_counts = np.zeros(0, np.int64)
+        self._range = np.inf, -np.inf
         self._chunks: list[Chunk] = []
         self._names: tuple[str, str] | None = None
         self._numbers = np.empty((2, chunk_ratings), np.int32)
-        self._codes = np.empty(chunk_ratings, np.uint16)
+        self._waiting: NDArray[Any] = np.empty(chunk_ratings, np.uint16)  # codes, or ratings
         self._n_waiting = 0
 
     def add(self, columns: Columns) -> int:
@@ -135,25 +139,22 @@ class _NumberedRatings:
         in_order = any(column.values.dtype == object for column in sides)
         workers = Workers() if in_order else self._workers
         users, items = workers.map(lambda side: self._number(side, sides[side]), range(2))
-        codes = self._ratings.add(values)
-        counts = np.bincount(codes, minlength=len(self._ratings.code_by_value))
-        self._code_counts = _lengthened(self._code_counts, len(counts))
-        self._code_counts[: len(counts)] += counts
+        ratings = self._encode(values)
         if self._names is None:
             self._names = columns.names
         begin = 0
-        while begin < len(codes):
-            free = len(self._codes) - self._n_waiting
-            end = min(begin + free, len(codes))
+        while begin < len(ratings):
+            free = len(self._waiting) - self._n_waiting
+            end = min(begin + free, len(ratings))
             to = slice(self._n_waiting, self._n_waiting + end - begin)
             self._numbers[0, to], self._numbers[1, to] = users[begin:end], items[begin:end]
-            self._codes[to] = codes[begin:end]
+            self._waiting[to] = ratings[begin:end]
             self._n_waiting += end - begin
-            if self._n_waiting == len(self._codes):
+            if self._n_waiting == len(self._waiting):
                 self._write_chunk()
             begin = end
-        self.n_ratings += len(codes)
-        return len(codes)
+        self.n_ratings += len(ratings)
+        return len(ratings)
 
     def finish(self, batches: Batches) -> None:
         """Write the last ratings, the ids and the manifest."""
@@ -168,16 +169,19 @@ class _NumberedRatings:
             indexes.append(index)
             arrays |= store_ids(index, side)
             arrays |= {f"{side}_rows": rows, f"{side}_counts": of_rows}
-        values = np.array(list(self._ratings.code_by_value))
-        arrays |= {"levels": values, "level_counts": self._code_counts[: len(values)]}
+        levels = self._levels() if any(chunk.code_bytes for chunk in self._chunks) else np.empty(0)
+        arrays["levels"] = levels
+        if self._is_coded:
+            arrays["level_counts"] = self._code_counts[: len(levels)]
+        low, high = self._range
         user_index, item_index = indexes
         manifest = Manifest(
             n_users=len(user_index.ids),
             n_items=len(item_index.ids),
             n_numbers=(len(self._ids[0]), len(self._ids[1])),
-            n_levels=len(values),
-            minimum=float(values.min()),
-            maximum=float(values.max()),
+            n_levels=len(levels),
+            minimum=low,
+            maximum=high,
             id_kinds=(user_index.kind, item_index.kind),
             id_bytes=(_id_bytes(arrays, "user"), _id_bytes(arrays, "item")),
             columns=self._names,
@@ -196,14 +200,39 @@ class _NumberedRatings:
         counting.count(numbers, self._counts[side])
         return numbers
 
+    def _encode(self, values: Doubles) -> NDArray[Any]:
+        """Return the codes of ratings; once there are too many distinct ones, the ratings."""
+        if len(values):
+            low, high = value_range(values)
+            self._range = min(self._range[0], low), max(self._range[1], high)
+        codes = self._distinct.add(values) if self._is_coded else None
+        if codes is not None:
+            counts = np.bincount(codes, minlength=len(self._distinct.code_by_value))
+            self._code_counts = _lengthened(self._code_counts, len(counts))
+            self._code_counts[: len(counts)] += counts
+            return codes
+        if self._is_coded:
+            self._is_coded = False
+            codes, self._waiting = self._waiting, np.empty(len(self._waiting))
+            self._waiting[: self._n_waiting] = self._levels().take(codes[: self._n_waiting])
+        return values
+
+    def _levels(self) -> Doubles:
+        """Return the distinct ratings in the order of their codes."""
+        return np.array(list(self._distinct.code_by_value))
+
     def _write_chunk(self) -> None:
         n, self._n_waiting = self._n_waiting, 0
-        code_bytes = 1 if len(self._ratings.code_by_value) <= MAX_SHORT else 2
-        records = np.empty(n, [("user", "<i4"), ("item", "<i4"), ("code", f"<u{code_bytes}")])
-        records["user"], records["item"] = self._numbers[:, :n]
-        records["code"] = self._codes[:n]
+        code_bytes = 0
+        if self._is_coded:
+            code_bytes = 1 if len(self._distinct.code_by_value) <= MAX_SHORT else 2
+        chunk = Chunk(n_ratings=n, code_bytes=code_bytes, checksum=0)
+        records = np.empty(n, chunk_fields(chunk))
+        columns = *self._numbers[:, :n], self._waiting[:n]
+        for (name, _), column in zip(chunk_fields(chunk), columns, strict=True):
+            records[name] = column
         checksum = write_array(self._folder / chunk_name(len(self._chunks)), records)
-        self._chunks.append(Chunk(n_ratings=n, code_bytes=code_bytes, checksum=checksum))
+        self._chunks.append(replace(chunk, checksum=checksum))
 
 
 def _lengthened(counts: Offsets, n: int) -> Offsets:
@@ -217,59 +246,3 @@ def _lengthened(counts: Offsets, n: int) -> Offsets:
 
 def _id_bytes(arrays: dict[str, NDArray[Any]], side: str) -> int:
     return len(arrays[f"{side}_ids"]) if f"{side}_id_ends" in arrays else 0
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    """Give an empty folder that becomes `path` when the block ends without an error."""
-    folder = path.with_name(path.name + SUFFIX)
-    if not path.parent.exists():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} in")
-    if folder.exists():
-        _check_unfinished(folder)
-    folder.mkdir(exist_ok=True)
-    with (folder / LOCK).open("ab") as lock:
-        _lock(lock.fileno(), folder)
-        try:
-            for file in folder.iterdir():
-                if file.name != LOCK:
-                    file.unlink()
-            yield folder
-            _flush_to_disk(folder)
-            lock.close()  # Windows does not move or delete open files
-            (folder / LOCK).unlink()
-            folder.rename(path)
-        except BaseException as error:
-            lock.close()
-            shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, OSError) and error.filename is None and error.errno is not None:
-                raise OSError(error.errno, error.strerror, str(path)) from error
-            raise
-
-
-def _check_unfinished(folder: Path) -> None:
-    """Raise FileExistsError unless a folder is what a call that was killed has left."""
-    names = {file.name for file in folder.iterdir()} if folder.is_dir() else None
-    if names is None or (names and LOCK not in names):
-        raise FileExistsError(
-            f"{str(folder)!r} exists and is not an unfinished store; move it, because the store is "
-            f"written there"
-        )
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    """Raise FileExistsError if another process is writing a store; it keeps the lock until then."""
-    try:
-        import fcntl
-    except ImportError:  # Windows, where open files cannot be deleted
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise FileExistsError(f"another process is writing {str(folder)!r}") from None
-
-
-def _flush_to_disk(folder: Path) -> None:
-    for file in folder.iterdir():
-        with file.open("r+b") as opened:
-            os.fsync(opened.fileno())

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factorate._input.levels import MAX_LEVELS
 from factorate._input.stored_ids import KIND_OF_DTYPE, TEXT_KINDS
+from factorate._store.folder import file_sizes
 from factorate._utils.validation import MAX_ROWS, escape
 from factorate.exceptions import RatingStoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from factorate._store.folder import Folder
 
-FORMAT = 1
+FORMAT = 2
+CODED_FORMAT = 1  # of a store all of whose ratings have codes, which the first version reads
 NAME = "store.json"
 SIDES = ("user", "item")
 MAX_BYTES = 1 << 28  # about a million chunks
@@ -31,7 +35,7 @@ ARRAYS = (  # the names that `Manifest.checksums` may have
     "levels",
     "level_counts",
 )
-OPTIONAL = ("user_id_ends", "item_id_ends")
+OPTIONAL = ("user_id_ends", "item_id_ends", "level_counts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class Chunk:
     n_ratings : int
         Number of its ratings.
     code_bytes : int
-        Bytes of the code of a rating, 1 or 2.
+        Bytes of the code of a rating, 1 or 2; 0 if the file holds the ratings themselves.
     checksum : int
         CRC-32 of the file.
     """
@@ -65,7 +69,7 @@ class Manifest:
         Number of users and of items as they were read. It is larger than that of distinct ids if
         texts such as "7" and " 7" turned out to be the same integer.
     n_levels : int
-        Number of distinct ratings.
+        Number of distinct ratings that have codes.
     minimum, maximum : float
         The range of the ratings.
     id_kinds : tuple of str
@@ -97,6 +101,11 @@ class Manifest:
         """Number of ratings."""
         return sum(chunk.n_ratings for chunk in self.chunks)
 
+    @property
+    def is_coded(self) -> bool:
+        """Whether all ratings have codes, and the number of ratings of each code is stored."""
+        return "level_counts" in self.checksums
+
 
 def chunk_name(number: int) -> str:
     """Return the name of a file of ratings.
@@ -109,13 +118,38 @@ def chunk_name(number: int) -> str:
     return f"ratings-{number:06}.npy"
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def chunk_fields(chunk: Chunk) -> list[tuple[str, str]]:
+    """Return the fields of the records of a file of ratings.
+
+    Examples
+    --------
+    >>> chunk_fields(Chunk(n_ratings=1, code_bytes=0, checksum=0))
+    [('user', '<i4'), ('item', '<i4'), ('rating', '<f8')]
+    """
+    third = ("code", f"<u{chunk.code_bytes}") if chunk.code_bytes else ("rating", "<f8")
+    return [("user", "<i4"), ("item", "<i4"), third]
+
+
+def is_file_of_store(name: str) -> bool:
+    """Return whether a file has the name of a file of a store.
+
+    Examples
+    --------
+    >>> is_file_of_store("ratings-000012.npy"), is_file_of_store("ratings.csv")
+    (True, False)
+    """
+    return re.fullmatch(rf"{NAME}|(ratings-\d{{6,}}|{'|'.join(ARRAYS)})\.npy", name) is not None
+
+
+def write_manifest(folder: Folder, manifest: Manifest) -> None:
     """Write the manifest of a store."""
-    text = json.dumps({"format": FORMAT} | asdict(manifest), allow_nan=False)
-    (folder / NAME).write_text(text, "utf-8")
+    version = CODED_FORMAT if manifest.is_coded else FORMAT
+    text = json.dumps({"format": version} | asdict(manifest), allow_nan=False)
+    with (folder / NAME).open("wb") as file:
+        file.write(text.encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Folder) -> Manifest:
     """Read and check the manifest of a store.
 
     Raises
@@ -126,14 +160,8 @@ def read_manifest(folder: Path) -> Manifest:
         If the folder is not a store, or its manifest is damaged or of a later format.
     """
     path = folder / NAME
-    if not folder.exists():
-        raise FileNotFoundError(f"no folder {str(folder)!r}")
-    if not path.is_file():
-        raise RatingStoreError(
-            f"{folder} is not a store of ratings: it has no {NAME}; RatingStore.create writes one"
-        )
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if isinstance(path, Path) and path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
         found = json.loads(path.read_bytes())
         if not isinstance(found, dict):
@@ -144,16 +172,33 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{folder} has format {version}; this version reads up to {FORMAT}: upgrade "
                 f"factorate"
             )
-        if version != FORMAT or type(version) is not int:
+        if version not in (CODED_FORMAT, FORMAT) or type(version) is not int:
             raise ValueError(f"format is {version!r}; expected an integer ≥ 1")
         manifest = _to_manifest(found)
         _check(manifest)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _not_a_store(folder) from None
     except RatingStoreError:
         raise
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         reason = f"{type(error).__name__}: {escape(error)}"
         raise RatingStoreError(f"{path} is damaged: {reason}; create the store again") from None
     return manifest
+
+
+def _not_a_store(folder: Folder) -> Exception:
+    """Return the error for a folder without a manifest."""
+    if not folder.exists():
+        return FileNotFoundError(f"no folder {str(folder)!r}")
+    names = file_sizes(folder)
+    if names and all(map(is_file_of_store, names)):
+        return RatingStoreError(
+            f"{folder} is an unfinished store: it has no {NAME}, which is written last; wait until "
+            f"it is written, or create it again"
+        )
+    return RatingStoreError(
+        f"{folder} is not a store of ratings: it has no {NAME}; RatingStore.create writes one"
+    )
 
 
 def _to_manifest(found: dict[str, Any]) -> Manifest:
@@ -168,10 +213,11 @@ def _check(manifest: Manifest) -> None:
     """Raise ValueError or TypeError unless all values are possible."""
     counts = manifest.n_users, manifest.n_items, *manifest.n_numbers
     _check_integers("numbers of users and items", counts, 1, MAX_ROWS)
-    _check_integers("n_levels", (manifest.n_levels,), 1, MAX_LEVELS)
+    _check_integers("n_levels", (manifest.n_levels,), int(manifest.is_coded), MAX_LEVELS)
     _check_integers("id_bytes", manifest.id_bytes, 0, 1 << 62)
     _check_integers("sizes", [chunk.n_ratings for chunk in manifest.chunks], 1, CHUNK_RATINGS)
-    _check_integers("code_bytes", [chunk.code_bytes for chunk in manifest.chunks], 1, 2)
+    code_bytes = [chunk.code_bytes for chunk in manifest.chunks]
+    _check_integers("code_bytes", code_bytes, int(manifest.is_coded), 2)
     checksums = [*manifest.checksums.values(), *(chunk.checksum for chunk in manifest.chunks)]
     _check_integers("checksums", checksums, 0, 2**32 - 1)
     if len(manifest.n_numbers) != 2 or len(manifest.id_bytes) != 2 or not manifest.chunks:

@@ -11,17 +11,27 @@ import numpy as np
 from factorate._input.stored_ids import restore_ids
 from factorate._kernels import counting
 from factorate._store.array_files import damaged, read_array
-from factorate._store.manifest import SIDES, Manifest, chunk_name, read_manifest
+from factorate._store.manifest import (
+    NAME,
+    SIDES,
+    Manifest,
+    chunk_fields,
+    chunk_name,
+    read_manifest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
 
     from factorate._input.id_index import IdIndex
+    from factorate._store.folder import Folder
     from factorate._utils.types import Doubles, Offsets, Rows
+
+
+NO_VALUES = np.empty(0)
 
 
 class Numbered(NamedTuple):
@@ -32,19 +42,15 @@ class Numbered(NamedTuple):
     user_numbers, item_numbers : ndarray of int32
         The number of the user and of the item of each rating.
     codes : ndarray of uint8 or uint16
-        The index of each rating among the levels.
+        The index of each rating among the levels; empty if the ratings have no codes.
+    values : ndarray of float64
+        The ratings, if they have no codes; else empty.
     """
 
     user_numbers: Rows
     item_numbers: Rows
     codes: NDArray[Any]
-
-
-class Levels(NamedTuple):
-    """The distinct ratings in the order of their codes, and the number of ratings of each."""
-
-    values: Doubles
-    counts: Offsets
+    values: Doubles = NO_VALUES
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,13 @@ class StoredRatings:
 
     Attributes
     ----------
-    folder : Path
+    folder : Path or RemotePath
         The folder of the store.
     manifest : Manifest
         Its manifest.
     """
 
-    folder: Path
+    folder: Folder
     manifest: Manifest
 
     @property
@@ -91,16 +97,22 @@ class StoredRatings:
             raise self._damaged(name, f"they are not those of {self.manifest.n_ratings} ratings")
         return counts
 
-    def read_levels(self) -> Levels:
-        """Return the distinct ratings and their counts."""
+    @cached_property
+    def levels(self) -> Doubles:
+        """The distinct ratings that have codes, in the order of their codes."""
         n = self.manifest.n_levels
-        values, counts = self._read("levels", "f8", n), self._read("level_counts", "i8", n)
-        if not np.isfinite(values).all() or len(np.unique(values)) < n:
+        levels = self._read("levels", "f8", n)
+        if not np.isfinite(levels).all() or len(np.unique(levels)) < n:
             raise self._damaged("levels", "they are not distinct finite numbers")
+        return levels
+
+    def read_level_counts(self) -> Offsets:
+        """Return the number of ratings of each level, if all ratings have codes."""
+        counts = self._read("level_counts", "i8", self.manifest.n_levels)
         if counts.min() < 1 or counts.sum() != self.manifest.n_ratings:
             reason = f"they are not those of {self.manifest.n_ratings} ratings"
             raise self._damaged("level_counts", reason)
-        return Levels(values, counts)
+        return counts
 
     def read_chunk(self, number: int) -> Numbered:
         """Return the ratings of one file.
@@ -111,17 +123,28 @@ class StoredRatings:
             If the file is missing or damaged.
         """
         chunk, path = self.manifest.chunks[number], self.folder / chunk_name(number)
-        fields = [("user", "<i4"), ("item", "<i4"), ("code", f"<u{chunk.code_bytes}")]
-        records = read_array(path, fields, (chunk.n_ratings,), chunk.checksum)
-        users, items, codes = (np.ascontiguousarray(records[name]) for name, _ in fields)
+        records = read_array(path, chunk_fields(chunk), (chunk.n_ratings,), chunk.checksum)
+        users, items = (np.ascontiguousarray(records[side]) for side in SIDES)
+        codes, values = np.empty(0, np.uint8), NO_VALUES
+        if chunk.code_bytes:
+            codes = np.ascontiguousarray(records["code"])
+        else:
+            values = np.ascontiguousarray(records["rating"])
         manifest = self.manifest
         ends = *manifest.n_numbers, manifest.n_levels
         for what, column, end in zip(
             ("user", "item", "code"), (users, items, codes), ends, strict=True
         ):
-            if column.min() < 0 or column.max() >= end:
+            if len(column) and (column.min() < 0 or column.max() >= end):
                 raise damaged(path, f"a {what} is outside 0…{end - 1}")
-        return Numbered(users, items, codes)
+        low, high = manifest.minimum, manifest.maximum
+        if len(values) and not (low <= values.min() and values.max() <= high):  # also for NaN
+            raise damaged(path, f"a rating is outside {low}…{high}")
+        return Numbered(users, items, codes, values)
+
+    def decode(self, ratings: Numbered) -> Doubles:
+        """Return the ratings of a file as numbers."""
+        return self.levels.take(ratings.codes) if len(ratings.codes) else ratings.values
 
     def read_chunks(self) -> Iterator[Numbered]:
         """Iterate over the ratings, the files one after the other."""
@@ -131,30 +154,30 @@ class StoredRatings:
     def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
         """Iterate over the rows of users and items of the ratings."""
         user_rows, item_rows = self.read_rows(0), self.read_rows(1)
-        for users, items, _ in self.read_chunks():
-            yield user_rows.take(users), item_rows.take(items)
+        for chunk in self.read_chunks():
+            yield user_rows.take(chunk.user_numbers), item_rows.take(chunk.item_numbers)
 
     def verify(self) -> None:
         """Read everything, and raise RatingStoreError for the first file that is damaged."""
         _ = self.indexes
         rows = [self.read_rows(side) for side in range(2)]
         expected = [self.read_counts(side) for side in range(2)]
-        levels = self.read_levels()
-        if [levels.values.min(), levels.values.max()] != [
-            self.manifest.minimum,
-            self.manifest.maximum,
-        ]:
-            raise self._damaged("levels", "their range is not that of the manifest")
         counts = [np.zeros(n, np.int64) for n in self.shape]
-        of_levels = np.zeros(len(levels.values), np.int64)
-        for users, items, codes in self.read_chunks():
-            for side, numbers in enumerate((users, items)):
+        of_levels = np.zeros(len(self.levels), np.int64)
+        expected_of_levels = self.read_level_counts() if self.manifest.is_coded else of_levels
+        low, high = np.inf, -np.inf
+        for chunk in self.read_chunks():
+            for side, numbers in enumerate((chunk.user_numbers, chunk.item_numbers)):
                 counting.count(rows[side].take(numbers), counts[side])
-            of_levels += np.bincount(codes, minlength=len(of_levels))
+            of_levels += np.bincount(chunk.codes, minlength=len(of_levels))
+            values = self.decode(chunk)
+            low, high = min(low, values.min()), max(high, values.max())
+        if [low, high] != [self.manifest.minimum, self.manifest.maximum]:
+            raise damaged(self.folder / NAME, "its range is not that of the ratings")
         for side in range(2):
             if not np.array_equal(counts[side], expected[side]):
                 raise self._damaged(f"{SIDES[side]}_counts", "they are not those of the ratings")
-        if not np.array_equal(of_levels, levels.counts):
+        if not np.array_equal(of_levels, expected_of_levels):
             raise self._damaged("level_counts", "they are not those of the ratings")
 
     def _read_index(self, side: int) -> IdIndex:
@@ -182,6 +205,6 @@ class StoredRatings:
         return damaged(self.folder / f"{name}.npy", reason)
 
 
-def open_stored(folder: Path) -> StoredRatings:
+def open_stored(folder: Folder) -> StoredRatings:
     """Open a store by reading its manifest alone."""
     return StoredRatings(folder, read_manifest(folder))

@@ -100,15 +100,25 @@ def hold_out(user_rows: Rows, item_rows: Rows, fraction: float, seed: int) -> Fl
     >>> int(hold_out(users, items, 0.2, seed=0).sum())
     20
     """
-    keys = _hash_pairs(user_rows, item_rows, seed)
-    n_held = max(1, round(fraction * len(keys)))
+    keys = hash_pairs(user_rows, item_rows, seed)
+    n_held = count_held_out(fraction, len(keys))
     held: Flags = keys <= np.partition(keys, n_held - 1)[n_held - 1]
-    if held.all():
+    check_rest(int(held.sum()), len(held))
+    return held
+
+
+def count_held_out(fraction: float, n_ratings: int) -> int:
+    """Return how many ratings to hold out, without others of the pair of the last of them."""
+    return max(1, round(fraction * n_ratings))
+
+
+def check_rest(n_held: int, n_ratings: int) -> None:
+    """Raise ValueError if all ratings would be held out."""
+    if n_held == n_ratings:
         raise ValueError(
-            f"early_stopping holds out {int(held.sum())} of {len(held)} entries, which leaves none "
+            f"early_stopping holds out {n_held} of {n_ratings} entries, which leaves none "
             f"to train on; pass more, or an eval_set"
         )
-    return held
 
 
 def assign_folds(user_rows: Rows, item_rows: Rows, n_folds: int, seed: int) -> NDArray[np.intp]:
@@ -138,13 +148,13 @@ def assign_folds(user_rows: Rows, item_rows: Rows, n_folds: int, seed: int) -> N
     >>> np.bincount(assign_folds(users, items, 4, seed=0)).tolist()
     [25, 25, 25, 25]
     """
-    keys = _hash_pairs(user_rows, item_rows, seed)
+    keys = hash_pairs(user_rows, item_rows, seed)
     lasts = np.arange(1, n_folds) * len(keys) // n_folds - 1
     return np.searchsorted(np.partition(keys, lasts)[lasts], keys)
 
 
-def _hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint64]:
-    """Return a hash of each pair.
+def hash_pairs(user_rows: Rows, item_rows: Rows, seed: int) -> NDArray[np.uint64]:
+    """Return a hash of each pair of rows.
 
     It is the mixing function of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom
     Number Generators", OOPSLA 2014, fig. 17).

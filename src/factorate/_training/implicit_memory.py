@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factorate._store.manifest import CHUNK_RATINGS
 from factorate._training.gram import GRAM_ROWS
 from factorate._training.improve_rows import work_of_steps
 from factorate._training.interaction_side import cut_blocks
 from factorate._training.interactions_on_disk import ROW_BYTES
 from factorate._training.schedule import padded
 from factorate._training.stored_memory import (
-    CHUNK_BYTES,
-    FIXED_BYTES,
     MIN_AHEAD,
     SORT_BYTES,
-    id_bytes,
+    chunk_bytes,
+    fixed_bytes,
     too_little_memory,
 )
 
@@ -84,11 +82,11 @@ def plan_implicit_memory(
     ValueError
         If a fit needs more; the message says how much.
     """
-    itemsize, n, n_rows = ratings.levels.itemsize, int(counts[0].sum()), tuple(map(len, counts))
+    itemsize, n, n_rows = ratings.dtype.itemsize, int(counts[0].sum()), tuple(map(len, counts))
     n_threads = settings.als.n_threads
-    fixed = FIXED_BYTES + sum(id_bytes(ratings, side) for side in range(2))
+    fixed = fixed_bytes(ratings)
     of_rows = SORTED_ROW_BYTES * sum(n_rows) + 24 * n_rows[1]
-    split = CHUNK_BYTES * CHUNK_RATINGS
+    split = chunk_bytes(ratings)
     of_pair, of_sorted = 72 + 4 * itemsize, 28 + 4 * itemsize  # in a band of users, of items
     largest_user, largest_item = (int(of_side.max()) for of_side in counts)
     band = max(of_pair * max(min(n, MIN_BAND_PAIRS), largest_user), of_sorted * largest_item)

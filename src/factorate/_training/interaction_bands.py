@@ -72,7 +72,7 @@ class InteractionBands:
         self, ratings: RatingsInStore, side: int, counts: Offsets, band_pairs: int
     ) -> None:
         starts = np.concatenate([[0], np.cumsum(counts)])
-        n, self._dtype = int(starts[-1]), ratings.levels.dtype
+        n, self._dtype = int(starts[-1]), ratings.dtype
         self.edges = np.array(chunk_edges(starts, band_pairs))
         self.counts_offset = ROW_BYTES * n
         self._rows_offset = self.counts_offset + self._dtype.itemsize * n

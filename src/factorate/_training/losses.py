@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._training.selection import select
 from factorate._training.update_rule import MIN_PREDICTED
-from factorate._utils.fixed_order import CHUNK, dot, exp, log, log1p
+from factorate._utils.fixed_order import CHUNK, dot, exp, log, log1p, total
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from factorate._training.update_rule import UpdateRule
-    from factorate._utils.types import Doubles, Floats
+    from factorate._utils.types import Column, Doubles, Floats
 
 
 TWO_VALUED = frozenset({"logistic", "hinge", "squared_hinge"})
@@ -64,29 +67,40 @@ def check(
             )
 
 
-def moments(values: Floats, weights: Floats | None = None) -> tuple[float, float]:
+def moments(values: Column, weights: Floats | None = None) -> tuple[float, float]:
     """Return the (weighted) mean and standard deviation, summed in float64.
 
     Very large and very small numbers are scaled by a power of two, which is exact, so that their
     squares neither overflow nor underflow.
     """
-    exponent = int(np.frexp(_largest(values))[1])
-    if abs(exponent) > MAX_EXPONENT:
-        values = np.ldexp(values.astype(np.float64), -exponent)
-    else:
+    low, high = _range(values)
+    exponent = int(np.frexp(max(high, -low))[1])
+    if abs(exponent) <= MAX_EXPONENT:
         exponent = 0
-    mean = average(values, weights)
-    total = len(values) if weights is None else float(np.sum(weights, dtype=np.float64))
-    squares = 0.0
+    n = len(values) if weights is None else total(weights)
+    mean = squares = 0.0
+    for _, weighted in _chunks(values, weights, exponent, 0.0):
+        mean += float(np.sum(weighted))
+    mean /= n
+    for chunk, weighted in _chunks(values, weights, exponent, mean):
+        squares += dot(chunk, weighted)
+    return math.ldexp(mean, exponent), math.ldexp((squares / n) ** 0.5, exponent)
+
+
+def _chunks(
+    values: Column, weights: Floats | None, exponent: int, centre: float
+) -> Iterator[tuple[Doubles, Doubles]]:
+    """Iterate over values, divided by a power of two and centred, alone and times the weights."""
     for first in range(0, len(values), CHUNK):
-        chunk = values[first : first + CHUNK].astype(np.float64)
-        chunk -= mean
-        squares += dot(chunk, chunk if weights is None else chunk * weights[first : first + CHUNK])
-    return math.ldexp(mean, exponent), math.ldexp((squares / total) ** 0.5, exponent)
+        chunk = np.ldexp(values[first : first + CHUNK].astype(np.float64), -exponent)
+        chunk -= centre
+        yield chunk, chunk if weights is None else chunk * weights[first : first + CHUNK]
 
 
-def median(values: Floats, weights: Floats | None = None) -> float:
+def median(values: Column, weights: Floats | None = None) -> float:
     """Return the (weighted) median; of the numbers in the middle, the mean.
+
+    The values may be in a file if there are no weights.
 
     Examples
     --------
@@ -96,16 +110,19 @@ def median(values: Floats, weights: Floats | None = None) -> float:
     """
     if weights is None:
         low, high = (len(values) - 1) // 2, len(values) // 2
+        if not isinstance(values, np.ndarray):
+            return _midpoint(select(values, low), select(values, high))
         ordered = np.partition(values, (low, high))
         return _midpoint(float(ordered[low]), float(ordered[high]))
+    values = values[:]
     order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order], dtype=np.float64)
-    low, high = (np.searchsorted(total, total[-1] / 2, side) for side in ("left", "right"))
+    totals = np.cumsum(weights[order], dtype=np.float64)
+    low, high = (np.searchsorted(totals, totals[-1] / 2, side) for side in ("left", "right"))
     return _midpoint(float(values[order[low]]), float(values[order[high]]))
 
 
 def centre_and_scale(
-    values: Floats,
+    values: Column,
     rule: UpdateRule,
     fit_mean: bool,
     weights: Floats | None = None,
@@ -125,7 +142,8 @@ def centre_and_scale(
     ValueError
         If the difference of two ratings can overflow.
     """
-    largest, numbers = _largest(values), np.finfo(values.dtype)
+    low, high = _range(values)
+    largest, numbers = max(high, -low), np.finfo(values.dtype)
     if largest > np.finfo(np.float64).max / 4:
         raise ValueError(
             f"ratings are up to {largest:.3g} in size, too large for differences in float64; "
@@ -133,7 +151,6 @@ def centre_and_scale(
         )
     smallest = float(numbers.smallest_subnormal)
     if rule.loss in TWO_VALUED:
-        low, high = float(values.min()), float(values.max())
         return (low + high) / 2, max((high - low) / 2, smallest)
     mean, deviation = moments(values, weights)
     if rule.loss == "kullback_leibler":
@@ -162,13 +179,17 @@ def centre_and_scale(
 def average(values: Floats, weights: Floats | None = None) -> float:
     """Return the (weighted) mean, summed in float64 in a fixed order."""
     if weights is None:
-        return float(np.mean(values, dtype=np.float64))
-    return dot(values, weights) / float(np.sum(weights, dtype=np.float64))
+        return total(values) / len(values)
+    return dot(values, weights) / total(weights)
 
 
-def _largest(values: Floats) -> float:
-    """Return the largest size of a number."""
-    return max(float(values.max()), -float(values.min()))
+def _range(values: Column) -> tuple[float, float]:
+    """Return the minimum and maximum."""
+    low, high = math.inf, -math.inf
+    for first in range(0, len(values), CHUNK):
+        chunk = values[first : first + CHUNK]
+        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+    return low, high
 
 
 def _midpoint(low: float, high: float) -> float:

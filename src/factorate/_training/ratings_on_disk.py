@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,37 +26,38 @@ if TYPE_CHECKING:
     Buffer = NDArray[np.uint8]
 
 PAIR_BYTES = 4
+ALIGNMENT = 8  # bytes of a buffer besides those of the largest block
 MAX_SCAN = 256  # blocks looked at to find the next one to read
 
 
 @dataclass(frozen=True, kw_only=True)
 class RatingsOnDisk:
-    """Ratings with codes in a file, block by block, as `PackedRatings` has them in memory.
+    """Ratings in a file, block by block, as `PackedRatings` has them in memory.
 
-    The bytes of a block are its pairs, `LOOKAHEAD` pairs of zeros, and its codes.
+    The bytes of a block are its pairs, `LOOKAHEAD` pairs of zeros, and its codes; or, if there are
+    no levels, its ratings.
 
     Attributes
     ----------
     file : ScratchFile
         The file.
-    code_dtype : dtype
-        Type of the codes, uint8 or uint16.
+    rating_dtype : dtype
+        Type of the codes, uint8 or uint16, or of the ratings.
     block_tiles : ndarray of int64, shape (n_blocks + 1,)
         First tile of each block, and the end.
     n_ahead : int
         Maximum number of blocks that are read ahead.
-    values, weights : ndarray of shape (0,)
+    weights : ndarray of shape (0,)
         There are none.
     levels, centre, scale, tile_starts, first_user_positions, first_item_positions
         As those of `PackedRatings`.
     """
 
     file: ScratchFile
-    code_dtype: np.dtype[Any]
+    rating_dtype: np.dtype[Any]
     block_tiles: Offsets
     n_ahead: int
     levels: Floats
-    values: Floats
     weights: Floats
     centre: float = 0.0
     scale: float = 1.0
@@ -74,30 +75,43 @@ class RatingsOnDisk:
         """Type of the ratings."""
         return self.levels.dtype
 
+    @property
+    def values(self) -> ValuesOnDisk:
+        """All ratings; there must be no levels."""
+        return ValuesOnDisk(self)
+
+    @cached_property
+    def block_starts(self) -> Offsets:
+        """First rating of each block, and the end."""
+        return self.tile_starts[self.block_tiles]
+
     def block_span(self, block: int) -> tuple[int, int]:
         """Return the offset of a block in the file, and its number of bytes."""
         first, end = self.block_tiles[block : block + 2]
         start, stop = int(self.tile_starts[first]), int(self.tile_starts[end])
         padding = LOOKAHEAD * PAIR_BYTES
-        rating_bytes = PAIR_BYTES + self.code_dtype.itemsize
+        rating_bytes = PAIR_BYTES + self.rating_dtype.itemsize
         return start * rating_bytes + block * padding, (stop - start) * rating_bytes + padding
 
     def read_block(self, block: int, buffer: Buffer) -> PackedRatings:
-        """Read a block into the beginning of a buffer, and return its ratings there."""
+        """Read a block into a buffer, `ALIGNMENT` bytes longer, and return its ratings there."""
         offset, n_bytes = self.block_span(block)
-        self.file.read_into(offset, buffer[:n_bytes])
         first, end = self.block_tiles[block : block + 2].tolist()
         tile_starts = self.tile_starts[first : end + 1] - self.tile_starts[first]
         pair_bytes = (int(tile_starts[-1]) + LOOKAHEAD) * PAIR_BYTES
-        pairs = buffer[:pair_bytes].view(np.uint16).reshape(-1, 2)
-        codes = buffer[pair_bytes:n_bytes].view(self.code_dtype)
-        is_short = self.code_dtype == np.uint8
+        content = buffer[-pair_bytes % self.rating_dtype.itemsize :][:n_bytes]
+        self.file.read_into(offset, content)
+        ratings = content[pair_bytes:].view(self.rating_dtype)  # aligned
+        types = np.uint8, np.uint16, self.dtype
+        codes8, codes16, values = (
+            ratings if dtype == self.rating_dtype else np.empty(0, dtype) for dtype in types
+        )
         return PackedRatings(
-            pairs=pairs,
-            codes8=codes if is_short else np.empty(0, np.uint8),
-            codes16=np.empty(0, np.uint16) if is_short else codes,
+            pairs=content[:pair_bytes].view(np.uint16).reshape(-1, 2),
+            codes8=codes8,
+            codes16=codes16,
             levels=self.levels,
-            values=self.values,
+            values=values,
             weights=self.weights,
             centre=self.centre,
             scale=self.scale,
@@ -105,6 +119,38 @@ class RatingsOnDisk:
             first_user_positions=self.first_user_positions[first : end + 1],
             first_item_positions=self.first_item_positions[first : end + 1],
         )
+
+
+@dataclass(frozen=True)
+class ValuesOnDisk:
+    """The ratings in a file, in the order of their updates, which are read in slices."""
+
+    ratings: RatingsOnDisk
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the ratings."""
+        return self.ratings.dtype
+
+    def __len__(self) -> int:
+        """Return the number of ratings."""
+        return self.ratings.n_ratings
+
+    def __getitem__(self, span: slice, /) -> Floats:
+        """Return consecutive ratings."""
+        begin, end, _ = span.indices(len(self))
+        out = np.empty(max(0, end - begin), self.dtype)
+        starts = self.ratings.block_starts
+        block = int(np.searchsorted(starts, begin, side="right")) - 1
+        at = begin
+        while at < end:
+            first, stop = starts[block : block + 2].tolist()
+            offset = self.ratings.block_span(block)[0] + (stop - first + LOOKAHEAD) * PAIR_BYTES
+            until = min(end, stop)
+            to = out[at - begin : until - begin]
+            self.ratings.file.read_into(offset + (at - first) * self.dtype.itemsize, to)
+            at, block = until, block + 1
+        return out
 
 
 class Block(NamedTuple):
@@ -161,7 +207,7 @@ class BlockReader:
         self._is_requested = bytearray(len(order))
         self._reads: dict[int, Call[tuple[PackedRatings, Buffer]]] = {}
         self._free: list[Buffer] = []
-        self._largest = max(ratings.block_span(block)[1] for block in order)
+        self._largest = max(ratings.block_span(block)[1] for block in order) + ALIGNMENT
         self._lock = threading.Lock()
         self._ahead = ahead
 

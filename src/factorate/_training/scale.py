@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from factorate._training.factors import WarmStart
     from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
-    from factorate._utils.types import Floats
+    from factorate._utils.types import Column, Floats
 
 MAX_STANDARDIZED = 1e150
 
@@ -55,17 +55,15 @@ def standardize(
     if warm_start is not None and warm_start.further:
         centre, scale = warm_start.factors.mean, warm_start.factors.scale
     else:
-        values, weights = _values_and_weights(schedule)
-        centre, scale = losses.centre_and_scale(
-            values, settings.rule, settings.fit_mean, weights, log_level=settings.log_level
-        )
+        centre, scale = _centre_and_scale(schedule, settings)
     values = ratings.levels if is_coded else ratings.values
     levels = np.empty_like(ratings.levels)
     limit = min(MAX_STANDARDIZED, float(np.finfo(ratings.dtype).max))
     total, squares = 0.0, 0.0
     for first in range(0, len(values), CHUNK):
         chunk = slice(first, first + CHUNK)
-        numbers = values[chunk].astype(np.float64)
+        unscaled = values[chunk]
+        numbers = unscaled.astype(np.float64)
         with np.errstate(over="ignore"):
             numbers -= centre
             numbers /= scale
@@ -74,7 +72,7 @@ def standardize(
             squares += dot(numbers, counted)
             standardized = numbers.astype(ratings.dtype)
         if not squares < limit**2:  # below, no rating can be too large
-            check_standardized(standardized, values[chunk], centre, scale)
+            check_standardized(standardized, unscaled, centre, scale)
         if is_coded:
             levels[chunk] = standardized
     n = schedule.n_ratings
@@ -84,7 +82,14 @@ def standardize(
     )
 
 
-def _values_and_weights(schedule: Schedule) -> tuple[Floats, Floats | None]:
+def _centre_and_scale(schedule: Schedule, settings: Settings) -> tuple[float, float]:
+    values, weights = _values_and_weights(schedule)
+    return losses.centre_and_scale(
+        values, settings.rule, settings.fit_mean, weights, log_level=settings.log_level
+    )
+
+
+def _values_and_weights(schedule: Schedule) -> tuple[Column, Floats | None]:
     """Return the levels with their total weights; without levels, the ratings and their weights."""
     ratings = schedule.ratings
     if not len(ratings.weights):

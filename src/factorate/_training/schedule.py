@@ -158,7 +158,8 @@ def make_schedule(
     n_chunks = min(workers.n_threads, 1 + n // settings.sizes.thread_ratings)
     shape = len(ratings.user_index.ids), len(ratings.item_index.ids)
     counts = _count_rows(ratings, shape, workers=workers, n_chunks=n_chunks)
-    levels = find_levels(ratings.values, workers, n_chunks)
+    max_levels = settings.sizes.max_levels
+    levels = find_levels(ratings.values, workers, n_chunks, max_levels=max_levels)
     cuts = make_cuts(counts, n, ratings.values.itemsize, settings, workers)
     user_side, item_side = cuts.user_side, cuts.item_side
     tiles = make_tiles(user_side, item_side)

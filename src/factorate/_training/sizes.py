@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from factorate._input.levels import MAX_LEVELS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
     """Sizes of the units of work in training; tests pass small ones.
 
-    All but `thread_ratings` affect the order of updates, and therefore the bits of the result.
+    All but `thread_ratings` affect the bits of the result, because they affect the order of updates
+    or, as `max_levels` does, that of sums.
 
     Attributes
     ----------
@@ -36,6 +39,8 @@ class Sizes:
         Ratings times factors of a block in such a group: a tenth of a millisecond of work.
     max_group_bands : int, default=16
         Maximum number of row bands in such a group, and of column bands.
+    max_levels : int, default=65536
+        Maximum number of distinct ratings for which codes are kept; at most 65,536.
     """
 
     max_bands: int = 128
@@ -48,6 +53,7 @@ class Sizes:
     n_groups: int = 32
     group_block_work: int = 1 << 19
     max_group_bands: int = 16
+    max_levels: int = MAX_LEVELS
 
 
 DEFAULT_SIZES = Sizes()

@@ -86,7 +86,7 @@ def sort_interactions(
             file=bands.file,
             counts_offset=bands.counts_offset,
             has_counts=by_user.has_counts,
-            dtype=ratings.levels.dtype,
+            dtype=ratings.dtype,
             starts=found.starts,
             sums=found.sums,
             weigh=settings.weights,
@@ -99,12 +99,13 @@ def sort_interactions(
 
 def _is_counted(ratings: RatingsInStore) -> bool:
     """Return whether a count of the store is not 1."""
-    return bool((ratings.levels != 1).any())
+    levels = ratings.levels.levels
+    return not len(levels) or bool((levels != 1).any())
 
 
 def _write_bands(ratings: RatingsInStore, users: InteractionBands, workers: Workers) -> None:
     """Write the interactions of the store to their bands of users, in the order of the store."""
-    stored, levels = ratings.stored, ratings.levels
+    stored, no_counts = ratings.stored, np.empty(0, ratings.dtype)
     user_rows, item_rows = stored.read_rows(0), stored.read_rows(1)
     n_bands, is_counted = len(users), _is_counted(ratings)
     numbers = np.arange(n_bands, dtype=np.min_scalar_type(n_bands))
@@ -116,7 +117,7 @@ def _write_bands(ratings: RatingsInStore, users: InteractionBands, workers: Work
         rows, others = user_rows.take(chunk.user_numbers), item_rows.take(chunk.item_numbers)
         bands = band_of.take(rows)
         rows -= firsts.take(bands)
-        counts = levels.take(chunk.codes) if is_counted else levels[:0]
+        counts = stored.decode(chunk).astype(ratings.dtype) if is_counted else no_counts
         columns = Band(rows, others, counts).select(np.argsort(bands, kind="stable"))
         return columns, np.bincount(bands, minlength=n_bands)
 

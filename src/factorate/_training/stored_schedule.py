@@ -1,9 +1,9 @@
 """make_stored_schedule: sort the ratings of a store into the order of their updates, on disk.
 
-Two passes: the first writes the positions and code of each rating to a temporary file, row band by
-row band; the second reads one row band after the other, sorts it into tiles as `make_schedule` does
-with all ratings at once, and writes its blocks. Positions, cuts and the order within a tile are
-those of ratings in memory, and so are the results.
+Two passes: the first writes the positions and code of each rating, or the rating itself if too many
+are distinct, to a temporary file, row band by row band; the second reads one row band after the
+other, sorts it into tiles as `make_schedule` does with all ratings at once, and writes its blocks.
+Positions, cuts and the order within a tile are those of ratings in memory, and so are the results.
 """
 
 from __future__ import annotations
@@ -15,29 +15,31 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._input.id_index import range_index
-from factorate._input.levels import MAX_SHORT, find_levels
 from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
+from factorate._store.manifest import SIDES
+from factorate._training.ratings_in_store import disagreement
 from factorate._training.ratings_on_disk import PAIR_BYTES, RatingsOnDisk
 from factorate._training.schedule import Schedule, make_cuts
 from factorate._training.stored_memory import plan_memory
 from factorate._training.tiles import Side, group_by_tile, make_tiles
 from factorate._utils.scratch_file import ScratchFile
 from factorate._utils.workers import Workers, slices
-from factorate.exceptions import RatingStoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
 
     from factorate._input.levels import Levels
+    from factorate._store.stored_ratings import Numbered
     from factorate._training.packed_ratings import PackedRatings
     from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.schedule import Cuts
     from factorate._training.settings import Settings
-    from factorate._utils.types import Offsets, Rows
+    from factorate._utils.types import Doubles, Offsets, Rows
 
 
 def make_stored_schedule(
@@ -70,8 +72,8 @@ def make_stored_schedule(
     """
     workers = workers or Workers()
     stored, n = ratings.stored, ratings.n_ratings
-    counts = stored.read_counts(0), stored.read_counts(1)
-    cuts = make_cuts(counts, n, ratings.levels.itemsize, settings, workers)
+    counts = _count_rows(ratings, 0), _count_rows(ratings, 1)
+    cuts = make_cuts(counts, n, ratings.dtype.itemsize, settings, workers)
     band_sizes = np.add.reduceat(counts[0].take(cuts.user_side.order), cuts.user_side.bands[:-1])
     user_counts, item_counts = (
         of_side.take(side.order).astype(np.float64)
@@ -79,19 +81,18 @@ def make_stored_schedule(
     )
     del counts
     plan = plan_memory(ratings, settings, cuts, band_sizes, workers.n_threads)
-    levels = _find_levels(ratings)
-    code_dtype = np.dtype(np.uint8 if len(levels.levels) <= MAX_SHORT else np.uint16)
+    rating_dtype = ratings.rating_dtype
     starts = np.concatenate([[0], np.cumsum(band_sizes)])
-    n_bytes = n * (2 * PAIR_BYTES + code_dtype.itemsize)
-    bands = _BandFile(ScratchFile(ratings.scratch, n_bytes), starts, code_dtype)
-    _write_bands(ratings, cuts, levels, bands, Workers(min(workers.n_threads, plan.n_chunks)))
-    sorting = _Sorting(cuts, levels, settings, workers)
+    n_bytes = n * (2 * PAIR_BYTES + rating_dtype.itemsize)
+    bands = _BandFile(ScratchFile(ratings.scratch, n_bytes), starts, rating_dtype)
+    _write_bands(ratings, cuts, bands, Workers(min(workers.n_threads, plan.n_chunks)))
+    sorting = _Sorting(cuts, ratings.levels, settings, workers)
     blocks = _write_blocks(bands, ratings.scratch, sorting, plan.n_ahead)
     return Schedule(
         user_order=cuts.user_side.order,
         item_order=cuts.item_side.order,
         ratings=blocks,
-        level_counts=levels.counts,
+        level_counts=ratings.levels.counts,
         block_tiles=blocks.block_tiles,
         user_counts=user_counts,
         item_counts=item_counts,
@@ -107,7 +108,7 @@ class _Band(NamedTuple):
 
     user_positions: Rows  # from the first of the band
     item_positions: Rows
-    codes: NDArray[Any]
+    ratings: NDArray[Any]  # their codes, or the ratings themselves if there are no levels
 
 
 class _BandFile(NamedTuple):
@@ -115,7 +116,7 @@ class _BandFile(NamedTuple):
 
     file: ScratchFile
     starts: Offsets  # first rating of each band, and the end
-    code_dtype: np.dtype[Any]
+    rating_dtype: np.dtype[Any]  # of codes, or of ratings
 
     def write(self, first: int, columns: _Band) -> None:
         """Write ratings from the one with the number `first` on."""
@@ -125,7 +126,7 @@ class _BandFile(NamedTuple):
     def read(self, band: int) -> _Band:
         """Read the ratings of a row band."""
         first, end = self.starts[band : band + 2].tolist()
-        dtypes = np.int32, np.int32, self.code_dtype
+        dtypes = np.int32, np.int32, self.rating_dtype
         columns = _Band(*(np.empty(end - first, dtype) for dtype in dtypes))
         for offset, column in zip(self._offsets(first), columns, strict=True):
             self.file.read_into(offset, column)
@@ -134,8 +135,8 @@ class _BandFile(NamedTuple):
     def _offsets(self, first: int) -> tuple[int, int, int]:
         n = int(self.starts[-1])
         begin = PAIR_BYTES * first
-        codes = 2 * PAIR_BYTES * n + self.code_dtype.itemsize * first
-        return begin, PAIR_BYTES * n + begin, codes
+        ratings = 2 * PAIR_BYTES * n + self.rating_dtype.itemsize * first
+        return begin, PAIR_BYTES * n + begin, ratings
 
 
 class _Sorting(NamedTuple):
@@ -148,10 +149,11 @@ class _Sorting(NamedTuple):
 
     def sort(self, columns: _Band, users: Side, items: Side) -> tuple[PackedRatings, Offsets]:
         """Return the ratings of a row band tile by tile, and the first tile of each block."""
+        levels = self.levels.levels
         ratings = Ratings(
             user_rows=columns.user_positions,
             item_rows=columns.item_positions,
-            values=self.levels.levels.take(columns.codes),
+            values=levels.take(columns.ratings) if len(levels) else columns.ratings,
             user_index=range_index(0),
             item_index=range_index(0),
             library=None,
@@ -170,29 +172,52 @@ class _Sorting(NamedTuple):
         return packed, tiles.first_of_block
 
 
-def _find_levels(ratings: RatingsInStore) -> Levels:
-    """Return the distinct ratings in the dtype of training, in which some may become equal."""
-    found = find_levels(ratings.levels, Workers(), 1)
-    codes = np.searchsorted(found.levels, ratings.levels)
-    counts = ratings.stored.read_levels().counts
-    return replace(found, counts=np.bincount(codes, counts).astype(np.float64, copy=False))
+def _count_rows(ratings: RatingsInStore, side: int) -> Offsets:
+    """Return the number of ratings of each user (side 0) or item (side 1), without those held out.
+
+    Raises
+    ------
+    RatingStoreError
+        If more are held out than there are.
+    """
+    counts = ratings.stored.read_counts(side)
+    if ratings.held_out is None:
+        return counts
+    held_out = ratings.held_out.ratings
+    rows = held_out.user_rows if side == 0 else held_out.item_rows
+    rest: Offsets = counts - np.bincount(rows, minlength=len(counts))
+    if rest.min() < 0:
+        raise disagreement(ratings.stored, f"{SIDES[side]}_counts.npy")
+    return rest
+
+
+def _encoder(ratings: RatingsInStore) -> Callable[[Numbered], NDArray[Any]]:
+    """Return a function that gives the codes of training of a file, or its ratings."""
+    stored, levels = ratings.stored, ratings.levels.levels
+    if not len(levels):
+        return lambda chunk: stored.decode(chunk).astype(levels.dtype, copy=False)
+
+    def encode(values: Doubles) -> NDArray[Any]:
+        return np.searchsorted(levels, values.astype(levels.dtype)).astype(ratings.rating_dtype)
+
+    codes = encode(stored.levels)  # any code for those that are all held out
+    return lambda chunk: codes.take(chunk.codes) if len(chunk.codes) else encode(chunk.values)
 
 
 def _positions(side: Side, rows: Rows) -> Rows:
-    """Return the position of each number, whose row is given."""
-    positions = np.empty(side.n_rows, np.int32)
-    positions[side.order] = np.arange(side.n_rows, dtype=np.int32)
+    """Return the position of each number, whose row is given; -1 for rows without ratings."""
+    positions = np.full(side.n_rows, -1, np.int32)
+    positions[side.order] = np.arange(len(side.order), dtype=np.int32)
     return positions.take(rows)
 
 
-def _write_bands(
-    ratings: RatingsInStore, cuts: Cuts, levels: Levels, bands: _BandFile, workers: Workers
-) -> None:
+def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers: Workers) -> None:
     """Write the ratings of the store to their row bands, in the order of the store."""
     stored = ratings.stored
-    user_positions = _positions(cuts.user_side, stored.read_rows(0))
-    item_positions = _positions(cuts.item_side, stored.read_rows(1))
-    codes = np.searchsorted(levels.levels, ratings.levels).astype(bands.code_dtype)
+    rows = stored.read_rows(0), stored.read_rows(1)
+    user_positions = _positions(cuts.user_side, rows[0])
+    item_positions = _positions(cuts.item_side, rows[1])
+    encode = _encoder(ratings)
     edges, n_bands = cuts.user_side.bands, cuts.user_side.n_bands
     band_of = np.repeat(np.arange(n_bands, dtype=np.min_scalar_type(n_bands)), np.diff(edges))
     firsts = edges[:-1].astype(np.int32)
@@ -200,9 +225,14 @@ def _write_bands(
     def sort(number: int) -> tuple[_Band, Offsets]:
         """Return the ratings of a file, sorted by row band, and their number in each."""
         chunk = stored.read_chunk(number)
+        if ratings.held_out is not None:
+            chunk = ratings.held_out.drop_from(chunk, rows)
         users = user_positions.take(chunk.user_numbers)
         items = item_positions.take(chunk.item_numbers)
-        of_ratings = codes.take(chunk.codes)
+        for side, positions in zip(SIDES, (users, items), strict=True):
+            if positions.min(initial=0) < 0:
+                raise disagreement(stored, f"{side}_counts.npy")
+        of_ratings = encode(chunk)
         of_users = band_of.take(users)
         users -= firsts.take(of_users)
         if n_bands == 1:
@@ -216,10 +246,7 @@ def _write_bands(
     for some in slices(len(numbers), workers.n_threads):
         for columns, sizes in workers.map(sort, numbers[some]):
             if (cursor + sizes > bands.starts[1:]).any():
-                raise RatingStoreError(
-                    f"{stored.folder} is damaged: user_counts.npy does not agree with the ratings; "
-                    f"create the store again"
-                )
+                raise disagreement(stored, "user_counts.npy")
             ends = np.cumsum(sizes)
             for band in np.flatnonzero(sizes).tolist():
                 run = slice(ends[band] - sizes[band], ends[band])
@@ -234,7 +261,7 @@ def _write_blocks(
     n, levels = int(bands.starts[-1]), sorting.levels.levels
     user_side, item_side = sorting.cuts.user_side, sorting.cuts.item_side
     n_blocks = user_side.n_bands * item_side.n_bands
-    n_bytes = n * (PAIR_BYTES + bands.code_dtype.itemsize) + n_blocks * LOOKAHEAD * PAIR_BYTES
+    n_bytes = n * (PAIR_BYTES + bands.rating_dtype.itemsize) + n_blocks * LOOKAHEAD * PAIR_BYTES
     file = ScratchFile(scratch, n_bytes)
     offset, n_tiles = 0, 0
     tile_starts, user_firsts, item_firsts, block_tiles = [], [], [], []
@@ -251,11 +278,10 @@ def _write_blocks(
         del packed
     return RatingsOnDisk(
         file=file,
-        code_dtype=bands.code_dtype,
+        rating_dtype=bands.rating_dtype,
         block_tiles=np.concatenate([*block_tiles, [n_tiles]]),
         n_ahead=n_ahead,
         levels=levels,
-        values=np.empty(0, levels.dtype),
         weights=np.empty(0, levels.dtype),
         tile_starts=np.concatenate([*tile_starts, [n]]),
         first_user_positions=np.concatenate([*user_firsts, [0]]).astype(np.int32),
@@ -285,8 +311,9 @@ def _side_of_band(side: Side, band: int) -> Side:
 def _write_band(file: ScratchFile, offset: int, packed: PackedRatings, firsts: Offsets) -> int:
     """Write the blocks of a row band from an offset on, and return where they end."""
     zeros = np.zeros((LOOKAHEAD, 2), np.uint16)
+    ratings = packed.codes if len(packed.levels) else packed.values
     for first, end in itertools.pairwise(packed.tile_starts[firsts].tolist()):
-        for part in (packed.pairs[first:end], zeros, packed.codes[first:end]):
+        for part in (packed.pairs[first:end], zeros, ratings[first:end]):
             file.write(offset, part)
             offset += part.nbytes
     return offset

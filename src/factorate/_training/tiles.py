@@ -333,6 +333,7 @@ def group_by_tile(
         tile_kernel.scatter(*rows, *given, layout, levels, cursors[chunk], packed)
 
     workers.map(write_chunk, range(n_chunks))
+    packed.values[:] += 0.0  # -0.0 and 0.0 are the same rating, as if they had codes
     n_ranges = np.diff(item_side.band_ranges) if by_block else np.ones(n_groups[1], np.int64)
     n_items = np.diff(item_side.edges)
     groups = _Groups(

@@ -18,6 +18,7 @@ from factorate._training.epoch import Epoch
 from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
 from factorate._training.packed_ratings import chunks, unpack
+from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
 from factorate._training.saved_training import SavedTraining
 from factorate._training.scale import standardize
 from factorate._training.state import is_finite, to_accumulators, to_factors, view_factors
@@ -281,13 +282,19 @@ class Trainer:
     def _squared_error(self) -> float:
         """Return the squared error of the current state."""
         factors = view_factors(self._runner.fetch(self._state))
-        ratings, squared = self.schedule.packed, 0.0
-        for chunk in chunks(ratings):
-            users, items, values = unpack(ratings, chunk.start, chunk.stop)
-            error = predict(factors, users, items, self._settings.n_threads).astype(np.float64)
-            error -= values.astype(np.float64)
-            with np.errstate(over="ignore"):
-                squared += dot(error, error)
+        stored, squared = self.schedule.ratings, 0.0
+        local = stored if isinstance(stored, RatingsOnDisk) else self.schedule.packed
+        blocks = list(range(len(self.schedule.block_tiles) - 1))
+        with open_blocks(local, self.schedule.block_tiles, blocks) as opened:
+            for block in blocks:
+                with opened.opened(block) as (ratings, first, end):
+                    begin, stop = ratings.tile_starts[[first, end]].tolist()
+                    for chunk in chunks(ratings, begin, stop):
+                        users, items, values = unpack(ratings, chunk.start, chunk.stop)
+                        error = predict(factors, users, items, self._settings.n_threads)
+                        error = error.astype(np.float64) - values.astype(np.float64)
+                        with np.errstate(over="ignore"):
+                            squared += dot(error, error)
         return squared
 
     def _divergence_error(self, number: int) -> DivergenceError:

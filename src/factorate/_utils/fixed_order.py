@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate._utils.types import Doubles
+    from factorate._utils.types import Column, Doubles
 
 CHUNK = 1 << 13  # numbers processed at a time, few enough to stay in the cache
 LN2 = 0.6931471805599453
@@ -23,7 +23,7 @@ LN2 = 0.6931471805599453
 EXP_TERMS, ATANH_TERMS, COSINE_TERMS = 13, 17, 12
 
 
-def dot(a: NDArray[Any], b: NDArray[Any]) -> float:
+def dot(a: Column, b: NDArray[Any]) -> float:
     """Return the dot product of two vectors, multiplied and summed in float64.
 
     Examples
@@ -31,11 +31,25 @@ def dot(a: NDArray[Any], b: NDArray[Any]) -> float:
     >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     11.0
     """
-    total = 0.0
+    result = 0.0
     for first in range(0, len(a), CHUNK):
         chunk = slice(first, first + CHUNK)
-        total += float(np.sum(np.multiply(a[chunk], b[chunk], dtype=np.float64)))
-    return total
+        result += float(np.sum(np.multiply(a[chunk], b[chunk], dtype=np.float64)))
+    return result
+
+
+def total(a: Column) -> float:
+    """Return the sum of a vector, in float64.
+
+    Examples
+    --------
+    >>> total(np.array([1.0, 2.0]))
+    3.0
+    """
+    result = 0.0
+    for first in range(0, len(a), CHUNK):
+        result += float(np.sum(a[first : first + CHUNK], dtype=np.float64))
+    return result
 
 
 def power(bases: Doubles, exponents: Doubles) -> Doubles:

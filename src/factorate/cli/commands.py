@@ -16,10 +16,18 @@ from factorate._input import files
 from factorate._input.column_names import find_columns, find_id_column
 from factorate._input.frame_columns import read_series
 from factorate._input.id_column import Encoded
+from factorate._serving.result_files import batch_size
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
 from factorate.cli.fit_and_test import fit_and_rank, fit_and_test
 from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
-from factorate.cli.stores import describe_store, extent, is_store, open_store, write_store
+from factorate.cli.stores import (
+    describe_store,
+    extent,
+    is_store,
+    open_store,
+    predict_store,
+    write_store,
+)
 from factorate.cli.summaries import sizes, summarize_fit, to_json, train_rmse, valid_ndcg
 from factorate.cli.table_writer import write_tables
 
@@ -33,7 +41,6 @@ if TYPE_CHECKING:
     from factorate.base import FactorModel
     from factorate.cli.fit_and_test import HeldOutErrors, HeldOutRanking
 
-MAX_QUERIES, MAX_RESULTS = 1 << 13, 1 << 20  # of a batch
 FIT_NUMBERS = (  # parameters of a model of ratings that are options of `fit`
     "n_factors",
     "n_epochs",
@@ -106,8 +113,11 @@ def ingest(arguments: argparse.Namespace) -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Write the predicted ratings, or the scores, of the pairs in a file."""
+    """Write the predicted ratings, or the scores, of the pairs in a file or a store."""
     model = ft.load(arguments.model)
+    if is_store(arguments.pairs):
+        _write(predict_store(model, arguments.pairs), arguments, "pairs")
+        return
     names = arguments.columns or model.columns
     batches = files.read_batches(
         _input_file(arguments, arguments.pairs),
@@ -352,17 +362,6 @@ def _write_found(
             yield columns, len(ids)
 
     _write(found(), arguments, f"{asked.name}s")
-
-
-def batch_size(n: int) -> int:
-    """Return the number of queries with `n` results each that are answered at once.
-
-    Examples
-    --------
-    >>> batch_size(10), batch_size(1024), batch_size(10_000_000)
-    (8192, 1024, 1)
-    """
-    return max(1, min(MAX_QUERIES, MAX_RESULTS // max(1, n)))
 
 
 def batches(columns: Iterable[Any], size: int) -> Iterator[Any]:

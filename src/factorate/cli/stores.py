@@ -1,11 +1,15 @@
-"""The commands on stores of ratings: write one, describe one, and open one to train on."""
+"""The commands on stores of ratings: write, describe or predict one, or open it to train on."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import factorate as ft
+from factorate._serving.pair_batches import read_stored_batches
+from factorate._serving.result_files import predict_batches
+from factorate._serving.stored_rows import look_up_store
+from factorate._store.folder import open_folder
 from factorate._store.manifest import NAME
 from factorate._utils.byte_sizes import show_size
 from factorate._utils.validation import show
@@ -13,20 +17,24 @@ from factorate.cli.summaries import to_json
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from factorate.base import FactorModel
 
 NOT_STORED = {  # options of `fit` that need the ratings in memory
     "--test-fraction": "test_fraction",
     "--tune": "tune",
     "--svdpp": "svdpp",
-    "--early-stopping": "early_stopping",
 }
 
 
 def is_store(path: str) -> bool:
-    """Return whether a path is that of a store of ratings."""
-    return Path(path, NAME).is_file()
+    """Return whether a path, or a URL, is that of a store of ratings."""
+    with contextlib.suppress(ImportError, OSError):  # the file of a URL is read in another way
+        return (open_folder(path) / NAME).is_file()
+    return False
 
 
 def open_store(arguments: Namespace) -> ft.RatingStore:
@@ -75,6 +83,14 @@ def describe_store(path: str, as_json: bool) -> None:
     }
     for name, value in rows.items():
         print(f"{name:<7}  {value}")
+
+
+def predict_store(model: FactorModel, path: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the pairs of a store with their predictions, and their number, batch by batch."""
+    fitted, stored = model._require(), ft.RatingStore(path)._stored
+    rows = look_up_store(fitted, stored, unknown="warn", stacklevel=1)
+    batches = read_stored_batches(stored, *rows)
+    return predict_batches(fitted, batches, clip=model.clip, n_threads=model.n_threads)
 
 
 def extent(ids: NDArray[Any]) -> str:

@@ -1,0 +1,1 @@
+"""Ratings on disk, compared with ratings in memory and with other libraries."""
