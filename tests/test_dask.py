@@ -109,6 +109,7 @@ def test_recommendations_for_a_collection_are_lazy_and_equal(
     pandas.testing.assert_frame_equal(found, expected, check_dtype=False)  # two types of text
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # in to_parquet of Dask
 @pytest.mark.parametrize("kind", ["text", "integers"])
 def test_recommendations_are_written_with_the_type_of_the_ids(
     client: Any, frame: Any, tmp_path: Path, kind: str
