@@ -62,7 +62,7 @@ class RemotePath:
 
     @contextmanager
     def open(self, mode: str) -> Iterator[BinaryIO]:
-        """Open a file to write it."""
+        """Open a file, usually to write it."""
         with _explained(self, "written"), self.files.open(self.path, mode) as file:
             yield file
 
