@@ -270,6 +270,19 @@ def test_another_folder_where_the_store_is_written_stays(tmp_path: Path) -> None
     assert (tmp_path / "a.store.partial" / "letter.txt").read_text() == "mine"
 
 
+def test_other_files_beside_a_lock_stay(tmp_path: Path) -> None:
+    """Regression: every file of a folder with a lock was deleted."""
+    partial = tmp_path / "a.store.partial"
+    partial.mkdir()
+    for name in (LOCK, "levels.npy", "letter.txt"):
+        (partial / name).write_text("mine")
+    with pytest.raises(FileExistsError, match="is not an unfinished store; move it"):
+        ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+    assert len(list(partial.iterdir())) == 3
+    (partial / "letter.txt").unlink()
+    ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS)).verify()
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no folder .*missing"):
         ft.RatingStore.create(tmp_path / "missing" / "a.store", (USERS, ITEMS, RATINGS))

@@ -115,7 +115,8 @@ def _check_new(path: Path) -> None:
 def _check_unfinished(folder: Path) -> None:
     """Raise FileExistsError unless a folder is what a call that was killed has left."""
     names = {file.name for file in folder.iterdir()} if folder.is_dir() else None
-    if names is None or (names and LOCK not in names):
+    is_foreign = names is None or not all(name == LOCK or is_file_of_store(name) for name in names)
+    if is_foreign or (names and LOCK not in names):
         raise FileExistsError(
             f"{str(folder)!r} exists and is not an unfinished store; move it, because the store is "
             f"written there"
