@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 from optional import present
 from optional import pyarrow as pa
 
@@ -26,7 +27,7 @@ class Recorder(io.BytesIO):
         return super().write(content)
 
 
-def test_json_lines_are_converted_some_at_a_time(monkeypatch: Any) -> None:
+def test_json_lines_are_converted_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regression: all rows of a table were Python objects at once."""
     present(pa)
     monkeypatch.setattr(table_file, "BATCH_ROWS", 4)
