@@ -104,12 +104,43 @@ def test_a_checkpoint_of_another_fit_raises(columns: Columns, tmp_path: Path) ->
     model = ft.MatrixFactorization(4, random_state=0)
     with pytest.raises(StoppedError):
         model.fit(columns, callbacks=[stop], checkpoint=path)
-    with pytest.raises(ValueError, match="is of a fit with another settings"):
+    with pytest.raises(ValueError, match="is of a fit with other settings"):
         ft.MatrixFactorization(5, random_state=0).fit(columns, checkpoint=path)
-    fewer = tuple(column[1:] for column in columns)
-    with pytest.raises(ValueError, match="is of a fit with another ratings: '3000 ratings"):
-        model.fit(fewer, checkpoint=path)
+    users, items, ratings = columns
+    with pytest.raises(ValueError, match="is of a fit with other ratings"):
+        model.fit((users[1:], items[1:], ratings[1:]), checkpoint=path)
+    with pytest.raises(ValueError, match="is of a fit with other ratings"):
+        model.fit((users, items, ratings[::-1].copy()), checkpoint=path)
+    with pytest.raises(ValueError, match="is of a fit with other eval_set"):
+        model.fit(columns, eval_set=columns, checkpoint=path)
     assert path.exists()
+
+
+def test_a_checkpoint_may_continue_elsewhere(columns: Columns, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.npz"
+    model = ft.MatrixFactorization(4, n_epochs=5, random_state=0)
+    with pytest.raises(StoppedError):
+        model.fit(columns, callbacks=[stop], checkpoint=path)
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+    model.fit(store, checkpoint=path)
+    assert_equal(model, ft.MatrixFactorization(4, n_epochs=5, random_state=0).fit(columns))
+
+
+def test_a_store_that_is_gone_after_the_last_epoch_is_not_needed(
+    columns: Columns, tmp_path: Path
+) -> None:
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+
+    def remove(epoch: Epoch) -> None:
+        if epoch.number == 3:
+            (tmp_path / "a.store" / "ratings-000000.npy").unlink()
+
+    model = ft.MatrixFactorization(4, n_epochs=3, random_state=0)
+    model.fit(store, callbacks=[remove])
+    expected = ft.MatrixFactorization(4, n_epochs=3, random_state=0).fit(columns)
+    users = expected.users_
+    for found, given in zip(model.recommend(users), expected.recommend(users), strict=True):
+        np.testing.assert_array_equal(found, given)
 
 
 def test_another_file_is_not_a_checkpoint(columns: Columns, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
 from factorate._cluster.part import StaleError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from distributed import Client, Future
 
+R = TypeVar("R")
+
+MAX_ATTEMPTS = 20  # of a call, each after workers were lost
 POLL_SECONDS = 0.5  # between looks at whether all workers are there
 
 
@@ -165,6 +168,26 @@ class Cluster:
                 self.check()
             else:
                 return
+
+    def retry(self, call: Callable[[], R], restore: Callable[[], None] = lambda: None) -> R:
+        """Call a function; if workers are lost, again, after `restore` with those that are left.
+
+        Raises
+        ------
+        ClusterError
+            If no workers are left, or workers are lost again and again.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                return call()
+            except WorkersLostError as error:
+                lost = error
+            try:
+                self.replace_lost()
+                restore()
+            except WorkersLostError as error:
+                lost = error
+        raise ClusterError(f"workers were lost {MAX_ATTEMPTS} times in succession: {lost}")
 
     def are_held(self, futures: Sequence[Future]) -> list[bool]:
         """Return whether a worker has each result."""

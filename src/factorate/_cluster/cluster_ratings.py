@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from factorate._cluster.cluster import WorkersLostError
 from factorate._cluster.partitions import (
     count_levels,
     read_chunk,
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from factorate._input.id_index import IdIndex
     from factorate._store.stored_ratings import StoredRatings
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
-
-MAX_ATTEMPTS = 5
 
 
 class Partition(NamedTuple):
@@ -188,16 +185,12 @@ def _summarize(
     cluster: Cluster, read_all: Callable[[], Iterator[Future]]
 ) -> tuple[list[Summary | None], list[Future]]:
     """Read all partitions, and return their summaries and the tasks; again if a worker is lost."""
-    for attempt in range(MAX_ATTEMPTS):
+
+    def summarize() -> tuple[list[Summary | None], list[Future]]:
         reads = list(read_all())
-        try:
-            return cluster.gather([cluster.submit(summary_of, read) for read in reads]), reads
-        except WorkersLostError:
-            if attempt + 1 == MAX_ATTEMPTS:
-                raise
-            cluster.cancel(reads)
-            cluster.replace_lost()
-    raise AssertionError  # not reached
+        return cluster.gather([cluster.submit(summary_of, read) for read in reads]), reads
+
+    return cluster.retry(summarize)
 
 
 def _number(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from factorate._cluster.cluster import WorkersLostError
+from factorate._cluster.group_ratings import block_checksums
 from factorate._cluster.part import Part
 from factorate._cluster.steps import epoch_steps, group_bands
 from factorate._cluster.update import StepTask, items_of, squared_of, update, users_of
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-MAX_ATTEMPTS = 20  # of an epoch, each after workers were lost
 COLUMN_GROUPS = 2  # for each row group, so that steps are short enough to wait for
 
 
@@ -187,6 +186,16 @@ class ClusterRunner:
         """Return the state with the given parameters."""
         return self._retry(lambda: self._scatter(lambda: state))
 
+    def block_checksums(self) -> list[int]:
+        """Return the checksum of the ratings of each block, in row-major order."""
+
+        def compute() -> list[list[int]]:
+            futures = enumerate(self._groups.futures)
+            tasks = [self._cluster.submit(block_checksums, f, group=g) for g, f in futures]
+            return self._cluster.gather(tasks)
+
+        return list(itertools.chain(*self._retry(compute)))
+
     def complete(self, state: State) -> None:
         """Do nothing: there are no SVD++ terms."""
 
@@ -273,19 +282,13 @@ class ClusterRunner:
 
     def _retry(self, call: Callable[[], R], state: ClusterState | None = None) -> R:
         """Call a function; if workers are lost, again with what the others have."""
-        for _ in range(MAX_ATTEMPTS):
-            try:
-                return call()
-            except WorkersLostError as error:
-                lost = error
-            try:
-                self._cluster.replace_lost()
-                self._groups.restore()
-                if state is not None:
-                    self._restore(state)
-            except WorkersLostError as error:
-                lost = error
-        raise ClusterError(f"workers were lost {MAX_ATTEMPTS} times in succession: {lost}")
+
+        def restore() -> None:
+            self._groups.restore()
+            if state is not None:
+                self._restore(state)
+
+        return self._cluster.retry(call, restore)
 
     def _restore(self, state: ClusterState) -> None:
         """Replace the parts that are lost by their copies, and the copies that are lost.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from factorate._cluster.worker_threads import count_worker_threads
 from factorate._input.id_index import range_index
 from factorate._input.ratings import Ratings
-from factorate._training.packed_ratings import unpack
+from factorate._training.packed_ratings import checksum, unpack
 from factorate._training.sizes import DEFAULT_SIZES
 from factorate._training.tiles import Side, group_by_tile, make_tiles
 from factorate._utils.workers import Workers
@@ -137,6 +138,12 @@ def side_of_bands(side: Side, first: int, end: int) -> Side:
         bands=side.bands[first : end + 1] - low,
         band_ranges=side.band_ranges[first : end + 1] - first_range,
     )
+
+
+def block_checksums(ratings: GroupRatings) -> list[int]:
+    """Return the checksum of the ratings of each block, in row-major order."""
+    starts = ratings.packed.tile_starts[ratings.first_tiles].tolist()
+    return [checksum(ratings.packed, slice(*span)) for span in itertools.pairwise(starts)]
 
 
 def positions_of(ratings: GroupRatings, band: int) -> tuple[Rows, Rows]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._cluster.cluster import WorkersLostError
 from factorate._cluster.group_ratings import (
     Sorting,
     positions_of,
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from factorate._training.tiles import Side
     from factorate._utils.types import Floats, Offsets, Rows
     from factorate._utils.workers import Workers
-
-MAX_ATTEMPTS = 5
 
 
 class RowGroups:
@@ -93,26 +91,24 @@ class RowGroups:
         orders = self.cuts.user_side.order, self.cuts.item_side.order
         for group, first in enumerate(self.edges[:-1].tolist()):
             for band in range(self.bands[group + 1] - self.bands[group]):
-                task = self.cluster.submit(positions_of, self.futures[group], band, group=group)
-                (found,) = self.cluster.gather([task])
-                users, items = found
+                read = partial(self._read_band, group, band)
+                users, items = self.cluster.retry(read, self.restore)
                 yield orders[0].take(users + first), orders[1].take(items)
 
     def _wait(self) -> None:
         """Wait until all groups have been sorted; again those whose worker is lost."""
-        for attempt in range(MAX_ATTEMPTS):
-            try:
-                if attempt:
-                    self.cluster.replace_lost()
-                    self.restore()
-                self.cluster.gather(
-                    [self.cluster.submit(_nothing, future) for future in self.futures]
-                )
-            except WorkersLostError:
-                if attempt + 1 == MAX_ATTEMPTS:
-                    raise
-            else:
-                return
+        self.cluster.retry(
+            lambda: self.cluster.gather(
+                [self.cluster.submit(_nothing, future) for future in self.futures]
+            ),
+            self.restore,
+        )
+
+    def _read_band(self, group: int, band: int) -> tuple[Rows, Rows]:
+        """Return the positions of users and items of the ratings of a row band."""
+        task = self.cluster.submit(positions_of, self.futures[group], band, group=group)
+        found: list[tuple[Rows, Rows]] = self.cluster.gather([task])
+        return found[0]
 
     def _sort(self, groups: list[int]) -> list[Future]:
         """Have the workers read all ratings, and sort those of some groups."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from factorate._training.state import State
 if TYPE_CHECKING:
     import os
 
-    from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.trainer import Trainer
     from factorate._utils.types import Arrays
@@ -56,6 +54,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         self._found: tuple[dict[str, Any], Arrays] | None = None
+        self._description: dict[str, str] = {}  # of the fit
         if self._path.exists():
             self._found = self._read()
 
@@ -65,21 +64,22 @@ class Checkpoint:
         return None if self._found is None else int(self._found[0]["seed"])
 
     def resume(self, trainer: Trainer, settings: Settings) -> None:
-        """Continue the training that the file is of, if there is one.
+        """Continue the training that the file is of, if there is one; called before `write`.
 
         Raises
         ------
         ValueError
             If it is of another fit.
         """
+        self._description = _describe(trainer, settings)
         if self._found is None:
             return
         (metadata, arrays), self._found = self._found, None
-        for what, found in _describe(trainer.schedule, settings).items():
+        for what, found in self._description.items():
             if metadata[what] != found:
                 raise ValueError(
-                    f"the checkpoint {str(self._path)!r} is of a fit with another {what}: "
-                    f"{metadata[what]!r}, not {found!r}; fit with the same, or delete the file to "
+                    f"the checkpoint {str(self._path)!r} is of a fit with other {what}: "
+                    f"{metadata[what]}, not {found}; fit with the same, or delete the file to "
                     f"begin again"
                 )
         trainer.resume(_to_saved(metadata, arrays))
@@ -90,7 +90,7 @@ class Checkpoint:
         metadata = {
             "format": FORMAT,
             "seed": str(settings.seed),
-            **_describe(trainer.schedule, settings),
+            **self._description,
             "best_epoch": saved.best_epoch,
             "n_halvings": saved.n_halvings,
             "failed": saved.failed,
@@ -112,7 +112,7 @@ class Checkpoint:
     def _read(self) -> tuple[dict[str, Any], Arrays]:
         try:
             metadata, arrays = npz_archive.read(self._path, EXPECTED, newest=FORMAT, mapped=False)
-            if not {"seed", "settings", "ratings"} <= metadata.keys():
+            if not {"seed", "settings", "ratings", "eval_set"} <= metadata.keys():
                 raise ValueError("it is a model")
         except ValueError as error:
             raise ValueError(
@@ -122,23 +122,11 @@ class Checkpoint:
         return metadata, arrays
 
 
-def _describe(schedule: Schedule, settings: Settings) -> dict[str, str]:
+def _describe(trainer: Trainer, settings: Settings) -> dict[str, str]:
     """Describe a fit, so that another is not continued by mistake."""
-    checksum = 0
-    for array in (
-        schedule.user_order,
-        schedule.item_order,
-        schedule.user_counts,
-        schedule.item_counts,
-        schedule.level_counts,
-        schedule.ratings.levels,
-    ):
-        checksum = zlib.crc32(array.tobytes(), checksum)
     same = replace(settings, n_threads=1, log_level=0)
-    return {
-        "settings": repr(same),
-        "ratings": f"{schedule.n_ratings} ratings of {schedule.shape} with checksum {checksum:08x}",
-    }
+    checksums = {name: f"{number:08x}" for name, number in trainer.checksums().items()}
+    return {"settings": repr(same), **checksums}
 
 
 def _to_saved(metadata: dict[str, Any], arrays: Arrays) -> SavedTraining:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from factorate._cluster.cluster_ratings import ClusterRatings
 from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.rating_state import HISTORY, RatingState
 from factorate._fitted.seen import collect_seen
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from factorate._cluster.cluster_ratings import ClusterRatings
     from factorate._training.epoch import Epoch
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Callbacks, Parameters, Settings
@@ -206,7 +206,7 @@ def train(
         else:
             assert isinstance(training, Ratings)  # noqa: S101  (a cluster needs an eval_set)
             training, weights, held_out = split_ratings(training, weights, fraction, seed)
-            batches = [(held_out.user_rows, held_out.item_rows)]
+        batches = [(held_out.user_rows, held_out.item_rows)]
     warm_start = None
     if old is not None:
         assert isinstance(ratings, Ratings | RatingsInStore)  # noqa: S101  (not on a cluster)
@@ -230,7 +230,7 @@ def train(
     rows: Callable[[], Iterator[tuple[Rows, Rows]]] | None = None  # of all ratings
     if parameters["keep_seen"]:
         rows = partial(iterate_rows, trainer.schedule)
-        if not isinstance(ratings, Ratings):
+        if isinstance(ratings, ClusterRatings):
             rows = ratings.read_row_batches
     del data, ratings, training, weights  # the schedule is smaller
 

@@ -48,6 +48,9 @@ class Runner(Protocol[S]):
     def send(self, state: State) -> S:
         """Return the state with the given parameters, which may share memory with it."""
 
+    def block_checksums(self) -> list[int]:
+        """Return the checksum of the ratings of each block, in row-major order."""
+
     def complete(self, state: State) -> None:
         """Make parameters consistent after an epoch."""
 

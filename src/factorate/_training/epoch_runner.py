@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from factorate._training.block_order import block_order, crossings
 from factorate._training.block_updater import Rows, block_updater, needs_general_kernel
+from factorate._training.packed_ratings import checksum
 from factorate._training.ratings_on_disk import open_blocks
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
+from factorate._training.schedule import iterate_blocks
 from factorate._training.state import copy_state, initial_state, is_finite
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
 from factorate._utils.workers import Dependencies, Workers
@@ -128,6 +130,10 @@ class EpochRunner:
     def send(self, state: State) -> State:
         """Return the state with the given parameters."""
         return state
+
+    def block_checksums(self) -> list[int]:
+        """Return the checksum of the ratings of each block, in row-major order."""
+        return [checksum(*block) for block in iterate_blocks(self.schedule)]
 
     def complete(self, state: State) -> None:
         """Add the SVD++ terms to the user factors, as predictions require."""

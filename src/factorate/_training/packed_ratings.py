@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -84,6 +85,14 @@ class Unpacked(NamedTuple):
     user_positions: Rows
     item_positions: Rows
     values: Floats
+
+
+def checksum(ratings: PackedRatings, span: slice) -> int:
+    """Return the CRC-32 of the positions, values and weights of some ratings."""
+    crc = zlib.crc32(ratings.pairs[span].tobytes())
+    for array in (ratings.codes8, ratings.codes16, ratings.values, ratings.weights):
+        crc = zlib.crc32(array[span].tobytes(), crc)
+    return crc
 
 
 def unpack(ratings: PackedRatings, begin: int, end: int) -> Unpacked:

@@ -15,7 +15,6 @@ from factorate._training.held_out import hash_pairs
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from factorate._input.id_index import IdIndex
@@ -99,10 +98,6 @@ class RatingsInStore:
         if not n_levels:
             return self.dtype
         return np.dtype(np.uint8 if n_levels <= MAX_SHORT else np.uint16)
-
-    def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
-        """Iterate over the rows of users and items of all ratings, some at a time."""
-        return self.stored.read_row_batches()
 
 
 @dataclass(frozen=True, kw_only=True)

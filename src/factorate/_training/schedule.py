@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,7 @@ from factorate._input.levels import find_levels
 from factorate._kernels import counting
 from factorate._kernels.plain import PADDING
 from factorate._training.packed_ratings import PackedRatings, chunks, unpack
+from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
 from factorate._training.remote_ratings import RemoteRatings
 from factorate._training.tiles import (
     Side,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factorate._input.ratings import Ratings
-    from factorate._training.ratings_on_disk import RatingsOnDisk
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
@@ -247,10 +247,21 @@ def make_cuts(
 
 def iterate_rows(schedule: Schedule) -> Iterator[tuple[Rows, Rows]]:
     """Iterate over the rows of users and items of all ratings, some at a time."""
-    ratings = schedule.packed
-    for chunk in chunks(ratings):
-        users, items, _ = unpack(ratings, chunk.start, chunk.stop)
-        yield schedule.user_order.take(users), schedule.item_order.take(items)
+    for packed, span in iterate_blocks(schedule):
+        for chunk in chunks(packed, span.start, span.stop):
+            users, items, _ = unpack(packed, chunk.start, chunk.stop)
+            yield schedule.user_order.take(users), schedule.item_order.take(items)
+
+
+def iterate_blocks(schedule: Schedule) -> Iterator[tuple[PackedRatings, slice]]:
+    """Iterate over the blocks in row-major order: ratings, and which of them are the block's."""
+    ratings, blocks = schedule.own_ratings, list(range(len(schedule.block_tiles) - 1))
+    if isinstance(ratings, RatingsOnDisk):
+        ratings = replace(ratings, n_ahead=0)  # takes less memory
+    with open_blocks(ratings, schedule.block_tiles, blocks) as opened:
+        for block in blocks:
+            with opened.opened(block) as (packed, first, end):
+                yield packed, slice(*packed.tile_starts[[first, end]].tolist())
 
 
 def padded(n_factors: int) -> int:

@@ -6,6 +6,7 @@ import logging
 import math
 import sys
 import time
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,10 @@ from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from factorate._training.backend import Backend, Runner
     from factorate._training.factors import Factors, WarmStart
     from factorate._training.held_out import HeldOut
@@ -135,6 +140,25 @@ class Trainer:
             self._record(outcome)
             if self._should_stop(callbacks):
                 break
+
+    def checksums(self) -> dict[str, int]:
+        """Return checksums of what training depends on, besides the settings."""
+        schedule, validator, start = self.schedule, self._validator, self._warm_start
+        ratings: list[NDArray[Any]] = [
+            *(schedule.user_order, schedule.item_order, schedule.user_counts, schedule.item_counts),
+            *(schedule.ratings.levels, np.array(self._runner.block_checksums(), np.uint32)),
+        ]
+        held_out = (
+            []
+            if validator is None
+            else [validator.user_positions, validator.item_positions, validator.ratings]
+        )
+        factors = [] if start is None else [start.factors.user_factors, start.factors.item_factors]
+        return {
+            "ratings": _checksum(ratings),
+            "eval_set": _checksum(held_out),
+            "earlier factors": _checksum(factors),
+        }
 
     def save(self) -> SavedTraining:
         """Return what training needs to continue after the last epoch."""
@@ -334,6 +358,13 @@ class Trained:
     accumulators: tuple[Floats, Floats] | None
     history: tuple[Epoch, ...]
     best: int
+
+
+def _checksum(arrays: Sequence[NDArray[Any]]) -> int:
+    crc = 0
+    for array in arrays:
+        crc = zlib.crc32(array.tobytes(), crc)
+    return crc
 
 
 class _Outcome(NamedTuple):
