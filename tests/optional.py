@@ -47,7 +47,7 @@ def library(name: str, *modules: str) -> Any:
         return Missing(name)
 
 
-dask = library("dask", "dataframe")
+dask = library("dask", "array", "dataframe")
 distributed = library("distributed")
 fsspec = library("fsspec")
 matplotlib = library("matplotlib", "pyplot")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from clusters import start_cluster
-from optional import dask, distributed, pandas
+from optional import dask, distributed, pandas, present, pyarrow, sklearn
 
 import factorate as ft
 
@@ -105,7 +105,39 @@ def test_recommendations_for_a_collection_are_lazy_and_equal(
     assert found.npartitions == 3
     assert list(found.columns) == ["user", "item", "score"]
     expected = local.recommend(local.users_, 4, as_frame=True)
-    pandas.testing.assert_frame_equal(found.compute().reset_index(drop=True), expected)
+    found = found.compute().reset_index(drop=True)
+    pandas.testing.assert_frame_equal(found, expected, check_dtype=False)  # two types of text
+
+
+@pytest.mark.parametrize("kind", ["text", "integers"])
+def test_recommendations_are_written_with_the_type_of_the_ids(
+    client: Any, frame: Any, tmp_path: Path, kind: str
+) -> None:
+    present(pyarrow)
+    if kind == "integers":
+        frame = frame.assign(user=frame["user"].str[5:].astype("int64") + 2**60)
+    model = DaskMatrixFactorization(4, n_epochs=1, random_state=0, client=client).fit(parts(frame))
+    users = dask.dataframe.from_pandas(frame["user"].drop_duplicates(), npartitions=2)
+    model.recommend(users, 3).to_parquet(tmp_path / "best")
+    written = pandas.read_parquet(tmp_path / "best")
+    assert set(written["user"]) == set(frame["user"])
+    assert str(written["user"].dtype) == str(users.dtype)
+
+
+def test_other_collections_raise(fitted: DaskMatrixFactorization, frame: Any) -> None:
+    array = dask.array.zeros((4, 2))
+    with pytest.raises(TypeError, match="X is Array of Dask; expected a DataFrame"):
+        fitted.predict(array)
+    with pytest.raises(TypeError, match="users is Array of Dask; expected a Series"):
+        fitted.recommend(array)
+    with pytest.raises(ValueError, match="unknown is 'no'"):
+        fitted.predict(parts(frame), unknown="no")  # type: ignore[arg-type]
+
+
+def test_scikit_learn_clones_the_estimator(client: Any) -> None:
+    present(sklearn)
+    model = DaskMatrixFactorization(5, client=client)
+    assert sklearn.clone(model).client is client
 
 
 def test_a_store_is_a_source(
@@ -142,6 +174,20 @@ def test_callbacks_and_an_eval_set_are_those_of_a_local_fit(client: Any, frame: 
     local = ft.MatrixFactorization(4, random_state=0).fit(frame, **options)
     assert model.n_epochs_ == 3
     np.testing.assert_array_equal(model.history_["valid_rmse"], local.history_["valid_rmse"])
+
+
+def test_many_partitions_are_read_in_one_graph(client: Any, frame: Any) -> None:
+    graphs: list[Any] = []
+    compute = client.compute
+
+    def count(collections: Any) -> Any:
+        graphs.append(collections)
+        return compute(collections)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "compute", count)
+        DaskMatrixFactorization(2, n_epochs=1, client=client).fit(parts(frame, 50))
+    assert len(graphs) == 1
 
 
 def test_a_fit_leaves_no_data_on_the_workers(client: Any, frame: Any) -> None:

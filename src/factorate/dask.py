@@ -9,6 +9,7 @@ from factorate._cluster.cluster import Cluster
 from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.cluster_training import read_on_cluster
 from factorate._fitted.fit import choose_seed, train
+from factorate._input.unknown_ids import check_policy
 from factorate._training.settings import check_callbacks, check_settings
 from factorate._utils.writer_lock import writer_lock
 from factorate.model import MatrixFactorization
@@ -193,6 +194,10 @@ class DaskMatrixFactorization(MatrixFactorization):
         del parameters["client"]
         return parameters
 
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy with the same client, which cannot be copied itself."""
+        return type(self)(**self.get_params())
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes without the client, which belongs to this process."""
         return {**vars(self), "client": None}
@@ -279,6 +284,7 @@ class DaskMatrixFactorization(MatrixFactorization):
             settings = replace(settings, seed=seed)
             checked = check_callbacks(callbacks)
             cluster = Cluster(self.client_)
+            cluster.connect()
             with cluster.released():
                 train(
                     read_on_cluster(parameters, cluster, X, eval_set, settings.rule),
@@ -315,6 +321,9 @@ class DaskMatrixFactorization(MatrixFactorization):
         """
         if not _is_dask(X):
             return super().predict(X, unknown=unknown)
+        if not hasattr(X, "map_partitions"):
+            raise TypeError(f"X is {type(X).__name__} of Dask; expected a DataFrame of Dask")
+        check_policy(unknown)
         meta = (None, self._require().factors.user_factors.dtype)
         return X.map_partitions(_predict, self._send(), unknown, meta=meta)
 
@@ -372,8 +381,11 @@ class DaskMatrixFactorization(MatrixFactorization):
         }
         if not _is_dask(users):
             return super().recommend(users, as_frame=as_frame, as_lists=as_lists, **options)
-        empty = super().recommend(self.users_[:0], as_frame=True, **options)
-        return users.map_partitions(_recommend, self._send(), options, meta=empty)
+        if not hasattr(users, "map_partitions") or users.ndim != 1:
+            raise TypeError(f"users is {type(users).__name__} of Dask; expected a Series of Dask")
+        meta = super().recommend(self.users_[:1], as_frame=True, **options)[:0]
+        meta["user"] = meta["user"].astype(users.dtype)
+        return users.map_partitions(_recommend, self._send(), options, meta.dtypes, meta=meta)
 
     def to_local(self) -> MatrixFactorization:
         """Return an ordinary model with the same parameters and factors.
@@ -440,6 +452,6 @@ def _predict(frame: Any, model: MatrixFactorization, unknown: Policy) -> Any:
     return pd.Series(model.predict(frame, unknown=unknown), index=frame.index)
 
 
-def _recommend(users: Any, model: MatrixFactorization, options: dict[str, Any]) -> Any:
+def _recommend(users: Any, model: MatrixFactorization, options: dict[str, Any], dtypes: Any) -> Any:
     """Recommend items to the users of a partition."""
-    return model.recommend(users, as_frame=True, **options)
+    return model.recommend(users, as_frame=True, **options).astype(dtypes)

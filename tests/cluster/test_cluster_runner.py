@@ -73,6 +73,7 @@ def train_on(
     **options: Any,
 ) -> Trained:
     cluster = Cluster(client)
+    cluster.connect()
     read = read_store if hasattr(source, "manifest") else read_named
     with cluster.released():
         ratings = read(cluster, source, np.dtype(dtype))
@@ -184,6 +185,7 @@ def test_training_continues_from_a_checkpoint_on_another_cluster(client: Any) ->
     columns = make_columns()
     expected = train_here(columns, SETTINGS)
     cluster = Cluster(client)
+    cluster.connect()
     with cluster.released():
         ratings = read_named(cluster, to_frame(columns, 2), np.dtype(np.float32))
         trainer = Trainer(ratings, SETTINGS, backend=ON_CLUSTER)
@@ -191,6 +193,7 @@ def test_training_continues_from_a_checkpoint_on_another_cluster(client: Any) ->
         saved = trainer.save()
     with start_cluster(2) as other:
         cluster = Cluster(other)
+        cluster.connect()
         ratings = read_named(cluster, to_frame(columns, 3), np.dtype(np.float32))
         trainer = Trainer(ratings, SETTINGS, backend=ON_CLUSTER)
         trainer.resume(saved)
@@ -215,4 +218,4 @@ def test_a_cluster_without_workers_raises() -> None:
     with start_cluster(0) as client:
         cluster = Cluster(client, return_seconds=0.0)
         with pytest.raises(ClusterError, match="the cluster has no workers, and none came within"):
-            cluster.place(2)
+            cluster.connect()

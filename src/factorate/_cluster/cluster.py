@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from factorate._kernels import dispatch
 from factorate.exceptions import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from distributed import Client, Future
 
 R = TypeVar("R")
+
+logger = logging.getLogger("factorate")
 
 MAX_ATTEMPTS = 20  # of a call, each after workers were lost
 POLL_SECONDS = 0.5  # between looks at whether all workers are there
@@ -43,6 +46,7 @@ class Cluster:
         self._return_seconds = return_seconds
         self._addresses: list[str] = []  # the worker of each group
         self._workers: dict[str, int] = {}  # number of threads of each
+        self._rejected: set[str] = set()  # addresses of workers that differ
         self._futures: WeakSet[Future] = WeakSet()  # of tasks and data
 
     @contextmanager
@@ -60,18 +64,22 @@ class Cluster:
         """Number of workers, when they were last looked at."""
         return len(self._workers)
 
-    def place(self, n_groups: int) -> list[int]:
-        """Choose a worker for each of some groups, and return its number of threads.
-
-        There are as many groups as workers, but no more than `n_groups`.
+    def connect(self) -> None:
+        """Find the workers.
 
         Raises
         ------
         ClusterError
-            If there is no worker, or workers differ in what decides the result.
+            If there is none, even after a while, or they differ in what decides the result.
         """
         self._workers = self._list_workers(wait=True)
         self._check_versions()
+
+    def place(self, n_groups: int) -> list[int]:
+        """Choose a worker for each of some groups, and return its number of threads.
+
+        There are as many groups as workers, but no more than `n_groups`.
+        """
         self._addresses = sorted(self._workers)[:n_groups]
         return [self._workers[address] for address in self._addresses]
 
@@ -83,8 +91,7 @@ class Cluster:
         ClusterError
             If no worker is left, even after a while, or workers differ in what decides the result.
         """
-        self._workers = self._list_workers(wait=True)
-        self._check_versions()
+        self.connect()
         for group, address in enumerate(self._addresses):
             if address not in self._workers:
                 self._addresses[group] = self._least_loaded()
@@ -110,14 +117,20 @@ class Cluster:
         if lost:
             raise WorkersLostError(f"the workers {sorted(lost)} are gone")
         if set(self._workers) - set(known):
-            self._check_versions()
+            self._check_versions(known)
 
-    def other_worker(self, group: int) -> str | None:
-        """Return a worker other than that of a group, or None if there is none."""
-        own, addresses = self._addresses[group], sorted(self._workers)
-        number = addresses.index(own) if own in addresses else 0
-        other = addresses[(number + 1) % len(addresses)]
-        return None if other == own else other
+    def address_of(self, group: int) -> str:
+        """Return the address of the worker of a group."""
+        return self._addresses[group]
+
+    def other_worker(self, holders: Collection[str]) -> str | None:
+        """Return a worker that is not among some, or None if there is none.
+
+        It is the next one in the order of addresses, so that all workers are chosen.
+        """
+        following = [address for address in sorted(self._workers) if address > max(holders)]
+        others = [address for address in sorted(self._workers) if address not in holders]
+        return next((address for address in [*following, *others]), None)
 
     def submit(
         self,
@@ -138,7 +151,10 @@ class Cluster:
     def scatter(self, data: Any, *, group: int | None = None) -> Future:
         """Send data to a worker, that of a group if one is given."""
         workers = None if group is None else [self._addresses[group]]
-        (future,) = self.client.scatter([data], workers=workers, hash=False)
+        try:
+            (future,) = self.client.scatter([data], workers=workers, hash=False)
+        except (OSError, TimeoutError) as error:
+            raise WorkersLostError(f"a worker does not answer: {error}") from error
         self._futures.add(future)
         return future
 
@@ -189,11 +205,11 @@ class Cluster:
                 lost = error
         raise ClusterError(f"workers were lost {MAX_ATTEMPTS} times in succession: {lost}")
 
-    def are_held(self, futures: Sequence[Future]) -> list[bool]:
-        """Return whether a worker has each result."""
+    def holders(self, futures: Sequence[Future]) -> list[list[str]]:
+        """Return the addresses of the workers that have each result."""
         present = [future for future in futures if future.status == "finished"]
         holders = self.client.who_has(present) if present else {}
-        return [bool(holders.get(future.key)) for future in futures]
+        return [list(holders.get(future.key, ())) for future in futures]
 
     def cancel(self, futures: Iterable[Future]) -> None:
         """Cancel tasks, whether or not they have begun, and all that depend on them."""
@@ -207,6 +223,7 @@ class Cluster:
                 workers: dict[str, int] = self.client.nthreads()
             except (OSError, ValueError) as error:
                 raise ClusterError(f"the scheduler of Dask cannot be reached: {error}") from error
+            workers = {a: n for a, n in workers.items() if a not in self._rejected}
             if workers or time.monotonic() >= end:
                 break
             time.sleep(POLL_SECONDS)
@@ -219,20 +236,31 @@ class Cluster:
     def _least_loaded(self) -> str:
         return min(self._workers, key=self._addresses.count)
 
-    def _check_versions(self) -> None:
-        """Raise ClusterError if workers differ from the client in what decides the result."""
-        own, addresses = _describe(), list(self._workers)
+    def _check_versions(self, known: Collection[str] = ()) -> None:
+        """Raise ClusterError if workers differ from the client in what decides the result.
+
+        If there are known workers, others that differ are left out, with a warning in the log.
+        """
+        own, addresses = _describe(), [name for name in self._workers if name not in known]
         try:
             descriptions = self.client.run(_describe, workers=addresses)
         except (OSError, KeyError) as error:  # KeyError: it is gone already
             raise WorkersLostError(f"a worker does not answer: {error}") from error
         for address, found in descriptions.items():
-            if found != own:
+            if found == own:
+                continue
+            difference = (
+                f"worker {address} has factorate {found.version} with {found.isa} kernels, the "
+                f"client {own.version} with {own.isa}"
+            )
+            if not known:
                 raise ClusterError(
-                    f"worker {address} has factorate {found.version} with {found.isa} kernels, the "
-                    f"client {own.version} with {own.isa}; install the same version everywhere, "
-                    f"and set FACTORATE_ISA to the same instruction set if processors differ"
+                    f"{difference}; install the same version everywhere, and set FACTORATE_ISA to "
+                    f"the same instruction set if processors differ"
                 )
+            logger.warning("%s; it is not used", difference)
+            self._rejected.add(address)
+            del self._workers[address]
 
 
 @contextmanager

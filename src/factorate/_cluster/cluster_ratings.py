@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -35,19 +34,16 @@ if TYPE_CHECKING:
 
 
 class Partition(NamedTuple):
-    """Ratings that one task reads.
+    """What the client knows of ratings that one task reads.
 
     Attributes
     ----------
-    read : callable
-        Has a worker read them.
     rows : tuple of ndarray of int32
         The rows of the users and items that have numbers in the partition.
     codes : ndarray
         The code of each code of the partition.
     """
 
-    read: Callable[[], Future]
     rows: tuple[Rows, Rows]
     codes: Rows
 
@@ -67,6 +63,8 @@ class ClusterRatings:
     ----------
     cluster : Cluster
         The workers.
+    read : callable
+        Has the workers read the partitions.
     partitions : list of Partition
         The ratings, in order.
     user_index, item_index : IdIndex
@@ -82,6 +80,7 @@ class ClusterRatings:
     """
 
     cluster: Cluster
+    read: Callable[[], list[Future]]
     partitions: list[Partition]
     user_index: IdIndex
     item_index: IdIndex
@@ -115,11 +114,14 @@ def read_frame(
     chosen = find_columns(list(frame.columns), names, with_ratings=True)
     delayed = frame[list(chosen)].to_delayed()
 
-    def read(number: int) -> Future:
-        part = cluster.client.compute(delayed[number])
-        return cluster.submit(read_partition, number, part, tuple(chosen), dtype)
+    def read() -> list[Future]:
+        frames = cluster.client.compute(list(delayed))  # in one graph
+        return [
+            cluster.submit(read_partition, number, partition, tuple(chosen), dtype)
+            for number, partition in enumerate(frames)
+        ]
 
-    summaries, reads = _summarize(cluster, partial(map, read, range(len(delayed))))
+    summaries, reads = _summarize(cluster, read)
     numbers = IdNumbers("users"), IdNumbers("items")
     of_partitions = [_number(numbers, number, found) for number, found in enumerate(summaries)]
     found = [summary for summary in summaries if summary is not None]
@@ -138,16 +140,14 @@ def read_frame(
     levels = _make_levels(*count_levels(found))
     partitions = [
         Partition(
-            _once(first, partial(read, number)),
             (users, items),
             _to_codes(levels, np.empty(0, dtype) if summary is None else summary.levels),
         )
-        for number, (summary, first, (users, items)) in enumerate(
-            zip(summaries, reads, of_partitions, strict=True)
-        )
+        for summary, (users, items) in zip(summaries, of_partitions, strict=True)
     ]
     return ClusterRatings(
         cluster=cluster,
+        read=_once(reads, read),
         partitions=partitions,
         user_index=indexes[0],
         item_index=indexes[1],
@@ -166,12 +166,11 @@ def read_store(cluster: Cluster, stored: StoredRatings, dtype: np.dtype[Any]) ->
     levels = read_levels(stored, dtype)
     codes = _to_codes(levels, stored.levels.astype(dtype))
     rows = stored.read_rows(0), stored.read_rows(1)
+    numbers = range(len(stored.manifest.chunks))
     return ClusterRatings(
         cluster=cluster,
-        partitions=[
-            Partition(partial(cluster.submit, read_chunk, folder, number), rows, codes)
-            for number in range(len(stored.manifest.chunks))
-        ],
+        read=lambda: [cluster.submit(read_chunk, folder, number) for number in numbers],
+        partitions=[Partition(rows, codes) for _ in numbers],
         user_index=stored.indexes[0],
         item_index=stored.indexes[1],
         counts=(stored.read_counts(0), stored.read_counts(1)),
@@ -182,12 +181,12 @@ def read_store(cluster: Cluster, stored: StoredRatings, dtype: np.dtype[Any]) ->
 
 
 def _summarize(
-    cluster: Cluster, read_all: Callable[[], Iterator[Future]]
+    cluster: Cluster, read: Callable[[], list[Future]]
 ) -> tuple[list[Summary | None], list[Future]]:
     """Read all partitions, and return their summaries and the tasks; again if a worker is lost."""
 
     def summarize() -> tuple[list[Summary | None], list[Future]]:
-        reads = list(read_all())
+        reads = read()
         return cluster.gather([cluster.submit(summary_of, read) for read in reads]), reads
 
     return cluster.retry(summarize)
@@ -225,7 +224,7 @@ def _to_codes(levels: Levels, distinct: Floats) -> Rows:
     return codes
 
 
-def _once(first: Future, read: Callable[[], Future]) -> Callable[[], Future]:
-    """Return a function that returns a future at first, and then calls `read`."""
-    futures = [first]
-    return lambda: futures.pop() if futures else read()
+def _once(first: list[Future], read: Callable[[], list[Future]]) -> Callable[[], list[Future]]:
+    """Return a function that returns futures at first, and then calls `read`."""
+    unused = [first]
+    return lambda: unused.pop() if unused else read()

@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class HeldPart:
         return [self.future] if self.copy is None else [self.future, self.copy]
 
 
-@dataclass
+@dataclass(eq=False)
 class ClusterState:
     """The parts of users and of items, as they are between epochs."""
 
@@ -106,6 +107,7 @@ class ClusterRunner:
         self.continuations = continuations
         self._schedule = schedule
         self._settings = settings
+        self._states: WeakSet[ClusterState] = WeakSet()
         self._general = needs_general_kernel(settings, weighted=False)
         ratings = schedule.ratings
         self._groups: RowGroups = ratings.holder  # type: ignore[union-attr]
@@ -143,11 +145,11 @@ class ClusterRunner:
                 self._restore(state)  # another worker has come
             return self._run(state, number, factor)
 
-        return self._retry(run, state)
+        return self._retry(run)
 
     def copy(self, state: ClusterState, target: ClusterState | None = None) -> ClusterState:
         """Return a state with the same parts, which never change."""
-        target = ClusterState([], []) if target is None else target
+        target = self._new_state() if target is None else target
         target.users, target.items = state.users.copy(), state.items.copy()
         return target
 
@@ -158,7 +160,7 @@ class ClusterRunner:
             tasks = [self._cluster.submit(_is_finite, part.future) for part in state]
             return all(self._cluster.gather(tasks))
 
-        return self._retry(check, state)
+        return self._retry(check)
 
     def fetch(self, state: ClusterState) -> State:
         """Return the parameters."""
@@ -167,7 +169,7 @@ class ClusterRunner:
             sides = state.users, state.items
             return [self._cluster.gather([part.future for part in parts]) for parts in sides]
 
-        users, items = self._retry(gather, state)
+        users, items = self._retry(gather)
         P, user_bias, user_accumulators = _join(users)
         Q, item_bias, item_accumulators = _join(items)
         empty = P[:0]
@@ -233,7 +235,7 @@ class ClusterRunner:
         users = [cluster.submit(users_of, last, group=g) for g, last in enumerate(users)]
         rows = [*range(len(users)), *_last_rows(steps)]
         held = [
-            HeldPart(future, self._copy(future, group))
+            HeldPart(future, self._copy(future, [cluster.address_of(group)]))
             for future, group in zip([*users, *items], rows, strict=True)
         ]
         copies = [part.copy for part in held if part.copy is not None]
@@ -251,9 +253,15 @@ class ClusterRunner:
         total: float = sum(by_block[number] for number in numbers)
         return total
 
-    def _copy(self, future: Future, group: int) -> Future | None:
-        """Copy the result of a worker, which has a group, to another worker, if there is one."""
-        other = self._cluster.other_worker(group)
+    def _new_state(self) -> ClusterState:
+        """Return an empty state, which is restored as long as it exists."""
+        state = ClusterState([], [])
+        self._states.add(state)
+        return state
+
+    def _copy(self, future: Future, holders: list[str]) -> Future | None:
+        """Copy a result, which some workers have, to another one, if there is one."""
+        other = self._cluster.other_worker(holders)
         return None if other is None else self._cluster.submit(_same, future, worker=other)
 
     def _scatter(self, source: Callable[[], State]) -> ClusterState:
@@ -278,15 +286,17 @@ class ClusterRunner:
                 )
                 future = self._cluster.scatter(part, group=group % n_groups)
                 held[side].append(HeldPart(future, source=source))
-        return ClusterState(*held)
+        sent = self._new_state()
+        sent.users, sent.items = held
+        return sent
 
-    def _retry(self, call: Callable[[], R], state: ClusterState | None = None) -> R:
+    def _retry(self, call: Callable[[], R]) -> R:
         """Call a function; if workers are lost, again with what the others have."""
 
         def restore() -> None:
             self._groups.restore()
-            if state is not None:
-                self._restore(state)
+            for live in list(self._states):
+                self._restore(live)
 
         return self._cluster.retry(call, restore)
 
@@ -298,18 +308,18 @@ class ClusterRunner:
         ClusterError
             If a part and its copy are lost.
         """
-        parts = list(state)
-        held = self._are_held([part.future for part in parts])
-        copies = self._are_held([part.copy for part in parts])
+        cluster, parts = self._cluster, list(state)
+        holders = cluster.holders([part.future for part in parts])
+        copies = [part.future if part.copy is None else part.copy for part in parts]
+        copy_holders = cluster.holders(copies)
         n_groups = len(state.users)
         sent: list[HeldPart] = []
-        sources = []
         for number, part in enumerate(parts):
             group = number if number < n_groups else (number - n_groups) % n_groups
-            if not held[number]:
-                if copies[number]:
-                    sources.append(part.copy)
-                    part.future = self._cluster.submit(_same, part.copy, group=group)
+            if not holders[number]:
+                holders[number] = [cluster.address_of(group)]
+                if part.copy is not None and copy_holders[number]:
+                    part.future = cluster.submit(_same, part.copy, group=group)
                 elif part.source is not None:
                     sent = sent or list(self._scatter(part.source))
                     part.future = sent[number].future
@@ -318,16 +328,11 @@ class ClusterRunner:
                         "the workers that held some of the factors are gone, and so are those with "
                         "a copy of them; fit again, from the last epoch if a checkpoint was given"
                     )
-            elif copies[number] or part.source is not None:
+            elif part.copy is not None and set(copy_holders[number]) - set(holders[number]):
                 continue
             if part.source is None:
-                part.copy = self._copy(part.future, group)
-        self._cluster.wait([future for part in parts for future in part.futures()])
-
-    def _are_held(self, futures: list[Future | None]) -> list[bool]:
-        given = [future for future in futures if future is not None]
-        held = iter(self._cluster.are_held(given))
-        return [future is not None and next(held) for future in futures]
+                part.copy = self._copy(part.future, holders[number])
+        cluster.wait([future for part in parts for future in part.futures()])
 
 
 def _last_rows(steps: list[Step]) -> list[int]:

@@ -60,22 +60,37 @@ class RowGroups:
 
     def sort(self) -> None:
         """Have the workers sort the ratings."""
-        self.futures = self._sort(list(range(len(self.edges) - 1)))
-        self._wait()
+
+        def sort() -> None:
+            self.futures = self._sort(list(range(len(self.edges) - 1)))
+            self._wait()
+
+        self.cluster.retry(sort)
 
     def standardize(self, levels: Floats, centre: float, scale: float) -> None:
         """Have the workers standardize the ratings."""
-        self._standardized = levels, centre, scale
-        self.futures = [
-            self.cluster.submit(standardize_group, future, *self._standardized, group=group)
-            for group, future in enumerate(self.futures)
-        ]
-        self._wait()
+        unscaled, parameters = self.futures, (levels, centre, scale)
+
+        def standardize() -> None:
+            self.futures = [
+                self.cluster.submit(standardize_group, future, *parameters, group=group)
+                for group, future in enumerate(unscaled)
+            ]
+            self._wait()
+
+        def restore() -> None:
+            nonlocal unscaled
+            self.futures = unscaled
+            self.restore()
+            unscaled = self.futures
+
+        self.cluster.retry(standardize, restore)
+        self._standardized = parameters
 
     def restore(self) -> None:
         """Sort the groups again whose worker is gone."""
-        held = self.cluster.are_held(self.futures)
-        lost = [group for group, is_held in enumerate(held) if not is_held]
+        holders = self.cluster.holders(self.futures)
+        lost = [group for group, found in enumerate(holders) if not found]
         if not lost:
             return
         for group, future in zip(lost, self._sort(lost), strict=True):
@@ -96,13 +111,9 @@ class RowGroups:
                 yield orders[0].take(users + first), orders[1].take(items)
 
     def _wait(self) -> None:
-        """Wait until all groups have been sorted; again those whose worker is lost."""
-        self.cluster.retry(
-            lambda: self.cluster.gather(
-                [self.cluster.submit(_nothing, future) for future in self.futures]
-            ),
-            self.restore,
-        )
+        """Wait until all groups have been sorted."""
+        tasks = [self.cluster.submit(_nothing, future) for future in self.futures]
+        self.cluster.gather(tasks)
 
     def _read_band(self, group: int, band: int) -> tuple[Rows, Rows]:
         """Return the positions of users and items of the ratings of a row band."""
@@ -116,7 +127,8 @@ class RowGroups:
         positions = [_positions(side) for side in (cuts.user_side, cuts.item_side)]
         pieces: list[list[Future]] = [[] for _ in groups]
         shared: dict[int, Future] = {}  # what several partitions have in common is sent once
-        for partition in self._ratings.partitions:
+        reads = self._ratings.read()
+        for partition, read in zip(self._ratings.partitions, reads, strict=True):
             key = id(partition.rows)
             if key not in shared:
                 users, items = (
@@ -125,7 +137,7 @@ class RowGroups:
                 )
                 given = Positions(users, items, partition.codes, self.edges)
                 shared[key] = cluster.scatter(given)
-            parts = cluster.submit(split, partition.read(), shared[key])
+            parts = cluster.submit(split, read, shared[key])
             for group, of_group in zip(groups, pieces, strict=True):
                 of_group.append(cluster.submit(group_of, parts, group))
         return [

@@ -131,7 +131,7 @@ class Trainer:
         KeyboardInterrupt
             As soon as all threads have stopped.
         """
-        while len(self.history) < self._settings.n_epochs:
+        while len(self.history) < self._settings.n_epochs and not self._is_patience_exhausted():
             self._previous.take(self._state, len(self.history))
             outcome = self._run_epoch()
             if self._has_diverged(outcome):
@@ -279,10 +279,11 @@ class Trainer:
         epoch = self.history[-1]
         answers = [callback(epoch) for callback in callbacks]
         stop = any(isinstance(answer, bool | np.bool) and bool(answer) for answer in answers)
+        return stop or self._is_patience_exhausted()
+
+    def _is_patience_exhausted(self) -> bool:
         patience, best = self._settings.patience, self._best.epoch
-        return stop or (
-            patience is not None and best is not None and epoch.number - best >= patience
-        )
+        return patience is not None and best is not None and len(self.history) - best >= patience
 
     def _chosen_state(self) -> tuple[Any, int]:
         """Return the state of the result, and the number of its epoch."""
