@@ -488,8 +488,9 @@ class FactorModel(sklearn_protocol.Estimator):
         Raises
         ------
         TypeError, ValueError
-            If `X` is not pairs, ids are of another type than in training, or the path has another
-            ending. After any error, a file that existed stays as it was.
+            If `X` is not pairs, ids are of another type than in training, batches have other
+            columns than the first, a column of ids has the name of the results, or the path has
+            another ending. After any error, a file that existed stays as it was.
         OSError
             If the file cannot be written.
         ImportError

@@ -39,10 +39,11 @@ class RatingStore:
     path : str or path-like
         Path of the folder, or its URL, which fsspec opens.
     memory : int, str or None, default=None
-        Maximum memory for a fit: bytes, or text such as "2GB". It is for the factors with their
+        Maximum memory for `fit`: bytes, or text such as "2GB". It is for the factors with their
         copies, the ids and the ratings being read, and comes on top of that of Python and the
         imported libraries. A fit that needs more raises ValueError before it begins. With None, a
-        fit takes what it needs, and up to 512 MB to sort the ratings.
+        fit takes what it needs, and up to 512 MB to sort the ratings. It does not limit
+        `partial_fit`, which needs about three copies of the factors.
     scratch : str, path-like or None, default=None
         Folder for the temporary files of a fit, up to 16 bytes for each rating, 24 for each
         interaction, or 28 if there are more than 65,536 distinct ratings, which disappear with the
@@ -65,7 +66,7 @@ class RatingStore:
     Notes
     -----
     Opening a store reads its manifest alone. A rating takes 9 bytes, 10 if there are more than 256
-    distinct ratings, and 16 if there are more than 65,536. The ids are kept once.
+    distinct ratings, and 16 if there are more than 65,536. The ids are stored once.
 
     Examples
     --------

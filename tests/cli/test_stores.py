@@ -14,6 +14,7 @@ from optional import pyarrow as pa
 
 import factorate as ft
 from factorate import cli
+from factorate.cli import stores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,3 +160,29 @@ def test_an_existing_store_stays(
     assert cli.main(["ingest", str(ratings), "-o", str(store)]) == 1
     assert "exists; delete it first" in capsys.readouterr().err
     ft.RatingStore(store).verify()
+
+
+@pytest.mark.parametrize(
+    ("url", "answer", "expected"),
+    [
+        ("https://example.org/a.store", b'{"format": 2, "n_users": 3}', True),
+        ("https://example.org/ratings", b"<html>Not found</html>", False),
+        ("https://example.org/ratings.csv", b"user,item,rating\n1,2,3\n", False),
+        ("https://example.org/ratings", b'{"error": "no such page"}', False),
+        ("https://example.org/ratings", None, False),
+        ("http://example.org/ratings.csv?download=1", b'{"format": 2}', False),
+        ("simplecache::https://example.org/ratings", b"", False),
+        ("s3://example/a.store", b"damaged", True),
+    ],
+)
+def test_a_web_server_may_answer_for_any_path(
+    url: str,
+    answer: bytes | None,
+    expected: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if answer is not None:
+        (tmp_path / "store.json").write_bytes(answer)
+    monkeypatch.setattr(stores, "open_folder", lambda _: tmp_path)
+    assert stores.is_store(url) is expected

@@ -365,10 +365,16 @@ def test_what_a_store_does_not_support_is_an_error(
         lambda store: ft.MatrixFactorizationCV(n_trials=1).fit(store),
         lambda store: ft.ImplicitMatrixFactorizationCV(n_trials=1).fit(store),
         lambda store: ft.ImplicitMatrixFactorization(4).fit(([1], [2])).partial_fit(store),
+        lambda store: ft.ImplicitMatrixFactorization(4).fit(([1], [2])).evaluate(store),
+        lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3])).add_users(store),
+        lambda store: ft.MatrixFactorization(4).fit(([1], [2], [3]), eval_set=store),
     ],
 )
-def test_other_methods_name_the_batches(path: Path, call: Any) -> None:
-    with pytest.raises(TypeError, match=r"got RatingStore; expected .* pass its batches\(\)"):
+def test_other_methods_need_ratings_in_memory(path: Path, call: Any) -> None:
+    reason = (
+        r"got RatingStore; expected .*; or pass ratings in memory, such as one of its batches\(\)$"
+    )
+    with pytest.raises(TypeError, match=reason):
         call(ft.RatingStore(path))
 
 

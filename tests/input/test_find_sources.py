@@ -86,6 +86,16 @@ def test_a_folder_without_ratings_raises(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_folder_that_is_a_store_is_named(tmp_path: Path) -> None:
+    present(pa)
+    path = tmp_path / "a.store"
+    ft.RatingStore.create(path, ([1, 2], [3, 4], [5, 3]))
+    with pytest.raises(
+        FileNotFoundError, match=r"it is a store: pass factorate\.RatingStore\(path\)$"
+    ):
+        read(path)
+
+
 def test_a_glob_stands_for_files(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     (folder / "bad.json").write_text("")
     with caplog.at_level("INFO", "factorate"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import subprocess
 import sys
@@ -284,6 +285,39 @@ def test_an_error_leaves_the_old_file(
         model.write_recommendations(path, n=3)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_column_of_the_pairs_is_overwritten(
+    model: ft.MatrixFactorization, ratings: Any, tmp_path: Path
+) -> None:
+    """Regression: ids in a column of the name of the results were lost."""
+    model = copy.copy(model).set_params(columns=None)
+    frame = pd.DataFrame({"user": [5], "prediction": ["item 1"]})
+    implicit = ft.ImplicitMatrixFactorization(2, n_epochs=1, random_state=0).fit(ratings[:2])
+    scores = frame.rename(columns={"prediction": "score"})
+    for fitted, pairs in ((model, frame), (implicit, scores)):
+        title = pairs.columns[1]
+        fitted.set_params(columns=("user", title))
+        with pytest.raises(ValueError, match=f"the column '{title}' holds ids"):
+            fitted.write_predictions(tmp_path / "out.csv", pairs)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_batches_have_the_columns_of_the_first(
+    model: ft.MatrixFactorization, ending: str, tmp_path: Path
+) -> None:
+    """Regression: lines of JSON had different names, and other files errors of pyarrow."""
+    path = tmp_path / f"out.{ending}"
+    first = pd.DataFrame({"user_id": [5], "item_id": ["item 1"]})
+    other = pd.DataFrame({"user": [5], "movie": ["item 2"]})
+    with pytest.raises(ValueError, match=r"^batch 1: the columns are \['user', 'movie'\]; exp"):
+        model.write_predictions(path, iter([first, other]))
+    assert not path.exists()
+    model.write_predictions(path, iter([first, ([10], ["item 2"])]))
+    found = pd.read_json(path, lines=True) if ending == "jsonl" else read(path)
+    assert list(found) == ["user_id", "item_id", "prediction"]
+    assert found["user_id"].tolist() == [5, 10]
 
 
 def test_other_endings_are_rejected(model: ft.MatrixFactorization, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from stores import write_store
 import factorate as ft
 from factorate._store import ingest as ingest_module
 from factorate._store.distinct_ratings import DistinctRatings
+from factorate._store.write_folder import LOCK, _lock, write_folder
 
 USERS, ITEMS, RATINGS = [3, 1, 1, 2, 3], [20, 10, 20, 20, 10], [5.0, 3.0, 1.5, 0.0, 2.0]
 COLUMNS = {"user": USERS, "item": ITEMS, "rating": RATINGS}
@@ -268,6 +270,19 @@ def test_another_folder_where_the_store_is_written_stays(tmp_path: Path) -> None
     assert (tmp_path / "a.store.partial" / "letter.txt").read_text() == "mine"
 
 
+def test_other_files_beside_a_lock_stay(tmp_path: Path) -> None:
+    """Regression: every file of a folder with a lock was deleted."""
+    partial = tmp_path / "a.store.partial"
+    partial.mkdir()
+    for name in (LOCK, "levels.npy", "letter.txt"):
+        (partial / name).write_text("mine")
+    with pytest.raises(FileExistsError, match="is not an unfinished store; move it"):
+        ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+    assert len(list(partial.iterdir())) == 3
+    (partial / "letter.txt").unlink()
+    ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS)).verify()
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no folder .*missing"):
         ft.RatingStore.create(tmp_path / "missing" / "a.store", (USERS, ITEMS, RATINGS))
@@ -283,6 +298,69 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         write_store(tmp_path / "a.store", (USERS, ITEMS, RATINGS), chunk_ratings=2)
     assert caught.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not move open files")
+def test_a_lock_that_was_removed_is_no_lock(tmp_path: Path) -> None:
+    """Regression: a call that waited for another one to end replaced its store."""
+    path, partial = tmp_path / "a.store", tmp_path / "a.store.partial"
+    with write_folder(path):
+        (partial / "levels.npy").write_bytes(b"first")
+        lock = (partial / LOCK).open("ab")
+    with lock, pytest.raises(FileExistsError, match="another process is writing"):
+        _lock(lock.fileno(), partial)
+    assert [file.name for file in path.iterdir()] == ["levels.npy"]
+
+
+def test_the_path_is_checked_again_under_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.store"
+
+    def lock(descriptor: int, folder: Path) -> None:
+        path.mkdir()
+        (path / "levels.npy").write_bytes(b"first")
+        _lock(descriptor, folder)
+
+    monkeypatch.setattr("factorate._store.write_folder._lock", lock)
+    with pytest.raises(FileExistsError, match=r"a\.store' exists; delete it first"):
+        ft.RatingStore.create(path, (USERS, ITEMS, RATINGS))
+    assert list(tmp_path.iterdir()) == [path]
+    assert (path / "levels.npy").read_bytes() == b"first"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not move locked files")
+def test_the_lock_is_kept_until_the_store_is_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def rename_locked(folder: Path, target: Path) -> Path:
+        with (folder / LOCK).open("ab") as file, pytest.raises(FileExistsError):
+            _lock(file.fileno(), folder)
+        return rename(folder, target)
+
+    monkeypatch.setattr(Path, "rename", rename_locked)
+    store = ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+    assert not (Path(store.path) / LOCK).exists()
+
+
+def test_the_lock_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def locking(_: int, mode: int, n_bytes: int) -> None:
+        calls.append((mode, n_bytes))
+        if len(calls) == 2:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    with write_folder(tmp_path / "a.store"):
+        with pytest.raises(FileExistsError, match="another process is writing"):
+            ft.RatingStore.create(tmp_path / "a.store", (USERS, ITEMS, RATINGS))
+        assert (tmp_path / "a.store.partial").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.store"]
+    assert calls == [(2, 1)] * 2
 
 
 KILLED = """

@@ -84,6 +84,22 @@ def test_a_folder_that_cannot_be_synchronized_does_not_fail_the_save(
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_full_disk_names_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: errors of writing name no file."""
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    target = tmp_path / "model.npz"
+    target.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write(target)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(target))
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_an_error_keeps_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "model.npz"
     target.write_bytes(b"old")

@@ -152,7 +152,8 @@ def _read_frame(
     frame = to_frame(data)
     if frame is None:
         forms = FORMS.replace("rating", what.removesuffix("s"))
-        advice = "; or pass its batches(), one after the other" if hasattr(data, "batches") else ""
+        in_memory = "; or pass ratings in memory, such as one of its batches()"
+        advice = in_memory if hasattr(data, "batches") else ""
         raise TypeError(f"got {type(data).__name__}; expected {forms}{advice}")
     users, items, *rest = read_frame(frame, names, with_ratings, what)
     library = frame.implementation.name.lower()

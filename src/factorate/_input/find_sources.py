@@ -33,6 +33,7 @@ STANDARD_INPUT = "-"
 MAX_LAYERS = 2  # of compression, such as a gzip file in a zip archive
 ZIP_SIGNATURES = b"PK\3\4", b"PK\5\6"
 DATA_SUFFIXES = frozenset({*SUFFIXES, ".dat", ".data"})  # of the files to read in a folder
+MANIFEST = "store.json"  # of a `RatingStore`
 RATINGS_NAME = re.compile(r"ratings\.[^/]+|u\.data", re.IGNORECASE)
 
 
@@ -289,7 +290,10 @@ def _choose(where: str, names: Sequence[str]) -> list[str]:
     chosen = next((found for found in (visible, named) if len(found) == 1), usable)
     if not chosen:
         expected = ", ".join(sorted(DATA_SUFFIXES))
-        raise FileNotFoundError(f"{where!r} holds no file of ratings; expected files {expected}")
+        advice = "; it is a store: pass factorate.RatingStore(path)" if MANIFEST in names else ""
+        raise FileNotFoundError(
+            f"{where!r} holds no file of ratings; expected files {expected}{advice}"
+        )
     logger.info("%s: %s", where, escape(chosen[0]) if len(chosen) == 1 else _count_files(chosen))
     return chosen
 

@@ -75,7 +75,9 @@ def read_pair_batches(
     Raises
     ------
     TypeError, ValueError
-        If the source is not pairs, or ids are of another type than those of the model.
+        If the source is not pairs, ids are of another type than those of the model, or batches
+        have other names of columns than the first. Batches without names, or with those of
+        `NAMES`, take the names of the first.
     """
     if is_file(source) or is_dataset(source):
         for table in _read_tables(source, fitted, names, batch_rows):
@@ -84,12 +86,21 @@ def read_pair_batches(
             yield pairs._replace(columns={name: table[name] for name in chosen})
         return
     batches = _number(source) if isinstance(source, Iterator) else [("", source)]
+    titles: tuple[str, ...] | None = None
     is_empty = True
     for where, batch in batches:
         pairs = _look_up(batch, fitted, names, unknowns, where)
+        found = tuple(pairs.columns)
+        if titles is None:
+            titles = found
+        elif found not in (titles, NAMES):
+            raise ValueError(
+                f"{where}the columns are {list(found)}; expected {list(titles)}, as in batch 0"
+            )
         for some in slices(len(pairs.user_rows), batch_rows):
             is_empty = False
-            columns = {name: _select(ids, some) for name, ids in pairs.columns.items()}
+            selected = (_select(ids, some) for ids in pairs.columns.values())
+            columns = dict(zip(titles, selected, strict=True))
             yield PairBatch(pairs.user_rows[some], pairs.item_rows[some], columns)
     if is_empty:
         indexes = fitted.user_index, fitted.item_index

@@ -99,7 +99,27 @@ def predict_batches(
     title = "prediction" if isinstance(fitted, RatingState) else "score"
     for users, items, columns in batches:
         predicted = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
-        yield columns | {title: predicted}, len(users)
+        yield add_column(columns, title, predicted), len(users)
+
+
+def add_column(columns: dict[str, Any], title: str, values: Any) -> dict[str, Any]:
+    """Return columns with another one.
+
+    Raises
+    ------
+    ValueError
+        If there is one of that name.
+
+    Examples
+    --------
+    >>> add_column({"user": [1, 2]}, "score", [0.5, 0.25])
+    {'user': [1, 2], 'score': [0.5, 0.25]}
+    """
+    if title in columns:
+        raise ValueError(
+            f"the column {title!r} holds ids, and would be overwritten by the {title}s; rename it"
+        )
+    return columns | {title: values}
 
 
 def batch_size(n: int) -> int:

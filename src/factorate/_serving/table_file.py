@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO, Self
 
+BATCH_ROWS = 1 << 14  # converted to Python objects at once
+
 
 def write_table_file(tables: Iterable[dict[str, Any]], file: BinaryIO, file_format: str) -> None:
     """Write tables of the same columns one after another to an open file.
@@ -88,11 +90,14 @@ class _JsonLinesWriter:
         """Leave the file open, as pyarrow's writers do."""
 
     def write_table(self, table: Any) -> None:
-        rows = table.to_pylist()
-        lines = (json.dumps(row, ensure_ascii=False, default=_to_json) for row in rows)
-        self.file.write("".join(f"{line}\n" for line in lines).encode())
+        for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+            rows = batch.to_pylist()
+            lines = (json.dumps(row, ensure_ascii=False, default=_to_json) for row in rows)
+            self.file.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def _to_json(value: object) -> int | str:
     """Convert a value that JSON has no type for: a large integer, else text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
     return int(value) if isinstance(value, Decimal) else str(value)

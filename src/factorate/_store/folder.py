@@ -18,6 +18,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def open_folder(path: str | os.PathLike[str]) -> Folder:
+    """Return the folder that a path or a URL stands for; that of ``file://`` is on this machine.
+
+    Raises
+    ------
+    ImportError
+        If it is a URL, and fsspec or the library of its protocol is not installed.
+    """
+    if not isinstance(path, str) or "://" not in path:
+        return Path(path)
+    if path.startswith("file://"):
+        return Path(path.removeprefix("file://"))
+    name = public_name(path)
+    try:
+        import fsspec
+    except ImportError:
+        raise ImportError(
+            f"a store at {name} needs fsspec: pip install 'factorate[urls]'; or choose a path on "
+            f"this machine"
+        ) from None
+    with _explained(name, "opened"):
+        files, root = fsspec.core.url_to_fs(path)
+    files.invalidate_cache()  # of the names of files
+    return RemotePath(name, str(root).rstrip("/"), files)
+
+
 @dataclass(frozen=True)
 class RemotePath:
     """A file or a folder behind a URL, with those methods of `Path` that a store needs.
@@ -62,7 +88,7 @@ class RemotePath:
 
     @contextmanager
     def open(self, mode: str) -> Iterator[BinaryIO]:
-        """Open a file to write it."""
+        """Open a file, usually to write it."""
         with _explained(self, "written"), self.files.open(self.path, mode) as file:
             yield file
 
@@ -78,32 +104,6 @@ class RemotePath:
 
 
 Folder = Path | RemotePath
-
-
-def open_folder(path: str | os.PathLike[str]) -> Folder:
-    """Return the folder that a path or a URL stands for; that of ``file://`` is on this machine.
-
-    Raises
-    ------
-    ImportError
-        If it is a URL, and fsspec or the library of its protocol is not installed.
-    """
-    if not isinstance(path, str) or "://" not in path:
-        return Path(path)
-    if path.startswith("file://"):
-        return Path(path.removeprefix("file://"))
-    name = public_name(path)
-    try:
-        import fsspec
-    except ImportError:
-        raise ImportError(
-            f"a store at {name} needs fsspec: pip install 'factorate[urls]'; or choose a path on "
-            f"this machine"
-        ) from None
-    with _explained(name, "opened"):
-        files, root = fsspec.core.url_to_fs(path)
-    files.invalidate_cache()  # of the names of files
-    return RemotePath(name, str(root).rstrip("/"), files)
 
 
 def read_file(path: Folder) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from factorate._store.folder import RemotePath, file_sizes
@@ -77,8 +78,7 @@ def _delete_files(folder: RemotePath) -> None:
 @contextlib.contextmanager
 def _write_local(path: Path) -> Iterator[Path]:
     """Give an empty folder that becomes `path` when the block ends without an error."""
-    if path.exists():
-        raise FileExistsError(f"{str(path)!r} exists; delete it first, or choose another path")
+    _check_new(path)
     folder = path.with_name(path.name + SUFFIX)
     if not path.parent.exists():
         raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} in")
@@ -88,26 +88,35 @@ def _write_local(path: Path) -> Iterator[Path]:
     with (folder / LOCK).open("ab") as lock:
         _lock(lock.fileno(), folder)
         try:
+            _check_new(path)  # another process may have finished meanwhile
             for file in folder.iterdir():
                 if file.name != LOCK:
                     file.unlink()
             yield folder
             _flush_to_disk(folder)
-            lock.close()  # Windows does not move or delete open files
-            (folder / LOCK).unlink()
+            if sys.platform == "win32":  # which does not move or delete open files
+                lock.close()
             folder.rename(path)
+            (path / LOCK).unlink()
         except BaseException as error:
-            lock.close()
+            if sys.platform == "win32":
+                lock.close()
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError) and error.filename is None and error.errno is not None:
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
 
 
+def _check_new(path: Path) -> None:
+    if path.exists():
+        raise FileExistsError(f"{str(path)!r} exists; delete it first, or choose another path")
+
+
 def _check_unfinished(folder: Path) -> None:
     """Raise FileExistsError unless a folder is what a call that was killed has left."""
     names = {file.name for file in folder.iterdir()} if folder.is_dir() else None
-    if names is None or (names and LOCK not in names):
+    is_foreign = names is None or not all(name == LOCK or is_file_of_store(name) for name in names)
+    if is_foreign or (names and LOCK not in names):
         raise FileExistsError(
             f"{str(folder)!r} exists and is not an unfinished store; move it, because the store is "
             f"written there"
@@ -117,13 +126,19 @@ def _check_unfinished(folder: Path) -> None:
 def _lock(descriptor: int, folder: Path) -> None:
     """Raise FileExistsError if another process is writing a store; it keeps the lock until then."""
     try:
-        import fcntl
-    except ImportError:  # Windows, where open files cannot be deleted
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_there = os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat())
     except OSError:
-        raise FileExistsError(f"another process is writing {str(folder)!r}") from None
+        is_there = False
+    if not is_there:  # locked, or moved or deleted by the process that had locked it
+        raise FileExistsError(f"another process is writing {str(folder)!r}")
 
 
 def _flush_to_disk(folder: Path) -> None:

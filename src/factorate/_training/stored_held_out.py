@@ -106,7 +106,7 @@ class _Range(NamedTuple):
         return inside
 
 
-class _Part(NamedTuple):
+class _Hashed(NamedTuple):
     """Some ratings with their hashes."""
 
     users: Rows
@@ -114,8 +114,10 @@ class _Part(NamedTuple):
     values: Floats
     keys: Hashes
 
-    def select(self, chosen: Flags) -> _Part:
-        return _Part(self.users[chosen], self.items[chosen], self.values[chosen], self.keys[chosen])
+    def select(self, chosen: Flags) -> _Hashed:
+        return _Hashed(
+            self.users[chosen], self.items[chosen], self.values[chosen], self.keys[chosen]
+        )
 
 
 class _Reader:
@@ -127,7 +129,7 @@ class _Reader:
         self._seed = seed
         self._workers = workers
 
-    def map(self, function: Callable[[_Part], Any]) -> Iterator[Any]:
+    def map(self, function: Callable[[_Hashed], Any]) -> Iterator[Any]:
         """Yield the results of a function that is called with the ratings of each file."""
 
         def read(number: int) -> Any:
@@ -138,24 +140,24 @@ class _Reader:
             )
             keys = hash_pairs(users, items, self._seed)
             values = stored.decode(chunk).astype(self._ratings.dtype, copy=False)
-            return function(_Part(users, items, values, keys))
+            return function(_Hashed(users, items, values, keys))
 
         numbers = range(len(self._ratings.stored.manifest.chunks))
         for some in slices(len(numbers), self._workers.n_threads):
             yield from self._workers.map(read, numbers[some])
 
-    def read_below(self, found: _Range) -> tuple[_Part, _Part]:
+    def read_below(self, found: _Range) -> tuple[_Hashed, _Hashed]:
         """Return the ratings with hashes below a range, and those with hashes in it."""
 
-        def select(part: _Part) -> tuple[_Part, _Part]:
-            below = part.select(part.keys < np.uint64(found.first))
+        def select(hashed: _Hashed) -> tuple[_Hashed, _Hashed]:
+            below = hashed.select(hashed.keys < np.uint64(found.first))
             # Their hashes are not needed.
-            return below._replace(keys=part.keys[:0]), part.select(found.contains(part.keys))
+            return below._replace(keys=hashed.keys[:0]), hashed.select(found.contains(hashed.keys))
 
-        parts = list(self.map(select))
+        selected = list(self.map(select))
         below, inside = (
-            _Part(*map(np.concatenate, zip(*side, strict=True)))
-            for side in zip(*parts, strict=True)
+            _Hashed(*map(np.concatenate, zip(*side, strict=True)))
+            for side in zip(*selected, strict=True)
         )
         return below, inside
 
@@ -164,8 +166,8 @@ def _count_digit(reader: _Reader, found: _Range) -> tuple[_Range, int]:
     """Return the range with the next digit of the wanted hash, and the number of hashes in it."""
     n_bits = found.n_bits - DIGIT_BITS
 
-    def count(part: _Part) -> Any:
-        keys = part.keys[found.contains(part.keys)]
+    def count(hashed: _Hashed) -> Any:
+        keys = hashed.keys[found.contains(hashed.keys)]
         digits = (keys >> np.uint64(n_bits)).astype(np.int64) & ((1 << DIGIT_BITS) - 1)
         return np.bincount(digits, minlength=1 << DIGIT_BITS)
 

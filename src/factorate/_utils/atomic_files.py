@@ -93,9 +93,11 @@ def _replacement(target: Path, old: os.stat_result | None) -> Iterator[BinaryIO]
                 f"a file cannot be replaced while a model is mapped from it: delete that model, "
                 f"load it with mmap=False, or save under another name"
             ) from error
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     if os.name == "posix":
         # The file is in place. That the folder cannot be synchronized, because it may be written

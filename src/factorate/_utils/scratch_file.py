@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)  # no space or quota is left
+
 
 class ScratchFile:
     """A temporary file without a name, which several threads may read and write.
@@ -99,6 +101,9 @@ class ScratchFile:
                 rest = rest[n_read:]
 
     def _explained(self, error: OSError) -> OSError:
+        if error.errno not in FULL:
+            advice = f"{error.strerror}; set scratch to a folder for temporary files"
+            return OSError(error.errno, advice, str(self._folder))
         advice = (
             f"{error.strerror}; training on a store needs {show_size(self._n_bytes)} for temporary "
             f"files there: free space, or set scratch to a folder on another disk"

@@ -16,7 +16,7 @@ from factorate._input import files
 from factorate._input.column_names import find_columns, find_id_column
 from factorate._input.frame_columns import read_series
 from factorate._input.id_column import Encoded
-from factorate._serving.result_files import batch_size
+from factorate._serving.result_files import add_column, batch_size
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
 from factorate.cli.fit_and_test import fit_and_rank, fit_and_test
 from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
@@ -131,7 +131,7 @@ def predict(arguments: argparse.Namespace) -> None:
         for table in batches:
             model.set_params(columns=tuple(table.column_names))
             pairs = {name: table[name] for name in table.column_names}
-            yield pairs | {title: model.predict(table)}, len(table)
+            yield add_column(pairs, title, model.predict(table)), len(table)
 
     _write(predictions(), arguments, "pairs")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import factorate as ft
@@ -28,12 +29,19 @@ NOT_STORED = {  # options of `fit` that need the ratings in memory
     "--tune": "tune",
     "--svdpp": "svdpp",
 }
+WEB = re.compile(r"(\w+::)*https?://")
+MANIFEST = re.compile(rb'\s*\{\s*"format"\s*:')
 
 
 def is_store(path: str) -> bool:
     """Return whether a path, or a URL, is that of a store of ratings."""
     with contextlib.suppress(ImportError, OSError):  # the file of a URL is read in another way
-        return (open_folder(path) / NAME).is_file()
+        if not WEB.match(path):
+            return (open_folder(path) / NAME).is_file()
+        if "?" in path:  # the name of a file after a query is part of the query
+            return False
+        with (open_folder(path) / NAME).open("rb") as file:  # some servers answer for any path
+            return MANIFEST.match(file.read(64)) is not None
     return False
 
 
