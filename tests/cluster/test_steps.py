@@ -74,11 +74,11 @@ def test_shuffled_bands_of_one_group_are_one_step() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(0, 50))
-def test_groups_have_about_their_shares_of_the_bands(shares: list[int], n_more: int) -> None:
-    n_bands = len(shares) + n_more
-    groups = group_bands(n_bands, shares)
+def test_groups_have_about_their_sizes_of_the_bands(given: list[int], n_more: int) -> None:
+    n_bands = len(given) + n_more
+    groups = group_bands(n_bands, given)
     assert groups == sorted(groups)
     assert len(groups) == n_bands
-    for group, share in enumerate(shares):
+    for group, size in enumerate(given):
         assert groups.count(group) >= 1
-        assert abs(groups.count(group) - 1 - n_more * share / sum(shares)) < 1
+        assert abs(groups.count(group) - 1 - n_more * size / sum(given)) < 1

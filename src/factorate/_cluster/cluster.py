@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
-from factorate._cluster.part import StaleError
+from factorate._cluster.group_state import StaleError
 from factorate._kernels import dispatch
 from factorate.exceptions import ClusterError
 

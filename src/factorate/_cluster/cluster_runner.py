@@ -11,7 +11,7 @@ from weakref import WeakSet
 import numpy as np
 
 from factorate._cluster.group_ratings import block_checksums
-from factorate._cluster.part import Part
+from factorate._cluster.group_state import GroupState
 from factorate._cluster.steps import epoch_steps, group_bands
 from factorate._cluster.update import StepTask, items_of, squared_of, update, users_of
 from factorate._training.block_order import band_order, block_order
@@ -41,17 +41,17 @@ COLUMN_GROUPS = 2  # for each row group, so that steps are short enough to wait 
 
 
 @dataclass
-class HeldPart:
-    """A part on a worker, and its copy on another.
+class HeldState:
+    """The state of a group on a worker, and its copy on another.
 
     Attributes
     ----------
     future : Future
-        The part.
+        The state.
     copy : Future or None
         The copy, if there is another worker.
     source : callable or None
-        Returns all parameters, if the client sent the part; then it has no copy.
+        Returns all parameters, if the client sent the state; then it has no copy.
     """
 
     future: Future
@@ -60,23 +60,23 @@ class HeldPart:
 
     @property
     def lacks_copy(self) -> bool:
-        """Whether the part should have a copy and has none."""
+        """Whether the state should have a copy and has none."""
         return self.copy is None and self.source is None
 
     def futures(self) -> list[Future]:
-        """Return the part and its copy."""
+        """Return the state and its copy."""
         return [self.future] if self.copy is None else [self.future, self.copy]
 
 
 @dataclass(eq=False)
 class ClusterState:
-    """The parts of users and of items, as they are between epochs."""
+    """The states of all groups of users and of items, as they are between epochs."""
 
-    users: list[HeldPart]
-    items: list[HeldPart]
+    users: list[HeldState]
+    items: list[HeldState]
 
-    def __iter__(self) -> Iterator[HeldPart]:
-        """Iterate over all parts."""
+    def __iter__(self) -> Iterator[HeldState]:
+        """Iterate over the states of all groups."""
         return itertools.chain(self.users, self.items)
 
 
@@ -85,8 +85,8 @@ class ClusterRunner:
 
     An epoch is a graph of steps. Each takes the ratings and users of a row group, which stay with
     its worker, and the items of a column group, which come from the worker that changed them last.
-    After an epoch, every part is copied to another worker. If a worker is lost, the epoch begins
-    again with what the others have; the ratings of its groups are read again.
+    After an epoch, the state of every group is copied to another worker. If a worker is lost, the
+    epoch begins again with what the others have; the ratings of its groups are read again.
 
     Parameters
     ----------
@@ -141,14 +141,14 @@ class ClusterRunner:
 
         def run() -> float:
             self._cluster.balance()
-            if self._cluster.n_workers > 1 and any(part.lacks_copy for part in state):
+            if self._cluster.n_workers > 1 and any(entry.lacks_copy for entry in state):
                 self._restore(state)  # another worker has come
             return self._run(state, number, factor)
 
         return self._retry(run)
 
     def copy(self, state: ClusterState, target: ClusterState | None = None) -> ClusterState:
-        """Return a state with the same parts, which never change."""
+        """Return a state with the same groups, whose states never change."""
         target = self._new_state() if target is None else target
         target.users, target.items = state.users.copy(), state.items.copy()
         return target
@@ -157,7 +157,7 @@ class ClusterRunner:
         """Return whether all parameters are finite."""
 
         def check() -> bool:
-            tasks = [self._cluster.submit(_is_finite, part.future) for part in state]
+            tasks = [self._cluster.submit(_is_finite, entry.future) for entry in state]
             return all(self._cluster.gather(tasks))
 
         return self._retry(check)
@@ -165,9 +165,9 @@ class ClusterRunner:
     def fetch(self, state: ClusterState) -> State:
         """Return the parameters."""
 
-        def gather() -> list[list[Part]]:
+        def gather() -> list[list[GroupState]]:
             sides = state.users, state.items
-            return [self._cluster.gather([part.future for part in parts]) for parts in sides]
+            return [self._cluster.gather([entry.future for entry in entries]) for entries in sides]
 
         users, items = self._retry(gather)
         P, user_bias, user_accumulators = _join(users)
@@ -207,8 +207,8 @@ class ClusterRunner:
         steps = epoch_steps(order, self._groups.row_groups, self._column_groups)
         remaining = [Counter(step[side] for step in steps) for side in range(2)]
         n_done: list[Counter[int]] = [Counter(), Counter()]
-        users = [part.future for part in state.users]
-        items = [part.future for part in state.items]
+        users = [entry.future for entry in state.users]
+        items = [entry.future for entry in state.items]
         tasks: list[Future] = []
         for row_group, column_group, blocks in steps:
             groups = row_group, column_group
@@ -235,10 +235,10 @@ class ClusterRunner:
         users = [cluster.submit(users_of, last, group=g) for g, last in enumerate(users)]
         rows = [*range(len(users)), *_last_rows(steps)]
         held = [
-            HeldPart(future, self._copy(future, [cluster.address_of(group)]))
+            HeldState(future, self._copy(future, [cluster.address_of(group)]))
             for future, group in zip([*users, *items], rows, strict=True)
         ]
-        copies = [part.copy for part in held if part.copy is not None]
+        copies = [entry.copy for entry in held if entry.copy is not None]
         try:
             found = cluster.gather(squared)
             cluster.wait([*users, *items, *copies])
@@ -271,12 +271,12 @@ class ClusterRunner:
             (state.P, state.user_bias, state.user_accumulators, schedule.user_counts),
             (state.Q, state.item_bias, state.item_accumulators, schedule.item_counts),
         )
-        held: list[list[HeldPart]] = [[], []]
+        held: list[list[HeldState]] = [[], []]
         n_groups = len(self._edges[0]) - 1
         for side, (factors, bias, accumulators, counts) in enumerate(sides):
             for group, ends in enumerate(itertools.pairwise(self._edges[side].tolist())):
                 rows = slice(*ends)
-                part = Part(
+                group_state = GroupState(
                     side=side,
                     factors=factors[rows],
                     bias=bias[rows],
@@ -284,8 +284,8 @@ class ClusterRunner:
                     counts=counts[rows],
                     columns=np.empty((0, 4), bias.dtype),
                 )
-                future = self._cluster.scatter(part, group=group % n_groups)
-                held[side].append(HeldPart(future, source=source))
+                future = self._cluster.scatter(group_state, group=group % n_groups)
+                held[side].append(HeldState(future, source=source))
         sent = self._new_state()
         sent.users, sent.items = held
         return sent
@@ -301,38 +301,38 @@ class ClusterRunner:
         return self._cluster.retry(call, restore)
 
     def _restore(self, state: ClusterState) -> None:
-        """Replace the parts that are lost by their copies, and the copies that are lost.
+        """Replace the states that are lost by their copies, and the copies that are lost.
 
         Raises
         ------
         ClusterError
-            If a part and its copy are lost.
+            If a state and its copy are lost.
         """
-        cluster, parts = self._cluster, list(state)
-        holders = cluster.holders([part.future for part in parts])
-        copies = [part.future if part.copy is None else part.copy for part in parts]
+        cluster, entries = self._cluster, list(state)
+        holders = cluster.holders([entry.future for entry in entries])
+        copies = [entry.future if entry.copy is None else entry.copy for entry in entries]
         copy_holders = cluster.holders(copies)
         n_groups = len(state.users)
-        sent: list[HeldPart] = []
-        for number, part in enumerate(parts):
+        sent: list[HeldState] = []
+        for number, entry in enumerate(entries):
             group = number if number < n_groups else (number - n_groups) % n_groups
             if not holders[number]:
                 holders[number] = [cluster.address_of(group)]
-                if part.copy is not None and copy_holders[number]:
-                    part.future = cluster.submit(_same, part.copy, group=group)
-                elif part.source is not None:
-                    sent = sent or list(self._scatter(part.source))
-                    part.future = sent[number].future
+                if entry.copy is not None and copy_holders[number]:
+                    entry.future = cluster.submit(_same, entry.copy, group=group)
+                elif entry.source is not None:
+                    sent = sent or list(self._scatter(entry.source))
+                    entry.future = sent[number].future
                 else:
                     raise ClusterError(
                         "the workers that held some of the factors are gone, and so are those with "
                         "a copy of them; fit again, from the last epoch if a checkpoint was given"
                     )
-            elif part.copy is not None and set(copy_holders[number]) - set(holders[number]):
+            elif entry.copy is not None and set(copy_holders[number]) - set(holders[number]):
                 continue
-            if part.source is None:
-                part.copy = self._copy(part.future, holders[number])
-        cluster.wait([future for part in parts for future in part.futures()])
+            if entry.source is None:
+                entry.copy = self._copy(entry.future, holders[number])
+        cluster.wait([future for entry in entries for future in entry.futures()])
 
 
 def _last_rows(steps: list[Step]) -> list[int]:
@@ -341,20 +341,20 @@ def _last_rows(steps: list[Step]) -> list[int]:
     return [last[group] for group in range(len(last))]
 
 
-def _same(part: Part) -> Part:
-    """Return a part, which makes a copy of one that is on another worker."""
-    return part
+def _same(state: GroupState) -> GroupState:
+    """Return a state, which makes a copy of one that is on another worker."""
+    return state
 
 
-def _is_finite(part: Part) -> bool:
+def _is_finite(state: GroupState) -> bool:
     """Return whether all factors and biases are finite."""
-    return bool(np.isfinite(part.factors).all() and np.isfinite(part.bias).all())
+    return bool(np.isfinite(state.factors).all() and np.isfinite(state.bias).all())
 
 
-def _join(parts: list[Part]) -> tuple[Floats, Floats, Floats]:
-    """Return the factors, biases and accumulators of all parts."""
+def _join(entries: list[GroupState]) -> tuple[Floats, Floats, Floats]:
+    """Return the factors, biases and accumulators of all groups."""
     factors, bias, accumulators = (
-        np.concatenate([getattr(part, name) for part in parts])
+        np.concatenate([getattr(entry, name) for entry in entries])
         for name in ("factors", "bias", "accumulators")
     )
     return factors, bias, accumulators

@@ -80,17 +80,17 @@ class Sorting(NamedTuple):
     first_band: int
 
 
-def sort_group(pieces: list[Numbered], sorting: Sorting) -> GroupRatings:
+def sort_group(batches: list[Numbered], sorting: Sorting) -> GroupRatings:
     """Sort the ratings of a row group, which come in the order of the partitions.
 
     Parameters
     ----------
-    pieces : list of Numbered
+    batches : list of Numbered
         The ratings.
     sorting : Sorting
         How to sort them.
     """
-    users, items, codes, _ = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
+    users, items, codes, _ = (np.concatenate(columns) for columns in zip(*batches, strict=True))
     ratings = Ratings(
         user_rows=users,
         item_rows=items,

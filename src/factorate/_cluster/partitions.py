@@ -1,4 +1,4 @@
-"""Partitions: read a part of the ratings, and split it by row group, on a worker."""
+"""Partitions: read some of the ratings, and split them by row group, on a worker."""
 
 from __future__ import annotations
 
@@ -145,9 +145,9 @@ def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions
     ]
 
 
-def group_of(pieces: list[Numbered], group: int) -> Numbered:
+def group_of(batches: list[Numbered], group: int) -> Numbered:
     """Return the ratings of one row group."""
-    return pieces[group]
+    return batches[group]
 
 
 def count_levels(summaries: list[Summary]) -> tuple[Floats, Doubles]:

@@ -125,7 +125,7 @@ class RowGroups:
         """Have the workers read all ratings, and sort those of some groups."""
         cluster, cuts = self.cluster, self.cuts
         positions = [_positions(side) for side in (cuts.user_side, cuts.item_side)]
-        pieces: list[list[Future]] = [[] for _ in groups]
+        batches: list[list[Future]] = [[] for _ in groups]
         shared: dict[int, Future] = {}  # what several partitions have in common is sent once
         reads = self._ratings.read()
         for partition, read in zip(self._ratings.partitions, reads, strict=True):
@@ -137,12 +137,12 @@ class RowGroups:
                 )
                 given = Positions(users, items, partition.codes, self.edges)
                 shared[key] = cluster.scatter(given)
-            parts = cluster.submit(split, read, shared[key])
-            for group, of_group in zip(groups, pieces, strict=True):
-                of_group.append(cluster.submit(group_of, parts, group))
+            by_group = cluster.submit(split, read, shared[key])
+            for group, of_group in zip(groups, batches, strict=True):
+                of_group.append(cluster.submit(group_of, by_group, group))
         return [
             cluster.submit(sort_group, of_group, self._sorting(group), group=group)
-            for group, of_group in zip(groups, pieces, strict=True)
+            for group, of_group in zip(groups, batches, strict=True)
         ]
 
     def _sorting(self, group: int) -> Sorting:

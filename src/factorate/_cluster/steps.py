@@ -68,14 +68,14 @@ def epoch_steps(
     return steps
 
 
-def group_bands(n_bands: int, shares: Sequence[int]) -> list[int]:
+def group_bands(n_bands: int, sizes_of_groups: Sequence[int]) -> list[int]:
     """Return the group of each band.
 
     Parameters
     ----------
     n_bands : int
         Number of bands, at least that of groups.
-    shares : sequence of int
+    sizes_of_groups : sequence of int
         The sizes of the groups, relative to each other.
 
     Examples
@@ -83,11 +83,11 @@ def group_bands(n_bands: int, shares: Sequence[int]) -> list[int]:
     >>> group_bands(6, [1, 1]), group_bands(6, [1, 2])
     ([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1])
     """
-    n_free = n_bands - len(shares)  # beyond one band for each group
-    total = sum(shares)
+    n_free = n_bands - len(sizes_of_groups)  # beyond one band for each group
+    total = sum(sizes_of_groups)
     edges = [
-        number + n_free * share // total
-        for number, share in enumerate(itertools.accumulate(shares, initial=0))
+        number + n_free * size // total
+        for number, size in enumerate(itertools.accumulate(sizes_of_groups, initial=0))
     ]
     sizes = [end - first for first, end in itertools.pairwise(edges)]
     return [group for group, size in enumerate(sizes) for _ in range(size)]
@@ -116,7 +116,7 @@ def _crossing_runs(
         ]
         upper = [block for block in blocks if block[2] >= 0]
         lower = [(row, column, diagonal + n) for row, column, diagonal in blocks if diagonal < 0]
-        yield from (_Crossing(row_group, column_group, part) for part in (upper, lower) if part)
+        yield from (_Crossing(row_group, column_group, found) for found in (upper, lower) if found)
 
 
 def _mean_diagonal(crossing: _Crossing) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from factorate._cluster.part import (
-    Part,
+from factorate._cluster.group_state import (
+    GroupState,
     as_rows,
     begin_epoch,
     begin_step,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTask:
-    """What a step does to the parts of users and items.
+    """What a step does to the states of users and items.
 
     Attributes
     ----------
@@ -59,33 +59,37 @@ class Updated(NamedTuple):
 
     Attributes
     ----------
-    users, items : Part
+    users, items : GroupState
         The parameters.
     squared : list of tuple
         The row band and column band of each block that was updated in this epoch so far, and the
         sum of its squared errors.
     """
 
-    users: Part
-    items: Part
+    users: GroupState
+    items: GroupState
     squared: list[tuple[int, int, float]]
 
 
-def update(ratings: GroupRatings, before: Part | Updated, items: Part, task: StepTask) -> Updated:
+def update(
+    ratings: GroupRatings, before: GroupState | Updated, items: GroupState, task: StepTask
+) -> Updated:
     """Run the updates of a step.
 
     Parameters
     ----------
     ratings : GroupRatings
         The ratings of the row group.
-    before : Part or Updated
+    before : GroupState or Updated
         The users as they are between epochs, or the result of the step before.
-    items : Part
+    items : GroupState
         The items.
     task : StepTask
         What to do.
     """
-    users, squared = (before, []) if isinstance(before, Part) else (before.users, before.squared)
+    users, squared = (
+        (before, []) if isinstance(before, GroupState) else (before.users, before.squared)
+    )
     settings, general = task.settings, task.general
     if not task.n_user_steps:
         users = begin_epoch(users, settings, task.factor, general=general)
@@ -112,12 +116,12 @@ def update(ratings: GroupRatings, before: Part | Updated, items: Part, task: Ste
     )
 
 
-def users_of(updated: Updated) -> Part:
+def users_of(updated: Updated) -> GroupState:
     """Return the users after a step."""
     return updated.users
 
 
-def items_of(updated: Updated) -> Part:
+def items_of(updated: Updated) -> GroupState:
     """Return the items after a step."""
     return updated.items
 

@@ -1,4 +1,4 @@
-"""Part: the parameters of the users or items of a group of bands, which a worker changes."""
+"""GroupState: the parameters of the users or items of a group of bands, which a worker changes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CHUNK = 1 << 13  # rows computed at a time, few enough for the allocator to reus
 
 
 @dataclass(kw_only=True)
-class Part:
+class GroupState:
     """The parameters of the users or items of a group of bands.
 
-    Between epochs, no task changes a part. The first step of an epoch makes a copy, which the steps
-    change one after the other without another copy. Were a step run again on what it has changed
-    already, because its result was lost, the number of steps would show it.
+    Between epochs, no task changes a state. The first step of an epoch makes a copy, which the
+    steps change one after the other without another copy. Were a step run again on what it has
+    changed already, because its result was lost, the number of steps would show it.
 
     Attributes
     ----------
@@ -57,56 +57,58 @@ class Part:
 
 
 class StaleError(Exception):
-    """A part was changed by another number of steps than expected."""
+    """A state was changed by another number of steps than expected."""
 
 
-def begin_epoch(part: Part, settings: Settings, factor: float, *, general: bool) -> Part:
+def begin_epoch(
+    state: GroupState, settings: Settings, factor: float, *, general: bool
+) -> GroupState:
     """Return a copy with the constants of an epoch, whose learning rates have a factor."""
-    columns = aligned_zeros((len(part.bias), 4), part.bias.dtype)
+    columns = aligned_zeros((len(state.bias), 4), state.bias.dtype)
     for rows in slices(len(columns), CHUNK):
-        constants = side_constants(part.side, part.counts[rows], settings, factor, factor)
+        constants = side_constants(state.side, state.counts[rows], settings, factor, factor)
         with np.errstate(over="ignore"):
             columns[rows] = constants
         if not general:
-            columns[rows] = plain_columns(columns[rows], part.bias[rows])
+            columns[rows] = plain_columns(columns[rows], state.bias[rows])
     return replace(
-        part,
-        factors=_aligned_copy(part.factors),
-        bias=_aligned_copy(part.bias),
-        accumulators=_aligned_copy(part.accumulators),
+        state,
+        factors=_aligned_copy(state.factors),
+        bias=_aligned_copy(state.bias),
+        accumulators=_aligned_copy(state.accumulators),
         columns=columns,
     )
 
 
-def end_epoch(part: Part, *, general: bool) -> Part:
-    """Return the part as it is between epochs."""
-    bias = part.bias if general else part.columns[:, 0].copy()
-    return replace(part, bias=bias, columns=np.empty((0, 4), bias.dtype), n_steps=0)
+def end_epoch(state: GroupState, *, general: bool) -> GroupState:
+    """Return the state as it is between epochs."""
+    bias = state.bias if general else state.columns[:, 0].copy()
+    return replace(state, bias=bias, columns=np.empty((0, 4), bias.dtype), n_steps=0)
 
 
-def begin_step(part: Part, n_steps: int) -> Part:
-    """Return a part that a step may change, after the given number of steps.
+def begin_step(state: GroupState, n_steps: int) -> GroupState:
+    """Return a state that a step may change, after the given number of steps.
 
     Raises
     ------
     StaleError
         If another number of steps has changed it.
     """
-    if part.n_steps != n_steps:
-        raise StaleError(f"{part.n_steps} steps changed a part; expected {n_steps}")
-    part.n_steps = CHANGING
+    if state.n_steps != n_steps:
+        raise StaleError(f"{state.n_steps} steps changed a state; expected {n_steps}")
+    state.n_steps = CHANGING
     return replace(
-        part,
-        factors=_changeable(part.factors),
-        bias=_changeable(part.bias),
-        accumulators=_changeable(part.accumulators),
-        columns=_changeable(part.columns),
+        state,
+        factors=_changeable(state.factors),
+        bias=_changeable(state.bias),
+        accumulators=_changeable(state.accumulators),
+        columns=_changeable(state.columns),
     )
 
 
-def as_rows(part: Part) -> Rows:
-    """Return the arrays of a part as kernels take them."""
-    return Rows(part.factors, part.columns, part.bias, part.accumulators)
+def as_rows(state: GroupState) -> Rows:
+    """Return the arrays of a state as kernels take them."""
+    return Rows(state.factors, state.columns, state.bias, state.accumulators)
 
 
 def _changeable(array: Floats) -> Floats:
