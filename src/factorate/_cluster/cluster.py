@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -167,9 +168,21 @@ class Cluster:
             If a worker is gone, or what is needed is lost.
         """
         self.wait(futures)
-        with _lost_data():
-            found: list[Any] = self.client.gather(list(futures))
-        return found
+        # A worker may be lost just now, so that its results never come.
+        gathering = self.client.gather(list(futures), asynchronous=True)
+        loop = self.client.loop.asyncio_loop
+        pending = asyncio.run_coroutine_threadsafe(gathering, loop)
+        try:
+            while True:
+                try:
+                    with _lost_data():
+                        found: list[Any] = pending.result(POLL_SECONDS)
+                except TimeoutError:
+                    self.check()
+                else:
+                    return found
+        finally:
+            pending.cancel()
 
     def wait(self, futures: Iterable[Future]) -> None:
         """Wait until tasks have ended; see `gather`."""
