@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -162,34 +162,46 @@ def _next(number: int) -> int:
 
 def measure_kills(store: ft.RatingStore, n_kills: int) -> None:
     """Kill workers with signal 9 at random moments, while a model is trained."""
-    options: dict[str, Any] = {"n_epochs": 8 * n_kills, "random_state": 0, "keep_seen": False}
-    expected = ft.MatrixFactorization(FACTORS, **options).fit(store)
+    options: dict[str, Any] = {
+        "n_epochs": 100_000,  # ended by a callback
+        "learning_rate_schedule": "constant",
+        "random_state": 0,
+        "keep_seen": False,
+    }
     generator = random.Random(0)  # noqa: S311
+    finished: list[float] = []
+    killed: list[float] = []
+
+    def is_enough(_: Any) -> bool:
+        finished.append(time.perf_counter())
+        return len(killed) == n_kills and finished[-1] > killed[-1] + 1
+
     with cluster_of(2) as client:
-        finished: list[float] = []
-        killed: list[float] = []
-        ended = threading.Event()
 
         def kill() -> None:
-            victim = ""
-            while len(killed) < n_kills and not ended.is_set():
-                while len(alive := sorted(set(client.nthreads()) - {victim})) < 2:
-                    time.sleep(0.1)
+            victim = 0
+            while len(killed) < n_kills:
+                pids: dict[str, int] = {}
+                while len(pids) < 2 or victim in pids.values():
+                    time.sleep(0.2)
+                    with suppress(Exception):  # a worker that has just been killed
+                        pids = client.run(os.getpid)
                 n_before = len(finished)
-                while len(finished) < n_before + 2 and not ended.is_set():
+                while len(finished) < n_before + 2:
                     time.sleep(0.01)  # until the new worker has a copy
-                ended.wait(generator.random() * typical(finished))
-                pids = client.run(os.getpid, workers=alive)
-                victim = generator.choice(alive)
-                os.kill(pids[victim], signal.SIGKILL)
+                time.sleep(generator.random() * typical(finished))
+                victim = generator.choice(sorted(pids.values()))
+                os.kill(victim, signal.SIGKILL)
                 killed.append(time.perf_counter())
 
-        thread = threading.Thread(target=kill)
+        thread = threading.Thread(target=kill, daemon=True)
         thread.start()
         model = DaskMatrixFactorization(FACTORS, client=client, **options)
-        model.fit(store, callbacks=[lambda _: finished.append(time.perf_counter())])
-        ended.set()
+        model.fit(store, callbacks=[is_enough])
         thread.join()
+    n_epochs = len(finished)
+    expected = ft.MatrixFactorization(FACTORS, **options)
+    expected.fit(store, callbacks=[lambda epoch: epoch.number == n_epochs])
     usual = typical(finished)
     print(f"{len(killed)} kills in {len(finished)} epochs of {usual:.2f} s (median)")
     costs = []

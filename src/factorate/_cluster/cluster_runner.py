@@ -316,22 +316,25 @@ class ClusterRunner:
         sent: list[HeldState] = []
         for number, entry in enumerate(entries):
             group = number if number < n_groups else (number - n_groups) % n_groups
-            if not holders[number]:
-                holders[number] = [cluster.address_of(group)]
-                if entry.copy is not None and copy_holders[number]:
-                    entry.future = cluster.submit(_same, entry.copy, group=group)
-                elif entry.source is not None:
-                    sent = sent or list(self._scatter(entry.source))
-                    entry.future = sent[number].future
-                else:
-                    raise ClusterError(
-                        "the workers that held some of the factors are gone, and so are those with "
-                        "a copy of them; fit again, from the last epoch if a checkpoint was given"
-                    )
-            elif entry.copy is not None and set(copy_holders[number]) - set(holders[number]):
-                continue
-            if entry.source is None:
-                entry.copy = self._copy(entry.future, holders[number])
+            held = entry.future if holders[number] else None
+            if held is None and entry.copy is not None and copy_holders[number]:
+                held = entry.copy
+            if held is None and entry.source is not None:
+                sent = sent or list(self._scatter(entry.source))
+                entry.future = sent[number].future
+            elif held is None:
+                raise ClusterError(
+                    "the workers that held some of the factors are gone, and so are those with a "
+                    "copy of them; fit again, from the last epoch if a checkpoint was given"
+                )
+            elif entry.source is None and not (
+                holders[number]
+                and entry.copy is not None
+                and set(copy_holders[number]) - set(holders[number])
+            ):
+                # Dask may remove replicas of one result, so each worker has a result of its own.
+                entry.future = cluster.submit(_same, held, group=group)
+                entry.copy = self._copy(held, [cluster.address_of(group)])
         cluster.wait([future for entry in entries for future in entry.futures()])
 
 
