@@ -55,7 +55,7 @@ class Checkpoint:
         self._path = Path(path)
         self._found: tuple[dict[str, Any], Arrays] | None = None
         self._description: dict[str, str] = {}  # of the fit
-        if self._path.exists():
+        if self._path.is_file():
             self._found = self._read()
 
     @property
