@@ -63,6 +63,12 @@ def test_the_fitted_model_is_that_of_a_local_fit(
     assert fitted.feature_names_in_.tolist() == ["user", "item"]
 
 
+def test_the_parameters_are_those_of_the_local_estimator() -> None:
+    own, local = (cls._parameters() for cls in (DaskMatrixFactorization, ft.MatrixFactorization))
+    assert {name: own[name] for name in local} == dict(local)
+    assert list(own) == [*local, "client"]
+
+
 def test_to_local_returns_an_ordinary_model(
     fitted: DaskMatrixFactorization, local: ft.MatrixFactorization, tmp_path: Path
 ) -> None:

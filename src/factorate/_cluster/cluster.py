@@ -129,9 +129,9 @@ class Cluster:
 
         It is the next one in the order of addresses, so that all workers are chosen.
         """
-        following = [address for address in sorted(self._workers) if address > max(holders)]
-        others = [address for address in sorted(self._workers) if address not in holders]
-        return next((address for address in [*following, *others]), None)
+        others = sorted(set(self._workers) - set(holders))
+        following = (address for address in others if address > max(holders))
+        return next(following, others[0] if others else None)
 
     def submit(
         self,

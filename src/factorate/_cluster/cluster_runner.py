@@ -141,8 +141,10 @@ class ClusterRunner:
 
         def run() -> float:
             self._cluster.balance()
-            if self._cluster.n_workers > 1 and any(entry.lacks_copy for entry in state):
-                self._restore(state)  # another worker has come
+            if self._cluster.n_workers > 1:  # another worker may have come
+                for live in list(self._states):
+                    if any(entry.lacks_copy for entry in live):
+                        self._restore(live)
             return self._run(state, number, factor)
 
         return self._retry(run)
