@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._cluster.group_ratings import (
-    Sorting,
-    positions_of,
-    side_of_bands,
-    sort_group,
-    standardize_group,
-)
+from factorate._cluster.group_ratings import positions_of, sort_group, standardize_group
 from factorate._cluster.partitions import Positions, group_of, split
 from factorate._cluster.steps import group_bands
 from factorate._training.block_order import are_in_order
 from factorate._training.remote_ratings import RemoteRatings
+from factorate._training.row_bands import make_band_sorting
 from factorate._training.schedule import Schedule, make_cuts
+from factorate._training.sizes import DEFAULT_SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from factorate._cluster.cluster_ratings import ClusterRatings
     from factorate._training.schedule import Cuts
     from factorate._training.settings import Settings
-    from factorate._training.tiles import Side
     from factorate._utils.types import Floats, Offsets, Rows
     from factorate._utils.workers import Workers
 
@@ -124,7 +119,7 @@ class RowGroups:
     def _sort(self, groups: list[int]) -> list[Future]:
         """Have the workers read all ratings, and sort those of some groups."""
         cluster, cuts = self.cluster, self.cuts
-        positions = [_positions(side) for side in (cuts.user_side, cuts.item_side)]
+        positions = [side.positions() for side in (cuts.user_side, cuts.item_side)]
         batches: list[list[Future]] = [[] for _ in groups]
         shared: dict[int, Future] = {}  # what several partitions have in common is sent once
         reads = self._ratings.read()
@@ -141,20 +136,16 @@ class RowGroups:
             for group, of_group in zip(groups, batches, strict=True):
                 of_group.append(cluster.submit(group_of, by_group, group))
         return [
-            cluster.submit(sort_group, of_group, self._sorting(group), group=group)
+            self._sort_group(of_group, group)
             for group, of_group in zip(groups, batches, strict=True)
         ]
 
-    def _sorting(self, group: int) -> Sorting:
+    def _sort_group(self, batches: list[Future], group: int) -> Future:
+        """Have the worker of a group sort its ratings."""
         first, end = self.bands[group : group + 2]
-        items = self.cuts.item_side
-        return Sorting(
-            users=side_of_bands(self.cuts.user_side, first, end),
-            items=side_of_bands(items, 0, items.n_bands),
-            keys=self.cuts.keys,
-            levels=self._ratings.levels,
-            first_band=first,
-        )
+        per_thread = DEFAULT_SIZES.thread_ratings
+        sorting = make_band_sorting(self.cuts, first, end, self._ratings.levels, per_thread)
+        return self.cluster.submit(sort_group, batches, sorting, first, group=group)
 
 
 def make_cluster_schedule(
@@ -196,13 +187,6 @@ def make_cluster_schedule(
         group_bands=cuts.group_bands,
         shape=(len(ratings.user_index.ids), len(ratings.item_index.ids)),
     )
-
-
-def _positions(side: Side) -> Rows:
-    """Return the position of each row."""
-    positions = np.full(side.n_rows, -1, np.int32)
-    positions[side.order] = np.arange(len(side.order), dtype=np.int32)
-    return positions
 
 
 def _nothing(_: object) -> None:

@@ -9,34 +9,30 @@ Positions, cuts and the order within a tile are those of ratings in memory, and 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factorate._input.id_index import range_index
-from factorate._input.ratings import Ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._store.manifest import SIDES
 from factorate._training.ratings_in_store import disagreement
 from factorate._training.ratings_on_disk import PAIR_BYTES, RatingsOnDisk
+from factorate._training.row_bands import make_band_sorting, sort_row_bands
 from factorate._training.schedule import Schedule, make_cuts
 from factorate._training.stored_memory import plan_memory
-from factorate._training.tiles import Side, group_by_tile, make_tiles
 from factorate._utils.scratch_file import ScratchFile
 from factorate._utils.workers import Workers, slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
 
-    from factorate._input.levels import Levels
     from factorate._store.stored_ratings import Numbered
     from factorate._training.packed_ratings import PackedRatings
     from factorate._training.ratings_in_store import RatingsInStore
+    from factorate._training.row_bands import PackedBands
     from factorate._training.schedule import Cuts
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Offsets, Rows
@@ -86,8 +82,16 @@ def make_stored_schedule(
     n_bytes = n * (2 * PAIR_BYTES + rating_dtype.itemsize)
     bands = _BandFile(ScratchFile(ratings.scratch, n_bytes), starts, rating_dtype)
     _write_bands(ratings, cuts, bands, Workers(min(workers.n_threads, plan.n_chunks)))
-    sorting = _Sorting(cuts, ratings.levels, settings, workers)
-    blocks = _write_blocks(bands, ratings.scratch, sorting, plan.n_ahead)
+    per_thread = settings.sizes.thread_ratings
+
+    def sort(band: int) -> PackedBands:
+        users, items, codes = bands.read(band)
+        levels = ratings.levels.levels
+        values = levels.take(codes) if len(levels) else codes
+        sorting = make_band_sorting(cuts, band, band + 1, ratings.levels, per_thread)
+        return sort_row_bands(users, items, values, sorting, workers)
+
+    blocks = _write_blocks(ratings, cuts, bands, sort, plan.n_ahead)
     return Schedule(
         user_order=cuts.user_side.order,
         item_order=cuts.item_side.order,
@@ -139,39 +143,6 @@ class _BandFile(NamedTuple):
         return begin, PAIR_BYTES * n + begin, ratings
 
 
-class _Sorting(NamedTuple):
-    """How the ratings of a row band are sorted into tiles."""
-
-    cuts: Cuts
-    levels: Levels
-    settings: Settings
-    workers: Workers
-
-    def sort(self, columns: _Band, users: Side, items: Side) -> tuple[PackedRatings, Offsets]:
-        """Return the ratings of a row band tile by tile, and the first tile of each block."""
-        levels = self.levels.levels
-        ratings = Ratings(
-            user_rows=columns.user_positions,
-            item_rows=columns.item_positions,
-            values=levels.take(columns.ratings) if len(levels) else columns.ratings,
-            user_index=range_index(0),
-            item_index=range_index(0),
-            library=None,
-        )
-        per_thread = self.settings.sizes.thread_ratings
-        tiles = make_tiles(users, items)
-        packed = group_by_tile(
-            ratings,
-            None,
-            self.levels,
-            tiles,
-            keys=self.cuts.keys,
-            workers=self.workers,
-            n_chunks=min(self.workers.n_threads, 1 + len(ratings.values) // per_thread),
-        )
-        return packed, tiles.first_of_block
-
-
 def _count_rows(ratings: RatingsInStore, side: int) -> Offsets:
     """Return the number of ratings of each user (side 0) or item (side 1), without those held out.
 
@@ -204,19 +175,12 @@ def _encoder(ratings: RatingsInStore) -> Callable[[Numbered], NDArray[Any]]:
     return lambda chunk: codes.take(chunk.codes) if len(chunk.codes) else encode(chunk.values)
 
 
-def _positions(side: Side, rows: Rows) -> Rows:
-    """Return the position of each number, whose row is given; -1 for rows without ratings."""
-    positions = np.full(side.n_rows, -1, np.int32)
-    positions[side.order] = np.arange(len(side.order), dtype=np.int32)
-    return positions.take(rows)
-
-
 def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers: Workers) -> None:
     """Write the ratings of the store to their row bands, in the order of the store."""
     stored = ratings.stored
     rows = stored.read_rows(0), stored.read_rows(1)
-    user_positions = _positions(cuts.user_side, rows[0])
-    item_positions = _positions(cuts.item_side, rows[1])
+    user_positions = cuts.user_side.positions().take(rows[0])
+    item_positions = cuts.item_side.positions().take(rows[1])
     encode = _encoder(ratings)
     edges, n_bands = cuts.user_side.bands, cuts.user_side.n_bands
     band_of = np.repeat(np.arange(n_bands, dtype=np.min_scalar_type(n_bands)), np.diff(edges))
@@ -255,23 +219,24 @@ def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers:
 
 
 def _write_blocks(
-    bands: _BandFile, scratch: Path, sorting: _Sorting, n_ahead: int
+    ratings: RatingsInStore,
+    cuts: Cuts,
+    bands: _BandFile,
+    sort: Callable[[int], PackedBands],
+    n_ahead: int,
 ) -> RatingsOnDisk:
     """Sort each row band into tiles, and write its blocks."""
-    n, levels = int(bands.starts[-1]), sorting.levels.levels
-    user_side, item_side = sorting.cuts.user_side, sorting.cuts.item_side
-    n_blocks = user_side.n_bands * item_side.n_bands
+    n, levels, users = int(bands.starts[-1]), ratings.levels.levels, cuts.user_side
+    n_blocks = users.n_bands * cuts.item_side.n_bands
     n_bytes = n * (PAIR_BYTES + bands.rating_dtype.itemsize) + n_blocks * LOOKAHEAD * PAIR_BYTES
-    file = ScratchFile(scratch, n_bytes)
+    file = ScratchFile(ratings.scratch, n_bytes)
     offset, n_tiles = 0, 0
     tile_starts, user_firsts, item_firsts, block_tiles = [], [], [], []
-    items = _numbered_by_position(item_side)
-    for band in range(user_side.n_bands):
-        users = _side_of_band(user_side, band)
-        packed, firsts = sorting.sort(bands.read(band), users, items)
+    for band in range(users.n_bands):
+        packed, firsts = sort(band)
         offset = _write_band(file, offset, packed, firsts)
         tile_starts.append(packed.tile_starts[:-1] + bands.starts[band])
-        user_firsts.append(packed.first_user_positions[:-1] + user_side.bands[band])
+        user_firsts.append(packed.first_user_positions[:-1] + users.bands[band])
         item_firsts.append(packed.first_item_positions[:-1])
         block_tiles.append(firsts[:-1] + n_tiles)
         n_tiles += len(packed.tile_starts) - 1
@@ -286,25 +251,6 @@ def _write_blocks(
         tile_starts=np.concatenate([*tile_starts, [n]]),
         first_user_positions=np.concatenate([*user_firsts, [0]]).astype(np.int32),
         first_item_positions=np.concatenate([*item_firsts, [0]]).astype(np.int32),
-    )
-
-
-def _numbered_by_position(side: Side) -> Side:
-    """Return a side whose rows are its positions."""
-    n = len(side.order)
-    return replace(side, order=np.arange(n, dtype=np.int32), n_rows=n)
-
-
-def _side_of_band(side: Side, band: int) -> Side:
-    """Return the side of one band, whose rows are the positions from its first."""
-    low, high = side.bands[band : band + 2].tolist()
-    first, end = side.band_ranges[band : band + 2].tolist()
-    return Side(
-        order=np.arange(high - low, dtype=np.int32),
-        n_rows=high - low,
-        edges=side.edges[first : end + 1] - low,
-        bands=np.array([0, high - low]),
-        band_ranges=np.array([0, end - first]),
     )
 
 

@@ -50,6 +50,12 @@ class Side:
     def n_ranges(self) -> int:
         return len(self.edges) - 1
 
+    def positions(self) -> Rows:
+        """Return the position of each row; -1 for rows without ratings."""
+        positions = np.full(self.n_rows, -1, np.int32)
+        positions[self.order] = np.arange(len(self.order), dtype=np.int32)
+        return positions
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
