@@ -106,7 +106,7 @@ def test_unknown_ids_give_one_warning(model: Path, tmp_path: Path) -> None:
     path.write_text("user,item\n0,0\n777,0\n")
     done = run("predict", model, path)
     assert done.returncode == 0
-    assert done.stderr.startswith("factorate: warning: 1 of 2 rows names 1 unknown user (777)")
+    assert done.stderr.startswith("factorate: warning: 1 of 2 rows names unknown users (777)")
     assert done.stderr.count("\n") == 1
 
 

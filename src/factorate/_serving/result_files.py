@@ -95,31 +95,22 @@ def write_predictions(
 def predict_batches(
     fitted: FittedState, batches: Iterator[PairBatch], *, clip: bool, n_threads: int | None
 ) -> Tables:
-    """Yield the ids of each batch of pairs with their predictions, and the number of pairs."""
-    title = "prediction" if isinstance(fitted, RatingState) else "score"
-    for users, items, columns in batches:
-        predicted = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
-        yield add_column(columns, title, predicted), len(users)
-
-
-def add_column(columns: dict[str, Any], title: str, values: Any) -> dict[str, Any]:
-    """Return columns with another one.
+    """Yield the ids of each batch of pairs with their predictions, and the number of pairs.
 
     Raises
     ------
     ValueError
-        If there is one of that name.
-
-    Examples
-    --------
-    >>> add_column({"user": [1, 2]}, "score", [0.5, 0.25])
-    {'user': [1, 2], 'score': [0.5, 0.25]}
+        If a column of ids has the name of the predictions.
     """
-    if title in columns:
-        raise ValueError(
-            f"the column {title!r} holds ids, and would be overwritten by the {title}s; rename it"
-        )
-    return columns | {title: values}
+    title = "prediction" if isinstance(fitted, RatingState) else "score"
+    for users, items, columns in batches:
+        if title in columns:
+            raise ValueError(
+                f"the column {title!r} holds ids, and would be overwritten by the {title}s; rename "
+                f"it"
+            )
+        predicted = predict_rows(fitted, users, items, clip=clip, n_threads=n_threads)
+        yield columns | {title: predicted}, len(users)
 
 
 def batch_size(n: int) -> int:

@@ -16,7 +16,9 @@ from factorate._input import files
 from factorate._input.column_names import find_columns, find_id_column
 from factorate._input.frame_columns import read_series
 from factorate._input.id_column import Encoded
-from factorate._serving.result_files import add_column, batch_size
+from factorate._input.unknown_ids import UnknownInBatches
+from factorate._serving.pair_batches import read_pair_batches
+from factorate._serving.result_files import batch_size, predict_batches
 from factorate.cli.demo import show_synthetic_ratings, show_textbook_example
 from factorate.cli.fit_and_test import fit_and_rank, fit_and_test
 from factorate.cli.outputs import STANDARD_OUTPUT, check_model_path, check_output, save_model
@@ -118,22 +120,13 @@ def predict(arguments: argparse.Namespace) -> None:
     if is_store(arguments.pairs):
         _write(predict_store(model, arguments.pairs), arguments, "pairs")
         return
-    names = arguments.columns or model.columns
-    batches = files.read_batches(
-        _input_file(arguments, arguments.pairs),
-        lambda present: find_columns(present, names, with_ratings=False),
-        model.id_kinds_,
-    )
-
-    title = "score" if isinstance(model, ft.ImplicitMatrixFactorization) else "prediction"
-
-    def predictions() -> Iterator[tuple[dict[str, Any], int]]:
-        for table in batches:
-            model.set_params(columns=tuple(table.column_names))
-            pairs = {name: table[name] for name in table.column_names}
-            yield add_column(pairs, title, model.predict(table)), len(table)
-
-    _write(predictions(), arguments, "pairs")
+    fitted = model._require()
+    unknowns = UnknownInBatches(fitted.consequences.in_predictions, "warn")
+    source = _input_file(arguments, arguments.pairs)
+    pairs = read_pair_batches(source, fitted, arguments.columns or model.columns, unknowns)
+    tables = predict_batches(fitted, pairs, clip=model.clip, n_threads=model.n_threads)
+    _write(tables, arguments, "pairs")
+    unknowns.warn(stacklevel=1)
 
 
 def recommend(arguments: argparse.Namespace) -> None:
