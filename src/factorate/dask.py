@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from factorate._cluster.cluster import Cluster
-from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.cluster_training import read_on_cluster
-from factorate._fitted.fit import choose_seed, train
+from factorate._fitted.fit import fit
 from factorate._input.unknown_ids import check_policy
-from factorate._training.settings import check_callbacks, check_settings
 from factorate._utils.writer_lock import writer_lock
 from factorate.model import MatrixFactorization
 from factorate.rating_store import RatingStore
@@ -278,22 +276,11 @@ class DaskMatrixFactorization(MatrixFactorization):
 
         with writer_lock(self):
             parameters = self._training_parameters()
-            settings = check_settings(parameters, 0)
-            saved = None if checkpoint is None else Checkpoint(checkpoint)
-            seed = choose_seed(parameters["random_state"], saved)
-            settings = replace(settings, seed=seed)
-            checked = check_callbacks(callbacks)
             cluster = Cluster(self.client_)
             cluster.connect()
             with cluster.released():
-                train(
-                    read_on_cluster(parameters, cluster, X, eval_set, settings.rule),
-                    parameters,
-                    settings,
-                    callbacks=checked,
-                    store=store,
-                    checkpoint=saved,
-                )
+                read = partial(read_on_cluster, parameters, cluster, X, eval_set)
+                fit(parameters, read, callbacks, None, store, checkpoint)
         return self
 
     def predict(self, X: Any, *, unknown: Policy = "warn") -> Any:

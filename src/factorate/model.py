@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from factorate._fitted.fit import TrainingData, fit
+from factorate._fitted.fit import TrainingData, fit, read_data
 from factorate._fitted.partial_fit import partial_fit
 from factorate._input.wide import as_wide
 from factorate._utils.writer_lock import writer_lock
@@ -407,7 +408,8 @@ class MatrixFactorization(RatingModel):
         data = TrainingData(as_wide(X, wide), y, sample_weight, eval_set)
         with writer_lock(self):
             old = vars(self).get("_fitted")
-            fit(self.get_params(), data, callbacks, old, store, checkpoint)
+            read = partial(read_data, self.get_params(), data)
+            fit(self.get_params(), read, callbacks, old, store, checkpoint)
         return self
 
     def partial_fit(

@@ -69,7 +69,7 @@ class TrainingData(NamedTuple):
 
 def fit(
     parameters: Parameters,
-    data: TrainingData,
+    read: Callable[[UpdateRule], TrainingRatings | StoredTraining],
     callbacks: Callbacks,
     old: RatingState | None,
     store: Callable[[RatingState], None],
@@ -81,8 +81,8 @@ def fit(
     ----------
     parameters : mapping
         Parameters of the model.
-    data : TrainingData
-        Ratings, weights and a validation set.
+    read : callable
+        Reads the ratings, for an update rule.
     callbacks : sequence of callables
         Called after each epoch.
     old : RatingState or None
@@ -100,13 +100,13 @@ def fit(
     """
     settings = check_settings(parameters, 0)
     saved = None if checkpoint is None else Checkpoint(checkpoint)
-    settings = replace(settings, seed=choose_seed(parameters["random_state"], saved))
+    settings = replace(settings, seed=_choose_seed(parameters["random_state"], saved))
     callbacks = check_callbacks(callbacks)
     if not parameters["warm_start"]:
         old = None
     # Not bound to a name here, so that `train` can release the rows of the ratings.
     train(
-        _read(parameters, data, settings.rule),
+        read(settings.rule),
         parameters,
         settings,
         callbacks=callbacks,
@@ -116,7 +116,7 @@ def fit(
     )
 
 
-def choose_seed(random_state: object, checkpoint: Checkpoint | None) -> int:
+def _choose_seed(random_state: object, checkpoint: Checkpoint | None) -> int:
     """Return a seed from a `random_state`; if that is None, the seed of a checkpoint, if any."""
     seed = None if checkpoint is None or random_state is not None else checkpoint.seed
     return draw_seed(random_state) if seed is None else seed
@@ -168,9 +168,10 @@ def read_training(parameters: Parameters, data: TrainingData, rule: UpdateRule) 
     )
 
 
-def _read(
+def read_data(
     parameters: Parameters, data: TrainingData, rule: UpdateRule
 ) -> TrainingRatings | StoredTraining:
+    """Read the ratings, or open the store, that a user passed to ``fit``."""
     if not isinstance(data.X, RatingStore):
         return read_training(parameters, data, rule)
     check_alone(data.y, data.sample_weight)
