@@ -13,8 +13,9 @@ from stores import write_store
 
 from factorate._input.ratings import read_ratings
 from factorate._training.held_out import HeldOut, split_ratings
-from factorate._training.ratings_in_store import RatingsInStore, read_levels
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.stored_held_out import split_stored_ratings
+from factorate._training.stored_levels import read_levels
 
 if TYPE_CHECKING:
     from pathlib import Path

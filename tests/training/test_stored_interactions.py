@@ -18,8 +18,9 @@ from factorate._store.stored_ratings import StoredRatings
 from factorate._training.implicit_settings import ImplicitSettings, check_implicit_settings
 from factorate._training.interaction_side import Work
 from factorate._training.interactions import Interactions, make_interactions
-from factorate._training.ratings_in_store import RatingsInStore, read_levels
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.stored_interactions import sort_interactions
+from factorate._training.stored_levels import read_levels
 from factorate._utils.workers import Workers
 from factorate.exceptions import RatingStoreError
 

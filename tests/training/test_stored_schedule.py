@@ -20,12 +20,13 @@ from factorate._input.ratings import read_ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._store.stored_ratings import StoredRatings
 from factorate._training.held_out import split_ratings
-from factorate._training.ratings_in_store import RatingsInStore, read_levels
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
 from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._training.stored_held_out import split_stored_ratings
+from factorate._training.stored_levels import read_levels
 from factorate._training.stored_schedule import make_stored_schedule
 from factorate._training.update_rule import UpdateRule
 from factorate._utils.scratch_file import ScratchFile

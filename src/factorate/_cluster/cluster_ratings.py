@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from factorate._cluster.partitions import (
-    count_levels,
     read_chunk,
     read_partition,
     summary_of,
 )
 from factorate._input.column_names import find_columns
-from factorate._input.levels import MAX_LEVELS, Levels, find_levels
+from factorate._input.levels import MAX_LEVELS, Levels
 from factorate._store.id_numbers import IdNumbers
-from factorate._training.ratings_in_store import read_levels
-from factorate._utils.workers import Workers
+from factorate._training.stored_levels import merge_levels, read_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from factorate._input.column_names import Names
     from factorate._input.id_index import IdIndex
     from factorate._store.stored_ratings import StoredRatings
-    from factorate._utils.types import Doubles, Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
 
 class Partition(NamedTuple):
@@ -137,7 +135,7 @@ def read_frame(
                 of_rows[of_partition[side]] += summary.counts[side]
         indexes.append(index)
         counts.append(of_rows)
-    levels = _make_levels(*count_levels(found))
+    levels = _merge_levels(found)
     partitions = [
         Partition(
             (users, items),
@@ -205,10 +203,13 @@ def _number(
         raise kind(f"partition {number}: {error}") from error
 
 
-def _make_levels(distinct: Floats, counts: Doubles) -> Levels:
-    if len(distinct) > MAX_LEVELS:
-        raise _too_many_levels(f"{len(distinct):,}")
-    return replace(find_levels(distinct, Workers(), 1), counts=counts)
+def _merge_levels(summaries: list[Summary]) -> Levels:
+    """Return the distinct ratings of all partitions, and their counts."""
+    distinct = np.concatenate([summary.levels for summary in summaries])
+    n_levels = len(np.unique(distinct))
+    if n_levels > MAX_LEVELS:
+        raise _too_many_levels(f"{n_levels:,}")
+    return merge_levels(distinct, np.concatenate([summary.level_counts for summary in summaries]))
 
 
 def _too_many_levels(number: str) -> ValueError:

@@ -14,7 +14,7 @@ from factorate._store.stored_ratings import Numbered, open_stored
 if TYPE_CHECKING:
     from factorate._input.column_names import Names
     from factorate._store.folder import Folder
-    from factorate._utils.types import Doubles, Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
 
 class Summary(NamedTuple):
@@ -148,12 +148,3 @@ def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions
 def group_of(batches: list[Numbered], group: int) -> Numbered:
     """Return the ratings of one row group."""
     return batches[group]
-
-
-def count_levels(summaries: list[Summary]) -> tuple[Floats, Doubles]:
-    """Return the distinct ratings of all partitions, ascending, and their counts."""
-    levels, index = np.unique(
-        np.concatenate([summary.levels for summary in summaries]), return_inverse=True
-    )
-    counts = np.concatenate([summary.level_counts for summary in summaries])
-    return levels, np.bincount(index, counts).astype(np.float64, copy=False)

@@ -13,7 +13,7 @@ from factorate._cluster.steps import group_bands
 from factorate._training.block_order import are_in_order
 from factorate._training.remote_ratings import RemoteRatings
 from factorate._training.row_bands import make_band_sorting
-from factorate._training.schedule import Schedule, make_cuts
+from factorate._training.schedule import make_cuts, schedule_of
 from factorate._training.sizes import DEFAULT_SIZES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from factorate._cluster.cluster import Cluster
     from factorate._cluster.cluster_ratings import ClusterRatings
-    from factorate._training.schedule import Cuts
+    from factorate._training.schedule import Cuts, Schedule
     from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Offsets, Rows
     from factorate._utils.workers import Workers
@@ -164,13 +164,9 @@ def make_cluster_schedule(
     ratings.sorted = groups
     groups.sort()
     empty = np.empty(0, levels.levels.dtype)
-    user_counts, item_counts = (
-        of_side.take(side.order).astype(np.float64)
-        for of_side, side in zip(ratings.counts, (cuts.user_side, cuts.item_side), strict=True)
-    )
-    return Schedule(
-        user_order=cuts.user_side.order,
-        item_order=cuts.item_side.order,
+    return schedule_of(
+        cuts,
+        ratings.counts,
         ratings=RemoteRatings(
             holder=groups,
             n_ratings=ratings.n_ratings,
@@ -180,11 +176,6 @@ def make_cluster_schedule(
         ),
         level_counts=levels.counts,
         block_tiles=np.empty(0, np.int64),
-        user_counts=user_counts,
-        item_counts=item_counts,
-        user_edges=cuts.user_side.bands,
-        n_bands=n_bands,
-        group_bands=cuts.group_bands,
         shape=(len(ratings.user_index.ids), len(ratings.item_index.ids)),
     )
 

@@ -11,9 +11,10 @@ from factorate._fitted.implicit_eval_set import read_implicit_eval_set
 from factorate._fitted.seen import Seen
 from factorate._fitted.training_interactions import Prepared, Validation
 from factorate._input.interactions import MAX_TOTAL, check_count_range, check_total
-from factorate._training.ratings_in_store import RatingsInStore, read_levels
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.settings import check_columns, check_dtype
 from factorate._training.stored_interactions import sort_interactions
+from factorate._training.stored_levels import read_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,9 @@ from factorate._input.rating_values import value_range
 from factorate._training import losses
 from factorate._training.backend import LOCAL
 from factorate._training.held_out import read_eval_set
-from factorate._training.ratings_in_store import RatingsInStore, read_levels
+from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.settings import check_columns, check_dtype
+from factorate._training.stored_levels import read_levels
 
 if TYPE_CHECKING:
     from factorate._cluster.cluster_ratings import ClusterRatings

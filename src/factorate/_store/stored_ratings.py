@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from factorate._input.id_index import IdIndex
     from factorate._store.folder import Folder
     from factorate._utils.types import Doubles, Offsets, Rows
+    from factorate.exceptions import RatingStoreError
 
 
 NO_VALUES = np.empty(0)
@@ -200,6 +201,10 @@ class StoredRatings:
     def _read(self, name: str, dtypes: str, n: int) -> NDArray[Any]:
         path = self.folder / f"{name}.npy"
         return read_array(path, dtypes, (n,), self.manifest.checksums[name])
+
+    def disagreement(self, name: str) -> RatingStoreError:
+        """Return the error for a file of counts that are not those of the ratings."""
+        return damaged(self.folder, f"{name} does not agree with the ratings")
 
     def _damaged(self, name: str, reason: object) -> Exception:
         return damaged(self.folder / f"{name}.npy", reason)

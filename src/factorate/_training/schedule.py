@@ -161,8 +161,7 @@ def make_schedule(
     max_levels = settings.sizes.max_levels
     levels = find_levels(ratings.values, workers, n_chunks, max_levels=max_levels)
     cuts = make_cuts(counts, n, ratings.values.itemsize, settings, workers)
-    user_side, item_side = cuts.user_side, cuts.item_side
-    tiles = make_tiles(user_side, item_side)
+    tiles = make_tiles(cuts.user_side, cuts.item_side)
     packed = group_by_tile(
         ratings,
         weights,
@@ -172,25 +171,18 @@ def make_schedule(
         workers=workers,
         n_chunks=n_chunks,
     )
-    user_counts, item_counts = (
-        of_side[side.order].astype(np.float64)
-        for of_side, side in zip(counts, (user_side, item_side), strict=True)
-    )
-    if weights is not None:
-        user_counts, item_counts = _sum_weights(packed, len(user_counts), len(item_counts))
-    return Schedule(
-        user_order=user_side.order,
-        item_order=item_side.order,
+    schedule = schedule_of(
+        cuts,
+        counts,
         ratings=packed,
         level_counts=levels.counts,
         block_tiles=tiles.first_of_block,
-        user_counts=user_counts,
-        item_counts=item_counts,
-        user_edges=user_side.bands,
-        n_bands=(user_side.n_bands, item_side.n_bands),
-        group_bands=cuts.group_bands,
         shape=shape,
     )
+    if weights is None:
+        return schedule
+    users, items = _sum_weights(packed, len(schedule.user_counts), len(schedule.item_counts))
+    return replace(schedule, user_counts=users, item_counts=items)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +234,46 @@ def make_cuts(
         item_side=item_side,
         keys=make_sort_keys(user_side, item_side, strip_bits),
         group_bands=group_bands,
+    )
+
+
+def schedule_of(
+    cuts: Cuts,
+    counts: tuple[Offsets, Offsets],
+    *,
+    ratings: PackedRatings | RatingsOnDisk | RemoteRatings,
+    level_counts: Doubles,
+    block_tiles: Offsets,
+    shape: tuple[int, int],
+) -> Schedule:
+    """Return the schedule of ratings that were sorted by their cuts.
+
+    Parameters
+    ----------
+    cuts : Cuts
+        The cuts.
+    counts : tuple of ndarray of int64
+        Number of ratings of each user and of each item.
+    ratings, level_counts, block_tiles, shape
+        As those of `Schedule`.
+    """
+    sides = cuts.user_side, cuts.item_side
+    user_counts, item_counts = (
+        of_side.take(side.order).astype(np.float64)
+        for of_side, side in zip(counts, sides, strict=True)
+    )
+    return Schedule(
+        user_order=cuts.user_side.order,
+        item_order=cuts.item_side.order,
+        ratings=ratings,
+        level_counts=level_counts,
+        block_tiles=block_tiles,
+        user_counts=user_counts,
+        item_counts=item_counts,
+        user_edges=cuts.user_side.bands,
+        n_bands=(cuts.user_side.n_bands, cuts.item_side.n_bands),
+        group_bands=cuts.group_bands,
+        shape=shape,
     )
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._training.held_out import HeldOut, check_rest, count_held_out, hash_pairs
-from factorate._training.ratings_in_store import HeldOutPairs, read_levels
+from factorate._training.held_out_pairs import HeldOutPairs
+from factorate._training.stored_levels import read_levels
 from factorate._training.stored_memory import check_held_out, count_chunks
 from factorate._utils.workers import Workers, slices
 

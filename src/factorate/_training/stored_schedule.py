@@ -15,10 +15,9 @@ import numpy as np
 
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._store.manifest import SIDES
-from factorate._training.ratings_in_store import disagreement
 from factorate._training.ratings_on_disk import PAIR_BYTES, RatingsOnDisk
 from factorate._training.row_bands import make_band_sorting, sort_row_bands
-from factorate._training.schedule import Schedule, make_cuts
+from factorate._training.schedule import make_cuts, schedule_of
 from factorate._training.stored_memory import plan_memory
 from factorate._utils.scratch_file import ScratchFile
 from factorate._utils.workers import Workers, slices
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from factorate._training.packed_ratings import PackedRatings
     from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.row_bands import PackedBands
-    from factorate._training.schedule import Cuts
+    from factorate._training.schedule import Cuts, Schedule
     from factorate._training.settings import Settings
     from factorate._utils.types import Doubles, Offsets, Rows
 
@@ -71,11 +70,6 @@ def make_stored_schedule(
     counts = _count_rows(ratings, 0), _count_rows(ratings, 1)
     cuts = make_cuts(counts, n, ratings.dtype.itemsize, settings, workers)
     band_sizes = np.add.reduceat(counts[0].take(cuts.user_side.order), cuts.user_side.bands[:-1])
-    user_counts, item_counts = (
-        of_side.take(side.order).astype(np.float64)
-        for of_side, side in zip(counts, (cuts.user_side, cuts.item_side), strict=True)
-    )
-    del counts
     plan = plan_memory(ratings, settings, cuts, band_sizes, workers.n_threads)
     rating_dtype = ratings.rating_dtype
     starts = np.concatenate([[0], np.cumsum(band_sizes)])
@@ -92,17 +86,12 @@ def make_stored_schedule(
         return sort_row_bands(users, items, values, sorting, workers)
 
     blocks = _write_blocks(ratings, cuts, bands, sort, plan.n_ahead)
-    return Schedule(
-        user_order=cuts.user_side.order,
-        item_order=cuts.item_side.order,
+    return schedule_of(
+        cuts,
+        counts,
         ratings=blocks,
         level_counts=ratings.levels.counts,
         block_tiles=blocks.block_tiles,
-        user_counts=user_counts,
-        item_counts=item_counts,
-        user_edges=cuts.user_side.bands,
-        n_bands=(cuts.user_side.n_bands, cuts.item_side.n_bands),
-        group_bands=cuts.group_bands,
         shape=stored.shape,
     )
 
@@ -158,7 +147,7 @@ def _count_rows(ratings: RatingsInStore, side: int) -> Offsets:
     rows = held_out.user_rows if side == 0 else held_out.item_rows
     rest: Offsets = counts - np.bincount(rows, minlength=len(counts))
     if rest.min() < 0:
-        raise disagreement(ratings.stored, f"{SIDES[side]}_counts.npy")
+        raise ratings.stored.disagreement(f"{SIDES[side]}_counts.npy")
     return rest
 
 
@@ -195,7 +184,7 @@ def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers:
         items = item_positions.take(chunk.item_numbers)
         for side, positions in zip(SIDES, (users, items), strict=True):
             if positions.min(initial=0) < 0:
-                raise disagreement(stored, f"{side}_counts.npy")
+                raise stored.disagreement(f"{side}_counts.npy")
         of_ratings = encode(chunk)
         of_users = band_of.take(users)
         users -= firsts.take(of_users)
@@ -210,7 +199,7 @@ def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers:
     for some in slices(len(numbers), workers.n_threads):
         for columns, sizes in workers.map(sort, numbers[some]):
             if (cursor + sizes > bands.starts[1:]).any():
-                raise disagreement(stored, "user_counts.npy")
+                raise stored.disagreement("user_counts.npy")
             ends = np.cumsum(sizes)
             for band in np.flatnonzero(sizes).tolist():
                 run = slice(ends[band] - sizes[band], ends[band])

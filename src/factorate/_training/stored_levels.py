@@ -1,0 +1,74 @@
+"""read_levels: the distinct ratings of a store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factorate._input.levels import MAX_LEVELS, find_levels
+from factorate._store.distinct_ratings import DistinctRatings
+from factorate._utils.workers import Workers
+
+if TYPE_CHECKING:
+    from factorate._input.levels import Levels
+    from factorate._store.stored_ratings import StoredRatings
+    from factorate._training.held_out import HeldOut
+    from factorate._training.held_out_pairs import HeldOutPairs
+    from factorate._utils.types import Floats, Offsets
+
+
+def read_levels(
+    stored: StoredRatings,
+    dtype: np.dtype[Any],
+    *,
+    held_out: HeldOutPairs | None = None,
+    max_levels: int = MAX_LEVELS,
+) -> Levels:
+    """Return the distinct ratings of a store in a dtype, unless there are more than `max_levels`.
+
+    Those that are held out do not count.
+
+    Raises
+    ------
+    ValueError
+        If one is too large for the dtype.
+    """
+    numbers = np.append(stored.levels, [stored.manifest.minimum, stored.manifest.maximum])
+    with np.errstate(over="ignore"):
+        bad = np.flatnonzero(~np.isfinite(numbers.astype(dtype)))
+    if len(bad):
+        raise ValueError(
+            f"a rating of {stored.folder} is {numbers[bad[0]]}, which is too large for {dtype.name}"
+        )
+    if stored.manifest.is_coded:
+        levels = merge_levels(stored.levels.astype(dtype), stored.read_level_counts())
+        return levels if held_out is None else _subtract(levels, held_out.ratings, stored)
+    rows = (stored.read_rows(0), stored.read_rows(1)) if held_out is not None else None
+    distinct, counts = DistinctRatings(max_levels), np.zeros(max_levels, np.int64)
+    for chunk in stored.read_chunks():
+        used = chunk if held_out is None or rows is None else held_out.drop_from(chunk, rows)
+        codes = distinct.add(stored.decode(used).astype(dtype).astype(np.float64))
+        if codes is None:
+            return find_levels(np.empty(0, dtype), Workers(), 1)
+        counts += np.bincount(codes, minlength=max_levels)
+    found = np.array(list(distinct.code_by_value)).astype(dtype)
+    return merge_levels(found, counts[: len(found)])
+
+
+def merge_levels(levels: Floats, counts: Offsets) -> Levels:
+    """Return the levels in ascending order; the counts of those that are equal are added."""
+    found = find_levels(levels, Workers(), 1)
+    codes = np.searchsorted(found.levels, levels)
+    return replace(found, counts=np.bincount(codes, counts).astype(np.float64, copy=False))
+
+
+def _subtract(levels: Levels, held_out: HeldOut, stored: StoredRatings) -> Levels:
+    """Return the levels of the ratings that are not held out."""
+    codes = np.searchsorted(levels.levels, held_out.values)
+    counts = levels.counts - np.bincount(codes, minlength=len(levels.counts))
+    if counts.min() < 0:
+        raise stored.disagreement("level_counts.npy")
+    used = counts > 0
+    return replace(find_levels(levels.levels[used], Workers(), 1), counts=counts[used])
