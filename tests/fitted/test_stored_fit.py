@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stores import write_store
+from stores import fit_limited, write_store
 
 import factorate as ft
 
@@ -378,40 +377,6 @@ def test_other_methods_need_ratings_in_memory(path: Path, call: Any) -> None:
         call(ft.RatingStore(path))
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-import factorate as ft
-
-path, megabytes, is_stored = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "stored"
-options = {"n_factors": 32, "n_epochs": 2, "random_state": 0, "n_threads": 2, "keep_seen": False}
-options["early_stopping"] = sys.argv[4] == "early stopping"
-few = np.arange(200) % 20, np.arange(200) // 20, np.arange(200) % 5
-model = ft.MatrixFactorization(**options).fit(few)  # imports what a fit needs
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-stacks = 3 * 2**23  # of two threads that train or sort, and of one that reads
-limit = int(status["VmData"].split()[0]) * 1024 + megabytes * 10**6 + stacks
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-store = ft.RatingStore(path, memory=f"{megabytes}MB")
-try:
-    if is_stored:
-        model.fit(store)
-    else:
-        model.fit(tuple(map(np.concatenate, zip(*store.batches()))))
-    print(model.user_factors_.sum(dtype=float).hex())
-except MemoryError:
-    print("MemoryError")
-"""
-
-
-def run_limited(path: Path, megabytes: int, *options: str) -> str:
-    """Fit to a store in a process whose memory may grow by so many megabytes."""
-    arguments = [sys.executable, "-c", LIMITED, str(path), str(megabytes), *options]
-    found = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    return found.stdout.strip()
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA of Linux")
 def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
     generator, n = np.random.default_rng(0), 4_000_000
@@ -421,7 +386,7 @@ def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
     ft.RatingStore.create(path, columns)
     model = ft.MatrixFactorization(32, 2, random_state=0, n_threads=2, keep_seen=False)
     expected = model.fit(columns).user_factors_.sum(dtype=float).hex()
-    assert run_limited(path, 110, "stored", "") == expected
-    assert run_limited(path, 110, "in memory", "") == "MemoryError"
+    assert fit_limited(model, path, 110) == expected
+    assert fit_limited(model, path, 110, "in memory") == "MemoryError"
     expected = model.set_params(early_stopping=True).fit(columns).user_factors_.sum(dtype=float)
-    assert run_limited(path, 150, "stored", "early stopping") == expected.hex()
+    assert fit_limited(model, path, 150) == expected.hex()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stores import write_store
+from stores import fit_limited, write_store
 
 import factorate as ft
 
@@ -204,39 +203,6 @@ def test_a_damaged_store_leaves_the_old_model(columns: Any, tmp_path: Path) -> N
     assert fitted.user_factors_ is before
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-import factorate as ft
-
-path, megabytes, is_stored = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "stored"
-options = {"n_factors": 32, "n_epochs": 2, "random_state": 0, "n_threads": 2, "keep_seen": False}
-few = np.arange(200) % 20, np.arange(200) // 20
-model = ft.ImplicitMatrixFactorization(**options).fit(few)  # imports what a fit needs
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-stacks = 3 * 2**23  # of two threads that train or sort, and of one that reads
-limit = int(status["VmData"].split()[0]) * 1024 + megabytes * 10**6 + stacks
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-store = ft.RatingStore(path, memory=f"{megabytes}MB")
-try:
-    if is_stored:
-        model.fit(store)
-    else:
-        model.fit(tuple(map(np.concatenate, zip(*store.batches()))))
-    print(model.user_factors_.sum(dtype=float).hex())
-except MemoryError:
-    print("MemoryError")
-"""
-
-
-def run_limited(path: Path, source: str) -> str:
-    """Fit to a store in a process whose memory may grow by 110 MB."""
-    arguments = [sys.executable, "-c", LIMITED, str(path), "110", source]
-    found = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    return found.stdout.strip()
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA of Linux")
 def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
     generator, n = np.random.default_rng(0), 1_800_000
@@ -246,5 +212,5 @@ def test_a_fit_stays_below_its_memory(tmp_path: Path) -> None:
     ft.RatingStore.create(path, columns)
     fitted = model(n_factors=32, n_epochs=2, keep_seen=False).fit(columns)
     expected = fitted.user_factors_.sum(dtype=float).hex()
-    assert run_limited(path, "stored") == expected
-    assert run_limited(path, "in memory") == "MemoryError"
+    assert fit_limited(fitted, path, 110) == expected
+    assert fit_limited(fitted, path, 110, "in memory") == "MemoryError"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from stores import write_store
-from test_stored_interactions import in_store, make_settings
+from stores import in_store, write_store
+from test_stored_interactions import make_settings
 
 from factorate._training.implicit_memory import (
     ARENA_BYTES,

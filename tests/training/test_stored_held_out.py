@@ -9,24 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import write_store
+from stores import in_store, write_store
 
 from factorate._input.ratings import read_ratings
 from factorate._training.held_out import HeldOut, split_ratings
-from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.stored_held_out import split_stored_ratings
-from factorate._training.stored_levels import read_levels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def in_store(path: Path, columns: Any, chunk_ratings: int) -> RatingsInStore:
-    store = write_store(path, columns, chunk_ratings=chunk_ratings)
-    levels = read_levels(store._stored, np.dtype(np.float32))
-    return RatingsInStore(
-        stored=store._stored, levels=levels, memory=None, scratch=store.path, keep_seen=True
-    )
+    pass
 
 
 def triples(held_out: HeldOut) -> list[tuple[int, int, float]]:
@@ -56,7 +46,7 @@ def test_the_same_ratings_are_held_out_as_in_memory(
     generator = np.random.default_rng(n)
     columns = generator.integers(0, n_users, n), generator.integers(0, 5, n), np.arange(n) % 7
     path = tmp_path_factory.mktemp("stores") / "a.store"
-    ratings = in_store(path, columns, chunk_ratings)
+    ratings = in_store(write_store(path, columns, chunk_ratings=chunk_ratings))
     options: dict[str, Any] = {"n_threads": n_threads, "max_candidates": max_candidates}
     try:
         _, _, expected = split_ratings(

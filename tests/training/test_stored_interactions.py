@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import write_store
+from stores import in_store, write_store
 
 from factorate._input.interactions import read_interactions
 from factorate._input.levels import MAX_LEVELS
@@ -18,9 +18,7 @@ from factorate._store.stored_ratings import StoredRatings
 from factorate._training.implicit_settings import ImplicitSettings, check_implicit_settings
 from factorate._training.interaction_side import Work
 from factorate._training.interactions import Interactions, make_interactions
-from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.stored_interactions import sort_interactions
-from factorate._training.stored_levels import read_levels
 from factorate._utils.workers import Workers
 from factorate.exceptions import RatingStoreError
 
@@ -48,18 +46,6 @@ PARAMETERS: dict[str, Any] = {
 
 def make_settings(**changes: Any) -> ImplicitSettings:
     return check_implicit_settings(PARAMETERS | changes, 0)
-
-
-def in_store(
-    store: Any,
-    dtype: Any = "float32",
-    memory: int | None = None,
-    max_levels: int = MAX_LEVELS,
-) -> RatingsInStore:
-    levels = read_levels(store._stored, np.dtype(dtype), max_levels=max_levels)
-    return RatingsInStore(
-        stored=store._stored, levels=levels, memory=memory, scratch=store.path, keep_seen=True
-    )
 
 
 def in_memory(columns: Any, settings: ImplicitSettings) -> Interactions:

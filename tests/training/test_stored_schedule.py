@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import write_store
+from stores import in_store, write_store
 from training_cases import SMALL, make_settings
 
 import factorate as ft
@@ -20,13 +20,11 @@ from factorate._input.ratings import read_ratings
 from factorate._kernels.plain import LOOKAHEAD
 from factorate._store.stored_ratings import StoredRatings
 from factorate._training.held_out import split_ratings
-from factorate._training.ratings_in_store import RatingsInStore
 from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
 from factorate._training.scale import standardize
 from factorate._training.schedule import make_schedule
 from factorate._training.sizes import DEFAULT_SIZES, Sizes
 from factorate._training.stored_held_out import split_stored_ratings
-from factorate._training.stored_levels import read_levels
 from factorate._training.stored_schedule import make_stored_schedule
 from factorate._training.update_rule import UpdateRule
 from factorate._utils.scratch_file import ScratchFile
@@ -42,18 +40,6 @@ if TYPE_CHECKING:
 TINY = Sizes(block_work=100, tile_bytes=512, tile_ratings=2, thread_ratings=20)
 FIELDS = ("user_order", "item_order", "level_counts", "block_tiles", "user_counts", "item_counts")
 OF_RATINGS = ("levels", "tile_starts", "first_user_positions", "first_item_positions")
-
-
-def in_store(
-    store: Any,
-    dtype: Any = np.float32,
-    memory: int | None = None,
-    max_levels: int = MAX_LEVELS,
-) -> RatingsInStore:
-    levels = read_levels(store._stored, np.dtype(dtype), max_levels=max_levels)
-    return RatingsInStore(
-        stored=store._stored, levels=levels, memory=memory, scratch=store.path, keep_seen=True
-    )
 
 
 def check_equal(expected: Schedule, found: Schedule) -> None:
