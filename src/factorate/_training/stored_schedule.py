@@ -179,7 +179,7 @@ def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers:
         """Return the ratings of a file, sorted by row band, and their number in each."""
         chunk = stored.read_chunk(number)
         if ratings.held_out is not None:
-            chunk = ratings.held_out.drop_from(chunk, rows)
+            chunk = ratings.held_out.keys.drop_from(chunk, rows)
         users = user_positions.take(chunk.user_numbers)
         items = item_positions.take(chunk.item_numbers)
         for side, positions in zip(SIDES, (users, items), strict=True):
