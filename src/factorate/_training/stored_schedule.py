@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from factorate._training.row_bands import PackedBands
     from factorate._training.schedule import Cuts, Schedule
     from factorate._training.settings import Settings
-    from factorate._utils.types import Doubles, Offsets, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
 
 def make_stored_schedule(
@@ -157,7 +157,7 @@ def _encoder(ratings: RatingsInStore) -> Callable[[Numbered], NDArray[Any]]:
     if not len(levels):
         return lambda chunk: stored.decode(chunk).astype(levels.dtype, copy=False)
 
-    def encode(values: Doubles) -> NDArray[Any]:
+    def encode(values: Floats) -> NDArray[Any]:
         return np.searchsorted(levels, values.astype(levels.dtype)).astype(ratings.rating_dtype)
 
     codes = encode(stored.levels)  # any code for those that are all held out
