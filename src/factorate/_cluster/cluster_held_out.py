@@ -98,10 +98,9 @@ def split_cluster_ratings(
 def select_below(read: Read, partition: Partition, seed: int, limit: int) -> Hashed:
     """Return the ratings of a partition whose pairs have hashes up to a limit, on a worker."""
     numbered = numbered_of(read)
-    users, items = (
-        partition.rows[0].take(numbered.user_numbers),
-        partition.rows[1].take(numbered.item_numbers),
-    )
+    user_rows, item_rows = partition.rows
+    users = user_rows.take(numbered.user_numbers)
+    items = item_rows.take(numbered.item_numbers)
     keys = hash_pairs(users, items, seed)
     chosen = np.flatnonzero(keys <= np.uint64(limit))
     values = _decode(numbered, partition, chosen)
