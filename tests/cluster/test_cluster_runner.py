@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from clusters import kill_worker, start_cluster
+from clusters import close_worker, kill_worker, start_cluster
 from optional import dask, pandas
+from stores import write_store
 from training_cases import NAMES, make_settings
 
 import factorate as ft
@@ -49,6 +50,14 @@ def make_columns(n: int = 4000, seed: int = 0) -> tuple[Any, Any, Any]:
     pairs = generator.permutation(150 * 90)[:n]
     users, items = np.divmod(pairs, 90)
     return users, items, generator.integers(1, 11, n) / 2
+
+
+def real_valued_columns(n: int = 70_000) -> tuple[Any, Any, Any]:
+    """Return ratings that are all distinct, but for a zero of each sign."""
+    generator = np.random.default_rng(8)
+    ratings = generator.gamma(2.0, size=n)
+    ratings[[7, n - 7]] = 0.0, -0.0
+    return generator.integers(0, 900, n), generator.integers(0, 400, n), ratings
 
 
 def to_frame(columns: tuple[Any, Any, Any], n_partitions: int) -> Any:
@@ -142,6 +151,54 @@ def test_a_store_gives_the_bits_of_one_process(client: Any, tmp_path: Path) -> N
     store = ft.RatingStore.create(tmp_path / "a.store", batches)
     expected = train_here(columns, SETTINGS)
     assert_equal(train_on(client, store._stored, SETTINGS), expected)
+
+
+REAL_VALUED = make_settings(sizes=Sizes(block_work=5000), n_epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "n_threads", "n_partitions", "dtype", "changes"),
+    [
+        (1, 2, 3, np.float32, {}),
+        (2, 1, 1, np.float64, {"rule": UpdateRule("huber")}),
+        (3, 2, 4, np.float32, {"rule": UpdateRule("absolute")}),
+        (3, 1, 2, np.float32, {"fit_mean": False}),
+    ],
+)
+def test_real_valued_ratings_give_the_bits_of_one_process(
+    n_workers: int, n_threads: int, n_partitions: int, dtype: Any, changes: dict[str, Any]
+) -> None:
+    columns, settings = real_valued_columns(), replace(REAL_VALUED, **changes)
+    expected = train_here(columns, settings, dtype=dtype)
+    with start_cluster(n_workers, n_threads=n_threads) as client:
+        found = train_on(client, to_frame(columns, n_partitions), settings, dtype=dtype)
+    assert_equal(found, expected)
+
+
+def test_a_store_of_real_valued_ratings_gives_the_bits_of_one_process(
+    client: Any, tmp_path: Path
+) -> None:
+    columns = real_valued_columns()
+    parts = (
+        tuple(column[rows] for column in columns) for rows in (slice(40_000), slice(40_000, None))
+    )
+    store = write_store(tmp_path / "a.store", parts, chunk_ratings=40_000)
+    assert [chunk.code_bytes for chunk in store._stored.manifest.chunks] == [2, 0]
+    expected = train_here(columns, REAL_VALUED)
+    assert_equal(train_on(client, store._stored, REAL_VALUED), expected)
+
+
+def test_workers_that_close_do_not_change_the_result_of_real_valued_ratings() -> None:
+    columns, settings = real_valued_columns(), replace(REAL_VALUED, n_epochs=3)
+    expected = train_here(columns, settings)
+    with start_cluster(3) as client:
+
+        def close(finished: Epoch) -> None:
+            if finished.number < 3:
+                close_worker(client, 1)
+
+        found = train_on(client, to_frame(columns, 3), settings, callbacks=(close,))
+    assert_equal(found, expected)
 
 
 def test_early_stopping_is_that_of_one_process(client: Any) -> None:
