@@ -189,7 +189,7 @@ def check_equal(found: Any, expected: Any) -> None:
 def test_real_valued_ratings_give_the_model_of_a_local_fit(
     client: Any, real_valued: Any, tmp_path: Path, source: str, settings: dict[str, Any]
 ) -> None:
-    given = {"n_factors": 4, "n_epochs": 2, "random_state": 0} | settings
+    given: dict[str, Any] = {"n_factors": 4, "n_epochs": 2, "random_state": 0} | settings
     X = parts(real_valued)
     if source == "store":
         X = ft.RatingStore.create(tmp_path / "a.store", real_valued)
@@ -204,7 +204,12 @@ def test_ratings_that_are_distinct_in_float64_alone_have_codes_in_float32(
     columns = numbers % 300, numbers // 300, 1 + numbers % 5 + numbers * 1e-12
     store = ft.RatingStore.create(tmp_path / "a.store", columns)
     for dtype in ("float32", "float64"):
-        given = {"n_factors": 4, "n_epochs": 2, "random_state": 0, "dtype": dtype}
+        given: dict[str, Any] = {
+            "n_factors": 4,
+            "n_epochs": 2,
+            "random_state": 0,
+            "dtype": dtype,
+        }
         model = DaskMatrixFactorization(**given, client=client).fit(store)
         check_equal(model, ft.MatrixFactorization(**given).fit(columns))
 

@@ -68,10 +68,11 @@ class DaskMatrixFactorization(MatrixFactorization):
     svdpp : bool, default=False
         Must be False: SVD++ terms need all items of a user in one memory.
     early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved; needs an `eval_set`, and sends
-        the factors to the client after each epoch.
+        Whether to stop when the validation loss has not improved, which the client measures: the
+        factors are sent to it after each epoch.
     validation_fraction : float, default=0.1
-        Not used.
+        Fraction of the ratings to hold out if there is no `eval_set`. They are sent to the client,
+        where validation takes about 200 bytes for each.
     patience : int, default=3
         Number of epochs without improvement before training stops early.
     warm_start : bool, default=False
