@@ -252,6 +252,29 @@ def test_early_stopping_holds_out_the_ratings_of_a_local_fit(
     check_equal(model, local)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"early_stopping": True, "random_state": 7},
+        {"learning_rate_schedule": "adagrad", "fit_bias": False},
+    ],
+    ids=str,
+)
+def test_a_warm_start_is_that_of_a_local_fit(
+    client: Any, frame: Any, settings: dict[str, Any]
+) -> None:
+    given: dict[str, Any] = {"n_factors": 4, "n_epochs": 2, "random_state": 0} | settings
+    gone = frame[:3].assign(item=[777, 778, 779])
+    first = pandas.concat([frame[frame["item"] > 9], gone], ignore_index=True)
+    model, local = DaskMatrixFactorization(client=client), ft.MatrixFactorization()
+    model.set_params(**given).fit(parts(first))
+    local.set_params(**given).fit(first)
+    model.set_params(warm_start=True).fit(parts(frame))
+    local.set_params(warm_start=True).fit(frame)
+    check_equal(model, local)
+
+
 def test_early_stopping_continues_from_a_checkpoint(
     client: Any, frame: Any, tmp_path: Path
 ) -> None:
@@ -332,7 +355,6 @@ def test_pickle_leaves_the_client(fitted: DaskMatrixFactorization) -> None:
     ("parameters", "reason"),
     [
         ({"svdpp": True}, "svdpp=True cannot be used on a cluster"),
-        ({"warm_start": True}, "warm_start=True cannot be used on a cluster"),
         ({"n_factors": -1}, "n_factors is -1"),
     ],
 )

@@ -76,7 +76,7 @@ class DaskMatrixFactorization(MatrixFactorization):
     patience : int, default=3
         Number of epochs without improvement before training stops early.
     warm_start : bool, default=False
-        Must be False.
+        Whether `fit` continues from the previous fit.
     partial_learning_rate : float, dict or None, default=None
         Learning rate of new users and items in `partial_fit`.
     clip : bool, default=False
@@ -281,7 +281,8 @@ class DaskMatrixFactorization(MatrixFactorization):
             cluster.connect()
             with cluster.released():
                 read = partial(read_on_cluster, parameters, cluster, X, eval_set)
-                fit(parameters, read, callbacks, None, store, checkpoint)
+                old = vars(self).get("_fitted")
+                fit(parameters, read, callbacks, old, store, checkpoint)
         return self
 
     def predict(self, X: Any, *, unknown: Policy = "warn") -> Any:

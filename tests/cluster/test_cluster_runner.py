@@ -20,17 +20,25 @@ from factorate._cluster.cluster_runner import make_cluster_runner
 from factorate._cluster.row_groups import make_cluster_schedule
 from factorate._input.ratings import read_ratings
 from factorate._training.backend import Backend
+from factorate._training.continuation import continue_rows
+from factorate._training.epoch_runner import make_epoch_runner
+from factorate._training.factors import WarmStart
 from factorate._training.held_out import HeldOut
+from factorate._training.scale import standardize
+from factorate._training.schedule import make_schedule
 from factorate._training.sizes import Sizes
 from factorate._training.trainer import Trainer
 from factorate._training.update_rule import UpdateRule
+from factorate._utils.workers import Workers
 from factorate.exceptions import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+    from factorate._training.backend import MakeRunner
     from factorate._training.epoch import Epoch
+    from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.trainer import Trained
 
@@ -213,6 +221,43 @@ def test_early_stopping_is_that_of_one_process(client: Any) -> None:
     expected = train_here(columns, settings, held_out=held_out)
     found = train_on(client, to_frame(columns, 2), settings, held_out=held_out)
     assert_equal(found, expected)
+
+
+@pytest.mark.parametrize("adagrad", [False, True])
+def test_a_warm_start_is_that_of_one_process(client: Any, adagrad: bool) -> None:
+    settings = replace(SETTINGS, rule=UpdateRule(adagrad=adagrad))
+    first = train_here(make_columns(), settings)
+    known_users, known_items = (np.ones(len(side), np.bool) for side in first.progress)
+    start = WarmStart(
+        factors=first.factors,
+        known_users=known_users,
+        known_items=known_items,
+        progress=first.progress,
+        accumulators=first.accumulators,
+    )
+    columns = make_columns(6000)  # the same users and items
+    expected = train_here(columns, settings, warm_start=start)
+    found = train_on(client, to_frame(columns, 2), settings, warm_start=start)
+    assert_equal(found, expected)
+
+
+def test_the_squared_error_of_a_state_is_that_of_one_process(client: Any) -> None:
+    columns, workers = make_columns(), Workers()
+
+    def measure(schedule: Schedule, make_runner: MakeRunner) -> float:
+        standardized, scale = standardize(schedule, SETTINGS, None)
+        continued, continuations = continue_rows(standardized, SETTINGS, None)
+        runner = make_runner(continued, SETTINGS, workers, continuations)
+        return runner.squared_error(runner.begin(scale, None))
+
+    schedule = make_schedule(read_ratings(columns, dtype=np.dtype(np.float32)), SETTINGS)
+    expected = measure(schedule, make_epoch_runner)
+    cluster = Cluster(client)
+    cluster.connect()
+    with cluster.released():
+        ratings = read_named(cluster, to_frame(columns, 3), np.dtype(np.float32))
+        schedule = make_cluster_schedule(ratings, SETTINGS, None, workers)
+        assert measure(schedule, make_cluster_runner) == expected
 
 
 def test_divergence_is_recovered_as_in_one_process(client: Any) -> None:
