@@ -93,6 +93,13 @@ def test_the_partitions_are_read_once(cluster: Cluster, tmp_path: Path) -> None:
     assert training.read() == first
 
 
+def test_ratings_that_change_are_an_error(cluster: Cluster, tmp_path: Path) -> None:
+    ratings = read(cluster, "frame", make_columns("few levels"), tmp_path)
+    ratings.counts = ratings.counts[0], np.zeros_like(ratings.counts[1])
+    with pytest.raises(ValueError, match="the ratings changed while they were read"):
+        split_cluster_ratings(ratings, 0.1, 0)
+
+
 def test_all_ratings_held_out_is_an_error(cluster: Cluster, tmp_path: Path) -> None:
     ratings = read(cluster, "frame", ([1, 1, 1], [2, 2, 2], [3, 4, 5]), tmp_path)
     with pytest.raises(ValueError, match=re.escape("holds out 3 of 3 entries, which leaves none")):
