@@ -22,7 +22,6 @@ from optional import pyarrow as pa
 from stores import write_store
 
 import factorate as ft
-from factorate._store import ingest as ingest_module
 from factorate._store.distinct_ratings import DistinctRatings
 from factorate._store.write_folder import LOCK, _lock, write_folder
 
@@ -293,7 +292,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ingest_module, "write_array", write_array)
+    monkeypatch.setattr("factorate._store.chunk_writer.write_array", write_array)
     with pytest.raises(OSError, match=r"No space left on device: .*a\.store") as caught:
         write_store(tmp_path / "a.store", (USERS, ITEMS, RATINGS), chunk_ratings=2)
     assert caught.value.errno == errno.ENOSPC

@@ -46,15 +46,13 @@ def read_levels(
         levels = merge_levels(stored.levels.astype(dtype), stored.read_level_counts())
         return levels if held_out is None else _subtract(levels, held_out.ratings, stored)
     rows = (stored.read_rows(0), stored.read_rows(1)) if held_out is not None else None
-    distinct, counts = DistinctRatings(max_levels), np.zeros(max_levels, np.int64)
+    distinct = DistinctRatings(max_levels)
     for chunk in stored.read_chunks():
         used = chunk if held_out is None or rows is None else held_out.drop_from(chunk, rows)
-        codes = distinct.add(stored.decode(used).astype(dtype).astype(np.float64))
-        if codes is None:
+        if distinct.add(stored.decode(used).astype(dtype)) is None:
             return find_levels(np.empty(0, dtype), Workers(), 1)
-        counts += np.bincount(codes, minlength=max_levels)
-    found = np.array(list(distinct.code_by_value)).astype(dtype)
-    return merge_levels(found, counts[: len(found)])
+    found = distinct.levels.astype(dtype)
+    return merge_levels(found, distinct.counts[: len(found)])
 
 
 def merge_levels(levels: Floats, counts: Offsets) -> Levels:
