@@ -12,7 +12,6 @@ from factorate._input.levels import MAX_LEVELS
 from factorate._input.rating_values import read_values, value_range
 from factorate._input.ratings import read_id_column
 from factorate._input.stored_ids import store_ids
-from factorate._kernels import counting
 from factorate._store.array_files import write_array
 from factorate._store.chunk_writer import ChunkWriter
 from factorate._store.distinct_ratings import DistinctRatings
@@ -23,6 +22,7 @@ from factorate._store.manifest import (
     Manifest,
     write_manifest,
 )
+from factorate._store.number_counts import NumberCounts
 from factorate._store.write_folder import write_folder
 from factorate._utils.ahead import Ahead
 from factorate._utils.workers import Workers
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from factorate._input.id_index import IdIndex
     from factorate._store.batches import Batches
     from factorate._store.folder import Folder
-    from factorate._utils.types import Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Rows
 
 MAX_SHORT = 1 << 8  # codes below have one byte
 
@@ -122,7 +122,7 @@ class _NumberedRatings:
         self._workers = workers
         self._chunks = chunks
         self._ids = IdNumbers("users"), IdNumbers("items")
-        self._counts = [np.zeros(0, np.int64), np.zeros(0, np.int64)]  # of each number
+        self._counts = NumberCounts(), NumberCounts()
         self._distinct = DistinctRatings(max_levels)
         self._is_coded = True
         self._range = np.inf, -np.inf
@@ -152,7 +152,7 @@ class _NumberedRatings:
         for side, ids, counts in zip(SIDES, self._ids, self._counts, strict=True):
             index, rows = ids.finish(batches.convert)
             of_rows = np.zeros(len(index.ids), np.int64)
-            np.add.at(of_rows, rows, counts[: len(rows)])
+            np.add.at(of_rows, rows, counts.total(len(rows)))
             indexes.append(index)
             arrays |= store_ids(index, side)
             arrays |= {f"{side}_rows": rows, f"{side}_counts": of_rows}
@@ -184,8 +184,7 @@ class _NumberedRatings:
     def _number(self, side: int, column: Any) -> Rows:
         """Return the numbers of the ids of one side, and count their ratings."""
         numbers = self._ids[side].add(column)
-        self._counts[side] = _lengthened(self._counts[side], len(self._ids[side]))
-        counting.count(numbers, self._counts[side])
+        self._counts[side].add(numbers, len(self._ids[side]))
         return numbers
 
     def _encode(self, values: Floats) -> NDArray[Any]:
@@ -201,15 +200,6 @@ class _NumberedRatings:
         is_short = len(self._distinct.code_by_value) <= MAX_SHORT
         self._chunks.convert(1 if is_short else 2, self._distinct.levels)
         return codes
-
-
-def _lengthened(counts: Offsets, n: int) -> Offsets:
-    """Return counts extended to at least `n` entries by zeros."""
-    if n <= len(counts):
-        return counts
-    longer = np.zeros(max(n, 2 * len(counts)), np.int64)
-    longer[: len(counts)] = counts
-    return longer
 
 
 def _id_bytes(arrays: dict[str, NDArray[Any]], side: str) -> int:
