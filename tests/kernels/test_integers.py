@@ -64,7 +64,9 @@ def test_numbering_stops_when_distinct_values_are_full() -> None:
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @given(drawn=st.lists(st.integers(-(2**31), 2**31 - 1) | st.integers(-5, 5), min_size=1))
-def test_near_numbers_stop_outside_the_table(dtype: type[np.signedinteger], drawn: list[int]) -> None:
+def test_near_numbers_stop_outside_the_table(
+    dtype: type[np.signedinteger], drawn: list[int]
+) -> None:
     values, out = np.array(drawn, dtype), np.full(len(drawn), -1, np.int32)
     table, distinct = np.full(8, -1, np.int32), np.empty(6, np.int64)
     done, n = integers.number_near(values, 0, -4, table, distinct, 0, out)

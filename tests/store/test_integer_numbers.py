@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factorate._input.id_column import IdColumn
 from factorate._store.id_numbers import IdNumbers
 from factorate._store.integer_numbers import FIRST_CAPACITY, IntegerNumbers
-from factorate._input.id_column import IdColumn
 
 FAR = st.integers(-(2**63), 2**63 - 1)
 NEAR = st.integers(-9, 9)

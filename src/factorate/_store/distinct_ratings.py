@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DistinctRatings:
-    """Numbers the distinct ratings, which are their codes, in the order in which batches bring them.
+    """Numbers the distinct ratings in the order in which batches bring them: their codes.
 
     -0.0 and 0.0 are the same rating.
 
@@ -81,7 +81,7 @@ class DistinctRatings:
         return level_kernel.encode(values, *table, self.counts, codes)
 
     def _enter(self, values: Floats) -> bool:
-        """Number the unknown ratings of a batch in ascending order, unless there are too many."""
+        """Give the unknown ratings of a batch codes, in ascending order, unless there are too many."""
         found = find_levels(values, Workers(), 1, max_levels=self._max_levels)
         known = self.code_by_value
         new = [level for level in found.levels.tolist() if level not in known]
@@ -100,4 +100,7 @@ class DistinctRatings:
 
     def _make_table(self, bits: int) -> None:
         self._bits = bits
-        self._keys, self._codes = np.full(1 << bits, EMPTY, np.uint64), np.zeros(1 << bits, np.uint16)
+        self._keys, self._codes = (
+            np.full(1 << bits, EMPTY, np.uint64),
+            np.zeros(1 << bits, np.uint16),
+        )

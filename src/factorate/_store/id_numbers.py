@@ -87,7 +87,9 @@ class IdNumbers:
             rows = np.empty(len(order), np.int32)
             rows[order] = np.arange(len(order), dtype=np.int32)
             ids = self._integers.distinct[order]
-            return IdIndex(ids.astype(np.bool) if kind == "bool" else ids.view(self._dtype), kind), rows
+            return IdIndex(
+                ids.astype(np.bool) if kind == "bool" else ids.view(self._dtype), kind
+            ), rows
         values = np.fromiter(self._objects, object, len(self._objects))
         column = integers(self._objects) if kind == "integer" else IdColumn(values, kind)
         if kind == "datetime":
@@ -146,8 +148,8 @@ class IdNumbers:
             if unit_differs:
                 before = f"in units of {np.datetime_data(self._dtype)[0]}"
             raise TypeError(
-                f"{self._what} hold {first} of kind {column.kind}, but those of earlier batches are "
-                f"{before}; convert all to one type"
+                f"{self._what} hold {first} of kind {column.kind}, but those of earlier batches "
+                f"are {before}; convert all to one type"
             )
 
 

@@ -133,5 +133,5 @@ class IntegerNumbers:
 def _number_far(
     values: Offsets, table: Rows, distinct: Offsets, n_distinct: int, out: Rows
 ) -> tuple[int, int]:
-    """Number integers with a hash table; see `integers.number`."""
+    """Use a hash table; see `integers.number`."""
     return kernel.number(values, 0, distinct, np.empty(0, np.int64), n_distinct, table, out)
