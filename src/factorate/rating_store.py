@@ -155,8 +155,9 @@ class RatingStore:
         Notes
         -----
         Besides batches and files of up to a million ratings, and a row group of a Parquet file,
-        memory holds the distinct ids: about 40 bytes for an integer and 200 for a text. Two partitions of Dask
-        are in memory at a time, and so is each whole file of Parquet or Arrow behind a URL.
+        memory holds the distinct ids: about 40 bytes for an integer and 200 for a text. Two
+        partitions of Dask are in memory at a time, and so is each whole file of Parquet or Arrow
+        behind a URL.
 
         Examples
         --------

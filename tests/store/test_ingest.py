@@ -216,7 +216,8 @@ def test_too_many_distinct_ratings_have_no_codes() -> None:
 def test_codes_and_counts_are_those_of_a_dict(
     batches: list[list[float]], max_levels: int, dtype: type[np.floating]
 ) -> None:
-    ratings, known, counts = DistinctRatings(max_levels), {}, Counter[float]()
+    ratings, counts = DistinctRatings(max_levels), Counter[float]()
+    known: dict[float, int] = {}
     for batch in batches:
         codes = ratings.add(np.array(batch, dtype))
         every = known | {v: len(known) + n for n, v in enumerate(sorted({*batch} - {*known}))}

@@ -18,7 +18,8 @@ EDGES = st.sampled_from([-(2**63), 2**63 - 1, -1, 0, 2**16, 2**17])
 
 def check(batches: list[list[int]], dtype: type[np.signedinteger] = np.int64) -> None:
     """Compare with a dict."""
-    numbers, expected = IntegerNumbers("users"), {}
+    numbers = IntegerNumbers("users")
+    expected: dict[int, int] = {}
     for batch in batches:
         found = numbers.add(np.array(batch, dtype))
         assert found is not None

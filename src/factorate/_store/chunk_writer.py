@@ -60,10 +60,11 @@ class ChunkWriter:
         """
         if code_bytes == self._kind.code_bytes:
             return
-        before, waiting = self._records, slice(0, self._n_waiting)
+        before, fields = self._records, chunk_fields(self._kind)
+        waiting = slice(0, self._n_waiting)
         self._kind = replace(self._kind, code_bytes=code_bytes)
         self._records = np.empty(len(before), chunk_fields(self._kind))
-        users, items, ratings = (before[name][waiting] for name in before.dtype.names)
+        users, items, ratings = (before[name][waiting] for name, _ in fields)
         self._fill(waiting, users, items, ratings if code_bytes else levels.take(ratings))
 
     def add(self, users: Rows, items: Rows, ratings: NDArray[Any]) -> None:
@@ -97,7 +98,7 @@ class ChunkWriter:
 
     def _fill(self, to: slice, users: Rows, items: Rows, ratings: NDArray[Any]) -> None:
         columns = users, items, ratings
-        for name, column in zip(self._records.dtype.names, columns, strict=True):
+        for (name, _), column in zip(chunk_fields(self._kind), columns, strict=True):
             self._records[name][to] = column
 
     def _write(self) -> None:

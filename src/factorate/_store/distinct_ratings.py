@@ -81,7 +81,7 @@ class DistinctRatings:
         return level_kernel.encode(values, *table, self.counts, codes)
 
     def _enter(self, values: Floats) -> bool:
-        """Give the unknown ratings of a batch codes, in ascending order, unless there are too many."""
+        """Give codes to unknown ratings, in ascending order, unless there are too many."""
         found = find_levels(values, Workers(), 1, max_levels=self._max_levels)
         known = self.code_by_value
         new = [level for level in found.levels.tolist() if level not in known]

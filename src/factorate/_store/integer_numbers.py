@@ -117,9 +117,10 @@ class IntegerNumbers:
         n_entries = high - low + 1
         spare = n_entries // 4  # on both sides, so that the table is not made again soon
         if n_entries + 2 * spare <= max(SMALL_TABLE, TABLE_ENTRIES * len(known)):
-            first: int | None = max(low - spare, LOWEST)
+            begin = max(low - spare, LOWEST)
+            first: int | None = begin
             table = np.full(n_entries + 2 * spare, -1, np.int32)
-            table[known - first] = np.arange(len(known), dtype=np.int32)
+            table[known - begin] = np.arange(len(known), dtype=np.int32)
         else:
             first = None
             table = np.full(2 << (len(distinct) - 1).bit_length(), -1, np.int32)
