@@ -131,7 +131,8 @@ class RatingStore:
             Names of the user, item and rating columns, or their numbers from 0; two of them for
             interactions, each of which counts 1. None recognizes common names of three columns.
         n_threads : int or None, default=None
-            Number of threads to number the ids with; None is the number of CPU cores available.
+            Number of threads; None is the number of CPU cores available. With several, batches
+            are read and files are written while ids are numbered.
         verbose : bool, default=False
             Whether to show a progress bar.
 
@@ -153,9 +154,10 @@ class RatingStore:
 
         Notes
         -----
-        Besides a batch of about a million ratings, or a row group of a Parquet file, memory holds
-        the distinct ids: about 30 bytes for an integer and 200 for a text. Two partitions of Dask
-        are in memory at a time, and so is each whole file of Parquet or Arrow behind a URL.
+        Besides batches and files of up to a million ratings, and a row group of a Parquet file,
+        memory holds the distinct ids: about 40 bytes for an integer and 200 for a text. Two
+        partitions of Dask are in memory at a time, and so is each whole file of Parquet or Arrow
+        behind a URL.
 
         Examples
         --------

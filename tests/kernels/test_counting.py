@@ -34,6 +34,14 @@ def test_count_returns_the_index_of_the_first_row_out_of_range(
     assert counting.count(int32([*before, bad, *after]), counts) == len(before)
 
 
+@given(rows, st.lists(st.integers(0, 600), min_size=N_ROWS, max_size=N_ROWS))
+def test_bytes_and_their_carries_are_the_counts(drawn: list[int], before: list[int]) -> None:
+    units, rest = np.zeros(N_ROWS, np.uint8), np.zeros(N_ROWS, np.int64)
+    every = int32([*np.repeat(np.arange(N_ROWS), before).tolist(), *drawn, 0])
+    counting.count_often(every, units, rest)
+    assert (units + rest).tolist() == np.bincount(every, minlength=N_ROWS).tolist()
+
+
 @given(rows)
 def test_group_keeps_the_order_within_each_key(keys: list[int]) -> None:
     counts = np.bincount(int32(keys), minlength=N_ROWS)

@@ -56,7 +56,8 @@ def test_rows_are_those_of_all_ids_at_once(kind: str, data: st.DataObject) -> No
 
 
 def test_numbers_follow_the_order_of_appearance() -> None:
-    assert number([[5, 3], [4, 3]])[1] == [1, 0, 2, 0]
+    assert number([[5, 3], [4, 3]])[1] == [0, 1, 2, 1]
+    assert number([["b", "a"], ["c", "a"]])[1] == [1, 0, 2, 0]
 
 
 def test_unused_categories_have_no_number() -> None:

@@ -9,12 +9,15 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optional import dask, present
 from optional import pandas as pd
 from optional import polars as pl
@@ -22,8 +25,9 @@ from optional import pyarrow as pa
 from stores import write_store
 
 import factorate as ft
-from factorate._store import ingest as ingest_module
+from factorate._store.batches import open_batches
 from factorate._store.distinct_ratings import DistinctRatings
+from factorate._store.ingest import ingest
 from factorate._store.write_folder import LOCK, _lock, write_folder
 
 USERS, ITEMS, RATINGS = [3, 1, 1, 2, 3], [20, 10, 20, 20, 10], [5.0, 3.0, 1.5, 0.0, 2.0]
@@ -204,6 +208,56 @@ def test_too_many_distinct_ratings_have_no_codes() -> None:
         assert list(ratings.code_by_value) == [1.0, 2.0]
 
 
+@given(
+    st.lists(st.lists(st.sampled_from([0.5, -0.0, 0.0, 1.0, 7.5]), max_size=6), max_size=5),
+    st.integers(1, 4),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_codes_and_counts_are_those_of_a_dict(
+    batches: list[list[float]], max_levels: int, dtype: type[np.floating]
+) -> None:
+    ratings, counts = DistinctRatings(max_levels), Counter[float]()
+    known: dict[float, int] = {}
+    for batch in batches:
+        codes = ratings.add(np.array(batch, dtype))
+        every = known | {v: len(known) + n for n, v in enumerate(sorted({*batch} - {*known}))}
+        assert (codes is None) == (len(every) > max_levels)
+        if codes is not None:
+            known = every
+            counts.update(batch)
+            assert codes.tolist() == [known[value] for value in batch]
+        assert ratings.levels.tolist() == list(known)
+        assert ratings.counts.tolist()[: len(known)] == [counts[value] for value in known]
+        assert ratings.counts.sum() == counts.total()
+
+
+def test_a_table_of_many_ratings_grows() -> None:
+    ratings, values = DistinctRatings(), np.random.default_rng(0).permutation(2000) / 8
+    for batch in np.array_split(values, 50):
+        codes = ratings.add(batch)
+        assert codes is not None
+        assert (ratings.levels[codes] == batch).all()
+    codes = ratings.add(values)
+    assert codes is not None
+    assert (ratings.levels[codes] == values).all()
+    assert (ratings.counts[:2000] == 2).all()
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_threads_write_the_same_files(tmp_path: Path, n_threads: int) -> None:
+    generator, paths = np.random.default_rng(0), (tmp_path / "a.store", tmp_path / "b.store")
+    columns = generator.integers(0, 50, (3, 1000))
+    columns[2, 300:] += np.arange(700)
+    for path, threads in zip(paths, (1, n_threads), strict=True):
+        batches = open_batches(iter([tuple(part) for part in np.split(columns, 10, axis=1)]), None)
+        ingest(path, batches, n_threads=threads, chunk_ratings=70, max_levels=400)
+    files = [{file.name: file.read_bytes() for file in path.iterdir()} for path in paths]
+    assert files[0] == files[1]
+    manifest = ft.RatingStore(paths[1])._stored.manifest
+    assert {chunk.code_bytes for chunk in manifest.chunks} == {1, 2, 0}
+    assert [r for _, _, r in content(ft.RatingStore(paths[1]))] == columns[2].tolist()
+
+
 def test_ratings_are_stored_as_they_are_once_too_many_are_distinct(tmp_path: Path) -> None:
     ratings = np.array([2.0, 1.0, 2.0, -0.0, 2.0, 1.0, 7.5, 1.0, -0.0, 8.5])
     columns = np.arange(10), np.arange(10) % 3, ratings
@@ -288,14 +342,25 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         ft.RatingStore.create(tmp_path / "missing" / "a.store", (USERS, ITEMS, RATINGS))
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_array(path: Path, _: Any) -> int:
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("chunk_ratings", [2, 100])
+@pytest.mark.parametrize("function", ["write_array", "flush_to_disk"])
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_threads: int,
+    chunk_ratings: int,
+    function: str,
+) -> None:
+    def fail(path: Path, *_: Any) -> int:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ingest_module, "write_array", write_array)
+    for module in ("chunk_writer", "write_folder"):
+        monkeypatch.setattr(f"factorate._store.{module}.{function}", fail, raising=False)
+    batches = open_batches((USERS, ITEMS, RATINGS), None)
     with pytest.raises(OSError, match=r"No space left on device: .*a\.store") as caught:
-        write_store(tmp_path / "a.store", (USERS, ITEMS, RATINGS), chunk_ratings=2)
+        ingest(tmp_path / "a.store", batches, n_threads=n_threads, chunk_ratings=chunk_ratings)
     assert caught.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
 

@@ -114,7 +114,8 @@ def test_the_manifest_is_written_last(memory: Any, monkeypatch: pytest.MonkeyPat
         seen.append(memory.exists(f"{FOLDER}/store.json"))
         return write_array(path, array)
 
-    monkeypatch.setattr("factorate._store.ingest.write_array", write)
+    for module in ("ingest", "chunk_writer"):
+        monkeypatch.setattr(f"factorate._store.{module}.write_array", write)
     ft.RatingStore.create(URL, make_columns())
     assert len(seen) > 8
     assert not any(seen)

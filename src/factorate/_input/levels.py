@@ -79,7 +79,7 @@ def find_levels(
     bits = max(2, (4 * len(levels)).bit_length())
     keys, codes = np.full(1 << bits, EMPTY, np.uint64), np.zeros(1 << bits, np.uint16)
     typed = levels.astype(values.dtype)
-    level_kernel.enter(typed, keys, multiplier, 64 - bits, codes)
+    level_kernel.enter(typed, keys, multiplier, 64 - bits, codes, 0)
     return Levels(
         levels=typed,
         counts=counts,

@@ -1,6 +1,10 @@
+from numpy import uint8
+from numpy.typing import NDArray
+
 from factorate._utils.types import Offsets, Rows
 
 def count(rows: Rows, counts: Offsets) -> int: ...
+def count_often(rows: Rows, units: NDArray[uint8], rest: Offsets) -> None: ...
 def group(keys: Rows, values: Rows, cursor: Offsets, out: Rows) -> None: ...
 def regroup(
     users_by_item: Rows,

@@ -3,7 +3,7 @@
 Loops only: the caller has checked every length, range and dtype, and wrong arguments can crash.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 
 def count(const int32_t[::1] rows, int64_t[::1] counts):
@@ -17,6 +17,25 @@ def count(const int32_t[::1] rows, int64_t[::1] counts):
                 break
             counts[rows[t]] += 1
     return bad
+
+
+def count_often(const int32_t[::1] rows, uint8_t[::1] units, int64_t[::1] rest):
+    """Count the entries of each row, in bytes that stay in the cache, whose carries are in `rest`.
+
+    The number of entries of a row is ``units[row] + rest[row]``. All rows are in range.
+    """
+    cdef Py_ssize_t t, n = rows.shape[0]
+    cdef int32_t row
+    # Local pointers, because storing a byte may change any variable whose address is known.
+    cdef const int32_t* source = &rows[0]
+    cdef uint8_t* low = &units[0]
+    cdef int64_t* high = &rest[0]
+    with nogil:
+        for t in range(n):
+            row = source[t]
+            low[row] += 1
+            if low[row] == 0:
+                high[row] += 256
 
 
 def group(const int32_t[::1] keys, const int32_t[::1] values, int64_t[::1] cursor,

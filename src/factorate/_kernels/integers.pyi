@@ -16,3 +16,12 @@ def number(
     table: Rows,
     out: Rows,
 ) -> tuple[int, int]: ...
+def number_near(
+    values: NDArray[Any],
+    begin: int,
+    first: int,
+    table: Rows,
+    distinct: Offsets,
+    n_distinct: int,
+    out: Rows,
+) -> tuple[int, int]: ...

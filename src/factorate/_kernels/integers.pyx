@@ -10,6 +10,10 @@ ctypedef fused bits:
     uint32_t
     uint64_t
 
+ctypedef fused integer:
+    int32_t
+    int64_t
+
 cdef enum:
     BLOCK = 4096  # values between the two loops, to stay in the cache
     MAX_PROBES = 16  # further entries of a hash table that are compared, per value
@@ -67,8 +71,9 @@ def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
     """Number distinct values in the order of their first entries, from entry `begin` on.
 
     Write the number of each value to `out`, and new values and the indexes of their first entries
-    to `distinct` and `entries`. The first `n_distinct` are in the hash table already. The table has
-    a power of two of entries, more than `distinct`, which are -1 where they are empty.
+    to `distinct` and `entries`, which may be empty if the indexes are not needed. The first
+    `n_distinct` are in the hash table already. The table has a power of two of entries, more than
+    `distinct`, which are -1 where they are empty.
 
     Return the index of the first entry that was not numbered, because `distinct` is full or too
     many values have equal hashes, and the number of distinct values.
@@ -79,7 +84,7 @@ def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
     cdef int32_t found
     cdef const int64_t* source = &values[0]
     cdef int64_t* known = &distinct[0]
-    cdef int64_t* first = &entries[0]
+    cdef int64_t* first = &entries[0] if entries.shape[0] else NULL
     cdef int32_t* numbers = &table[0]
     cdef int32_t* to = &out[0]
     with nogil:
@@ -96,7 +101,41 @@ def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
                     break
                 found = <int32_t>n_distinct
                 known[n_distinct] = value
-                first[n_distinct] = t
+                if first is not NULL:
+                    first[n_distinct] = t
+                numbers[at] = found
+                n_distinct += 1
+            to[t] = found
+            t += 1
+    return t, n_distinct
+
+
+def number_near(const integer[::1] values, Py_ssize_t begin, int64_t first, int32_t[::1] table,
+                int64_t[::1] distinct, Py_ssize_t n_distinct, int32_t[::1] out):
+    """Do the same as `number` without hashing: ``table[value - first]`` is the number of a value.
+
+    Stop also before a value that has no entry in the table.
+    """
+    cdef Py_ssize_t t = begin, n = values.shape[0], capacity = distinct.shape[0]
+    cdef uint64_t size = <uint64_t>table.shape[0], at
+    cdef int64_t value
+    cdef int32_t found
+    cdef const integer* source = &values[0]
+    cdef int64_t* known = &distinct[0]
+    cdef int32_t* numbers = &table[0]
+    cdef int32_t* to = &out[0]
+    with nogil:
+        while t < n:
+            value = source[t]
+            at = <uint64_t>value - <uint64_t>first  # wraps around
+            if at >= size:
+                break
+            found = numbers[at]
+            if found < 0:
+                if n_distinct == capacity:
+                    break
+                found = <int32_t>n_distinct
+                known[n_distinct] = value
                 numbers[at] = found
                 n_distinct += 1
             to[t] = found

@@ -12,7 +12,12 @@ def count(
     max_levels: int,
 ) -> int: ...
 def enter(
-    levels: Floats, keys: NDArray[uint64], multiplier: int, shift: int, codes: NDArray[uint16]
+    levels: Floats,
+    keys: NDArray[uint64],
+    multiplier: int,
+    shift: int,
+    codes: NDArray[uint16],
+    first: int,
 ) -> None: ...
 def encode(
     values: Floats,
@@ -20,5 +25,6 @@ def encode(
     multiplier: int,
     shift: int,
     codes: NDArray[uint16],
+    counts: Offsets,
     out: NDArray[uint16],
-) -> None: ...
+) -> int: ...

@@ -32,22 +32,39 @@ def count(const floating[::1] values, uint64_t[::1] keys, uint64_t multiplier, i
 
 
 def enter(const floating[::1] levels, uint64_t[::1] keys, uint64_t multiplier, int shift,
-          uint16_t[::1] codes):
-    """Enter each level into a table whose slots are `keys` and `codes`; its code is its index."""
-    cdef Py_ssize_t code, slot
+          uint16_t[::1] codes, int first):
+    """Enter each level into a table whose slots are `keys` and `codes`.
+
+    The code of a level is its index plus `first`.
+    """
+    cdef Py_ssize_t t, slot
     cdef uint64_t key
     with nogil:
-        for code in range(levels.shape[0]):
-            key = key_of(levels[code])
+        for t in range(levels.shape[0]):
+            key = key_of(levels[t])
             slot = find_slot(&keys[0], keys.shape[0], multiplier, shift, key)
             keys[slot] = key
-            codes[slot] = <uint16_t>code
+            codes[slot] = <uint16_t>(first + t)
 
 
 def encode(const floating[::1] values, const uint64_t[::1] keys, uint64_t multiplier, int shift,
-           const uint16_t[::1] codes, uint16_t[::1] out):
-    """Write the code of each value; all are in the table."""
-    cdef Py_ssize_t t
+           const uint16_t[::1] codes, int64_t[::1] counts, uint16_t[::1] out):
+    """Write the code of each value, and count the values of each code.
+
+    Stop at the first value that is not in the table, and return its index; else return the number
+    of values.
+    """
+    cdef Py_ssize_t t = 0, n = values.shape[0], slot
+    cdef uint64_t key
+    cdef uint16_t code
     with nogil:
-        for t in range(values.shape[0]):
-            out[t] = codes[find_slot(&keys[0], keys.shape[0], multiplier, shift, key_of(values[t]))]
+        while t < n:
+            key = key_of(values[t])
+            slot = find_slot(&keys[0], keys.shape[0], multiplier, shift, key)
+            if keys[slot] != key:
+                break
+            code = codes[slot]
+            counts[code] += 1
+            out[t] = code
+            t += 1
+    return t

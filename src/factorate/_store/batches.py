@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from factorate._input.column_names import Names
 
-BATCH_ROWS = 1 << 20
+BATCH_ROWS = 1 << 18
 BATCH_BYTES = 1 << 24
 
 
@@ -67,7 +67,7 @@ def open_batches(
     names : tuple of str or int, or None
         Names or numbers of the columns (user, item, rating), or (user, item), where all ratings are
         1; None to recognize three columns.
-    batch_rows : int, default=2**20
+    batch_rows : int, default=2**18
         Maximum number of ratings of a batch of a Parquet or Arrow file.
     batch_bytes : int, default=2**24
         Approximate size of the text of a batch of any other file.

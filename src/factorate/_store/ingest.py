@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,17 @@ from factorate._input.levels import MAX_LEVELS
 from factorate._input.rating_values import read_values, value_range
 from factorate._input.ratings import read_id_column
 from factorate._input.stored_ids import store_ids
-from factorate._kernels import counting
 from factorate._store.array_files import write_array
+from factorate._store.chunk_writer import ChunkWriter
 from factorate._store.distinct_ratings import DistinctRatings
 from factorate._store.id_numbers import IdNumbers
 from factorate._store.manifest import (
     CHUNK_RATINGS,
     SIDES,
-    Chunk,
     Manifest,
-    chunk_fields,
-    chunk_name,
     write_manifest,
 )
+from factorate._store.number_counts import NumberCounts
 from factorate._store.write_folder import write_folder
 from factorate._utils.ahead import Ahead
 from factorate._utils.workers import Workers
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from factorate._input.id_index import IdIndex
     from factorate._store.batches import Batches
     from factorate._store.folder import Folder
-    from factorate._utils.types import Doubles, Offsets, Rows
+    from factorate._utils.types import Floats, Rows
 
 MAX_SHORT = 1 << 8  # codes below have one byte
 
@@ -79,9 +77,13 @@ def ingest(
     OSError
         If the store cannot be written, such as to a full disk. Nothing is left of it.
     """
-    with write_folder(path) as folder:
+    with write_folder(path) as folder, contextlib.ExitStack() as stack:
+        ahead = stack.enter_context(Ahead()) if n_threads > 1 else None
         ratings = _NumberedRatings(
-            folder, Workers(n_threads), chunk_ratings=chunk_ratings, max_levels=max_levels
+            folder,
+            Workers(n_threads),
+            ChunkWriter(folder, ahead, chunk_ratings),
+            max_levels=max_levels,
         )
         for columns in _read(batches, n_threads):
             try:
@@ -110,69 +112,55 @@ def _read(batches: Batches, n_threads: int) -> Iterator[Columns]:
 
 
 class _NumberedRatings:
-    """The ratings that have been read: those in files, and those of the file to be written next."""
+    """The ratings that have been read: their numbers, and what is known of them."""
 
     def __init__(
-        self, folder: Folder, workers: Workers, *, chunk_ratings: int, max_levels: int
+        self, folder: Folder, workers: Workers, chunks: ChunkWriter, *, max_levels: int
     ) -> None:
         self.n_ratings = 0
         self._folder = folder
         self._workers = workers
+        self._chunks = chunks
         self._ids = IdNumbers("users"), IdNumbers("items")
-        self._counts = [np.zeros(0, np.int64), np.zeros(0, np.int64)]  # of each number
+        self._counts = NumberCounts(), NumberCounts()
         self._distinct = DistinctRatings(max_levels)
         self._is_coded = True
-        self._code_counts = np.zeros(0, np.int64)
         self._range = np.inf, -np.inf
-        self._chunks: list[Chunk] = []
         self._names: tuple[str, str] | None = None
-        self._numbers = np.empty((2, chunk_ratings), np.int32)
-        self._waiting: NDArray[Any] = np.empty(chunk_ratings, np.uint16)  # codes, or ratings
-        self._n_waiting = 0
 
     def add(self, columns: Columns) -> int:
         """Assign numbers to the ratings of a batch, and write files as they become full."""
-        values = read_values(columns.ratings, np.dtype(np.float64)).astype(np.float64, copy=False)
+        is_short = getattr(columns.ratings, "dtype", None) == np.float32
+        values = read_values(columns.ratings, np.dtype(np.float32 if is_short else np.float64))
         given = columns.user_ids, columns.item_ids
         sides = [read_id_column(ids, f"{side}s") for side, ids in zip(SIDES, given, strict=True)]
         # Python converts text, one thread at a time.
         in_order = any(column.values.dtype == object for column in sides)
         workers = Workers() if in_order else self._workers
         users, items = workers.map(lambda side: self._number(side, sides[side]), range(2))
-        ratings = self._encode(values)
+        self._chunks.add(users, items, self._encode(values))
         if self._names is None:
             self._names = columns.names
-        begin = 0
-        while begin < len(ratings):
-            free = len(self._waiting) - self._n_waiting
-            end = min(begin + free, len(ratings))
-            to = slice(self._n_waiting, self._n_waiting + end - begin)
-            self._numbers[0, to], self._numbers[1, to] = users[begin:end], items[begin:end]
-            self._waiting[to] = ratings[begin:end]
-            self._n_waiting += end - begin
-            if self._n_waiting == len(self._waiting):
-                self._write_chunk()
-            begin = end
-        self.n_ratings += len(ratings)
-        return len(ratings)
+        self.n_ratings += len(values)
+        return len(values)
 
     def finish(self, batches: Batches) -> None:
         """Write the last ratings, the ids and the manifest."""
-        if self._n_waiting:
-            self._write_chunk()
+        chunks = self._chunks.finish()
         arrays: dict[str, NDArray[Any]] = {}
         indexes: list[IdIndex] = []
         for side, ids, counts in zip(SIDES, self._ids, self._counts, strict=True):
             index, rows = ids.finish(batches.convert)
             of_rows = np.zeros(len(index.ids), np.int64)
-            np.add.at(of_rows, rows, counts[: len(rows)])
+            np.add.at(of_rows, rows, counts.total(len(rows)))
             indexes.append(index)
             arrays |= store_ids(index, side)
             arrays |= {f"{side}_rows": rows, f"{side}_counts": of_rows}
-        levels = self._levels() if any(chunk.code_bytes for chunk in self._chunks) else np.empty(0)
+        has_codes = any(chunk.code_bytes for chunk in chunks)
+        levels = self._distinct.levels if has_codes else np.empty(0)
         arrays["levels"] = levels
         if self._is_coded:
-            arrays["level_counts"] = self._code_counts[: len(levels)]
+            arrays["level_counts"] = self._distinct.counts[: len(levels)]
         low, high = self._range
         user_index, item_index = indexes
         manifest = Manifest(
@@ -189,59 +177,29 @@ class _NumberedRatings:
                 name: write_array(self._folder / f"{name}.npy", array)
                 for name, array in arrays.items()
             },
-            chunks=tuple(self._chunks),
+            chunks=chunks,
         )
         write_manifest(self._folder, manifest)
 
     def _number(self, side: int, column: Any) -> Rows:
         """Return the numbers of the ids of one side, and count their ratings."""
         numbers = self._ids[side].add(column)
-        self._counts[side] = _lengthened(self._counts[side], len(self._ids[side]))
-        counting.count(numbers, self._counts[side])
+        self._counts[side].add(numbers, len(self._ids[side]))
         return numbers
 
-    def _encode(self, values: Doubles) -> NDArray[Any]:
+    def _encode(self, values: Floats) -> NDArray[Any]:
         """Return the codes of ratings; once there are too many distinct ones, the ratings."""
         if len(values):
             low, high = value_range(values)
             self._range = min(self._range[0], low), max(self._range[1], high)
         codes = self._distinct.add(values) if self._is_coded else None
-        if codes is not None:
-            counts = np.bincount(codes, minlength=len(self._distinct.code_by_value))
-            self._code_counts = _lengthened(self._code_counts, len(counts))
-            self._code_counts[: len(counts)] += counts
-            return codes
-        if self._is_coded:
-            self._is_coded = False
-            codes, self._waiting = self._waiting, np.empty(len(self._waiting))
-            self._waiting[: self._n_waiting] = self._levels().take(codes[: self._n_waiting])
-        return values
-
-    def _levels(self) -> Doubles:
-        """Return the distinct ratings in the order of their codes."""
-        return np.array(list(self._distinct.code_by_value))
-
-    def _write_chunk(self) -> None:
-        n, self._n_waiting = self._n_waiting, 0
-        code_bytes = 0
-        if self._is_coded:
-            code_bytes = 1 if len(self._distinct.code_by_value) <= MAX_SHORT else 2
-        chunk = Chunk(n_ratings=n, code_bytes=code_bytes, checksum=0)
-        records = np.empty(n, chunk_fields(chunk))
-        columns = *self._numbers[:, :n], self._waiting[:n]
-        for (name, _), column in zip(chunk_fields(chunk), columns, strict=True):
-            records[name] = column
-        checksum = write_array(self._folder / chunk_name(len(self._chunks)), records)
-        self._chunks.append(replace(chunk, checksum=checksum))
-
-
-def _lengthened(counts: Offsets, n: int) -> Offsets:
-    """Return counts extended to at least `n` entries by zeros."""
-    if n <= len(counts):
-        return counts
-    longer = np.zeros(max(n, 2 * len(counts)), np.int64)
-    longer[: len(counts)] = counts
-    return longer
+        self._is_coded = codes is not None
+        if codes is None:
+            self._chunks.convert(0, self._distinct.levels)
+            return values
+        is_short = len(self._distinct.code_by_value) <= MAX_SHORT
+        self._chunks.convert(1 if is_short else 2, self._distinct.levels)
+        return codes
 
 
 def _id_bytes(arrays: dict[str, NDArray[Any]], side: str) -> int:

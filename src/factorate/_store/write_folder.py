@@ -47,6 +47,12 @@ def write_folder(path: Folder) -> Iterator[Folder]:
         yield folder
 
 
+def flush_to_disk(file: Path) -> None:
+    """Wait until a file is on the disk."""
+    with file.open("r+b") as opened:
+        os.fsync(opened.fileno())
+
+
 @contextlib.contextmanager
 def _write_remote(path: RemotePath) -> Iterator[RemotePath]:
     names = file_sizes(path)
@@ -93,7 +99,8 @@ def _write_local(path: Path) -> Iterator[Path]:
                 if file.name != LOCK:
                     file.unlink()
             yield folder
-            _flush_to_disk(folder)
+            for file in folder.iterdir():
+                flush_to_disk(file)
             if sys.platform == "win32":  # which does not move or delete open files
                 lock.close()
             folder.rename(path)
@@ -139,9 +146,3 @@ def _lock(descriptor: int, folder: Path) -> None:
         is_there = False
     if not is_there:  # locked, or moved or deleted by the process that had locked it
         raise FileExistsError(f"another process is writing {str(folder)!r}")
-
-
-def _flush_to_disk(folder: Path) -> None:
-    for file in folder.iterdir():
-        with file.open("r+b") as opened:
-            os.fsync(opened.fileno())

@@ -51,15 +51,13 @@ def read_levels(
         return rest
     keys = None if held_out is None else held_out.keys
     rows = (stored.read_rows(0), stored.read_rows(1)) if keys is not None else None
-    distinct, counts = DistinctRatings(max_levels), np.zeros(max_levels, np.int64)
+    distinct = DistinctRatings(max_levels)
     for chunk in stored.read_chunks():
         used = chunk if keys is None or rows is None else keys.drop_from(chunk, rows)
-        codes = distinct.add(stored.decode(used).astype(dtype).astype(np.float64))
-        if codes is None:
+        if distinct.add(stored.decode(used).astype(dtype)) is None:
             return find_levels(np.empty(0, dtype), Workers(), 1)
-        counts += np.bincount(codes, minlength=max_levels)
-    found = np.array(list(distinct.code_by_value)).astype(dtype)
-    return merge_levels(found, counts[: len(found)])
+    found = distinct.levels.astype(dtype)
+    return merge_levels(found, distinct.counts[: len(found)])
 
 
 def merge_levels(levels: Floats, counts: Offsets) -> Levels:
