@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     # Returns the factors of the users (0) or items (1).
     Fetch = Callable[[int], Floats]
+    # Prepares epochs over interactions, wherever they are.
+    MakeAlsRunner = Callable[[Any, AlsSettings], "AlsRunner[Any]"]
 
 S = TypeVar("S")
 
@@ -47,13 +49,6 @@ class AlsRunner(Protocol[S]):
 
     def solve_users(self, item_factors: Floats) -> Floats:
         """Return the factors of all users that minimize the objective, given those of the items."""
-
-
-class MakeAlsRunner(Protocol):
-    """Prepares epochs over interactions."""
-
-    def __call__(self, interactions: Any, settings: AlsSettings) -> AlsRunner[Any]:
-        """Return the runner."""
 
 
 @dataclass
@@ -100,9 +95,7 @@ class LocalAlsRunner:
         """Run one epoch, and return the objective."""
         settings, (user_side, item_side) = self._settings, self._interactions.sides
         state.users, state.items, _ = improve_rows(user_side, state.users, state.items, settings)
-        state.items, state.users, loss = improve_rows(
-            item_side, state.items, state.users, settings
-        )
+        state.items, state.users, loss = improve_rows(item_side, state.items, state.users, settings)
         return loss + sum_of_penalties(self._interactions, squared_lengths(state.users), settings)
 
     def fetcher(self, state: AlsState) -> Fetch:
@@ -136,9 +129,7 @@ def squared_lengths(factors: Floats) -> Doubles:
     return out
 
 
-def sum_of_penalties(
-    interactions: WeighedSides, squares: Doubles, settings: AlsSettings
-) -> float:
+def sum_of_penalties(interactions: WeighedSides, squares: Doubles, settings: AlsSettings) -> float:
     """Return the part of the objective that is due to the squared lengths of the users."""
     users: WeighedSide = interactions.sides[0]
     return float((penalties(users, interactions.shape[1], settings) * squares).sum())

@@ -123,9 +123,7 @@ def make_side(
     (array([0, 1, 3]), array([0, 0, 2], dtype=int32), array([1., 1., 2.], dtype=float32))
     """
     rows, others, weights = _distinct_pairs(rows, others, weights, shape)
-    return Side(
-        starts=row_starts(rows, shape[0]), others=others, weights=_unless_1(weights, dtype)
-    )
+    return Side(starts=row_starts(rows, shape[0]), others=others, weights=_unless_1(weights, dtype))
 
 
 def sort_side(rows: Rows, others: Rows, weights: Floats, n_rows: int) -> Side:
