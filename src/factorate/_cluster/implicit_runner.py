@@ -236,8 +236,11 @@ class ClusterAlsRunner:
         copy_holders = cluster.holders(copies)
         for group, entry in enumerate(entries):
             address = cluster.address_of(group)
-            is_copied = entry.copy is not None and bool(set(copy_holders[group]) - {address})
-            if address in holders[group] and (is_copied or cluster.n_workers == 1):
+            if entry.copy is None:
+                is_copied = cluster.n_workers == 1  # there is no other worker for a copy
+            else:
+                is_copied = bool(set(copy_holders[group]) - {address})
+            if address in holders[group] and is_copied:
                 continue
             if not holders[group] and not copy_holders[group]:
                 raise ClusterError(
