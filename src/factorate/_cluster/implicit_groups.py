@@ -117,7 +117,7 @@ class InteractionGroups:
         """Sort the groups again whose worker is gone, and move those that have another worker."""
         cluster = self.cluster
         for side, sort in enumerate((self._sort_users, self._sort_items)):
-            futures = self.futures[side]
+            futures = self.futures[side].copy()
             holders = cluster.holders(futures)
             lost = [group for group, found in enumerate(holders) if not found]
             for group, future in zip(lost, sort(lost), strict=True):
@@ -126,6 +126,7 @@ class InteractionGroups:
                 if found and cluster.address_of(group) not in found:
                     futures[group] = cluster.submit(same, futures[group], group=group)
             cluster.wait(futures)
+            self.futures[side] = futures
 
     def _select(self, group: int, is_chosen: Flags | None) -> Side:
         """Return the interactions of a group of users, or of the chosen ones among them."""

@@ -226,11 +226,14 @@ class ClusterAlsRunner:
             if not state.n_epochs:
                 self._initialize(state)
                 continue
-            for of_side in state.sides:
-                self._restore_side(of_side)
+            users, items = map(self._restore_side, state.sides)
+            # The old ones stay until the new ones are there: more workers may be lost meanwhile.
+            self._cluster.wait(future for entry in (*users, *items) for future in _futures(entry))
+            state.sides = users, items
 
-    def _restore_side(self, entries: list[HeldRows]) -> None:
-        cluster = self._cluster
+    def _restore_side(self, entries: list[HeldRows]) -> list[HeldRows]:
+        """Return the factors of a side, with others in the place of those that are lost."""
+        cluster, restored = self._cluster, entries.copy()
         holders = cluster.holders([entry.future for entry in entries])
         copies = [entry.future if entry.copy is None else entry.copy for entry in entries]
         copy_holders = cluster.holders(copies)
@@ -248,8 +251,8 @@ class ClusterAlsRunner:
                     "copy of them; fit again"
                 )
             source = entry.future if holders[group] else copies[group]
-            entries[group] = self._hold(cluster.submit(same, source, group=group), group)
-        cluster.wait(itertools.chain(*map(_futures, entries)))
+            restored[group] = self._hold(cluster.submit(same, source, group=group), group)
+        return restored
 
 
 def _futures(entry: HeldRows) -> Iterator[Future]:
