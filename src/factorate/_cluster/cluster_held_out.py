@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from factorate._cluster.partitions import Partition, Summary
     from factorate._input.levels import Levels
     from factorate._store.stored_ratings import Numbered
-    from factorate._utils.types import Doubles, Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
     Read = tuple[Numbered, Summary | None] | Numbered
     Hashes = NDArray[np.uint64]
@@ -109,7 +109,7 @@ def select_below(read: Read, partition: Partition, seed: int, limit: int) -> Has
 
 def count_levels(
     read: Read, partition: Partition, keys: HeldOutKeys
-) -> tuple[Floats, Doubles] | None:
+) -> tuple[Floats, Offsets] | None:
     """Return the distinct ratings of a partition that are not held out, and their counts.
 
     None of them if there are too many; None if there are no ratings.
@@ -117,7 +117,7 @@ def count_levels(
     rest = keys.drop_from(numbered_of(read), partition.rows)
     values = _decode(rest, partition, np.arange(len(rest.user_numbers)))
     found = find_levels(values, Workers(), 1)
-    return (found.levels, found.counts) if len(values) else None
+    return (found.levels, found.counts.astype(np.int64)) if len(values) else None
 
 
 def _decode(numbered: Numbered, partition: Partition, chosen: Offsets) -> Floats:
@@ -147,6 +147,6 @@ def _rest_of_levels(ratings: ClusterRatings, keys: HeldOutKeys, held_out: Floats
 
 def _changed() -> ValueError:
     return ValueError(
-        "the ratings were others when they were read again; write them to files, so that every "
-        "reading returns the same"
+        "the ratings changed while they were read; write them to files first, so that every reading "
+        "gives the same"
     )

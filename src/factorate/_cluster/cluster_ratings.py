@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from factorate._input.ratings import Ratings
     from factorate._store.stored_ratings import StoredRatings
     from factorate._training.held_out_pairs import HeldOutKeys
-    from factorate._utils.types import Doubles, Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
 
 class SortedRatings(Protocol):
@@ -225,7 +225,7 @@ def read_store(cluster: Cluster, stored: StoredRatings, dtype: np.dtype[Any]) ->
     )
 
 
-def merge_counted(found: Sequence[tuple[Floats, Doubles] | None], dtype: np.dtype[Any]) -> Levels:
+def merge_counted(found: Sequence[tuple[Floats, Offsets] | None], dtype: np.dtype[Any]) -> Levels:
     """Return the distinct ratings of some partitions; none if there are too many.
 
     Parameters

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factorate._input.id_column import IdColumn
-from factorate._input.levels import MAX_SHORT, find_levels
+from factorate._input.levels import MAX_SHORT
 from factorate._input.rating_values import value_range
 from factorate._input.ratings import read_ratings
-from factorate._kernels import levels as level_kernel
+from factorate._store.distinct_ratings import DistinctRatings
 from factorate._store.stored_ratings import Numbered, open_stored
-from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._input.column_names import Names
-    from factorate._input.levels import Levels
     from factorate._input.ratings import Ratings
     from factorate._store.folder import Folder
     from factorate._training.held_out_pairs import HeldOutKeys
-    from factorate._utils.types import Doubles, Floats, Offsets, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
 
 class Summary(NamedTuple):
@@ -39,7 +37,7 @@ class Summary(NamedTuple):
         Number of ratings of each.
     levels : ndarray
         The distinct ratings, in the order of their codes; none if there are more than 65,536.
-    level_counts : ndarray of float64
+    level_counts : ndarray of int64
         Number of ratings of each.
     bounds : tuple of float
         Minimum and maximum rating.
@@ -52,7 +50,7 @@ class Summary(NamedTuple):
     ids: tuple[IdColumn, IdColumn]
     counts: tuple[Offsets, Offsets]
     levels: Floats
-    level_counts: Doubles
+    level_counts: Offsets
     bounds: tuple[float, float]
     names: tuple[str, str] | None
     library: str | None
@@ -155,7 +153,9 @@ def read_partition(
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"partition {number}: {error}") from error
-    levels = find_levels(ratings.values, Workers(), 1)
+    distinct = DistinctRatings()
+    codes = distinct.add(ratings.values.astype(np.float64, copy=False))
+    levels = np.array(list(distinct.code_by_value), dtype)
     sides = (
         (ratings.user_index, ratings.user_rows),
         (ratings.item_index, ratings.item_rows),
@@ -167,16 +167,17 @@ def read_partition(
     summary = Summary(
         ids=(users, items),
         counts=(user_counts, item_counts),
-        levels=levels.levels,
-        level_counts=levels.counts,
+        levels=levels,
+        level_counts=np.empty(0, np.int64) if codes is None else np.bincount(codes),
         bounds=value_range(ratings.values),
         names=ratings.column_names,
         library=ratings.library,
     )
     rows = ratings.user_rows, ratings.item_rows
-    if not len(levels.levels):
+    if codes is None:
         return Numbered(*rows, np.empty(0, np.uint8), ratings.values.copy()), summary
-    return Numbered(*rows, _encode(ratings.values, levels)), summary
+    short = np.uint8 if len(levels) <= MAX_SHORT else np.uint16
+    return Numbered(*rows, codes.astype(short, copy=False)), summary
 
 
 def read_chunk(folder: Folder, number: int) -> Numbered:
@@ -228,14 +229,6 @@ def numbered_of(read: tuple[Numbered, Summary | None] | Numbered) -> Numbered:
 def group_of(batches: list[Batch], group: int) -> Batch:
     """Return the ratings of one row group."""
     return batches[group]
-
-
-def _encode(values: Floats, levels: Levels) -> NDArray[Any]:
-    """Return the code of each rating."""
-    codes = np.empty(len(values), np.uint16)
-    table = levels.keys, levels.multiplier, levels.shift, levels.codes
-    level_kernel.encode(values, *table, codes)
-    return codes.astype(np.uint8) if len(levels.levels) <= MAX_SHORT else codes
 
 
 def _to_ratings(numbered: Numbered, positions: Positions) -> NDArray[Any]:

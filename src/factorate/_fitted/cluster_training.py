@@ -32,15 +32,11 @@ def read_on_cluster(
         If a parameter cannot be used on a cluster, or the input is not ratings; the message says
         what to do.
     """
-    for name, reason in (
-        ("svdpp", "it needs the items of each user in memory"),
-        ("warm_start", "training begins from random factors there"),
-    ):
-        if parameters[name]:
-            raise ValueError(
-                f"{name}=True cannot be used on a cluster, because {reason}; set {name}=False, or "
-                f"fit a MatrixFactorization to arrays in memory"
-            )
+    if parameters["svdpp"]:
+        raise ValueError(
+            "svdpp=True cannot be used on a cluster, because it needs the items of each user in "
+            "memory; set svdpp=False, or fit a MatrixFactorization to arrays in memory"
+        )
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
     if isinstance(X, RatingStore):
         ratings = read_store(cluster, X._stored, dtype)

@@ -212,7 +212,6 @@ def train(
         batches = [(held_out.user_rows, held_out.item_rows)]
     warm_start = None
     if old is not None:
-        assert isinstance(ratings, Ratings | RatingsInStore)  # noqa: S101  (not on a cluster)
         warm_start = continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
         training,
