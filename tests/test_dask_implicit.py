@@ -119,8 +119,8 @@ def test_counts_that_are_not_above_0_name_the_partition(
 
 
 def test_counts_whose_sum_is_too_large_raise(client: Any, frame: Any) -> None:
-    given = parts(frame[:6].assign(plays=9e26))
-    with pytest.raises(ValueError, match=r"the sum of the counts is 5\.4e\+27; expected at most"):
+    given = parts(frame[:6].assign(plays=4e26))
+    with pytest.raises(ValueError, match=r"^the sum of the counts is 2\.4e\+27; expected at"):
         DaskImplicitMatrixFactorization(4, client=client).fit(given)
 
 
