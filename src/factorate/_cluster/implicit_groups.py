@@ -141,7 +141,11 @@ class InteractionGroups:
         groups = range(self.n_groups)
         for side, sort in enumerate((self._sort_users, self._sort_items)):
             self.futures[side] = sort(groups)
-        tasks = [[self.cluster.submit(weights_of, f) for f in of_side] for of_side in self.futures]
+        submit = self.cluster.submit
+        tasks = [
+            [submit(weights_of, future, group=group) for group, future in enumerate(of_side)]
+            for of_side in self.futures
+        ]
         return [self.cluster.gather(of_side) for of_side in tasks]
 
     def _sort_users(self, groups: Sequence[int]) -> list[Future]:

@@ -204,10 +204,15 @@ class ClusterAlsRunner:
         ]
 
     def _hold(self, future: Future, group: int) -> HeldRows:
-        """Copy the factors of a group to another worker, if there is one."""
-        other = self._cluster.other_worker([self._cluster.address_of(group)])
-        copy = None if other is None else self._cluster.submit(same, future, worker=other)
-        return HeldRows(future, copy)
+        """Keep the factors of a group on its worker, and on another, if there is one.
+
+        Dask may remove all replicas of a result but one, on any worker. So each of the two workers
+        has a result of its own, which no other worker needs.
+        """
+        cluster = self._cluster
+        other = cluster.other_worker([cluster.address_of(group)])
+        copy = None if other is None else cluster.submit(same, future, worker=other)
+        return HeldRows(cluster.submit(same, future, group=group), copy)
 
     def _retry(self, call: Callable[[], R]) -> R:
         """Call a function; if workers are lost, again with what the others have."""
@@ -251,7 +256,7 @@ class ClusterAlsRunner:
                     "copy of them; fit again"
                 )
             source = entry.future if holders[group] else copies[group]
-            restored[group] = self._hold(cluster.submit(same, source, group=group), group)
+            restored[group] = self._hold(source, group)
         return restored
 
 
