@@ -147,6 +147,6 @@ def _rest_of_levels(ratings: ClusterRatings, keys: HeldOutKeys, held_out: Floats
 
 def _changed() -> ValueError:
     return ValueError(
-        "the ratings changed while they were read; write them to files first, so that every reading "
-        "gives the same"
+        "the ratings changed while they were read; write them to files first, so that every "
+        "reading gives the same"
     )
