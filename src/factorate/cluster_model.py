@@ -196,7 +196,20 @@ def _is_dask(data: Any) -> bool:
 
 
 def check_collection(X: Any, local: str) -> None:
-    """Raise TypeError unless a cluster can read the input; `local` is the name of the local model."""
+    """Raise an error unless a cluster can read the input.
+
+    Parameters
+    ----------
+    X : object
+        The input.
+    local : str
+        Name of the local model.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a DataFrame of Dask nor a store.
+    """
     if not isinstance(X, RatingStore) and not (_is_dask(X) and hasattr(X, "columns")):
         raise TypeError(
             f"X is {type(X).__name__}; expected a DataFrame of Dask or a RatingStore. For data in "
