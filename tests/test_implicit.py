@@ -18,7 +18,7 @@ from optional import pyarrow as pa
 from optional import scipy
 
 import factorate as ft
-from factorate._fitted import implicit_fit
+from factorate._training.als_runner import LocalAlsRunner
 
 SMALL: dict[str, Any] = {"n_factors": 5, "n_epochs": 4, "random_state": 3, "n_threads": 1}
 
@@ -423,7 +423,7 @@ def test_factors_that_are_not_finite_are_an_error(
 ) -> None:
     model = fitted(pairs)
     before = model.user_factors_
-    monkeypatch.setattr(implicit_fit, "solve_users", lambda *_: np.full((60, 5), np.nan))
+    monkeypatch.setattr(LocalAlsRunner, "solve_users", lambda *_: np.full((60, 5), np.nan))
     with pytest.raises(ft.DivergenceError, match="the user factors are not finite"):
         model.fit(pairs)
     assert model.user_factors_ is before

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from factorate._fitted.implicit_fit import InteractionData, fit_implicit
+from factorate._fitted.implicit_fit import InteractionData, fit_implicit, read_in_this_process
 from factorate._input.wide import as_wide
 from factorate._utils.writer_lock import writer_lock
 from factorate.implicit_model import ImplicitModel
@@ -281,7 +282,9 @@ class ImplicitMatrixFactorization(ImplicitModel):
             eval_set = as_wide(eval_set, wide)
         data = InteractionData(as_wide(X, wide), y, eval_set)
         with writer_lock(self):
-            fit_implicit(self.get_params(), data, callbacks, self._make_validator, store)
+            parameters = self.get_params()
+            read = partial(read_in_this_process, parameters, data)
+            fit_implicit(parameters, read, callbacks, self._make_validator, store)
         return self
 
     def partial_fit(self, X: Any, y: ArrayLike | None = None, *, wide: bool = False) -> Self:

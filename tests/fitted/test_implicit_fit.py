@@ -116,18 +116,18 @@ def test_an_interrupt_keeps_the_finished_epochs(columns: Any) -> None:
 def test_an_interrupt_within_an_epoch_keeps_the_epochs_before(
     columns: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = als.train_als
+    run_epochs = als.run_epochs
 
-    def interrupted(interactions: Any, settings: Any, *, after_epoch: Any) -> Any:
+    def interrupted(runner: Any, n_epochs: int, after_epoch: Any) -> Any:
         def then_raise(epoch: Any) -> bool:
             stop = bool(after_epoch(epoch))
             if epoch.number == 2:
                 raise KeyboardInterrupt
             return stop
 
-        return train(interactions, settings, after_epoch=then_raise)
+        return run_epochs(runner, n_epochs, then_raise)
 
-    monkeypatch.setattr(fit_module, "train_als", interrupted)
+    monkeypatch.setattr(fit_module, "run_epochs", interrupted)
     fitted = model()
     with pytest.raises(KeyboardInterrupt):
         fitted.fit(columns[:2])
@@ -150,7 +150,7 @@ def test_an_interrupt_in_the_first_epoch_and_an_error_leave_the_old_model(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_module, "train_als", interrupt)
+    monkeypatch.setattr(fit_module, "run_epochs", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fitted.fit(columns[:2])
     assert fitted.user_factors_ is before

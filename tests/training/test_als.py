@@ -10,10 +10,11 @@ import pytest
 
 from factorate import reference
 from factorate._training.als import AlsEpoch, train_als
+from factorate._training.als_runner import LocalAlsRunner
 from factorate._training.als_settings import AlsSettings
 from factorate._training.als_weights import default_unobserved_weight
 from factorate._training.interactions import Interactions, make_interactions
-from factorate._training.solve_rows import solve_rows, solve_users
+from factorate._training.solve_rows import solve_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,7 @@ def test_rows_without_interactions_are_zeros() -> None:
 def test_a_user_equals_its_fold_in_bit_for_bit(dtype: str) -> None:
     interactions, settings = random_interactions(dtype), replace(SETTINGS, dtype=np.dtype(dtype))
     _, items = train_als(interactions, settings)
-    users = solve_users(interactions, items, settings)
+    users = LocalAlsRunner(interactions, settings).solve_users(items)
     begin, end = interactions.user_starts[[17, 18]]
     got = solve_rows(
         items,
@@ -122,7 +123,7 @@ def test_a_user_equals_its_fold_in_bit_for_bit(dtype: str) -> None:
 def test_solved_users_are_those_of_the_reference() -> None:
     interactions = random_interactions()
     _, items = train_als(interactions, SETTINGS)
-    users = solve_users(interactions, items, SETTINGS)
+    users = LocalAlsRunner(interactions, SETTINGS).solve_users(items)
     expected = reference.als_half_epoch(
         interactions.user_starts,
         interactions.user_items,

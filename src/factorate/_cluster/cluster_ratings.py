@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from factorate._cluster.partitions import Partition, read_chunk, read_partition, summary_of
-from factorate._input.column_names import find_columns
+from factorate._input.column_names import find_columns, find_interaction_columns
+from factorate._input.interactions import read_interactions
 from factorate._input.levels import MAX_LEVELS, find_levels
 from factorate._input.rating_values import value_range
+from factorate._input.ratings import read_ratings
 from factorate._store.id_numbers import IdNumbers
 from factorate._training.stored_levels import merge_levels, read_levels
 from factorate._utils.workers import Workers
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from factorate._input.column_names import Names
     from factorate._input.id_index import IdIndex
     from factorate._input.levels import Levels
+    from factorate._input.ratings import Ratings
     from factorate._store.stored_ratings import StoredRatings
     from factorate._training.held_out_pairs import HeldOutKeys
     from factorate._utils.types import Floats, Offsets, Rows
@@ -120,23 +124,39 @@ class ClusterRatings:
         return self.sorted.read_row_batches()
 
 
+class Form(NamedTuple):
+    """What the rows of a DataFrame are, and how their columns are found and read."""
+
+    what: str
+    find_columns: Callable[[Sequence[str], Names | None], list[str]]
+    read: Callable[..., Ratings]
+
+
+RATINGS = Form("ratings", partial(find_columns, with_ratings=True), read_ratings)
+INTERACTIONS = Form("interactions", find_interaction_columns, read_interactions)
+
+
 def read_frame(
-    cluster: Cluster, frame: Any, names: Names | None, dtype: np.dtype[Any]
+    cluster: Cluster,
+    frame: Any,
+    names: Names | None,
+    dtype: np.dtype[Any],
+    form: Form = RATINGS,
 ) -> ClusterRatings:
     """Read a DataFrame of Dask.
 
     Raises
     ------
     TypeError, ValueError
-        If it does not hold ratings; the message says where.
+        If it does not hold ratings, or interactions; the message says where.
     """
-    chosen = find_columns(list(frame.columns), names, with_ratings=True)
+    chosen = form.find_columns(list(frame.columns), names)
     delayed = frame[list(chosen)].to_delayed()
 
     def read() -> list[Future]:
         frames = cluster.client.compute(list(delayed))  # in one graph
         return [
-            cluster.submit(read_partition, number, partition, tuple(chosen), dtype)
+            cluster.submit(read_partition, number, partition, tuple(chosen), dtype, form.read)
             for number, partition in enumerate(frames)
         ]
 
@@ -145,7 +165,7 @@ def read_frame(
     of_partitions = [_number(numbers, number, found) for number, found in enumerate(summaries)]
     found = [summary for summary in summaries if summary is not None]
     if not found:
-        raise ValueError("there are no ratings; at least one is needed")
+        raise ValueError(f"there are no {form.what}; at least one is needed")
     indexes, counts = [], []
     for side, of_side in enumerate(numbers):
         index, rows = of_side.finish()

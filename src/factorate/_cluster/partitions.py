@@ -15,9 +15,12 @@ from factorate._store.distinct_ratings import DistinctRatings
 from factorate._store.stored_ratings import Numbered, open_stored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from factorate._input.column_names import Names
+    from factorate._input.ratings import Ratings
     from factorate._store.folder import Folder
     from factorate._training.held_out_pairs import HeldOutKeys
     from factorate._utils.types import Floats, Offsets, Rows
@@ -118,9 +121,24 @@ class Batch(NamedTuple):
 
 
 def read_partition(
-    number: int, frame: Any, names: Names | None, dtype: np.dtype[Any]
+    number: int,
+    frame: Any,
+    names: Names | None,
+    dtype: np.dtype[Any],
+    read: Callable[..., Ratings] = read_ratings,
 ) -> tuple[Numbered, Summary | None]:
     """Read a partition of a DataFrame; its users, items and distinct ratings get numbers from 0.
+
+    Parameters
+    ----------
+    number : int
+        Number of the partition.
+    frame : DataFrame
+        The partition.
+    names, dtype
+        As for `read_ratings`.
+    read : callable, default=read_ratings
+        `read_ratings` or `read_interactions`.
 
     Raises
     ------
@@ -131,7 +149,7 @@ def read_partition(
         empty = np.empty(0, np.int32)
         return Numbered(empty, empty, np.empty(0, np.uint8)), None
     try:
-        ratings = read_ratings(frame, dtype=dtype, names=names)
+        ratings = read(frame, dtype=dtype, names=names)
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"partition {number}: {error}") from error

@@ -12,6 +12,7 @@ from factorate._input.id_to_row import look_up
 from factorate._input.interactions import read_interaction_columns
 
 if TYPE_CHECKING:
+    from factorate._cluster.cluster_ratings import ClusterRatings
     from factorate._input.column_names import Names
     from factorate._input.ratings import Ratings
     from factorate._training.ratings_in_store import RatingsInStore
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_implicit_eval_set(
-    eval_set: object, given: Ratings | RatingsInStore, names: Names | None
+    eval_set: object, given: Ratings | RatingsInStore | ClusterRatings, names: Names | None
 ) -> tuple[Rows, Rows]:
     """Return the rows of the validation interactions; those of unknown users are left out.
 
@@ -27,7 +28,7 @@ def read_implicit_eval_set(
     ----------
     eval_set : object
         Interactions in any form that ``fit`` accepts, or (X, y).
-    given : Ratings or RatingsInStore
+    given : Ratings, RatingsInStore or ClusterRatings
         The training interactions, which define the rows.
     names : tuple of str or None
         Names of columns.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from factorate._fitted.implicit_state import HISTORY, ImplicitState, make_factor
 from factorate._fitted.interactions_in_store import read_store_of_interactions
 from factorate._fitted.training_interactions import TrainingInteractions
 from factorate._input.interactions import read_interactions
-from factorate._training.als import train_als
+from factorate._training.als import run_epochs
 from factorate._training.implicit_epoch import ImplicitEpoch
 from factorate._training.implicit_settings import check_implicit_settings
 from factorate._training.progress import implicit_progress_bar
@@ -23,7 +24,6 @@ from factorate._training.settings import (
     check_dtype,
     draw_seed,
 )
-from factorate._training.solve_rows import solve_users
 from factorate._utils.cores import count_threads
 from factorate._utils.workers import Workers, finish_if_interrupted
 from factorate.exceptions import DivergenceError
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from factorate._fitted.interactions_in_store import InteractionsInStore
     from factorate._fitted.seen import Seen
+    from factorate._fitted.training_interactions import Prepared
+    from factorate._input.id_index import IdIndex
     from factorate._training.als import AlsEpoch
     from factorate._training.implicit_settings import ImplicitSettings
     from factorate._utils.types import Floats, Rows
@@ -56,9 +58,40 @@ class InteractionData(NamedTuple):
     eval_set: object = None
 
 
+class Described(Protocol):
+    """Interactions with the ids of their rows; the attributes are those of `Ratings`."""
+
+    @property
+    def user_index(self) -> IdIndex:
+        """The ids of the users."""
+
+    @property
+    def item_index(self) -> IdIndex:
+        """The ids of the items."""
+
+    @property
+    def library(self) -> str | None:
+        """Name of the DataFrame library that they came from, if any."""
+
+    @property
+    def column_names(self) -> tuple[str, str] | None:
+        """Names of the columns of users and items, if they had any."""
+
+
+class InteractionsToFit(Protocol):
+    """Interactions that were read, wherever they are."""
+
+    @property
+    def given(self) -> Described:
+        """The interactions."""
+
+    def prepare(self, settings: ImplicitSettings) -> Prepared:
+        """Sort the interactions for training."""
+
+
 def fit_implicit(
     parameters: Parameters,
-    data: InteractionData,
+    read: Callable[[], InteractionsToFit],
     callbacks: ImplicitCallbacks,
     make_validator: MakeValidator,
     store: Callable[[ImplicitState], None],
@@ -69,8 +102,8 @@ def fit_implicit(
     ----------
     parameters : mapping
         Parameters of the model.
-    data : InteractionData
-        Interactions and a validation set.
+    read : callable
+        Reads the interactions.
     callbacks : sequence of callables
         Called after each epoch with an `ImplicitEpoch`. Training ends if one returns True.
     make_validator : callable
@@ -88,7 +121,7 @@ def fit_implicit(
     callbacks = check_callbacks(callbacks)
     # Not bound to a name here, so that `train_implicit` can release the rows.
     train_implicit(
-        _read(parameters, data),
+        read(),
         parameters,
         settings,
         make_validator,
@@ -110,9 +143,10 @@ def read_training_interactions(
     return TrainingInteractions(given=given, eval_set=eval_set)
 
 
-def _read(
+def read_in_this_process(
     parameters: Parameters, data: InteractionData
 ) -> TrainingInteractions | InteractionsInStore:
+    """Read the interactions, or open the store, that a user passed to ``fit``."""
     if not isinstance(data.X, RatingStore):
         return read_training_interactions(parameters, data)
     if data.y is not None:
@@ -121,7 +155,7 @@ def _read(
 
 
 def train_implicit(
-    data: TrainingInteractions | InteractionsInStore,
+    data: InteractionsToFit,
     parameters: Parameters,
     settings: ImplicitSettings,
     make_validator: MakeValidator,
@@ -133,13 +167,14 @@ def train_implicit(
     given, keep_seen = data.given, parameters["keep_seen"]
     user_index, item_index = given.user_index, given.item_index
     library, column_names = given.library, given.column_names
-    weighed, validation, collect_seen = data.prepare(settings)
+    weighed, validation, collect_seen, make_runner = data.prepare(settings)
     del data, given  # training needs their memory
     als = settings.complete(weighed)
+    runner = make_runner(weighed, als)
 
     def solve(item_factors: Floats) -> Floats:
         # Exactly, as `add_users` does, where an epoch only takes steps in that direction.
-        user_factors = solve_users(weighed, item_factors, als)
+        user_factors = runner.solve_users(item_factors)
         _check_finite(user_factors, "user")
         return user_factors
 
@@ -175,7 +210,7 @@ def train_implicit(
         bar = implicit_progress_bar(settings.als.n_epochs, parameters["verbose"])
         with bar as further:
             recorder.callbacks = (*callbacks, *further)
-            train_als(weighed, als, after_epoch=recorder.record)
+            run_epochs(runner, als.n_epochs, recorder.record)
         store_result()
 
     def finish() -> None:
@@ -199,16 +234,18 @@ class _Recorder:
 
     def record(self, epoch: AlsEpoch) -> bool:
         """Record an epoch; return whether training ends."""
-        _check_finite(epoch.user_factors, "user")
-        _check_finite(epoch.item_factors, "item")
+        if not math.isfinite(epoch.loss):
+            _check_finite(epoch.user_factors, "user")
+        item_factors = epoch.item_factors
+        _check_finite(item_factors, "item")
         seconds = time.perf_counter() - self.begin
-        ndcg = float("nan") if self.validate is None else self.validate(epoch.item_factors)
+        ndcg = float("nan") if self.validate is None else self.validate(item_factors)
         best = self.history[self.best_epoch - 1].valid_ndcg if self.history else -1.0
         report = ImplicitEpoch(
             number=epoch.number, loss=epoch.loss, valid_ndcg=ndcg, seconds=seconds
         )
         if self.patience is None or ndcg > best:
-            self.item_factors, self.best_epoch = epoch.item_factors, epoch.number
+            self.item_factors, self.best_epoch = item_factors, epoch.number
         self.history.append(report)
         answers = [callback(report) for callback in self.callbacks]
         stop = any(isinstance(answer, bool | np.bool) and bool(answer) for answer in answers)

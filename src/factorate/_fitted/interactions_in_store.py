@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from factorate._store.stored_ratings import StoredRatings
     from factorate._training.implicit_settings import ImplicitSettings
     from factorate._utils.types import Rows
     from factorate.rating_store import RatingStore
@@ -77,10 +78,7 @@ def read_store_of_interactions(
     stored = store._stored
     dtype = check_dtype(parameters["dtype"])
     levels = read_levels(stored, dtype)
-    low, high = np.array([stored.manifest.minimum, stored.manifest.maximum], dtype)
-    check_count_range(low, high, str(stored.folder))
-    if float(high) * stored.manifest.n_ratings > MAX_TOTAL:  # no sum is larger
-        check_total(sum(float(stored.decode(chunk).sum()) for chunk in stored.read_chunks()))
+    check_stored_counts(stored, dtype)
     given = RatingsInStore(
         stored=stored,
         levels=levels,
@@ -93,3 +91,11 @@ def read_store_of_interactions(
         names = check_columns(parameters["columns"])
         held_out = read_implicit_eval_set(eval_set, given, names)
     return InteractionsInStore(given=given, eval_set=held_out)
+
+
+def check_stored_counts(stored: StoredRatings, dtype: np.dtype[Any]) -> None:
+    """Raise ValueError unless the ratings of a store are counts above 0 with a usable sum."""
+    low, high = np.array([stored.manifest.minimum, stored.manifest.maximum], dtype)
+    check_count_range(low, high, str(stored.folder))
+    if float(high) * stored.manifest.n_ratings > MAX_TOTAL:  # no sum is larger
+        check_total(sum(float(stored.decode(chunk).sum()) for chunk in stored.read_chunks()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from factorate._fitted.seen import Seen
 from factorate._fitted.seen_interactions import to_seen
+from factorate._training.als_runner import LocalAlsRunner
 from factorate._training.held_out import hold_out
 from factorate._training.interactions import make_interactions
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from factorate._input.ratings import Ratings
+    from factorate._training.als_runner import MakeAlsRunner
     from factorate._training.implicit_settings import ImplicitSettings
-    from factorate._training.interaction_side import Sides
+    from factorate._training.interaction_side import WeighedSides
     from factorate._training.interactions import Interactions
     from factorate._utils.types import Flags, Rows
 
@@ -41,17 +43,20 @@ class Prepared(NamedTuple):
 
     Attributes
     ----------
-    weighed : Sides
+    weighed : WeighedSides
         The interactions to train on, with their weights.
     validation : Validation or None
         The validation set, if there is one.
     collect_seen : callable
         Returns all interactions, with their counts, also those that are held out.
+    make_runner : callable
+        Prepares epochs over the interactions.
     """
 
-    weighed: Sides
+    weighed: WeighedSides
     validation: Validation | None
     collect_seen: Callable[[], Seen]
+    make_runner: MakeAlsRunner = LocalAlsRunner
 
 
 @dataclass(frozen=True, kw_only=True)

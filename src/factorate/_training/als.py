@@ -9,29 +9,20 @@ they can be computed in any order and by any number of threads.
 
 from __future__ import annotations
 
-import math
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
-
-from factorate._training.als_weights import penalties
-from factorate._training.gram import GRAM_ROWS
-from factorate._training.improve_rows import improve_rows
-from factorate._training.pad import pad, unpad
-from factorate._training.schedule import padded
-from factorate._utils.aligned import aligned_zeros
-from factorate._utils.random_streams import stream, uniform
-from factorate._utils.workers import slices
+from factorate._training.als_runner import LocalAlsRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from factorate._training.als_runner import AlsRunner, Fetch
     from factorate._training.als_settings import AlsSettings
-    from factorate._training.interaction_side import InteractionSide, Sides
+    from factorate._training.interaction_side import Sides
     from factorate._utils.types import Floats
 
-START_SCALE = 0.1  # standard deviation of initial factors, times √K
+S = TypeVar("S")
 
 
 def train_als(
@@ -59,30 +50,25 @@ def train_als(
     user_factors, item_factors : ndarray of shapes (n_users, K) and (n_items, K)
         Those of the last epoch, in the basis in which PᵀP is diagonal.
     """
-    user_side, item_side = interactions.sides
-    if initial is None:
-        items = _initial_factors(interactions.shape[1], settings)
-        users = aligned_zeros((interactions.shape[0], items.shape[1]), settings.dtype)
-    else:
-        users, items = (pad(factors, settings.dtype) for factors in initial)
-    for number in range(1, settings.n_epochs + 1):
+    runner = LocalAlsRunner(interactions, settings, initial)
+    fetch = runner.fetcher(run_epochs(runner, settings.n_epochs, after_epoch))
+    return fetch(0), fetch(1)
+
+
+def run_epochs(
+    runner: AlsRunner[S], n_epochs: int, after_epoch: Callable[[AlsEpoch], bool] | None = None
+) -> S:
+    """Run epochs until `after_epoch` returns True, and return the state after the last one."""
+    state = runner.begin()
+    for number in range(1, n_epochs + 1):
         begin = time.perf_counter()
-        users, items, _ = improve_rows(user_side, users, items, settings)
-        items, users, loss = improve_rows(item_side, items, users, settings)
+        loss = runner.run(state)
         if after_epoch is None:
             continue
-        epoch = AlsEpoch(
-            number=number,
-            seconds=time.perf_counter() - begin,
-            loss=loss + _penalty(user_side, users, len(items), settings),
-            user_factors=unpad(users, settings),
-            item_factors=unpad(items, settings),
-        )
-        stop = after_epoch(epoch)
-        del epoch  # the next one needs its memory
-        if stop:
+        seconds = time.perf_counter() - begin
+        if after_epoch(AlsEpoch(number, seconds, loss, runner.fetcher(state))):
             break
-    return unpad(users, settings), unpad(items, settings)
+    return state
 
 
 class AlsEpoch(NamedTuple):
@@ -95,30 +81,22 @@ class AlsEpoch(NamedTuple):
     seconds : float
         Seconds of the epoch.
     loss : float
-        The objective.
-    user_factors, item_factors : ndarray of shapes (n_users, K) and (n_items, K)
-        The factors, which later epochs do not change.
+        The objective. It is not finite if a user factor is not.
+    fetch : callable
+        Returns the factors of a side.
     """
 
     number: int
     seconds: float
     loss: float
-    user_factors: Floats
-    item_factors: Floats
+    fetch: Fetch
 
+    @property
+    def user_factors(self) -> Floats:
+        """The factors of the users, of shape (n_users, K)."""
+        return self.fetch(0)
 
-def _penalty(side: InteractionSide, factors: Floats, n_others: int, settings: AlsSettings) -> float:
-    """Return the part of the objective that the penalties of a side are."""
-    squares = np.einsum("uk,uk->u", factors, factors, dtype=np.float64)
-    return float((penalties(side, n_others, settings) * squares).sum())
-
-
-def _initial_factors(n_rows: int, settings: AlsSettings) -> Floats:
-    """Return random factors of mean 0, uniformly distributed."""
-    n_factors, bits = settings.n_factors, stream(settings.seed, 0)
-    width = START_SCALE * math.sqrt(12 / n_factors)
-    factors = aligned_zeros((n_rows, padded(n_factors)), settings.dtype)
-    for rows in slices(n_rows, GRAM_ROWS):
-        numbers = uniform((rows.stop - rows.start) * n_factors, bits).reshape(-1, n_factors)
-        factors[rows, :n_factors] = (width * (numbers - 0.5)).astype(settings.dtype)
-    return factors
+    @property
+    def item_factors(self) -> Floats:
+        """The factors of the items, of shape (n_items, K)."""
+        return self.fetch(1)

@@ -43,6 +43,11 @@ def gram(factors: Floats, n_threads: int) -> Doubles:
 
 def gram_of_padded(factors: Floats, n_threads: int) -> Doubles:
     """Return QᵀQ for padded factors, summed in an order that depends on their number alone."""
+    return add_chunks(gram_of_chunks(factors, n_threads))
+
+
+def gram_of_chunks(factors: Floats, n_threads: int) -> list[Floats]:
+    """Return the upper triangle of QᵀQ for each chunk of `GRAM_ROWS` padded factors."""
     width = factors.shape[1]
 
     def add_up(first: int) -> Floats:
@@ -50,8 +55,13 @@ def gram_of_padded(factors: Floats, n_threads: int) -> Doubles:
         dispatch.als.gram(factors, first, min(first + GRAM_ROWS, len(factors)), out)
         return out
 
-    total = np.zeros((width, width))
-    for part in Workers(n_threads).map(add_up, range(0, len(factors), GRAM_ROWS)):
-        total += part
+    return Workers(n_threads).map(add_up, range(0, len(factors), GRAM_ROWS))
+
+
+def add_chunks(chunks: list[Floats]) -> Doubles:
+    """Return QᵀQ from its chunks, in order."""
+    total = np.zeros(chunks[0].shape)
+    for chunk in chunks:
+        total += chunk
     upper = np.triu(total)
     return upper + np.triu(total, 1).T

@@ -16,7 +16,7 @@ from factorate._utils.validation import check_count, check_flag, check_number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from factorate._training.interaction_side import Sides
+    from factorate._training.interaction_side import WeighedSides
     from factorate._training.interactions import Interactions
     from factorate._utils.types import Floats
 
@@ -50,7 +50,7 @@ class ImplicitSettings:
     patience: int | None
     validation_fraction: float
 
-    def complete(self, interactions: Sides) -> AlsSettings:
+    def complete(self, interactions: WeighedSides) -> AlsSettings:
         """Return the settings for training on weighed interactions."""
         weight = self.unobserved_weight
         if weight is None:

@@ -6,7 +6,7 @@ They are those of the conjugate gradient method, in a basis in which its precond
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,73 @@ def improve_rows(
     Scores and the objective are the same in every orthonormal basis. The objective lacks the
     penalties of the other side.
     """
-    problem = _rotate(side, other, settings)
+    basis = eigenbasis(gram_of_padded(other, settings.n_threads), other.dtype)
+    factors = rotate(other, basis, settings.n_threads)
+    out, losses = take_steps(side, rows, factors, basis, settings)
+    return out, factors, float(losses.sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eigenbasis:
+    """The eigenvectors of QᵀQ as columns, and its eigenvalues."""
+
+    vectors: Floats
+    values: Floats
+
+
+def eigenbasis(gram: Doubles, dtype: np.dtype[Any]) -> Eigenbasis:
+    """Return the eigenvectors of a Gram matrix QᵀQ."""
+    values, vectors = eigenvectors(gram)
+    return Eigenbasis(
+        vectors=np.ascontiguousarray(vectors.T.astype(dtype)),
+        values=np.maximum(values, 0).astype(dtype),
+    )
+
+
+def rotate(factors: Floats, basis: Eigenbasis, n_threads: int) -> Floats:
+    """Return factors in another basis, which does not change the scores."""
+    out = aligned_zeros(factors.shape, factors.dtype)
+    scratches = Scratches(factors.shape[1], factors.dtype)
+
+    def multiply(first: int) -> None:
+        stop = min(first + GRAM_ROWS, len(factors))
+        with scratches.borrow() as scratch:
+            dispatch.als.multiply(factors, basis.vectors, first, stop, scratch, out)
+
+    Workers(n_threads).map(multiply, range(0, len(factors), GRAM_ROWS))
+    return out
+
+
+def take_steps(
+    side: InteractionSide,
+    rows: Floats,
+    other: Floats,
+    basis: Eigenbasis,
+    settings: AlsSettings,
+) -> tuple[Floats, Doubles]:
+    """Return better rows of a side, and the part of the objective that is due to each.
+
+    Parameters
+    ----------
+    side : InteractionSide
+        The interactions of the rows.
+    rows : ndarray
+        The rows, not in the basis of eigenvectors yet.
+    other : ndarray
+        All rows of the other side, in the basis of eigenvectors.
+    basis : Eigenbasis
+        The eigenvectors of QᵀQ, where Q are the factors of the other side.
+    settings : AlsSettings
+        The settings.
+    """
+    problem = _Problem(
+        factors=other,
+        basis=basis.vectors,
+        values=basis.values,
+        unobserved=settings.unobserved_weight,
+        observed=side.counts() / len(other),
+        penalties=penalties(side, len(other), settings),
+    )
     out, losses = aligned_zeros(rows.shape, rows.dtype), np.empty(len(side))
     n_steps = settings.n_steps
     scratches = Scratches(other.shape[1], other.dtype, vectors=4)
@@ -49,7 +115,7 @@ def improve_rows(
             )
 
     for_each_block(side, work_of_steps(settings), settings.n_threads, improve)
-    return out, problem.factors, float(losses.sum())
+    return out, losses
 
 
 def work_of_steps(settings: AlsSettings) -> Work:
@@ -72,26 +138,3 @@ class _Problem:
     def select(self, rows: slice) -> _Problem:
         """Return the problem of some rows."""
         return replace(self, observed=self.observed[rows], penalties=self.penalties[rows])
-
-
-def _rotate(side: InteractionSide, other: Floats, settings: AlsSettings) -> _Problem:
-    """Express a half-epoch in the eigenvectors of QᵀQ, which do not change the scores."""
-    values, vectors = eigenvectors(gram_of_padded(other, settings.n_threads))
-    basis = np.ascontiguousarray(vectors.T.astype(other.dtype))
-    factors = aligned_zeros(other.shape, other.dtype)
-    scratches = Scratches(other.shape[1], other.dtype)
-
-    def multiply(first: int) -> None:
-        stop = min(first + GRAM_ROWS, len(other))
-        with scratches.borrow() as scratch:
-            dispatch.als.multiply(other, basis, first, stop, scratch, factors)
-
-    Workers(settings.n_threads).map(multiply, range(0, len(other), GRAM_ROWS))
-    return _Problem(
-        factors=factors,
-        basis=basis,
-        values=np.maximum(values, 0).astype(other.dtype),
-        unobserved=settings.unobserved_weight,
-        observed=side.counts() / len(other),
-        penalties=penalties(side, len(other), settings),
-    )

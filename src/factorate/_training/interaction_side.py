@@ -24,8 +24,8 @@ MIN_BLOCKS = 64  # blocks of rows, among which threads share the work
 BLOCK_WORK = 2e8  # floating-point operations of a block: some milliseconds
 
 
-class InteractionSide(Protocol):
-    """The interactions of users, or of items, in memory or on disk."""
+class WeighedSide(Protocol):
+    """The users, or the items, of interactions, wherever these are."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -33,16 +33,20 @@ class InteractionSide(Protocol):
     def counts(self) -> Doubles:
         """Return the sum of the weights of each row."""
 
+
+class InteractionSide(WeighedSide, Protocol):
+    """The interactions of users, or of items, in memory or on disk."""
+
     def opened(self, work: Work) -> AbstractContextManager[Blocks]:
         """Give the number of blocks, and a function that gives the block of a number."""
 
 
-class Sides(Protocol):
-    """Distinct pairs of a user and an item, and their weights, in memory or on disk."""
+class WeighedSides(Protocol):
+    """Distinct pairs of a user and an item, and their weights, wherever they are."""
 
     @property
-    def sides(self) -> tuple[InteractionSide, InteractionSide]:
-        """The interactions of users, and those of items."""
+    def sides(self) -> tuple[WeighedSide, WeighedSide]:
+        """The users and the items."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -51,6 +55,14 @@ class Sides(Protocol):
     @property
     def n_pairs(self) -> int:
         """Number of distinct pairs."""
+
+
+class Sides(WeighedSides, Protocol):
+    """Distinct pairs of a user and an item, and their weights, in memory or on disk."""
+
+    @property
+    def sides(self) -> tuple[InteractionSide, InteractionSide]:
+        """The interactions of users, and those of items."""
 
 
 class Work(NamedTuple):

@@ -93,6 +93,61 @@ def make_interactions(
     >>> found.user_starts, found.user_items, found.user_weights
     (array([0, 1, 3]), array([0, 0, 2], dtype=int32), array([1., 1., 2.], dtype=float32))
     """
+    users, items, weights = _distinct_pairs(user_rows, item_rows, weights, shape)
+    by_item = sorted_by(items, np.arange(len(items), dtype=np.int32), shape[1])
+    user_weights = _unless_1(weights, dtype)
+    return Interactions(
+        user_starts=row_starts(users, shape[0]),
+        user_items=items,
+        user_weights=user_weights,
+        item_starts=row_starts(items, shape[1]),
+        item_users=users.take(by_item),
+        item_weights=user_weights.take(by_item) if len(user_weights) else user_weights,
+    )
+
+
+def make_side(
+    rows: Rows,
+    others: Rows,
+    weights: Floats | None,
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+) -> Side:
+    """Sort interactions by row, as `make_interactions` does, but not by the other side.
+
+    Examples
+    --------
+    >>> rows = np.array([1, 0, 1, 1], np.int32), np.array([2, 0, 0, 2], np.int32)
+    >>> side = make_side(*rows, None, (2, 3), np.dtype("float32"))
+    >>> side.starts, side.others, side.weights
+    (array([0, 1, 3]), array([0, 0, 2], dtype=int32), array([1., 1., 2.], dtype=float32))
+    """
+    rows, others, weights = _distinct_pairs(rows, others, weights, shape)
+    return Side(starts=row_starts(rows, shape[0]), others=others, weights=_unless_1(weights, dtype))
+
+
+def sort_side(rows: Rows, others: Rows, weights: Floats, n_rows: int) -> Side:
+    """Sort distinct pairs by row; those of a row keep their order. Weights are empty if all are 1.
+
+    Examples
+    --------
+    >>> rows = np.array([1, 0, 1], np.int32), np.array([2, 3, 4], np.int32)
+    >>> side = sort_side(*rows, np.empty(0), 2)
+    >>> side.starts, side.others
+    (array([0, 1, 3]), array([3, 2, 4], dtype=int32))
+    """
+    order = sorted_by(rows, np.arange(len(rows), dtype=np.int32), n_rows)
+    return Side(
+        starts=row_starts(rows, n_rows),
+        others=others.take(order),
+        weights=weights.take(order) if len(weights) else weights,
+    )
+
+
+def _distinct_pairs(
+    user_rows: Rows, item_rows: Rows, weights: Floats | None, shape: tuple[int, int]
+) -> tuple[Rows, Rows, Floats | None]:
+    """Return the distinct pairs by user, then by item, and their weights, or None if all are 1."""
     check_size(len(user_rows))
     order = sorted_by(item_rows, np.arange(len(item_rows), dtype=np.int32), shape[1])
     order = sorted_by(user_rows.take(order), order, shape[0])
@@ -111,18 +166,14 @@ def make_interactions(
         users, items, weights = users.take(firsts), items.take(firsts), summed
     elif weights is not None:
         weights = weights.take(order)
-    by_item = sorted_by(items, np.arange(len(items), dtype=np.int32), shape[1])
-    user_weights = np.empty(0, dtype)
-    if weights is not None and (weights != 1).any():
-        user_weights = weights.astype(dtype)
-    return Interactions(
-        user_starts=row_starts(users, shape[0]),
-        user_items=items,
-        user_weights=user_weights,
-        item_starts=row_starts(items, shape[1]),
-        item_users=users.take(by_item),
-        item_weights=user_weights.take(by_item) if len(user_weights) else user_weights,
-    )
+    return users, items, weights
+
+
+def _unless_1(weights: Floats | None, dtype: np.dtype[Any]) -> Floats:
+    """Return weights in a dtype, or an empty array if all are 1."""
+    if weights is None or not (weights != 1).any():
+        return np.empty(0, dtype)
+    return weights.astype(dtype)
 
 
 def row_starts(rows: Rows, n: int) -> Offsets:

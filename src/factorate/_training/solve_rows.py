@@ -16,7 +16,7 @@ from factorate._utils.aligned import aligned_zeros
 
 if TYPE_CHECKING:
     from factorate._training.als_settings import AlsSettings
-    from factorate._training.interaction_side import InteractionSide, RowBlock, Sides
+    from factorate._training.interaction_side import InteractionSide, RowBlock
     from factorate._utils.types import Doubles, Floats, Offsets, Rows
 
 
@@ -52,19 +52,13 @@ def solve_rows(
         interactions, so it equals that of a half-epoch over more rows, bit for bit.
     """
     side = Side(starts=starts, others=rows, weights=weights.astype(settings.dtype, copy=False))
-    return unpad(_solve(side, pad(other, settings.dtype), settings, gram), settings)
+    return unpad(solve_side(side, pad(other, settings.dtype), settings, gram), settings)
 
 
-def solve_users(interactions: Sides, item_factors: Floats, settings: AlsSettings) -> Floats:
-    """Return the factors of all users that minimize the objective, given those of the items."""
-    users, _ = interactions.sides
-    return unpad(_solve(users, pad(item_factors, settings.dtype), settings), settings)
-
-
-def _solve(
+def solve_side(
     side: InteractionSide, other: Floats, settings: AlsSettings, known_gram: Doubles | None = None
 ) -> Floats:
-    """Return the rows of a side that minimize the objective."""
+    """Return the padded rows of a side that minimize the objective, given the other side."""
     base, of_rows = _fix(side, other, settings, known_gram)
     out = aligned_zeros((len(side), other.shape[1]), other.dtype)
 

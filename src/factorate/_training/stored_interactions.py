@@ -17,8 +17,7 @@ import numpy as np
 
 from factorate._training.implicit_memory import plan_implicit_memory
 from factorate._training.interaction_bands import Band, InteractionBands
-from factorate._training.interaction_side import Side
-from factorate._training.interactions import make_interactions, row_starts, sorted_by
+from factorate._training.interactions import make_interactions, sort_side
 from factorate._training.interactions_on_disk import InteractionsOnDisk, SideOnDisk
 from factorate._utils.workers import Workers, slices
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from factorate._training.implicit_settings import ImplicitSettings
+    from factorate._training.interaction_side import Side
     from factorate._training.interactions import Interactions
     from factorate._training.ratings_in_store import RatingsInStore
     from factorate._utils.types import Doubles, Offsets, Rows
@@ -199,10 +199,7 @@ def _sort_items(
 
     def sort(band: int) -> Side:
         rows, others, counts = items.read(band, has_counts=has_counts)
-        n_rows = items.n_rows(band)
-        order = sorted_by(rows, np.arange(len(rows), dtype=np.int32), n_rows)
-        weights = counts.take(order) if has_counts else counts
-        return Side(starts=row_starts(rows, n_rows), others=others.take(order), weights=weights)
+        return sort_side(rows, others, counts, items.n_rows(band))
 
     n_pairs, sums = [], []
     for side in _map_in_order(workers, sort, len(items)):
