@@ -40,7 +40,8 @@ def metrics_of_order(hits: Any, n_relevant: int) -> dict[str, float]:
     """Return the metrics of one user, all of whose candidates are in an order."""
     ranks = [rank for rank, hit in enumerate(hits[:N], 1) if hit]
     limit = min(N, n_relevant)
-    n_worse = sum(not hit for better in np.flatnonzero(hits) for hit in hits[better:])
+    misses = ~np.asarray(hits)
+    n_worse = sum(np.count_nonzero(misses[better:]) for better in np.flatnonzero(hits))
     return {
         "precision": len(ranks) / N,
         "recall": len(ranks) / n_relevant,
@@ -49,7 +50,7 @@ def metrics_of_order(hits: Any, n_relevant: int) -> dict[str, float]:
         / sum(1 / math.log2(1 + rank) for rank in range(1, limit + 1)),
         "map": sum(number / rank for number, rank in enumerate(ranks, 1)) / limit,
         "hit_rate": float(bool(ranks)),
-        "auc": n_worse / (n_relevant * np.count_nonzero(~np.asarray(hits))),
+        "auc": n_worse / (n_relevant * np.count_nonzero(misses)),
     }
 
 
