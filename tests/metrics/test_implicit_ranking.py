@@ -121,7 +121,7 @@ def test_items_of_as_many_users_are_tied_in_the_popularity_baseline(
         order = np.lexsort((generator.random(80), -n_users))
         ndcg = []
         for user in sorted(set(held_out[0].tolist())):
-            seen = training[1][training[0] == user]
+            seen = set(training[1][training[0] == user].tolist())
             relevant = set(held_out[1][held_out[0] == user].tolist())
             hits = [item in relevant for item in order.tolist() if item not in seen]
             ndcg.append(metrics_of_order(hits, len(relevant))["ndcg"])
