@@ -34,8 +34,7 @@ def call(*arguments: str | Path) -> int:
     try:
         return cli.main([*map(str, arguments)])
     except SystemExit as error:  # of wrong usage
-        assert isinstance(error.code, int)
-        return error.code
+        return int(error.code or 0)
 
 
 def write_ratings(columns: Any, path: Path) -> Path:
