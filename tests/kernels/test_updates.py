@@ -266,7 +266,8 @@ def train_general_both(
     rule, weights = training.rule, training.weights
     accumulators = [np.tile([float(n_factors), 1.0], (len(rows), 1)) for rows in state[:2]]
     compiled: Any = [array.astype(dtype) for array in (*state, *accumulators)]
-    packed = pack(*columns, weights=weights, **packing)
+    users, items, ratings = columns
+    packed = pack(users, items, ratings, weights, **packing)
     tiles = 0, len(packed.tile_starts) - 1
     errors = []
     for _ in range(n_epochs):
