@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def start_cluster(n_workers: int, *, processes: bool = False) -> Iterator[Any]:
-    """Start a cluster, whose workers have a thread each, and give its client."""
+def start_cluster(n_workers: int, *, n_threads: int = 1, processes: bool = False) -> Iterator[Any]:
+    """Start a cluster, whose workers have some threads each, and give its client."""
     present([dask, distributed])
     with (
         distributed.LocalCluster(
             n_workers=n_workers,
-            threads_per_worker=1,
+            threads_per_worker=n_threads,
             processes=processes,
             dashboard_address=":0",
             memory_limit=None,
@@ -30,6 +30,12 @@ def start_cluster(n_workers: int, *, processes: bool = False) -> Iterator[Any]:
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def close_worker(client: Any, number: int) -> None:
+    """Close a worker in this process, whose data is lost."""
+    worker = client.cluster.workers[sorted(client.cluster.workers)[number]]
+    client.sync(worker.close, reason="a test")
 
 
 def kill_worker(client: Any, number: int) -> None:

@@ -155,11 +155,143 @@ def test_a_store_is_a_source(
     np.testing.assert_array_equal(model.user_factors_, local.user_factors_)
 
 
-def test_a_store_with_too_many_distinct_ratings_is_an_error(client: Any, tmp_path: Path) -> None:
-    numbers = np.arange(65_537)
-    store = ft.RatingStore.create(tmp_path / "a.store", (numbers % 9, numbers % 7, numbers))
-    with pytest.raises(ValueError, match="more than 65,536 distinct ratings; on a cluster there"):
-        DaskMatrixFactorization(4, client=client).fit(store)
+@pytest.fixture(scope="module")
+def real_valued() -> Any:
+    """Ratings of more than 65,536 values, each rating but two with its own."""
+    generator, n = np.random.default_rng(8), 70_000
+    ratings = generator.normal(size=n)
+    ratings[[7, n - 7]] = 0.0, -0.0
+    users, items = generator.integers(0, 900, n), generator.integers(0, 400, n)
+    return pandas.DataFrame({"user": users, "item": items, "rating": ratings})
+
+
+def check_equal(found: Any, expected: Any) -> None:
+    for name in ("user_factors_", "item_factors_", "user_bias_", "item_bias_", "users_", "items_"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
+    for name in ("train_rmse", "valid_rmse", "valid_loss"):
+        np.testing.assert_array_equal(found.history_[name], expected.history_[name], name)
+    assert found.global_mean_ == expected.global_mean_
+    assert found.best_epoch_ == expected.best_epoch_
+    np.testing.assert_array_equal(found._fitted.seen.items, expected._fitted.seen.items)
+    assert found._fitted.bounds == expected._fitted.bounds
+
+
+@pytest.mark.parametrize("source", ["frame", "store"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"dtype": "float64", "early_stopping": True, "validation_fraction": 0.05},
+        {"early_stopping": True, "validation_fraction": 0.5},  # the others have codes
+    ],
+    ids=str,
+)
+def test_real_valued_ratings_give_the_model_of_a_local_fit(
+    client: Any, real_valued: Any, tmp_path: Path, source: str, settings: dict[str, Any]
+) -> None:
+    given: dict[str, Any] = {"n_factors": 4, "n_epochs": 2, "random_state": 0} | settings
+    X = parts(real_valued)
+    if source == "store":
+        X = ft.RatingStore.create(tmp_path / "a.store", real_valued)
+    model = DaskMatrixFactorization(**given, client=client).fit(X)
+    check_equal(model, ft.MatrixFactorization(**given).fit(real_valued))
+
+
+def test_ratings_that_are_distinct_in_float64_alone_have_codes_in_float32(
+    client: Any, tmp_path: Path
+) -> None:
+    numbers = np.arange(70_000)
+    columns = numbers % 300, numbers // 300, 1 + numbers % 5 + numbers * 1e-12
+    store = ft.RatingStore.create(tmp_path / "a.store", columns)
+    for dtype in ("float32", "float64"):
+        given: dict[str, Any] = {
+            "n_factors": 4,
+            "n_epochs": 2,
+            "random_state": 0,
+            "dtype": dtype,
+        }
+        model = DaskMatrixFactorization(**given, client=client).fit(store)
+        check_equal(model, ft.MatrixFactorization(**given).fit(columns))
+
+
+def test_errors_of_real_valued_ratings(client: Any, real_valued: Any) -> None:
+    def fit(ratings: Any, **parameters: Any) -> None:
+        frame = parts(real_valued.assign(rating=ratings))
+        DaskMatrixFactorization(2, client=client, **parameters).fit(frame)
+
+    ratings = real_valued["rating"]
+    with pytest.raises(ValueError, match=r"more than 65,536 distinct ratings.*ratings of two val"):
+        fit(ratings, loss="hinge")
+    with pytest.raises(ValueError, match=r"is -\d.*; nonnegative=True expects ratings"):
+        fit(ratings, nonnegative=True)
+    with pytest.raises(ValueError, match=r"partition 1: .*nan"):
+        fit(ratings.where(real_valued.index != 40_000))
+
+
+EARLY: dict[str, Any] = {
+    "n_factors": 4,
+    "n_epochs": 30,
+    "regularization": 0.0,
+    "shrinkage": 0.0,
+    "random_state": 0,
+    "early_stopping": True,
+    "patience": 2,
+}
+
+
+@pytest.mark.parametrize("source", ["frame", "store"])
+def test_early_stopping_holds_out_the_ratings_of_a_local_fit(
+    client: Any, frame: Any, tmp_path: Path, source: str
+) -> None:
+    X = parts(frame)
+    if source == "store":
+        X = ft.RatingStore.create(tmp_path / "a.store", frame)
+    model = DaskMatrixFactorization(**EARLY, client=client).fit(X)
+    local = ft.MatrixFactorization(**EARLY).fit(frame)
+    assert local.best_epoch_ < local.n_epochs_ < 30
+    check_equal(model, local)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"early_stopping": True, "random_state": 7},
+        {"learning_rate_schedule": "adagrad", "fit_bias": False},
+    ],
+    ids=str,
+)
+def test_a_warm_start_is_that_of_a_local_fit(
+    client: Any, frame: Any, settings: dict[str, Any]
+) -> None:
+    given: dict[str, Any] = {"n_factors": 4, "n_epochs": 2, "random_state": 0} | settings
+    gone = frame[:3].assign(item=[777, 778, 779])
+    first = pandas.concat([frame[frame["item"] > 9], gone], ignore_index=True)
+    model, local = DaskMatrixFactorization(client=client), ft.MatrixFactorization()
+    model.set_params(**given).fit(parts(first))
+    local.set_params(**given).fit(first)
+    model.set_params(warm_start=True).fit(parts(frame))
+    local.set_params(warm_start=True).fit(frame)
+    check_equal(model, local)
+
+
+def test_early_stopping_continues_from_a_checkpoint(
+    client: Any, frame: Any, tmp_path: Path
+) -> None:
+    def interrupt(epoch: Any) -> None:
+        if epoch.number == 2:
+            raise RuntimeError
+
+    model = DaskMatrixFactorization(**EARLY, client=client)
+    path = tmp_path / "checkpoint.npz"
+    with pytest.raises(RuntimeError):
+        model.fit(parts(frame), callbacks=[interrupt], checkpoint=path)
+    numbers: list[int] = []
+    model.fit(
+        parts(frame, 2), callbacks=[lambda epoch: numbers.append(epoch.number)], checkpoint=path
+    )
+    assert numbers[0] == 3
+    check_equal(model, ft.MatrixFactorization(**EARLY).fit(frame))
 
 
 def test_empty_partitions_are_allowed(
@@ -223,8 +355,6 @@ def test_pickle_leaves_the_client(fitted: DaskMatrixFactorization) -> None:
     ("parameters", "reason"),
     [
         ({"svdpp": True}, "svdpp=True cannot be used on a cluster"),
-        ({"warm_start": True}, "warm_start=True cannot be used on a cluster"),
-        ({"early_stopping": True}, "early_stopping=True on a cluster needs an eval_set"),
         ({"n_factors": -1}, "n_factors is -1"),
     ],
 )

@@ -68,14 +68,15 @@ class DaskMatrixFactorization(MatrixFactorization):
     svdpp : bool, default=False
         Must be False: SVD++ terms need all items of a user in one memory.
     early_stopping : bool, default=False
-        Whether to stop when the validation loss has not improved; needs an `eval_set`, and sends
-        the factors to the client after each epoch.
+        Whether to stop when the validation loss has not improved, which the client measures: the
+        factors are sent to it after each epoch.
     validation_fraction : float, default=0.1
-        Not used.
+        Fraction of the ratings to hold out if there is no `eval_set`. They are sent to the client,
+        where validation takes about 200 bytes for each.
     patience : int, default=3
         Number of epochs without improvement before training stops early.
     warm_start : bool, default=False
-        Must be False.
+        Whether `fit` continues from the previous fit.
     partial_learning_rate : float, dict or None, default=None
         Learning rate of new users and items in `partial_fit`.
     clip : bool, default=False
@@ -280,7 +281,8 @@ class DaskMatrixFactorization(MatrixFactorization):
             cluster.connect()
             with cluster.released():
                 read = partial(read_on_cluster, parameters, cluster, X, eval_set)
-                fit(parameters, read, callbacks, None, store, checkpoint)
+                old = vars(self).get("_fitted")
+                fit(parameters, read, callbacks, old, store, checkpoint)
         return self
 
     def predict(self, X: Any, *, unknown: Policy = "warn") -> Any:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from clusters import kill_worker, start_cluster
+from clusters import close_worker, kill_worker, start_cluster
 from optional import dask, pandas
+from stores import write_store
 from training_cases import NAMES, make_settings
 
 import factorate as ft
@@ -19,17 +20,25 @@ from factorate._cluster.cluster_runner import make_cluster_runner
 from factorate._cluster.row_groups import make_cluster_schedule
 from factorate._input.ratings import read_ratings
 from factorate._training.backend import Backend
+from factorate._training.continuation import continue_rows
+from factorate._training.epoch_runner import make_epoch_runner
+from factorate._training.factors import WarmStart
 from factorate._training.held_out import HeldOut
+from factorate._training.scale import standardize
+from factorate._training.schedule import make_schedule
 from factorate._training.sizes import Sizes
 from factorate._training.trainer import Trainer
 from factorate._training.update_rule import UpdateRule
+from factorate._utils.workers import Workers
 from factorate.exceptions import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+    from factorate._training.backend import MakeRunner
     from factorate._training.epoch import Epoch
+    from factorate._training.schedule import Schedule
     from factorate._training.settings import Settings
     from factorate._training.trainer import Trained
 
@@ -49,6 +58,14 @@ def make_columns(n: int = 4000, seed: int = 0) -> tuple[Any, Any, Any]:
     pairs = generator.permutation(150 * 90)[:n]
     users, items = np.divmod(pairs, 90)
     return users, items, generator.integers(1, 11, n) / 2
+
+
+def real_valued_columns(n: int = 70_000) -> tuple[Any, Any, Any]:
+    """Return ratings that are all distinct, but for a zero of each sign."""
+    generator = np.random.default_rng(8)
+    ratings = generator.gamma(2.0, size=n)
+    ratings[[7, n - 7]] = 0.0, -0.0
+    return generator.integers(0, 900, n), generator.integers(0, 400, n), ratings
 
 
 def to_frame(columns: tuple[Any, Any, Any], n_partitions: int) -> Any:
@@ -144,6 +161,54 @@ def test_a_store_gives_the_bits_of_one_process(client: Any, tmp_path: Path) -> N
     assert_equal(train_on(client, store._stored, SETTINGS), expected)
 
 
+REAL_VALUED = make_settings(sizes=Sizes(block_work=5000), n_epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "n_threads", "n_partitions", "dtype", "changes"),
+    [
+        (1, 2, 3, np.float32, {}),
+        (2, 1, 1, np.float64, {"rule": UpdateRule("huber")}),
+        (3, 2, 4, np.float32, {"rule": UpdateRule("absolute")}),
+        (3, 1, 2, np.float32, {"fit_mean": False}),
+    ],
+)
+def test_real_valued_ratings_give_the_bits_of_one_process(
+    n_workers: int, n_threads: int, n_partitions: int, dtype: Any, changes: dict[str, Any]
+) -> None:
+    columns, settings = real_valued_columns(), replace(REAL_VALUED, **changes)
+    expected = train_here(columns, settings, dtype=dtype)
+    with start_cluster(n_workers, n_threads=n_threads) as client:
+        found = train_on(client, to_frame(columns, n_partitions), settings, dtype=dtype)
+    assert_equal(found, expected)
+
+
+def test_a_store_of_real_valued_ratings_gives_the_bits_of_one_process(
+    client: Any, tmp_path: Path
+) -> None:
+    columns = real_valued_columns()
+    parts = (
+        tuple(column[rows] for column in columns) for rows in (slice(40_000), slice(40_000, None))
+    )
+    store = write_store(tmp_path / "a.store", parts, chunk_ratings=40_000)
+    assert [chunk.code_bytes for chunk in store._stored.manifest.chunks] == [2, 0]
+    expected = train_here(columns, REAL_VALUED)
+    assert_equal(train_on(client, store._stored, REAL_VALUED), expected)
+
+
+def test_workers_that_close_do_not_change_the_result_of_real_valued_ratings() -> None:
+    columns, settings = real_valued_columns(), replace(REAL_VALUED, n_epochs=3)
+    expected = train_here(columns, settings)
+    with start_cluster(3) as client:
+
+        def close(finished: Epoch) -> None:
+            if finished.number < 3:
+                close_worker(client, 1)
+
+        found = train_on(client, to_frame(columns, 3), settings, callbacks=(close,))
+    assert_equal(found, expected)
+
+
 def test_early_stopping_is_that_of_one_process(client: Any) -> None:
     users, items, ratings = make_columns()
     settings = make_settings(sizes=MANY_BANDS, n_epochs=8, patience=1)
@@ -156,6 +221,43 @@ def test_early_stopping_is_that_of_one_process(client: Any) -> None:
     expected = train_here(columns, settings, held_out=held_out)
     found = train_on(client, to_frame(columns, 2), settings, held_out=held_out)
     assert_equal(found, expected)
+
+
+@pytest.mark.parametrize("adagrad", [False, True])
+def test_a_warm_start_is_that_of_one_process(client: Any, adagrad: bool) -> None:
+    settings = replace(SETTINGS, rule=UpdateRule(adagrad=adagrad))
+    first = train_here(make_columns(), settings)
+    known_users, known_items = (np.ones(len(side), np.bool) for side in first.progress)
+    start = WarmStart(
+        factors=first.factors,
+        known_users=known_users,
+        known_items=known_items,
+        progress=first.progress,
+        accumulators=first.accumulators,
+    )
+    columns = make_columns(6000)  # the same users and items
+    expected = train_here(columns, settings, warm_start=start)
+    found = train_on(client, to_frame(columns, 2), settings, warm_start=start)
+    assert_equal(found, expected)
+
+
+def test_the_squared_error_of_a_state_is_that_of_one_process(client: Any) -> None:
+    columns, workers = make_columns(), Workers()
+
+    def measure(schedule: Schedule, make_runner: MakeRunner) -> float:
+        standardized, scale = standardize(schedule, SETTINGS, None)
+        continued, continuations = continue_rows(standardized, SETTINGS, None)
+        runner = make_runner(continued, SETTINGS, workers, continuations)
+        return runner.squared_error(runner.begin(scale, None))
+
+    schedule = make_schedule(read_ratings(columns, dtype=np.dtype(np.float32)), SETTINGS)
+    expected = measure(schedule, make_epoch_runner)
+    cluster = Cluster(client)
+    cluster.connect()
+    with cluster.released():
+        ratings = read_named(cluster, to_frame(columns, 3), np.dtype(np.float32))
+        schedule = make_cluster_schedule(ratings, SETTINGS, None, workers)
+        assert measure(schedule, make_cluster_runner) == expected
 
 
 def test_divergence_is_recovered_as_in_one_process(client: Any) -> None:

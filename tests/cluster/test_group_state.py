@@ -28,6 +28,8 @@ def make_state(**changes: Any) -> GroupState:
         "bias": generator.random(5, np.float32),
         "accumulators": np.empty((0, 2), np.float32),
         "counts": np.arange(1.0, 6.0),
+        "scales": np.empty(0),
+        "highest_scale": 1.0,
         "columns": np.empty((0, 4), np.float32),
     }
     return GroupState(**(values | changes))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from factorate._cluster.partitions import (
-    read_chunk,
-    read_partition,
-    summary_of,
-)
+from factorate._cluster.partitions import Partition, read_chunk, read_partition, summary_of
 from factorate._input.column_names import find_columns
-from factorate._input.levels import MAX_LEVELS, Levels
+from factorate._input.levels import MAX_LEVELS, find_levels
+from factorate._input.rating_values import value_range
 from factorate._store.id_numbers import IdNumbers
 from factorate._training.stored_levels import merge_levels, read_levels
+from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from distributed import Future
 
@@ -27,23 +25,10 @@ if TYPE_CHECKING:
     from factorate._cluster.partitions import Summary
     from factorate._input.column_names import Names
     from factorate._input.id_index import IdIndex
+    from factorate._input.levels import Levels
     from factorate._store.stored_ratings import StoredRatings
+    from factorate._training.held_out_pairs import HeldOutKeys
     from factorate._utils.types import Floats, Offsets, Rows
-
-
-class Partition(NamedTuple):
-    """What the client knows of ratings that one task reads.
-
-    Attributes
-    ----------
-    rows : tuple of ndarray of int32
-        The rows of the users and items that have numbers in the partition.
-    codes : ndarray
-        The code of each code of the partition.
-    """
-
-    rows: tuple[Rows, Rows]
-    codes: Rows
 
 
 class SortedRatings(Protocol):
@@ -70,9 +55,13 @@ class ClusterRatings:
     counts : tuple of ndarray of int64
         Number of ratings of each user and item.
     levels : Levels
-        The distinct ratings.
+        The distinct ratings; none if there are more than 65,536.
+    bounds : tuple of float
+        Minimum and maximum rating, also of those that are held out.
     library, column_names
         As those of `Ratings`.
+    held_out : HeldOutKeys or None
+        The pairs that are not trained on; neither counts nor levels include their ratings.
     sorted : SortedRatings or None
         The ratings on the workers, when they have been sorted.
     """
@@ -84,14 +73,46 @@ class ClusterRatings:
     item_index: IdIndex
     counts: tuple[Offsets, Offsets]
     levels: Levels
+    bounds: tuple[float, float]
     library: str | None
     column_names: tuple[str, str] | None
+    held_out: HeldOutKeys | None = None
     sorted: SortedRatings | None = field(default=None, repr=False)
 
     @property
     def n_ratings(self) -> int:
-        """Number of ratings."""
-        return int(self.levels.counts.sum())
+        """Number of ratings that are trained on."""
+        return int(self.counts[0].sum())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of training."""
+        return self.levels.levels.dtype
+
+    def scatter(self, describe: Callable[[Partition], Any] = lambda given: given) -> list[Future]:
+        """Send to the workers what describes each partition; what several share is sent once."""
+        sent: dict[int, Future] = {}
+        for partition in self.partitions:
+            if id(partition) not in sent:
+                sent[id(partition)] = self.cluster.scatter(describe(partition))
+        return [sent[id(partition)] for partition in self.partitions]
+
+    def map(self, function: Callable[..., Any], *args: Any) -> list[Any]:
+        """Return the results of a function of each partition as it was read, and its `Partition`.
+
+        The workers read the partitions, and the next reader gets the same results.
+        """
+        reads: list[Future] = []
+
+        def call() -> list[Any]:
+            nonlocal reads
+            reads = self.read()
+            pairs = zip(reads, self.scatter(), strict=True)
+            return self.cluster.gather([self.cluster.submit(function, *p, *args) for p in pairs])
+
+        found = self.cluster.retry(call)
+        self.read = once(reads, self.read)
+        return found
 
     def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
         """Iterate over the rows of users and items of all ratings, some at a time."""
@@ -135,22 +156,24 @@ def read_frame(
                 of_rows[of_partition[side]] += summary.counts[side]
         indexes.append(index)
         counts.append(of_rows)
-    levels = _merge_levels(found)
     partitions = [
         Partition(
-            (users, items),
-            _to_codes(levels, np.empty(0, dtype) if summary is None else summary.levels),
+            rows=(users, items),
+            levels=np.empty(0, dtype) if summary is None else summary.levels,
+            is_coded=summary is None or len(summary.levels) > 0,
         )
         for summary, (users, items) in zip(summaries, of_partitions, strict=True)
     ]
+    lows, highs = zip(*(summary.bounds for summary in found), strict=True)
     return ClusterRatings(
         cluster=cluster,
-        read=_once(reads, read),
+        read=once(reads, read),
         partitions=partitions,
         user_index=indexes[0],
         item_index=indexes[1],
         counts=(counts[0], counts[1]),
-        levels=levels,
+        levels=merge_counted([(s.levels, s.level_counts) for s in found], dtype),
+        bounds=(min(lows), max(highs)),
         library=found[0].library,
         column_names=found[0].names,
     )
@@ -158,24 +181,53 @@ def read_frame(
 
 def read_store(cluster: Cluster, stored: StoredRatings, dtype: np.dtype[Any]) -> ClusterRatings:
     """Read a store whose folder all workers can read."""
-    if not stored.manifest.is_coded:
-        raise _too_many_levels(f"more than {MAX_LEVELS:,}")
-    folder = stored.folder.absolute() if isinstance(stored.folder, Path) else stored.folder
+    manifest, folder = stored.manifest, stored.folder
+    if isinstance(folder, Path):
+        folder = folder.absolute()
     levels = read_levels(stored, dtype)
-    codes = _to_codes(levels, stored.levels.astype(dtype))
-    rows = stored.read_rows(0), stored.read_rows(1)
-    numbers = range(len(stored.manifest.chunks))
+    partition = Partition(
+        rows=(stored.read_rows(0), stored.read_rows(1)),
+        levels=stored.levels.astype(dtype),
+        is_coded=manifest.is_coded,
+    )
+    numbers = range(len(manifest.chunks))
     return ClusterRatings(
         cluster=cluster,
         read=lambda: [cluster.submit(read_chunk, folder, number) for number in numbers],
-        partitions=[Partition(rows, codes) for _ in numbers],
+        partitions=[partition for _ in numbers],
         user_index=stored.indexes[0],
         item_index=stored.indexes[1],
         counts=(stored.read_counts(0), stored.read_counts(1)),
         levels=levels,
+        bounds=value_range(np.array([manifest.minimum, manifest.maximum], dtype)),
         library=None,
-        column_names=stored.manifest.columns,
+        column_names=manifest.columns,
     )
+
+
+def merge_counted(found: Sequence[tuple[Floats, Offsets] | None], dtype: np.dtype[Any]) -> Levels:
+    """Return the distinct ratings of some partitions; none if there are too many.
+
+    Parameters
+    ----------
+    found : sequence of tuple of ndarray, or None
+        Distinct ratings and their counts, none of them if there are too many; None for a partition
+        without ratings.
+    dtype : dtype
+        Type of the ratings.
+    """
+    counted = [pair for pair in found if pair is not None]
+    levels, counts = (np.concatenate(arrays) for arrays in zip(*counted, strict=True))
+    too_many = any(not len(pair[0]) for pair in counted) or len(np.unique(levels)) > MAX_LEVELS
+    if too_many:
+        return find_levels(np.empty(0, dtype), Workers(), 1)
+    return merge_levels(levels, counts)
+
+
+def once(first: list[Future], read: Callable[[], list[Future]]) -> Callable[[], list[Future]]:
+    """Return a function that returns futures at first, and then calls `read`."""
+    unused = [first]
+    return lambda: unused.pop() if unused else read()
 
 
 def _summarize(
@@ -201,31 +253,3 @@ def _number(
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"partition {number}: {error}") from error
-
-
-def _merge_levels(summaries: list[Summary]) -> Levels:
-    """Return the distinct ratings of all partitions, and their counts."""
-    distinct = np.concatenate([summary.levels for summary in summaries])
-    n_levels = len(np.unique(distinct))
-    if n_levels > MAX_LEVELS:
-        raise _too_many_levels(f"{n_levels:,}")
-    return merge_levels(distinct, np.concatenate([summary.level_counts for summary in summaries]))
-
-
-def _too_many_levels(number: str) -> ValueError:
-    return ValueError(
-        f"there are {number} distinct ratings; on a cluster there can be {MAX_LEVELS:,}; round them"
-    )
-
-
-def _to_codes(levels: Levels, distinct: Floats) -> Rows:
-    """Return the code of each of some distinct ratings."""
-    dtype = np.min_scalar_type(len(levels.levels))
-    codes: Rows = np.searchsorted(levels.levels, distinct + 0.0).astype(dtype)
-    return codes
-
-
-def _once(first: list[Future], read: Callable[[], list[Future]]) -> Callable[[], list[Future]]:
-    """Return a function that returns futures at first, and then calls `read`."""
-    unused = [first]
-    return lambda: unused.pop() if unused else read()

@@ -12,6 +12,7 @@ import numpy as np
 
 from factorate._cluster.group_ratings import block_checksums
 from factorate._cluster.group_state import GroupState
+from factorate._cluster.measure import measure
 from factorate._cluster.steps import epoch_steps, group_bands
 from factorate._cluster.update import StepTask, items_of, squared_of, update, users_of
 from factorate._training.block_order import band_order, block_order
@@ -190,6 +191,28 @@ class ClusterRunner:
         """Return the state with the given parameters."""
         return self._retry(lambda: self._scatter(lambda: state))
 
+    def squared_error(self, state: ClusterState) -> float:
+        """Return the sum of the squared errors of a state."""
+        groups, edges = self._groups, self._edges[1].tolist()
+
+        def compute() -> list[list[tuple[int, list[float]]]]:
+            tasks = []
+            for (row_group, users), (column_group, items) in itertools.product(
+                enumerate(state.users), enumerate(state.items)
+            ):
+                states = groups.futures[row_group], users.future, items.future
+                rows = _bands_of(groups.row_groups, row_group)
+                columns = _bands_of(self._column_groups, column_group)
+                given = *states, list(itertools.product(rows, columns)), edges[column_group]
+                tasks.append(self._cluster.submit(measure, *given, group=row_group))
+            return self._cluster.gather(tasks)
+
+        squared = 0.0
+        for _, chunks in sorted(itertools.chain(*self._retry(compute))):
+            for chunk in chunks:
+                squared += chunk
+        return squared
+
     def block_checksums(self) -> list[int]:
         """Return the checksum of the ratings of each block, in row-major order."""
 
@@ -276,6 +299,10 @@ class ClusterRunner:
         held: list[list[HeldState]] = [[], []]
         n_groups = len(self._edges[0]) - 1
         for side, (factors, bias, accumulators, counts) in enumerate(sides):
+            scales = self.continuations[side].scales
+            highest = float(scales.max())
+            if (scales == 1).all():
+                scales = scales[:0]
             for group, ends in enumerate(itertools.pairwise(self._edges[side].tolist())):
                 rows = slice(*ends)
                 group_state = GroupState(
@@ -284,6 +311,8 @@ class ClusterRunner:
                     bias=bias[rows],
                     accumulators=accumulators[rows],
                     counts=counts[rows],
+                    scales=scales[rows],
+                    highest_scale=highest,
                     columns=np.empty((0, 4), bias.dtype),
                 )
                 future = self._cluster.scatter(group_state, group=group % n_groups)
@@ -338,6 +367,11 @@ class ClusterRunner:
                 entry.future = cluster.submit(_same, held, group=group)
                 entry.copy = self._copy(held, [cluster.address_of(group)])
         cluster.wait([future for entry in entries for future in entry.futures()])
+
+
+def _bands_of(groups: list[int], group: int) -> list[int]:
+    """Return the bands of a group, given the group of each band."""
+    return [band for band, of_band in enumerate(groups) if of_band == group]
 
 
 def _last_rows(steps: list[Step]) -> list[int]:

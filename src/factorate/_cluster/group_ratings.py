@@ -14,7 +14,7 @@ from factorate._training.row_bands import sort_row_bands
 from factorate._utils.workers import Workers
 
 if TYPE_CHECKING:
-    from factorate._store.stored_ratings import Numbered
+    from factorate._cluster.partitions import Batch
     from factorate._training.packed_ratings import PackedRatings
     from factorate._training.row_bands import BandSorting
     from factorate._utils.types import Floats, Offsets, Rows
@@ -54,20 +54,21 @@ class GroupRatings:
         return first, end
 
 
-def sort_group(batches: list[Numbered], sorting: BandSorting, first_band: int) -> GroupRatings:
+def sort_group(batches: list[Batch], sorting: BandSorting, first_band: int) -> GroupRatings:
     """Sort the ratings of a row group, which come in the order of the partitions.
 
     Parameters
     ----------
-    batches : list of Numbered
+    batches : list of Batch
         The ratings.
     sorting : BandSorting
         How to sort them.
     first_band : int
         The first row band of the group.
     """
-    users, items, codes, _ = (np.concatenate(columns) for columns in zip(*batches, strict=True))
-    values = sorting.levels.levels.take(codes)
+    users, items, ratings = (np.concatenate(columns) for columns in zip(*batches, strict=True))
+    levels = sorting.levels.levels
+    values = levels.take(ratings) if len(levels) else ratings
     sorted_bands = sort_row_bands(users, items, values, sorting, Workers(count_worker_threads()))
     return GroupRatings(
         packed=sorted_bands.ratings,

@@ -36,6 +36,10 @@ class GroupState:
         As those of `State`.
     counts : ndarray of float64
         Number of ratings of each row.
+    scales : ndarray of float64, shape (n,) or (0,)
+        Factors of the learning rates of each row; none if all are 1.
+    highest_scale : float
+        The highest factor of all rows of the side.
     columns : ndarray of shape (n, 4) or (0, 4)
         During an epoch, as those of `Rows`.
     n_steps : int, default=0
@@ -47,12 +51,14 @@ class GroupState:
     bias: Floats
     accumulators: Floats
     counts: Doubles
+    scales: Doubles
+    highest_scale: float
     columns: Floats
     n_steps: int = 0
 
     def __sizeof__(self) -> int:
         """Return the bytes of the arrays, by which Dask chooses workers."""
-        arrays = self.factors, self.bias, self.accumulators, self.counts, self.columns
+        arrays = self.factors, self.bias, self.accumulators, self.counts, self.scales, self.columns
         return sum(array.nbytes for array in arrays)
 
 
@@ -66,7 +72,9 @@ def begin_epoch(
     """Return a copy with the constants of an epoch, whose learning rates have a factor."""
     columns = aligned_zeros((len(state.bias), 4), state.bias.dtype)
     for rows in slices(len(columns), CHUNK):
-        constants = side_constants(state.side, state.counts[rows], settings, factor, factor)
+        factors = factor * state.scales[rows] if len(state.scales) else factor
+        highest = factor * state.highest_scale
+        constants = side_constants(state.side, state.counts[rows], settings, factors, highest)
         with np.errstate(over="ignore"):
             columns[rows] = constants
         if not general:

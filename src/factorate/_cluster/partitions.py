@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factorate._input.id_column import IdColumn
+from factorate._input.levels import MAX_SHORT
+from factorate._input.rating_values import value_range
 from factorate._input.ratings import read_ratings
+from factorate._store.distinct_ratings import DistinctRatings
 from factorate._store.stored_ratings import Numbered, open_stored
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from factorate._input.column_names import Names
     from factorate._store.folder import Folder
+    from factorate._training.held_out_pairs import HeldOutKeys
     from factorate._utils.types import Floats, Offsets, Rows
 
 
@@ -27,9 +33,11 @@ class Summary(NamedTuple):
     counts : tuple of ndarray of int64
         Number of ratings of each.
     levels : ndarray
-        The distinct ratings, in the order of their codes.
+        The distinct ratings, in the order of their codes; none if there are more than 65,536.
     level_counts : ndarray of int64
         Number of ratings of each.
+    bounds : tuple of float
+        Minimum and maximum rating.
     names : tuple of str or None
         Names of the columns of users and items.
     library : str or None
@@ -40,8 +48,27 @@ class Summary(NamedTuple):
     counts: tuple[Offsets, Offsets]
     levels: Floats
     level_counts: Offsets
+    bounds: tuple[float, float]
     names: tuple[str, str] | None
     library: str | None
+
+
+class Partition(NamedTuple):
+    """What the numbers and codes of a partition stand for.
+
+    Attributes
+    ----------
+    rows : tuple of ndarray of int32
+        The rows of the users and items that have numbers in the partition.
+    levels : ndarray
+        The rating of each code of the partition, in the dtype of training.
+    is_coded : bool
+        Whether all its ratings have codes.
+    """
+
+    rows: tuple[Rows, Rows]
+    levels: Floats
+    is_coded: bool
 
 
 class Positions(NamedTuple):
@@ -51,16 +78,43 @@ class Positions(NamedTuple):
     ----------
     users, items : ndarray of int32
         The position of each number.
-    codes : ndarray of uint8 or uint16
-        The code in the schedule of each code of the partition.
+    codes : ndarray
+        The code in the schedule of each code of the partition, or its rating if the ratings in the
+        schedule have no codes.
+    levels : ndarray
+        The distinct ratings of the schedule, if some ratings of the partition have no codes; else
+        none.
     user_edges : ndarray of int64
         First user position of each row group, and the end.
+    rows : tuple of ndarray of int32
+        The row of each number, if some ratings are held out; else none.
+    held_out : HeldOutKeys or None
+        The pairs that are held out.
     """
 
     users: Rows
     items: Rows
-    codes: Rows
+    codes: NDArray[Any]
+    levels: Floats
     user_edges: Offsets
+    rows: tuple[Rows, Rows]
+    held_out: HeldOutKeys | None
+
+
+class Batch(NamedTuple):
+    """Ratings of a row group.
+
+    Attributes
+    ----------
+    users, items : ndarray of int32
+        Positions; those of users begin with 0 in the group.
+    ratings : ndarray
+        Their codes, or the ratings themselves if there are too many levels.
+    """
+
+    users: Rows
+    items: Rows
+    ratings: NDArray[Any]
 
 
 def read_partition(
@@ -81,11 +135,9 @@ def read_partition(
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"partition {number}: {error}") from error
-    levels, codes, level_counts = np.unique(
-        ratings.values + 0.0,  # which makes 0.0 of -0.0
-        return_inverse=True,
-        return_counts=True,
-    )
+    distinct = DistinctRatings()
+    codes = distinct.add(ratings.values.astype(np.float64, copy=False))
+    levels = np.array(list(distinct.code_by_value), dtype)
     sides = (
         (ratings.user_index, ratings.user_rows),
         (ratings.item_index, ratings.item_rows),
@@ -98,12 +150,16 @@ def read_partition(
         ids=(users, items),
         counts=(user_counts, item_counts),
         levels=levels,
-        level_counts=level_counts,
+        level_counts=np.empty(0, np.int64) if codes is None else np.bincount(codes),
+        bounds=value_range(ratings.values),
         names=ratings.column_names,
         library=ratings.library,
     )
-    short = codes.astype(np.min_scalar_type(len(levels)), copy=False)
-    return Numbered(ratings.user_rows, ratings.item_rows, short), summary
+    rows = ratings.user_rows, ratings.item_rows
+    if codes is None:
+        return Numbered(*rows, np.empty(0, np.uint8), ratings.values.copy()), summary
+    short = np.uint8 if len(levels) <= MAX_SHORT else np.uint16
+    return Numbered(*rows, codes.astype(short, copy=False)), summary
 
 
 def read_chunk(folder: Folder, number: int) -> Numbered:
@@ -122,21 +178,23 @@ def summary_of(read: tuple[Numbered, Summary | None]) -> Summary | None:
     return read[1]
 
 
-def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions) -> list[Numbered]:
+def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions) -> list[Batch]:
     """Return the ratings of each row group, with positions instead of numbers, in order.
 
-    Positions of users begin with 0 in each group.
+    Those that are held out are left out.
     """
-    numbered = read if isinstance(read, Numbered) else read[0]
+    numbered = numbered_of(read)
+    if positions.held_out is not None:
+        numbered = positions.held_out.drop_from(numbered, positions.rows)
     edges = positions.user_edges
     users = positions.users.take(numbered.user_numbers)
     items = positions.items.take(numbered.item_numbers)
-    codes = positions.codes.take(numbered.codes)
+    ratings = _to_ratings(numbered, positions)
     groups = (np.searchsorted(edges, users, side="right") - 1).astype(np.uint8)
     order = np.argsort(groups, kind="stable")
     ends = np.cumsum(np.bincount(groups, minlength=len(edges) - 1)).tolist()
     return [
-        Numbered(users.take(rows) - np.int32(first), items.take(rows), codes.take(rows))
+        Batch(users.take(rows) - np.int32(first), items.take(rows), ratings.take(rows))
         for first, rows in zip(
             edges[:-1].tolist(),
             (order[slice(*pair)] for pair in itertools.pairwise([0, *ends])),
@@ -145,6 +203,22 @@ def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions
     ]
 
 
-def group_of(batches: list[Numbered], group: int) -> Numbered:
+def numbered_of(read: tuple[Numbered, Summary | None] | Numbered) -> Numbered:
+    """Return the ratings of a partition, or those of a file of a store."""
+    return read if isinstance(read, Numbered) else read[0]
+
+
+def group_of(batches: list[Batch], group: int) -> Batch:
     """Return the ratings of one row group."""
     return batches[group]
+
+
+def _to_ratings(numbered: Numbered, positions: Positions) -> NDArray[Any]:
+    """Return the codes of ratings in the schedule, or the ratings if they have none there."""
+    codes, levels = positions.codes, positions.levels
+    if len(numbered.codes):
+        return codes.take(numbered.codes)
+    if not len(levels):
+        return numbered.values.astype(codes.dtype, copy=False)
+    values = numbered.values.astype(levels.dtype, copy=False)
+    return np.searchsorted(levels, values).astype(codes.dtype)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factorate._cluster.group_ratings import positions_of, sort_group, standardize_group
+from factorate._cluster.group_values import GroupValues
 from factorate._cluster.partitions import Positions, group_of, split
 from factorate._cluster.steps import group_bands
 from factorate._training.block_order import are_in_order
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from distributed import Future
+    from numpy.typing import NDArray
 
     from factorate._cluster.cluster import Cluster
     from factorate._cluster.cluster_ratings import ClusterRatings
+    from factorate._cluster.partitions import Partition
     from factorate._training.schedule import Cuts, Schedule
     from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Offsets, Rows
@@ -49,6 +52,9 @@ class RowGroups:
         n_groups = row_groups[-1] + 1
         self.bands = np.searchsorted(row_groups, np.arange(n_groups + 1)).tolist()
         self.edges: Offsets = cuts.user_side.bands[self.bands]  # first user position of each
+        sizes = np.add.reduceat(ratings.counts[0].take(cuts.user_side.order), self.edges[:-1])
+        self.starts: Offsets = np.append(0, np.cumsum(sizes))  # first rating of each
+        self.dtype = ratings.dtype
         self.futures: list[Future] = []
         self._ratings = ratings
         self._standardized: tuple[Floats, float, float] | None = None
@@ -118,27 +124,40 @@ class RowGroups:
 
     def _sort(self, groups: list[int]) -> list[Future]:
         """Have the workers read all ratings, and sort those of some groups."""
-        cluster, cuts = self.cluster, self.cuts
-        positions = [side.positions() for side in (cuts.user_side, cuts.item_side)]
+        cluster = self.cluster
+        positions = [side.positions() for side in (self.cuts.user_side, self.cuts.item_side)]
         batches: list[list[Future]] = [[] for _ in groups]
-        shared: dict[int, Future] = {}  # what several partitions have in common is sent once
         reads = self._ratings.read()
-        for partition, read in zip(self._ratings.partitions, reads, strict=True):
-            key = id(partition.rows)
-            if key not in shared:
-                users, items = (
-                    of_side.take(rows)
-                    for of_side, rows in zip(positions, partition.rows, strict=True)
-                )
-                given = Positions(users, items, partition.codes, self.edges)
-                shared[key] = cluster.scatter(given)
-            by_group = cluster.submit(split, read, shared[key])
+        sent = self._ratings.scatter(lambda partition: self._positions(partition, positions))
+        for read, given in zip(reads, sent, strict=True):
+            by_group = cluster.submit(split, read, given)
             for group, of_group in zip(groups, batches, strict=True):
                 of_group.append(cluster.submit(group_of, by_group, group))
         return [
             self._sort_group(of_group, group)
             for group, of_group in zip(groups, batches, strict=True)
         ]
+
+    def _positions(self, partition: Partition, positions: list[Rows]) -> Positions:
+        """Return where the ratings of a partition are, given the position of each row."""
+        ratings, levels = self._ratings, self._ratings.levels.levels
+        users, items = (
+            of_side.take(rows) for of_side, rows in zip(positions, partition.rows, strict=True)
+        )
+        codes: NDArray[Any] = partition.levels
+        if len(levels):  # any code for those that are all held out
+            short = np.min_scalar_type(len(levels))
+            codes = np.searchsorted(levels, partition.levels).astype(short)
+        no_rows = np.empty(0, np.int32)
+        return Positions(
+            users=users,
+            items=items,
+            codes=codes,
+            levels=levels[:0] if partition.is_coded else levels,
+            user_edges=self.edges,
+            rows=(no_rows, no_rows) if ratings.held_out is None else partition.rows,
+            held_out=ratings.held_out,
+        )
 
     def _sort_group(self, batches: list[Future], group: int) -> Future:
         """Have the worker of a group sort its ratings."""
@@ -157,13 +176,13 @@ def make_cluster_schedule(
     """
     assert weights is None  # noqa: S101  (the estimator takes none)
     levels = ratings.levels
-    cuts = make_cuts(ratings.counts, ratings.n_ratings, levels.levels.itemsize, settings, workers)
+    cuts = make_cuts(ratings.counts, ratings.n_ratings, ratings.dtype.itemsize, settings, workers)
     n_bands = cuts.user_side.n_bands, cuts.item_side.n_bands
     threads = ratings.cluster.place(n_bands[0] if are_in_order(n_bands) else 1)
     groups = RowGroups(ratings, cuts, group_bands(n_bands[0], threads))
     ratings.sorted = groups
     groups.sort()
-    empty = np.empty(0, levels.levels.dtype)
+    empty: Floats = np.empty(0, ratings.dtype)
     return schedule_of(
         cuts,
         ratings.counts,
@@ -171,7 +190,7 @@ def make_cluster_schedule(
             holder=groups,
             n_ratings=ratings.n_ratings,
             levels=levels.levels,
-            values=empty,
+            values=empty if len(levels.levels) else GroupValues(groups),
             weights=empty,
         ),
         level_counts=levels.counts,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,13 +60,14 @@ def epoch_steps(
     steps: list[Step] = []
     last_of_row: dict[int, Step] = {}
     last_of_column: dict[int, Step] = {}
-    for step in sorted(_crossing_runs(order, row_groups, column_groups), key=_mean_diagonal):
+    # In the order of their mean diagonals, groups rarely wait for each other.
+    crossings = _crossing_runs(order, row_groups, column_groups)
+    for step in sorted(crossings, key=operator.attrgetter("mean_diagonal")):
         last = last_of_row.get(step.row_group)
-        blocks = [(row, column) for row, column, _ in step.blocks]
         if last is not None and last is last_of_column.get(step.column_group):
-            last.blocks.extend(blocks)
+            last.blocks.extend(step.blocks)
             continue
-        steps.append(Step(step.row_group, step.column_group, blocks))
+        steps.append(Step(step.row_group, step.column_group, step.blocks))
         last_of_row[step.row_group] = last_of_column[step.column_group] = steps[-1]
     return steps
 
@@ -94,11 +98,12 @@ def group_bands(n_bands: int, sizes_of_groups: Sequence[int]) -> list[int]:
 
 
 class _Crossing(NamedTuple):
-    """Blocks where a run of row bands crosses a run of column bands, each with its diagonal."""
+    """Blocks where a run of row bands crosses a run of column bands, and their mean diagonal."""
 
     row_group: int
     column_group: int
-    blocks: list[tuple[int, int, int]]
+    blocks: list[tuple[int, int]]
+    mean_diagonal: float
 
 
 def _crossing_runs(
@@ -109,19 +114,18 @@ def _crossing_runs(
     row_runs = list(_runs(order.rows, row_groups))
     column_runs = list(_runs(order.columns, column_groups))
     for (row_group, rows), (column_group, columns) in itertools.product(row_runs, column_runs):
-        blocks = [
-            (row, column, column_number - row_number)
-            for row_number, row in rows[::-1]
-            for column_number, column in columns
-        ]
-        upper = [block for block in blocks if block[2] >= 0]
-        lower = [(row, column, diagonal + n) for row, column, diagonal in blocks if diagonal < 0]
-        yield from (_Crossing(row_group, column_group, found) for found in (upper, lower) if found)
-
-
-def _mean_diagonal(crossing: _Crossing) -> float:
-    """Return the mean diagonal of the blocks: in this order, groups rarely wait for each other."""
-    return sum(diagonal for *_, diagonal in crossing.blocks) / len(crossing.blocks)
+        row_numbers, row_bands = np.array(rows[::-1]).T
+        column_numbers, column_bands = np.array(columns).T
+        diagonals = column_numbers - row_numbers[:, None]
+        for is_chosen, shift in ((diagonals >= 0, 0), (diagonals < 0, n)):
+            row, column = np.nonzero(is_chosen)
+            if len(row):
+                yield _Crossing(
+                    row_group,
+                    column_group,
+                    list(zip(row_bands[row].tolist(), column_bands[column].tolist(), strict=True)),
+                    float(diagonals[is_chosen].sum()) / len(row) + shift,
+                )
 
 
 def _runs(

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 from factorate._cluster.cluster_ratings import read_frame, read_store
 from factorate._cluster.cluster_runner import make_cluster_runner
 from factorate._cluster.row_groups import make_cluster_schedule
-from factorate._fitted.stored_training import StoredTraining
-from factorate._input.rating_values import value_range
-from factorate._training import losses
+from factorate._fitted.stored_training import StoredTraining, check_distinct
 from factorate._training.backend import Backend
 from factorate._training.held_out import read_eval_set
 from factorate._training.settings import check_columns, check_dtype
@@ -34,28 +32,18 @@ def read_on_cluster(
         If a parameter cannot be used on a cluster, or the input is not ratings; the message says
         what to do.
     """
-    for name, reason in (
-        ("svdpp", "it needs the items of each user in memory"),
-        ("warm_start", "training begins from random factors there"),
-    ):
-        if parameters[name]:
-            raise ValueError(
-                f"{name}=True cannot be used on a cluster, because {reason}; set {name}=False, or "
-                f"fit a MatrixFactorization to arrays in memory"
-            )
-    if parameters["early_stopping"] and eval_set is None:
+    if parameters["svdpp"]:
         raise ValueError(
-            "early_stopping=True on a cluster needs an eval_set, because no ratings are held out; "
-            "pass fit(X, eval_set=ratings)"
+            "svdpp=True cannot be used on a cluster, because it needs the items of each user in "
+            "memory; set svdpp=False, or fit a MatrixFactorization to arrays in memory"
         )
     dtype, names = check_dtype(parameters["dtype"]), check_columns(parameters["columns"])
     if isinstance(X, RatingStore):
         ratings = read_store(cluster, X._stored, dtype)
     else:
         ratings = read_frame(cluster, X, names, dtype)
-    levels = ratings.levels.levels
-    losses.check(levels, rule, what="the distinct ratings")
-    bounds = value_range(levels)
+    bounds = ratings.bounds
+    check_distinct(ratings.levels.levels, bounds, rule)
     held_out = None
     if eval_set is not None:
         held_out = read_eval_set(eval_set, ratings, rule, names, bounds)

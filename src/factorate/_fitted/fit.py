@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from factorate._cluster.cluster_held_out import split_cluster_ratings
 from factorate._cluster.cluster_ratings import ClusterRatings
 from factorate._fitted.checkpoint import Checkpoint
 from factorate._fitted.rating_state import HISTORY, RatingState
@@ -204,13 +205,13 @@ def train(
         if isinstance(training, RatingsInStore):
             n_threads = settings.n_threads
             training, held_out = split_stored_ratings(training, fraction, seed, n_threads)
+        elif isinstance(training, ClusterRatings):
+            training, held_out = split_cluster_ratings(training, fraction, seed)
         else:
-            assert isinstance(training, Ratings)  # noqa: S101  (a cluster needs an eval_set)
             training, weights, held_out = split_ratings(training, weights, fraction, seed)
         batches = [(held_out.user_rows, held_out.item_rows)]
     warm_start = None
     if old is not None:
-        assert isinstance(ratings, Ratings | RatingsInStore)  # noqa: S101  (not on a cluster)
         warm_start = continue_from(old, ratings, settings)
     trainer: Trainer | None = Trainer(
         training,
@@ -231,8 +232,8 @@ def train(
     rows: Callable[[], Iterator[tuple[Rows, Rows]]] | None = None  # of all ratings
     if parameters["keep_seen"]:
         rows = partial(iterate_rows, trainer.schedule)
-        if isinstance(ratings, ClusterRatings):
-            rows = ratings.read_row_batches
+        if isinstance(training, ClusterRatings):
+            rows = training.read_row_batches
     del data, ratings, training, weights  # the schedule is smaller
 
     def store_result() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from factorate._training.held_out import HeldOut
     from factorate._training.settings import Parameters
     from factorate._training.update_rule import UpdateRule
+    from factorate._utils.types import Floats
     from factorate.rating_store import RatingStore
 
 
@@ -58,6 +59,27 @@ def check_alone(y: object, sample_weight: object) -> None:
         )
 
 
+def check_distinct(levels: Floats, bounds: tuple[float, float], rule: UpdateRule) -> None:
+    """Raise ValueError if the loss is not defined for some of the ratings.
+
+    Parameters
+    ----------
+    levels : ndarray
+        The distinct ratings; none if there are too many.
+    bounds : tuple of float
+        Minimum and maximum rating.
+    rule : UpdateRule
+        The update rule.
+    """
+    if not len(levels) and rule.loss in losses.TWO_VALUED:
+        raise ValueError(
+            f"there are more than {MAX_LEVELS:,} distinct ratings; loss={rule.loss!r} expects "
+            f"ratings of two values: choose another loss, or replace them by two values"
+        )
+    distinct = levels if len(levels) else np.array(bounds, levels.dtype)
+    losses.check(distinct, rule, what="the distinct ratings")
+
+
 def read_store(
     parameters: Parameters, store: RatingStore, eval_set: object, rule: UpdateRule
 ) -> StoredTraining:
@@ -76,16 +98,8 @@ def read_store(
         )
     dtype = check_dtype(parameters["dtype"])
     levels = read_levels(stored, dtype)
-    distinct = levels.levels
-    if not len(distinct):
-        if rule.loss in losses.TWO_VALUED:
-            raise ValueError(
-                f"the store has more than {MAX_LEVELS:,} distinct ratings; loss={rule.loss!r} "
-                f"expects ratings of two values: choose another loss, or replace them by two values"
-            )
-        distinct = np.array([stored.manifest.minimum, stored.manifest.maximum], dtype)
-    losses.check(distinct, rule, what="the distinct ratings")
-    bounds = value_range(distinct)
+    bounds = value_range(np.array([stored.manifest.minimum, stored.manifest.maximum], dtype))
+    check_distinct(levels.levels, bounds, rule)
     ratings = RatingsInStore(
         stored=stored,
         levels=levels,

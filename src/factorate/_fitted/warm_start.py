@@ -9,18 +9,19 @@ import numpy as np
 
 from factorate._input.id_column import IdColumn
 from factorate._input.id_to_row import look_up
+from factorate._input.ratings import Ratings
 from factorate._training.factors import WarmStart
-from factorate._training.ratings_in_store import RatingsInStore
 
 if TYPE_CHECKING:
+    from factorate._cluster.cluster_ratings import ClusterRatings
     from factorate._fitted.rating_state import RatingState
-    from factorate._input.ratings import Ratings
+    from factorate._training.ratings_in_store import RatingsInStore
     from factorate._training.settings import Settings
     from factorate._utils.types import Floats, Rows
 
 
 def continue_from(
-    old: RatingState, ratings: Ratings | RatingsInStore, settings: Settings
+    old: RatingState, ratings: Ratings | RatingsInStore | ClusterRatings, settings: Settings
 ) -> WarmStart:
     """Return the parameters of a fitted state for the users and items of new ratings.
 
@@ -30,7 +31,7 @@ def continue_from(
         If the number of factors or the dtype has changed.
     """
     old_factors = old.factors.user_factors
-    dtype = ratings.dtype if isinstance(ratings, RatingsInStore) else ratings.values.dtype
+    dtype = ratings.values.dtype if isinstance(ratings, Ratings) else ratings.dtype
     n_factors = settings.n_factors
     if (old_factors.shape[1], old_factors.dtype) != (n_factors, dtype):
         raise ValueError(

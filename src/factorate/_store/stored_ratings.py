@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from factorate._input.id_index import IdIndex
     from factorate._store.folder import Folder
-    from factorate._utils.types import Doubles, Offsets, Rows
+    from factorate._utils.types import Doubles, Floats, Offsets, Rows
     from factorate.exceptions import RatingStoreError
 
 
@@ -36,7 +36,7 @@ NO_VALUES = np.empty(0)
 
 
 class Numbered(NamedTuple):
-    """Some ratings of a store.
+    """Some ratings of a store, or of a partition on a cluster.
 
     Attributes
     ----------
@@ -44,14 +44,14 @@ class Numbered(NamedTuple):
         The number of the user and of the item of each rating.
     codes : ndarray of uint8 or uint16
         The index of each rating among the levels; empty if the ratings have no codes.
-    values : ndarray of float64
-        The ratings, if they have no codes; else empty.
+    values : ndarray
+        The ratings, if they have no codes; else empty. Those of a store are float64.
     """
 
     user_numbers: Rows
     item_numbers: Rows
     codes: NDArray[Any]
-    values: Doubles = NO_VALUES
+    values: Floats = NO_VALUES
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,9 @@ class StoredRatings:
 
     def decode(self, ratings: Numbered) -> Doubles:
         """Return the ratings of a file as numbers."""
-        return self.levels.take(ratings.codes) if len(ratings.codes) else ratings.values
+        if len(ratings.codes):
+            return self.levels.take(ratings.codes)
+        return ratings.values.astype(np.float64, copy=False)
 
     def read_chunks(self) -> Iterator[Numbered]:
         """Iterate over the ratings, the files one after the other."""

@@ -48,6 +48,9 @@ class Runner(Protocol[S]):
     def send(self, state: State) -> S:
         """Return the state with the given parameters, which may share memory with it."""
 
+    def squared_error(self, state: S) -> float:
+        """Return the sum of the squared errors of a state."""
+
     def block_checksums(self) -> list[int]:
         """Return the checksum of the ratings of each block, in row-major order."""
 

@@ -12,7 +12,8 @@ from factorate._training.packed_ratings import checksum
 from factorate._training.ratings_on_disk import open_blocks
 from factorate._training.row_constants import make_row_constants, plain_columns, svdpp_decay
 from factorate._training.schedule import iterate_blocks
-from factorate._training.state import copy_state, initial_state, is_finite
+from factorate._training.squared_errors import squared_errors
+from factorate._training.state import copy_state, initial_state, is_finite, view_factors
 from factorate._training.svdpp import epoch_tasks, make_svdpp_terms
 from factorate._utils.workers import Dependencies, Workers
 
@@ -130,6 +131,17 @@ class EpochRunner:
     def send(self, state: State) -> State:
         """Return the state with the given parameters."""
         return state
+
+    def squared_error(self, state: State) -> float:
+        """Return the sum of the squared errors of a state."""
+        factors, schedule, squared = view_factors(state), self.schedule, 0.0
+        blocks = list(range(len(schedule.block_tiles) - 1))
+        with open_blocks(schedule.own_ratings, schedule.block_tiles, blocks) as opened:
+            for block in blocks:
+                with opened.opened(block) as tiles:
+                    for chunk in squared_errors(factors, *tiles, self.settings.n_threads):
+                        squared += chunk
+        return squared
 
     def block_checksums(self) -> list[int]:
         """Return the checksum of the ratings of each block, in row-major order."""

@@ -1,4 +1,4 @@
-"""HeldOutPairs: the ratings of a store that are not trained on."""
+"""HeldOutPairs: the ratings of a store, or on a cluster, that are not trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutPairs:
-    """Ratings of a store that are held out: those whose pairs have the smallest hashes.
+    """Ratings that are held out.
+
+    Attributes
+    ----------
+    keys : HeldOutKeys
+        The pairs.
+    ratings : HeldOut
+        All their ratings.
+    """
+
+    keys: HeldOutKeys
+    ratings: HeldOut
+
+
+@dataclass(frozen=True)
+class HeldOutKeys:
+    """Which pairs are held out: those with the smallest hashes.
 
     Attributes
     ----------
@@ -25,16 +41,13 @@ class HeldOutPairs:
         Seeds the hash.
     last_key : int
         The largest hash of a pair that is held out.
-    ratings : HeldOut
-        These ratings.
     """
 
     seed: int
     last_key: int
-    ratings: HeldOut
 
     def drop_from(self, ratings: Numbered, rows: tuple[Rows, Rows]) -> Numbered:
-        """Return the ratings of a file that are not held out, given the row of each number."""
+        """Return those of some ratings that are not held out, given the row of each number."""
         users, items, codes, values = ratings
         keys = hash_pairs(rows[0].take(users), rows[1].take(items), self.seed)
         rest: Flags = keys > np.uint64(self.last_key)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factorate._training.selection import select
 from factorate._training.update_rule import MIN_PREDICTED
-from factorate._utils.fixed_order import CHUNK, dot, exp, log, log1p, total
+from factorate._utils.columns import map_chunks
+from factorate._utils.fixed_order import dot, exp, log, log1p, total
 from factorate._utils.validation import show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from factorate._training.update_rule import UpdateRule
     from factorate._utils.types import Column, Doubles, Floats
 
@@ -79,28 +79,32 @@ def moments(values: Column, weights: Floats | None = None) -> tuple[float, float
         exponent = 0
     n = len(values) if weights is None else total(weights)
     mean = squares = 0.0
-    for _, weighted in _chunks(values, weights, exponent, 0.0):
-        mean += float(np.sum(weighted))
+    for chunk_sum in map_chunks(partial(_sum, exponent=exponent), values, weights):
+        mean += chunk_sum
     mean /= n
-    for chunk, weighted in _chunks(values, weights, exponent, mean):
-        squares += dot(chunk, weighted)
+    of_squares = partial(_sum_of_squares, exponent=exponent, centre=mean)
+    for chunk_sum in map_chunks(of_squares, values, weights):
+        squares += chunk_sum
     return math.ldexp(mean, exponent), math.ldexp((squares / n) ** 0.5, exponent)
 
 
-def _chunks(
-    values: Column, weights: Floats | None, exponent: int, centre: float
-) -> Iterator[tuple[Doubles, Doubles]]:
-    """Iterate over values, divided by a power of two and centred, alone and times the weights."""
-    for first in range(0, len(values), CHUNK):
-        chunk = np.ldexp(values[first : first + CHUNK].astype(np.float64), -exponent)
-        chunk -= centre
-        yield chunk, chunk if weights is None else chunk * weights[first : first + CHUNK]
+def _sum(values: Floats, weights: Floats | None, exponent: int) -> float:
+    """Return the (weighted) sum of values, divided by a power of two."""
+    numbers = np.ldexp(values.astype(np.float64), -exponent)
+    return float(np.sum(numbers if weights is None else numbers * weights))
+
+
+def _sum_of_squares(values: Floats, weights: Floats | None, exponent: int, centre: float) -> float:
+    """Return the (weighted) sum of the squares of values, divided by a power of two and centred."""
+    numbers = np.ldexp(values.astype(np.float64), -exponent)
+    numbers -= centre
+    return dot(numbers, numbers if weights is None else numbers * weights)
 
 
 def median(values: Column, weights: Floats | None = None) -> float:
     """Return the (weighted) median; of the numbers in the middle, the mean.
 
-    The values may be in a file if there are no weights.
+    The values may be in a file, or in other processes, if there are no weights.
 
     Examples
     --------
@@ -186,10 +190,13 @@ def average(values: Floats, weights: Floats | None = None) -> float:
 def _range(values: Column) -> tuple[float, float]:
     """Return the minimum and maximum."""
     low, high = math.inf, -math.inf
-    for first in range(0, len(values), CHUNK):
-        chunk = values[first : first + CHUNK]
-        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+    for chunk_low, chunk_high in map_chunks(_range_of_chunk, values):
+        low, high = min(low, chunk_low), max(high, chunk_high)
     return low, high
+
+
+def _range_of_chunk(values: Floats, _: None) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
 
 
 def _midpoint(low: float, high: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from factorate._utils.types import Floats
+    from factorate._utils.types import Column, Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +21,16 @@ class RemoteRatings:
         Knows where they are; for the runner of the epochs.
     n_ratings : int
         Number of ratings.
-    levels, values, weights, centre, scale
+    values : Column
+        The ratings in the order of their updates, if there are too many levels; else empty.
+    levels, weights, centre, scale
         As those of `PackedRatings`.
     """
 
     holder: Any
     n_ratings: int
     levels: Floats
-    values: Floats
+    values: Column
     weights: Floats
     centre: float = 0.0
     scale: float = 1.0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factorate._training import losses
 from factorate._training.packed_ratings import chunks
+from factorate._utils.columns import map_chunks
 from factorate._utils.fixed_order import CHUNK, dot
 
 if TYPE_CHECKING:
@@ -57,29 +59,42 @@ def standardize(
     else:
         centre, scale = _centre_and_scale(schedule, settings)
     values = ratings.levels if is_coded else ratings.values
-    levels = np.empty_like(ratings.levels)
     limit = min(MAX_STANDARDIZED, float(np.finfo(ratings.dtype).max))
     total, squares = 0.0, 0.0
-    for first in range(0, len(values), CHUNK):
-        chunk = slice(first, first + CHUNK)
-        unscaled = values[chunk]
-        numbers = unscaled.astype(np.float64)
-        with np.errstate(over="ignore"):
-            numbers -= centre
-            numbers /= scale
-            counted = numbers * schedule.level_counts[chunk] if is_coded else numbers
-            total += float(np.sum(counted))
-            squares += dot(numbers, counted)
-            standardized = numbers.astype(ratings.dtype)
+    counts = schedule.level_counts if is_coded else None
+    sums = map_chunks(partial(_sums, centre=centre, scale=scale), values, counts)
+    for number, (chunk_sum, chunk_squares) in enumerate(sums):
+        total += chunk_sum
+        squares += chunk_squares
         if not squares < limit**2:  # below, no rating can be too large
+            unscaled = values[CHUNK * number : CHUNK * (number + 1)]
+            standardized = _standardize(unscaled, centre, scale, ratings.dtype)
             check_standardized(standardized, unscaled, centre, scale)
-        if is_coded:
-            levels[chunk] = standardized
+    levels = _standardize(ratings.levels, centre, scale, ratings.dtype)
     n = schedule.n_ratings
     return (
         replace(schedule, ratings=replace(ratings, levels=levels, centre=centre, scale=scale)),
         Scale(centre=centre, scale=scale, mean=total / n, spread=math.sqrt(squares / n)),
     )
+
+
+def _sums(
+    values: Floats, counts: Floats | None, *, centre: float, scale: float
+) -> tuple[float, float]:
+    """Return the sum of the standardized ratings, each counted so often, and of their squares."""
+    numbers = _standardize(values, centre, scale, np.dtype(np.float64))
+    with np.errstate(over="ignore"):
+        counted = numbers if counts is None else numbers * counts
+        return float(np.sum(counted)), dot(numbers, counted)
+
+
+def _standardize(values: Floats, centre: float, scale: float, dtype: np.dtype[Any]) -> Floats:
+    """Return standardized ratings, computed in float64."""
+    numbers = values.astype(np.float64)
+    with np.errstate(over="ignore"):
+        numbers -= centre
+        numbers /= scale
+        return numbers.astype(dtype, copy=False)
 
 
 def _centre_and_scale(schedule: Schedule, settings: Settings) -> tuple[float, float]:

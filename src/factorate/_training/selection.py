@@ -1,15 +1,18 @@
-"""select: find the number with a given rank among numbers in a file."""
+"""select: find the number with a given rank among numbers in a file, or in other processes."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._utils.columns import map_parts
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from factorate._utils.types import Column, Floats
+    from factorate._utils.types import Column, Floats, Offsets
 
 DIGIT_BITS = 16
 CHUNK = 1 << 17  # numbers read at a time
@@ -36,16 +39,23 @@ def select(values: Column, rank: int) -> float:
     dtype = np.dtype(values.dtype)
     key = 0
     for shift in range(8 * dtype.itemsize - DIGIT_BITS, -1, -DIGIT_BITS):
-        counts = np.zeros(1 << DIGIT_BITS, np.int64)
-        for first in range(0, len(values), CHUNK):
-            found = _to_keys(values[first : first + CHUNK]) >> shift
-            digits = found[found >> DIGIT_BITS == key] & ((1 << DIGIT_BITS) - 1)
-            counts += np.bincount(digits.astype(np.intp), minlength=len(counts))
+        of_parts = map_parts(partial(_count_digits, key=key, shift=shift), values)
+        counts = sum(of_parts, np.zeros(1 << DIGIT_BITS, np.int64))
         ends = np.cumsum(counts)
         digit = int(np.searchsorted(ends, rank, side="right"))
         rank -= int(ends[digit] - counts[digit])
         key = key << DIGIT_BITS | digit
     return _to_number(key, dtype)
+
+
+def _count_digits(values: Column, key: int, shift: int) -> Offsets:
+    """Return how many of the numbers with these higher bits have each next digit."""
+    counts = np.zeros(1 << DIGIT_BITS, np.int64)
+    for first in range(0, len(values), CHUNK):
+        found = _to_keys(values[first : first + CHUNK]) >> shift
+        digits = found[found >> DIGIT_BITS == key] & ((1 << DIGIT_BITS) - 1)
+        counts += np.bincount(digits.astype(np.intp), minlength=len(counts))
+    return counts
 
 
 def _to_keys(numbers: Floats) -> NDArray[Any]:

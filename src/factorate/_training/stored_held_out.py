@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._training.held_out import HeldOut, check_rest, count_held_out, hash_pairs
-from factorate._training.held_out_pairs import HeldOutPairs
+from factorate._training.held_out_pairs import HeldOutKeys, HeldOutPairs
 from factorate._training.stored_levels import read_levels
 from factorate._training.stored_memory import check_held_out, count_chunks
 from factorate._utils.workers import Workers, slices
@@ -87,7 +87,7 @@ def split_stored_ratings(
         values=np.concatenate([sure.values, candidates.values[chosen]]),
     )
     check_rest(len(held_out.values), ratings.n_ratings)
-    pairs = HeldOutPairs(seed=seed, last_key=int(last_key), ratings=held_out)
+    pairs = HeldOutPairs(keys=HeldOutKeys(seed, int(last_key)), ratings=held_out)
     levels = read_levels(ratings.stored, ratings.dtype, held_out=pairs)
     return replace(ratings, held_out=pairs, levels=levels), held_out
 

@@ -14,7 +14,6 @@ from factorate._utils.workers import Workers
 if TYPE_CHECKING:
     from factorate._input.levels import Levels
     from factorate._store.stored_ratings import StoredRatings
-    from factorate._training.held_out import HeldOut
     from factorate._training.held_out_pairs import HeldOutPairs
     from factorate._utils.types import Floats, Offsets
 
@@ -44,11 +43,17 @@ def read_levels(
         )
     if stored.manifest.is_coded:
         levels = merge_levels(stored.levels.astype(dtype), stored.read_level_counts())
-        return levels if held_out is None else _subtract(levels, held_out.ratings, stored)
-    rows = (stored.read_rows(0), stored.read_rows(1)) if held_out is not None else None
+        if held_out is None:
+            return levels
+        rest = subtract_levels(levels, held_out.ratings.values)
+        if rest is None:
+            raise stored.disagreement("level_counts.npy")
+        return rest
+    keys = None if held_out is None else held_out.keys
+    rows = (stored.read_rows(0), stored.read_rows(1)) if keys is not None else None
     distinct, counts = DistinctRatings(max_levels), np.zeros(max_levels, np.int64)
     for chunk in stored.read_chunks():
-        used = chunk if held_out is None or rows is None else held_out.drop_from(chunk, rows)
+        used = chunk if keys is None or rows is None else keys.drop_from(chunk, rows)
         codes = distinct.add(stored.decode(used).astype(dtype).astype(np.float64))
         if codes is None:
             return find_levels(np.empty(0, dtype), Workers(), 1)
@@ -64,11 +69,11 @@ def merge_levels(levels: Floats, counts: Offsets) -> Levels:
     return replace(found, counts=np.bincount(codes, counts).astype(np.float64, copy=False))
 
 
-def _subtract(levels: Levels, held_out: HeldOut, stored: StoredRatings) -> Levels:
-    """Return the levels of the ratings that are not held out."""
-    codes = np.searchsorted(levels.levels, held_out.values)
+def subtract_levels(levels: Levels, held_out: Floats) -> Levels | None:
+    """Return the levels of the ratings that are not held out; None if more are than there are."""
+    codes = np.searchsorted(levels.levels, held_out)
     counts = levels.counts - np.bincount(codes, minlength=len(levels.counts))
     if counts.min() < 0:
-        raise stored.disagreement("level_counts.npy")
+        return None
     used = counts > 0
     return replace(find_levels(levels.levels[used], Workers(), 1), counts=counts[used])

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from factorate._training.row_bands import PackedBands
     from factorate._training.schedule import Cuts, Schedule
     from factorate._training.settings import Settings
-    from factorate._utils.types import Doubles, Offsets, Rows
+    from factorate._utils.types import Floats, Offsets, Rows
 
 
 def make_stored_schedule(
@@ -157,7 +157,7 @@ def _encoder(ratings: RatingsInStore) -> Callable[[Numbered], NDArray[Any]]:
     if not len(levels):
         return lambda chunk: stored.decode(chunk).astype(levels.dtype, copy=False)
 
-    def encode(values: Doubles) -> NDArray[Any]:
+    def encode(values: Floats) -> NDArray[Any]:
         return np.searchsorted(levels, values.astype(levels.dtype)).astype(ratings.rating_dtype)
 
     codes = encode(stored.levels)  # any code for those that are all held out
@@ -179,7 +179,7 @@ def _write_bands(ratings: RatingsInStore, cuts: Cuts, bands: _BandFile, workers:
         """Return the ratings of a file, sorted by row band, and their number in each."""
         chunk = stored.read_chunk(number)
         if ratings.held_out is not None:
-            chunk = ratings.held_out.drop_from(chunk, rows)
+            chunk = ratings.held_out.keys.drop_from(chunk, rows)
         users = user_positions.take(chunk.user_numbers)
         items = item_positions.take(chunk.item_numbers)
         for side, positions in zip(SIDES, (users, items), strict=True):

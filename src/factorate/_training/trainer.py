@@ -16,15 +16,11 @@ from factorate._training import losses
 from factorate._training.backend import LOCAL
 from factorate._training.continuation import continue_rows, to_progress
 from factorate._training.epoch import Epoch
-from factorate._training.factors import predict
 from factorate._training.learning_rates import learning_rate_factor
-from factorate._training.packed_ratings import chunks, unpack
-from factorate._training.ratings_on_disk import RatingsOnDisk, open_blocks
 from factorate._training.saved_training import SavedTraining
 from factorate._training.scale import standardize
-from factorate._training.state import is_finite, to_accumulators, to_factors, view_factors
+from factorate._training.state import is_finite, to_accumulators, to_factors
 from factorate._training.validator import make_validator
-from factorate._utils.fixed_order import dot
 from factorate._utils.workers import Workers
 from factorate.exceptions import DivergenceError
 
@@ -301,26 +297,8 @@ class Trainer:
         n = self.schedule.n_ratings
         squared = n * max(1.0, self._scale.spread) ** 2
         if self._warm_start is not None:
-            squared = max(squared, self._squared_error())
+            squared = max(squared, self._runner.squared_error(self._state))
         return squared * MAX_GROWTH**2
-
-    def _squared_error(self) -> float:
-        """Return the squared error of the current state."""
-        factors = view_factors(self._runner.fetch(self._state))
-        stored, squared = self.schedule.ratings, 0.0
-        local = stored if isinstance(stored, RatingsOnDisk) else self.schedule.packed
-        blocks = list(range(len(self.schedule.block_tiles) - 1))
-        with open_blocks(local, self.schedule.block_tiles, blocks) as opened:
-            for block in blocks:
-                with opened.opened(block) as (ratings, first, end):
-                    begin, stop = ratings.tile_starts[[first, end]].tolist()
-                    for chunk in chunks(ratings, begin, stop):
-                        users, items, values = unpack(ratings, chunk.start, chunk.stop)
-                        error = predict(factors, users, items, self._settings.n_threads)
-                        error = error.astype(np.float64) - values.astype(np.float64)
-                        with np.errstate(over="ignore"):
-                            squared += dot(error, error)
-        return squared
 
     def _divergence_error(self, number: int) -> DivergenceError:
         settings = self._settings
