@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import pickle
@@ -40,6 +41,11 @@ def plays(pairs: tuple[Any, Any]) -> tuple[Any, Any, Any]:
 @pytest.fixture(scope="module")
 def fitted(pairs: Any) -> ft.ImplicitMatrixFactorizationCV:
     return ft.ImplicitMatrixFactorizationCV(**SMALL).fit(pairs)
+
+
+@pytest.fixture(scope="module")
+def fitted_to_plays(plays: Any) -> ft.ImplicitMatrixFactorizationCV:
+    return ft.ImplicitMatrixFactorizationCV(**SMALL, n_threads=2).fit(plays)
 
 
 def same_factors(one: Any, other: Any) -> None:
@@ -96,10 +102,10 @@ def test_columns_of_the_results_have_an_entry_for_each_trial(
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_threads_and_the_order_of_the_interactions_do_not_matter(
-    plays: Any, n_threads: int
+    fitted_to_plays: ft.ImplicitMatrixFactorizationCV, plays: Any, n_threads: int
 ) -> None:
     order = np.random.default_rng(1).permutation(len(plays[0]))
-    expected = ft.ImplicitMatrixFactorizationCV(**SMALL, n_threads=2).fit(plays)
+    expected = fitted_to_plays
     found = ft.ImplicitMatrixFactorizationCV(**SMALL, n_threads=n_threads)
     found.fit(tuple(column[order] for column in plays))
     assert found.best_params_ == expected.best_params_
@@ -153,7 +159,8 @@ def test_alpha_is_searched_if_there_are_counts(pairs: Any, plays: Any) -> None:
 
 @pytest.mark.parametrize("n_trials", [1, 2, 5])
 def test_no_more_than_n_trials_are_tried(pairs: Any, n_trials: int) -> None:
-    model = ft.ImplicitMatrixFactorizationCV(n_trials, n_factors=4, random_state=0).fit(pairs)
+    model = ft.ImplicitMatrixFactorizationCV(n_trials, n_factors=4, cv=2, random_state=0)
+    model.fit(pairs)
     assert len(model.cv_results_["params"]) <= n_trials
 
 
@@ -179,10 +186,12 @@ def test_an_eval_set_is_what_the_settings_are_chosen_on(pairs: Any) -> None:
         ft.ImplicitMatrixFactorizationCV(cv=2).fit(known, eval_set=recent)
 
 
-def test_counts_are_used_in_every_form(plays: Any) -> None:
+def test_counts_are_used_in_every_form(
+    fitted_to_plays: ft.ImplicitMatrixFactorizationCV, plays: Any
+) -> None:
     users, items, counts = plays
-    expected = ft.ImplicitMatrixFactorizationCV(**SMALL).fit(plays)
-    same_factors(ft.ImplicitMatrixFactorizationCV(**SMALL).fit((users, items), counts), expected)
+    found = ft.ImplicitMatrixFactorizationCV(**SMALL).fit((users, items), counts)
+    same_factors(found, fitted_to_plays)
     log = np.repeat(users, counts), np.repeat(items, counts)
     events = ft.ImplicitMatrixFactorizationCV(**SMALL).fit(log)
     assert {parameters["n_factors"] for parameters in events.cv_results_["params"]} == {8}
@@ -190,8 +199,10 @@ def test_counts_are_used_in_every_form(plays: Any) -> None:
     same_factors(events, again)
 
 
-def test_fitted_models_add_remove_and_recommend(plays: Any) -> None:
-    model = ft.ImplicitMatrixFactorizationCV(**SMALL).fit(plays)
+def test_fitted_models_add_remove_and_recommend(
+    fitted_to_plays: ft.ImplicitMatrixFactorizationCV, plays: Any
+) -> None:
+    model = copy.deepcopy(fitted_to_plays)
     plain = ft.ImplicitMatrixFactorization(**model.best_params_, random_state=0).fit(plays)
     best = model.best_params_
     for one in (model, plain):
@@ -208,9 +219,10 @@ def test_fitted_models_add_remove_and_recommend(plays: Any) -> None:
     assert model.evaluate(([1, 2], [50, 60])) == plain.evaluate(([1, 2], [50, 60]))
 
 
-def test_partial_fit_of_a_new_model_searches(pairs: Any) -> None:
-    model = ft.ImplicitMatrixFactorizationCV(**SMALL).partial_fit(pairs)
-    same_factors(model, ft.ImplicitMatrixFactorizationCV(**SMALL).fit(pairs))
+def test_partial_fit_of_a_new_model_searches(
+    fitted: ft.ImplicitMatrixFactorizationCV, pairs: Any
+) -> None:
+    same_factors(ft.ImplicitMatrixFactorizationCV(**SMALL).partial_fit(pairs), fitted)
 
 
 def test_a_saved_model_is_loaded_as_one_with_the_best_parameters(
@@ -280,9 +292,12 @@ def test_too_few_interactions_cannot_be_held_out() -> None:
 
 
 def test_an_interrupted_search_leaves_the_model_and_logs_the_best_settings(
-    pairs: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fitted: ft.ImplicitMatrixFactorizationCV,
+    pairs: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    model = ft.ImplicitMatrixFactorizationCV(**SMALL).fit(pairs)
+    model = copy.deepcopy(fitted)
     before = pickle.dumps(model._fitted)
     n_calls = 0
 

@@ -260,7 +260,7 @@ class ImplicitMatrixFactorizationCV(TunedModel, ImplicitModel):
         --------
         >>> import factorate as ft
         >>> users, items, _ = ft.datasets.synthetic(2000, 100, 50)
-        >>> model = ft.ImplicitMatrixFactorizationCV(n_trials=4, random_state=0)
+        >>> model = ft.ImplicitMatrixFactorizationCV(n_trials=4, n_factors=8, random_state=0)
         >>> len(model.fit((users, items)).partial_fit(([1000], [7])).users_)
         101
         """

@@ -152,7 +152,9 @@ def shrink(x: Floats, threshold: float, minimum: float = -np.inf) -> Floats:
     >>> shrink(np.array([-2.0, 0.5, 3.0]), threshold=1.0)
     array([-1.,  0.,  2.])
     """
-    return np.maximum(x - np.clip(x, -threshold, threshold), minimum)
+    if threshold == 0 and minimum == -np.inf:
+        return x
+    return np.maximum(x - np.minimum(np.maximum(x, -threshold), threshold), minimum)
 
 
 def train_epoch(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import run, write_model, write_ratings
+from command import call, run, write_model, write_ratings
 from optional import pandas as pd
 from optional import present
 from optional import pyarrow as pa
@@ -55,8 +55,7 @@ def test_fit_passes_every_option_to_the_model(ratings: Path, tmp_path: Path) -> 
         "--no-seen --no-bias --no-mean --seed 5 --threads 1 --dtype float64 "
         "--columns userId,movieId,rating --nonnegative"
     )
-    done = run("fit", ratings, "-o", output, "-q", *options.split())
-    assert done.returncode == 0, done.stderr
+    assert call("fit", ratings, "-o", output, "-q", *options.split()) == 0
     expected = {
         "n_factors": 3,
         "n_epochs": 4,
@@ -124,9 +123,10 @@ def test_predict_writes_a_line_for_each_pair(columns: Any, ratings: Path, model:
 
 
 def test_evaluate_prints_errors_and_the_number_of_unknown_pairs(
-    columns: Any, ratings: Path, model: Path
+    columns: Any, ratings: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    printed = run("evaluate", model, ratings).stdout
+    assert call("evaluate", model, ratings) == 0
+    printed = capsys.readouterr().out
     assert f"rmse       {ft.load(model).evaluate(columns)['rmse']:.6f}" in printed
     assert "n_ratings  3000\nn_unknown  0\n" in printed
 
@@ -237,15 +237,17 @@ def test_long_work_shows_a_bar_on_a_terminal_unless_it_is_quiet(
         assert printed.out == ""
 
 
-def test_parquet_input_and_output(columns: Any, tmp_path: Path) -> None:
+def test_parquet_input_and_output(
+    columns: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path, model = tmp_path / "ratings.parquet", tmp_path / "m.npz"
     pd.DataFrame(dict(zip(("user", "item", "stars"), columns, strict=True))).to_parquet(path)
-    done = run("fit", path, "-o", model, "-q")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert call("fit", path, "-o", model, "-q") == 0
+    assert capfd.readouterr() == ("", "")
     expected = ft.load(model).predict(columns[:2])
     for ending, read in (("parquet", pd.read_parquet), ("csv", pd.read_csv)):
         out = tmp_path / f"predictions.{ending}"
-        assert run("predict", model, path, "-o", out).returncode == 0
+        assert call("predict", model, path, "-o", out) == 0
         frame = read(out)
         assert frame.columns.tolist() == ["user", "item", "prediction"]
         np.testing.assert_allclose(frame["prediction"], expected, rtol=1e-6)
@@ -416,18 +418,19 @@ def test_error_in_the_input_keeps_the_old_output(
     assert not list(tmp_path.glob(".*"))
 
 
-def test_columns_option_and_the_names_stored_in_the_model(columns: Any, tmp_path: Path) -> None:
+def test_columns_option_and_the_names_stored_in_the_model(
+    columns: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path, model = tmp_path / "ratings.csv", tmp_path / "m.npz"
     names = "who", "what", "much", "when"
     pd.DataFrame(dict(zip(names, (*columns, columns[0]), strict=True))).to_csv(path, index=False)
-    done = run("fit", path, "-o", model, "-q")
-    assert done.returncode == 1
-    assert "columns" in done.stderr
-    assert run("fit", path, "-o", model, "-q", "--columns", "who,what,much").returncode == 0
-    assert run("evaluate", model, path).returncode == 0
-    assert run("predict", model, path).returncode == 0
-    assert run("predict", model, path, "--columns", "who,what").returncode == 0
-    assert run("evaluate", model, path, "--columns", "who").returncode == 2
+    assert call("fit", path, "-o", model, "-q") == 1
+    assert "columns" in capfd.readouterr().err
+    assert call("fit", path, "-o", model, "-q", "--columns", "who,what,much") == 0
+    assert call("evaluate", model, path) == 0
+    assert call("predict", model, path) == 0
+    assert call("predict", model, path, "--columns", "who,what") == 0
+    assert call("evaluate", model, path, "--columns", "who") == 2
 
 
 def test_integers_of_more_than_64_bits(

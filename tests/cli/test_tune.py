@@ -71,10 +71,10 @@ def test_implicit_feedback_is_tuned_by_ndcg(
     clicks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "m.npz"
-    command = ["fit", str(clicks), "--implicit", "-o", str(path), *OPTIONS]
+    command = ["fit", str(clicks), "--implicit", "-o", str(path), *OPTIONS, "--trials", "3"]
     assert cli.main([*command, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
-    expected = ft.ImplicitMatrixFactorizationCV(5, n_factors=8, random_state=1).fit(clicks)
+    expected = ft.ImplicitMatrixFactorizationCV(3, n_factors=8, random_state=1).fit(clicks)
     assert summary["best_params"] == expected.best_params_
     assert summary["best_ndcg"] == expected.best_ndcg_
     assert summary["loss"] == expected.history_["loss"][-1]

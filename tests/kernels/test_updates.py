@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -124,16 +125,43 @@ def train_both(
 ) -> tuple[Any, list[float], Any, list[float]]:
     """Train copies of a state by the plain kernel and by the reference."""
     compiled: Any = [array.copy() for array in state]
-    specified: Any = [array.astype(np.float64) for array in state]
-    errors, expected_errors = [], []
-    for _ in range(n_epochs):
-        errors.append(train_plain(columns, compiled, training, **packing))
-        arguments: Any = *columns, *specified
-        squared = reference.train_epoch(
-            *arguments, rates=training.rates, l2=training.l2, fit_bias=training.rule.fit_bias
-        )
-        expected_errors.append(squared)
+    errors = [train_plain(columns, compiled, training, **packing) for _ in range(n_epochs)]
+    specified, expected_errors = train_by_reference(
+        columns, state, Training(rates=training.rates, l2=training.l2, rule=training.rule), n_epochs
+    )
     return compiled, errors, specified, expected_errors
+
+
+RESULTS: dict[bytes, Any] = {}  # of the reference, which are the same for all instruction sets
+
+
+def train_by_reference(
+    columns: Any, state: Any, training: Training, n_epochs: int
+) -> tuple[Any, list[float]]:
+    """Return the state after training by the reference, and the sum of errors of each epoch."""
+    key = pickle.dumps((columns, state, training, n_epochs))
+    if key not in RESULTS:
+        rule = training.rule
+        specified: Any = [array.astype(np.float64) for array in state]
+        arguments: Any = *columns, *specified[:4]
+        errors = [
+            reference.train_epoch(
+                *arguments,
+                rates=training.rates,
+                l2=training.l2,
+                fit_bias=rule.fit_bias,
+                l1=training.l1,
+                weights=training.weights,
+                loss=rule.loss,
+                loss_parameter=rule.loss_parameter,
+                nonnegative=rule.nonnegative,
+                accumulators=tuple(specified[4:]) if rule.adagrad else None,
+            )
+            for _ in range(n_epochs)
+        ]
+        RESULTS[key] = specified, errors
+    specified, errors = RESULTS[key]
+    return specified, errors
 
 
 RATES_AND_L2: Any = {"rates": (0.02, 0.03, 0.01, 0.005), "l2": (0.05, 0.02, 0.01, 0.1)}
@@ -238,29 +266,17 @@ def train_general_both(
     rule, weights = training.rule, training.weights
     accumulators = [np.tile([float(n_factors), 1.0], (len(rows), 1)) for rows in state[:2]]
     compiled: Any = [array.astype(dtype) for array in (*state, *accumulators)]
-    specified: Any = [array.astype(np.float64) for array in (*state, *accumulators)]
     users, items, ratings = columns
     packed = pack(users, items, ratings, weights, **packing)
     tiles = 0, len(packed.tile_starts) - 1
+    errors = []
     for _ in range(n_epochs):
         constants = training.constants(compiled)
         arrays = *compiled[:4], *constants, *compiled[4:]
         given: Any = packed, *tiles, *arrays, training.for_kernel()
-        squared = dispatch.general.train(*given)
-        arguments: Any = *columns, *specified[:4]
-        expected = reference.train_epoch(
-            *arguments,
-            rates=training.rates,
-            l2=training.l2,
-            fit_bias=rule.fit_bias,
-            l1=training.l1,
-            weights=weights,
-            loss=rule.loss,
-            loss_parameter=rule.loss_parameter,
-            nonnegative=rule.nonnegative,
-            accumulators=tuple(specified[4:]) if rule.adagrad else None,
-        )
-        assert squared == pytest.approx(expected, rel=TOLERANCE[dtype] * 10)
+        errors.append(dispatch.general.train(*given))
+    specified, expected = train_by_reference(columns, [*state, *accumulators], training, n_epochs)
+    assert errors == pytest.approx(expected, rel=TOLERANCE[dtype] * 10)
     used = slice(None) if rule.adagrad else slice(4)
     return compiled[used], specified[used]
 

@@ -40,7 +40,8 @@ def metrics_of_order(hits: Any, n_relevant: int) -> dict[str, float]:
     """Return the metrics of one user, all of whose candidates are in an order."""
     ranks = [rank for rank, hit in enumerate(hits[:N], 1) if hit]
     limit = min(N, n_relevant)
-    n_worse = sum(not hit for better in np.flatnonzero(hits) for hit in hits[better:])
+    misses = ~np.asarray(hits)
+    n_worse = sum(np.count_nonzero(misses[better:]) for better in np.flatnonzero(hits))
     return {
         "precision": len(ranks) / N,
         "recall": len(ranks) / n_relevant,
@@ -49,7 +50,7 @@ def metrics_of_order(hits: Any, n_relevant: int) -> dict[str, float]:
         / sum(1 / math.log2(1 + rank) for rank in range(1, limit + 1)),
         "map": sum(number / rank for number, rank in enumerate(ranks, 1)) / limit,
         "hit_rate": float(bool(ranks)),
-        "auc": n_worse / (n_relevant * np.count_nonzero(~np.asarray(hits))),
+        "auc": n_worse / (n_relevant * np.count_nonzero(misses)),
     }
 
 
@@ -120,7 +121,7 @@ def test_items_of_as_many_users_are_tied_in_the_popularity_baseline(
         order = np.lexsort((generator.random(80), -n_users))
         ndcg = []
         for user in sorted(set(held_out[0].tolist())):
-            seen = training[1][training[0] == user]
+            seen = set(training[1][training[0] == user].tolist())
             relevant = set(held_out[1][held_out[0] == user].tolist())
             hits = [item in relevant for item in order.tolist() if item not in seen]
             ndcg.append(metrics_of_order(hits, len(relevant))["ndcg"])

@@ -152,7 +152,8 @@ def test_ten_epochs_agree_with_the_reference_group_by_group(
     columns: Any, changes: Any, weighted: bool
 ) -> None:
     settings = settings_of(model(**changes))
-    weights = np.random.default_rng(3).uniform(0.1, 2, 3000) if weighted else None
+    columns = tuple(column[:1500] for column in columns)
+    weights = np.random.default_rng(3).uniform(0.1, 2, 1500) if weighted else None
     expected = train_by_reference(settings, columns, weights)
     assert np.abs(expected[-1]).max() > 0.001
     factors = Trainer(read(columns, "float64"), settings, weights=weights).train().factors

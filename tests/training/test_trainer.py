@@ -132,7 +132,8 @@ def test_ten_epochs_agree_with_the_reference_in_block_order(
     columns: Any, settings: Settings, weighted: bool
 ) -> None:
     settings = dataclasses.replace(settings, sizes=SMALL)
-    ratings = read_ratings(columns, dtype=np.dtype(np.float64))
+    few = tuple(column[:1500] for column in columns)
+    ratings = read_ratings(few, dtype=np.dtype(np.float64))
     if settings.rule.nonnegative:
         ratings = dataclasses.replace(ratings, values=ratings.values - ratings.values.min())
     weights = np.random.default_rng(1).uniform(0, 2, len(ratings.values)) if weighted else None
