@@ -283,6 +283,28 @@ def test_workers_that_are_killed_change_nothing() -> None:
     assert_equal(found, expected)
 
 
+def test_no_step_takes_the_factors_that_a_worker_keeps() -> None:
+    # Dask may remove all replicas of a result but one, so a worker that takes one could become the
+    # only one that has it, besides its copy.
+    with start_cluster(2) as client:
+        cluster = Cluster(client)
+        cluster.connect()
+        with cluster.released():
+            ratings = read_named(cluster, to_frame(make_columns(), 2), np.dtype(np.float32))
+            schedule = make_cluster_schedule(ratings, SETTINGS, None, Workers())
+            standardized, scale = standardize(schedule, SETTINGS, None)
+            continued, continuations = continue_rows(standardized, SETTINGS, None)
+            runner = make_cluster_runner(continued, SETTINGS, Workers(), continuations)
+            state = runner.begin(scale, None)
+            runner.run(state, 1, 1.0)
+            held = list(runner.copy(state))
+            runner.run(state, 2, 1.0)
+            kept = [entry.future for entry in held], [entry.copy for entry in held]
+            for own, other in zip(*map(cluster.holders, kept), strict=True):
+                assert len(own) == len(other) == 1
+                assert own != other
+
+
 def test_training_continues_from_a_checkpoint_on_another_cluster(client: Any) -> None:
     columns = make_columns()
     expected = train_here(columns, SETTINGS)

@@ -124,13 +124,14 @@ class Cluster:
         """Return the address of the worker of a group."""
         return self._addresses[group]
 
-    def other_worker(self, holders: Collection[str]) -> str | None:
-        """Return a worker that is not among some, or None if there is none.
+    def other_worker(self, group: int) -> str | None:
+        """Return a worker other than that of a group, or None if there is none.
 
         It is the next one in the order of addresses, so that all workers are chosen.
         """
-        others = sorted(set(self._workers) - set(holders))
-        following = (address for address in others if address > max(holders))
+        own = self.address_of(group)
+        others = sorted(set(self._workers) - {own})
+        following = (address for address in others if address > own)
         return next(following, others[0] if others else None)
 
     def submit(

@@ -12,13 +12,13 @@ import numpy as np
 
 from factorate._cluster.group_ratings import block_checksums
 from factorate._cluster.group_state import GroupState
+from factorate._cluster.held import Held, futures_of, hold, restore, same
 from factorate._cluster.measure import measure
 from factorate._cluster.steps import epoch_steps, group_bands
 from factorate._cluster.update import StepTask, items_of, squared_of, update, users_of
 from factorate._training.block_order import band_order, block_order
 from factorate._training.block_updater import needs_general_kernel
 from factorate._training.state import State, initial_state
-from factorate.exceptions import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,42 +41,23 @@ R = TypeVar("R")
 COLUMN_GROUPS = 2  # for each row group, so that steps are short enough to wait for
 
 
-@dataclass
-class HeldState:
-    """The state of a group on a worker, and its copy on another.
+@dataclass(eq=False)
+class ClusterState:
+    """The states of all groups of users and of items, as they are between epochs.
 
     Attributes
     ----------
-    future : Future
-        The state.
-    copy : Future or None
-        The copy, if there is another worker.
+    users, items : list of Held
+        The states.
     source : callable or None
-        Returns all parameters, if the client sent the state; then it has no copy.
+        Returns all parameters, if the client sent the states; then they have no copies.
     """
 
-    future: Future
-    copy: Future | None = None
+    users: list[Held]
+    items: list[Held]
     source: Callable[[], State] | None = None
 
-    @property
-    def lacks_copy(self) -> bool:
-        """Whether the state should have a copy and has none."""
-        return self.copy is None and self.source is None
-
-    def futures(self) -> list[Future]:
-        """Return the state and its copy."""
-        return [self.future] if self.copy is None else [self.future, self.copy]
-
-
-@dataclass(eq=False)
-class ClusterState:
-    """The states of all groups of users and of items, as they are between epochs."""
-
-    users: list[HeldState]
-    items: list[HeldState]
-
-    def __iter__(self) -> Iterator[HeldState]:
+    def __iter__(self) -> Iterator[Held]:
         """Iterate over the states of all groups."""
         return itertools.chain(self.users, self.items)
 
@@ -143,9 +124,9 @@ class ClusterRunner:
         def run() -> float:
             self._cluster.balance()
             if self._cluster.n_workers > 1:  # another worker may have come
-                for live in list(self._states):
-                    if any(entry.lacks_copy for entry in live):
-                        self._restore(live)
+                of_epochs = [live for live in self._states if live.source is None]
+                if any(entry.copy is None for live in of_epochs for entry in live):
+                    self._restore()
             return self._run(state, number, factor)
 
         return self._retry(run)
@@ -154,6 +135,7 @@ class ClusterRunner:
         """Return a state with the same groups, whose states never change."""
         target = self._new_state() if target is None else target
         target.users, target.items = state.users.copy(), state.items.copy()
+        target.source = state.source
         return target
 
     def is_finite(self, state: ClusterState) -> bool:
@@ -200,7 +182,7 @@ class ClusterRunner:
             for (row_group, users), (column_group, items) in itertools.product(
                 enumerate(state.users), enumerate(state.items)
             ):
-                states = groups.futures[row_group], users.future, items.future
+                states = groups.futures[row_group], users.future, self._for(row_group, items)
                 rows = _bands_of(groups.row_groups, row_group)
                 columns = _bands_of(self._column_groups, column_group)
                 given = *states, list(itertools.product(rows, columns)), edges[column_group]
@@ -233,7 +215,7 @@ class ClusterRunner:
         remaining = [Counter(step[side] for step in steps) for side in range(2)]
         n_done: list[Counter[int]] = [Counter(), Counter()]
         users = [entry.future for entry in state.users]
-        items = [entry.future for entry in state.items]
+        items: dict[int, Future] = {}
         tasks: list[Future] = []
         for row_group, column_group, blocks in steps:
             groups = row_group, column_group
@@ -250,6 +232,8 @@ class ClusterRunner:
                 factor=factor,
                 general=self._general,
             )
+            if not n_done[1][column_group]:
+                items[column_group] = self._for(row_group, state.items[column_group])
             for side, group in enumerate(groups):
                 n_done[side][group] += 1
             given = self._groups.futures[row_group], users[row_group], items[column_group], task
@@ -258,19 +242,18 @@ class ClusterRunner:
             tasks += users[row_group], items[column_group]
         squared = [cluster.submit(squared_of, last, group=g) for g, last in enumerate(users)]
         users = [cluster.submit(users_of, last, group=g) for g, last in enumerate(users)]
-        rows = [*range(len(users)), *_last_rows(steps)]
         held = [
-            HeldState(future, self._copy(future, [cluster.address_of(group)]))
-            for future, group in zip([*users, *items], rows, strict=True)
+            [hold(cluster, future, group) for group, future in enumerate(users)],
+            [hold(cluster, items[column], row) for column, row in enumerate(_last_rows(steps))],
         ]
-        copies = [entry.copy for entry in held if entry.copy is not None]
         try:
             found = cluster.gather(squared)
-            cluster.wait([*users, *items, *copies])
+            cluster.wait(futures_of(itertools.chain(*held)))
         except BaseException:
             cluster.cancel([*tasks, *squared, *users])
             raise
-        state.users, state.items = held[: len(users)], held[len(users) :]
+        state.users, state.items = held
+        state.source = None
         by_block = {
             row * n_bands[1] + column: error for row, column, error in itertools.chain(*found)
         }
@@ -284,10 +267,15 @@ class ClusterRunner:
         self._states.add(state)
         return state
 
-    def _copy(self, future: Future, holders: list[str]) -> Future | None:
-        """Copy a result, which some workers have, to another one, if there is one."""
-        other = self._cluster.other_worker(holders)
-        return None if other is None else self._cluster.submit(_same, future, worker=other)
+    def _for(self, row_group: int, items: Held) -> Future:
+        """Return the items that the worker of a row group takes: a result to take, if from another.
+
+        See `hold`.
+        """
+        cluster, holder = self._cluster, items.group
+        if cluster.address_of(row_group) == cluster.address_of(holder):
+            return items.future
+        return cluster.submit(same, items.future, group=holder)
 
     def _scatter(self, source: Callable[[], State]) -> ClusterState:
         """Send parameters to the workers."""
@@ -296,7 +284,7 @@ class ClusterRunner:
             (state.P, state.user_bias, state.user_accumulators, schedule.user_counts),
             (state.Q, state.item_bias, state.item_accumulators, schedule.item_counts),
         )
-        held: list[list[HeldState]] = [[], []]
+        held: tuple[list[Held], list[Held]] = [], []
         n_groups = len(self._edges[0]) - 1
         for side, (factors, bias, accumulators, counts) in enumerate(sides):
             scales = self.continuations[side].scales
@@ -315,58 +303,37 @@ class ClusterRunner:
                     highest_scale=highest,
                     columns=np.empty((0, 4), bias.dtype),
                 )
-                future = self._cluster.scatter(group_state, group=group % n_groups)
-                held[side].append(HeldState(future, source=source))
+                holder = group % n_groups
+                future = self._cluster.scatter(group_state, group=holder)
+                held[side].append(Held(holder, future))
         sent = self._new_state()
         sent.users, sent.items = held
+        sent.source = source
         return sent
 
     def _retry(self, call: Callable[[], R]) -> R:
         """Call a function; if workers are lost, again with what the others have."""
 
-        def restore() -> None:
+        def restore_all() -> None:
             self._groups.restore()
-            for live in list(self._states):
-                self._restore(live)
+            self._restore()
 
-        return self._cluster.retry(call, restore)
+        return self._cluster.retry(call, restore_all)
 
-    def _restore(self, state: ClusterState) -> None:
-        """Replace the states that are lost by their copies, and the copies that are lost.
-
-        Raises
-        ------
-        ClusterError
-            If a state and its copy are lost.
-        """
-        cluster, entries = self._cluster, list(state)
-        holders = cluster.holders([entry.future for entry in entries])
-        copies = [entry.future if entry.copy is None else entry.copy for entry in entries]
-        copy_holders = cluster.holders(copies)
-        n_groups = len(state.users)
-        sent: list[HeldState] = []
-        for number, entry in enumerate(entries):
-            group = number if number < n_groups else (number - n_groups) % n_groups
-            held = entry.future if holders[number] else None
-            if held is None and entry.copy is not None and copy_holders[number]:
-                held = entry.copy
-            if held is None and entry.source is not None:
-                sent = sent or list(self._scatter(entry.source))
-                entry.future = sent[number].future
-            elif held is None:
-                raise ClusterError(
-                    "the workers that held some of the factors are gone, and so are those with a "
-                    "copy of them; fit again, from the last epoch if a checkpoint was given"
-                )
-            elif entry.source is None and not (
-                holders[number]
-                and entry.copy is not None
-                and set(copy_holders[number]) - set(holders[number])
+    def _restore(self) -> None:
+        """Replace what is lost of all states: see `restore`."""
+        states = list(self._states)
+        for live in states:
+            if live.source is not None and not all(
+                self._cluster.holders([entry.future for entry in live])
             ):
-                # Dask may remove replicas of one result, so each worker has a result of its own.
-                entry.future = cluster.submit(_same, held, group=group)
-                entry.copy = self._copy(held, [cluster.address_of(group)])
-        cluster.wait([future for entry in entries for future in entry.futures()])
+                self.copy(self._scatter(live.source), live)
+        of_epochs = [live for live in states if live.source is None]
+        entries = list({id(entry): entry for live in of_epochs for entry in live}.values())
+        restored = dict(zip(map(id, entries), restore(self._cluster, entries), strict=True))
+        for live in of_epochs:
+            live.users = [restored[id(entry)] for entry in live.users]
+            live.items = [restored[id(entry)] for entry in live.items]
 
 
 def _bands_of(groups: list[int], group: int) -> list[int]:
@@ -378,11 +345,6 @@ def _last_rows(steps: list[Step]) -> list[int]:
     """Return the row group that each column group crosses last in an epoch."""
     last = {step.column_group: step.row_group for step in steps}
     return [last[group] for group in range(len(last))]
-
-
-def _same(state: GroupState) -> GroupState:
-    """Return a state, which makes a copy of one that is on another worker."""
-    return state
 
 
 def _is_finite(state: GroupState) -> bool:

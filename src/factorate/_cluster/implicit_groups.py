@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._cluster.held import same
 from factorate._cluster.implicit_sorting import (
     band_of,
     select_rows,
@@ -213,11 +214,6 @@ def group_edges(counts: Offsets, sizes: Sequence[int], work: Work) -> Offsets:
     amount = np.append(0.0, np.cumsum(work.of_interaction * counts + work.of_row))
     ends = np.cumsum(sizes)[:-1] * (amount[-1] / sum(sizes))
     return np.concatenate([[0], np.searchsorted(amount, ends), [len(counts)]])
-
-
-def same(value: Any) -> Any:
-    """Return a result, which makes a copy of one that is on another worker."""
-    return value
 
 
 def _join(sides: list[Side]) -> Side:

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from factorate._cluster.implicit_groups import same
+from factorate._cluster.held import Held, futures_of, hold, restore
 from factorate._cluster.implicit_steps import (
     basis_of,
     chunk_rows,
@@ -24,10 +24,9 @@ from factorate._cluster.implicit_steps import (
 )
 from factorate._training.als_runner import initial_factors, squared_lengths, sum_of_penalties
 from factorate._training.pad import pad
-from factorate.exceptions import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from distributed import Future
 
@@ -39,19 +38,11 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-@dataclass
-class HeldRows:
-    """The factors of a group on its worker, and their copy on another, if there is one."""
-
-    future: Future
-    copy: Future | None
-
-
 @dataclass(eq=False)
 class ClusterFactors:
     """The factors of each group of users and of items, as they are between epochs."""
 
-    sides: tuple[list[HeldRows], list[HeldRows]] = field(default_factory=lambda: ([], []))
+    sides: tuple[list[Held], list[Held]] = field(default_factory=lambda: ([], []))
     n_epochs: int = 0  # that have been run
 
 
@@ -132,7 +123,10 @@ class ClusterAlsRunner:
                 zip(np.diff(user_edges).tolist(), sent, strict=True)
             )
         ]
-        state.sides = [HeldRows(f, None) for f in users], [HeldRows(f, None) for f in sent]
+        state.sides = (
+            [Held(group, future) for group, future in enumerate(users)],
+            [Held(group, future) for group, future in enumerate(sent)],
+        )
 
     def _run(self, state: ClusterFactors) -> float:
         cluster = self._cluster
@@ -141,8 +135,11 @@ class ClusterAlsRunner:
         improved = self._run_half(rows, 1)
         losses = self._map(losses_of, improved)
         squares = self._map(squared_lengths, rows[0])
-        users, items = ([self._hold(f, g) for g, f in enumerate(of_side)] for of_side in rows)
-        held = [future for entry in (*users, *items) for future in _futures(entry)]
+        users, items = (
+            [hold(cluster, future, group) for group, future in enumerate(of_side)]
+            for of_side in rows
+        )
+        held = list(futures_of([*users, *items]))
         try:
             found = cluster.gather([*losses, *squares])
             cluster.wait(held)
@@ -203,17 +200,6 @@ class ClusterAlsRunner:
             for group, future in enumerate(futures)
         ]
 
-    def _hold(self, future: Future, group: int) -> HeldRows:
-        """Keep the factors of a group on its worker, and on another, if there is one.
-
-        Dask may remove all replicas of a result but one, on any worker. So each of the two workers
-        has a result of its own, which no other worker needs.
-        """
-        cluster = self._cluster
-        other = cluster.other_worker([cluster.address_of(group)])
-        copy = None if other is None else cluster.submit(same, future, worker=other)
-        return HeldRows(cluster.submit(same, future, group=group), copy)
-
     def _retry(self, call: Callable[[], R]) -> R:
         """Call a function; if workers are lost, again with what the others have."""
         return self._cluster.retry(call, self._restore)
@@ -231,37 +217,6 @@ class ClusterAlsRunner:
             if not state.n_epochs:
                 self._initialize(state)
                 continue
-            users, items = map(self._restore_side, state.sides)
-            # The old ones stay until the new ones are there: more workers may be lost meanwhile.
-            self._cluster.wait(future for entry in (*users, *items) for future in _futures(entry))
-            state.sides = users, items
-
-    def _restore_side(self, entries: list[HeldRows]) -> list[HeldRows]:
-        """Return the factors of a side, with others in the place of those that are lost."""
-        cluster, restored = self._cluster, entries.copy()
-        holders = cluster.holders([entry.future for entry in entries])
-        copies = [entry.future if entry.copy is None else entry.copy for entry in entries]
-        copy_holders = cluster.holders(copies)
-        for group, entry in enumerate(entries):
-            address = cluster.address_of(group)
-            if entry.copy is None:
-                is_copied = cluster.n_workers == 1  # there is no other worker for a copy
-            else:
-                is_copied = bool(set(copy_holders[group]) - {address})
-            if address in holders[group] and is_copied:
-                continue
-            if not holders[group] and not copy_holders[group]:
-                raise ClusterError(
-                    "the workers that held some of the factors are gone, and so are those with a "
-                    "copy of them; fit again"
-                )
-            source = entry.future if holders[group] else copies[group]
-            restored[group] = self._hold(source, group)
-        return restored
-
-
-def _futures(entry: HeldRows) -> Iterator[Future]:
-    """Iterate over the factors of a group and their copy."""
-    yield entry.future
-    if entry.copy is not None:
-        yield entry.copy
+            n_groups = len(state.sides[0])
+            restored = restore(self._cluster, [*state.sides[0], *state.sides[1]])
+            state.sides = restored[:n_groups], restored[n_groups:]

@@ -208,7 +208,8 @@ def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions
     users = positions.users.take(numbered.user_numbers)
     items = positions.items.take(numbered.item_numbers)
     ratings = _to_ratings(numbered, positions)
-    groups = (np.searchsorted(edges, users, side="right") - 1).astype(np.uint8)
+    groups = np.searchsorted(edges, users, side="right") - 1
+    groups = groups.astype(np.min_scalar_type(len(edges)))  # which NumPy sorts faster
     order = np.argsort(groups, kind="stable")
     ends = np.cumsum(np.bincount(groups, minlength=len(edges) - 1)).tolist()
     return [
