@@ -298,7 +298,7 @@ def test_no_step_takes_the_factors_that_a_worker_keeps() -> None:
             state = runner.begin(scale, None)
             runner.run(state, 1, 1.0)
             held = list(runner.copy(state))
-            runner.run(state, 2, 1.0)
+            runner.run(state, 3, 1.0)  # in the same direction, so that items change workers
             kept = [entry.future for entry in held], [entry.copy for entry in held]
             for own, other in zip(*map(cluster.holders, kept), strict=True):
                 assert len(own) == len(other) == 1
