@@ -37,11 +37,13 @@ def main() -> None:
         if arguments.part == "faults":
             show_faults(Path(folder))
             return
-        store = make_store(Path(folder) / f"{arguments.ratings}.store", arguments.ratings)
+        n = arguments.ratings
+        store = make_store(Path(folder) / f"{n}.store", n)
         if arguments.part == "speed":
             measure_speed(store, arguments.runs)
-        else:
-            measure_kills(store, arguments.kills)
+            return
+        counts = make_store(Path(folder) / f"{n}-counts.store", n, are_counts=True)
+        measure_kills(store, counts, arguments.kills)
 
 
 if __name__ == "__main__":

@@ -14,17 +14,25 @@ import numpy as np
 
 import factorate as ft
 from benchmarks.cluster.workers import FACTORS, cluster_of, fingerprint
-from factorate.dask import DaskMatrixFactorization
+from factorate.dask import DaskImplicitMatrixFactorization, DaskMatrixFactorization
+
+N_EPOCHS = 100_000  # ended by a callback
 
 
-def measure_kills(store: ft.RatingStore, n_kills: int) -> None:
-    """Kill workers with signal 9 at random moments, while a model is trained."""
-    options: dict[str, Any] = {
-        "n_epochs": 100_000,  # ended by a callback
-        "learning_rate_schedule": "constant",
-        "random_state": 0,
-        "keep_seen": False,
-    }
+def measure_kills(ratings: ft.RatingStore, counts: ft.RatingStore, n_kills: int) -> None:
+    """Kill workers with signal 9 at random moments, while models are trained."""
+    options: dict[str, Any] = {"n_epochs": N_EPOCHS, "random_state": 0, "keep_seen": False}
+    constant = options | {"learning_rate_schedule": "constant"}
+    _kill(ratings, n_kills, (DaskMatrixFactorization, ft.MatrixFactorization), constant)
+    implicit = DaskImplicitMatrixFactorization, ft.ImplicitMatrixFactorization
+    _kill(counts, n_kills, implicit, options)
+
+
+def _kill(
+    store: ft.RatingStore, n_kills: int, classes: tuple[type, type], options: dict[str, Any]
+) -> None:
+    """Kill workers while a model is trained, and compare it with one of the local class."""
+    on_cluster, local = classes
     generator = random.Random(0)  # noqa: S311
     finished: list[float] = []
     killed: list[float] = []
@@ -53,14 +61,15 @@ def measure_kills(store: ft.RatingStore, n_kills: int) -> None:
 
         thread = threading.Thread(target=kill, daemon=True)
         thread.start()
-        model = DaskMatrixFactorization(FACTORS, client=client, **options)
+        model = on_cluster(FACTORS, client=client, **options)
         model.fit(store, callbacks=[is_enough])
         thread.join()
     n_epochs = len(finished)
-    expected = ft.MatrixFactorization(FACTORS, **options)
+    expected = local(FACTORS, **options)
     expected.fit(store, callbacks=[lambda epoch: epoch.number == n_epochs])
     usual = typical(finished)
-    print(f"{len(killed)} kills in {len(finished)} epochs of {usual:.2f} s (median)")
+    name = on_cluster.__name__
+    print(f"{name}: {len(killed)} kills in {len(finished)} epochs of {usual:.2f} s (median)")
     costs = []
     for moment in killed:
         before = max((end for end in finished if end <= moment), default=moment)

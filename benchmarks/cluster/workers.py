@@ -46,20 +46,23 @@ def cluster_of(n_workers: int, n_threads: int = 1, *, keep_memory: bool = False)
         yield client
 
 
-def make_store(path: Path, n_ratings: int) -> ft.RatingStore:
-    """Write synthetic ratings to a store, unless it exists."""
+def make_store(path: Path, n_ratings: int, *, are_counts: bool = False) -> ft.RatingStore:
+    """Write synthetic ratings, or counts of interactions, to a store, unless it exists."""
     if path.exists():
         return ft.RatingStore(path)
     n_users, n_items = max(1000, n_ratings // 100), max(500, n_ratings // 1000)
     users, items, ratings = ft.datasets.synthetic(n_ratings, n_users, n_items)
+    values: Any = np.ceil(np.abs(ratings)) + 1 if are_counts else np.round(2 * ratings) / 2
     batches = (slice(first, first + BATCH) for first in range(0, n_ratings, BATCH))
-    source = ((users[b], items[b], np.round(2 * ratings[b]) / 2) for b in batches)
+    source = ((users[b], items[b], values[b]) for b in batches)
     return ft.RatingStore.create(path, source)
 
 
-def fingerprint(model: ft.MatrixFactorization) -> str:
-    """Return a hash of the factors and biases."""
-    arrays = model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_
+def fingerprint(model: ft.MatrixFactorization | ft.ImplicitMatrixFactorization) -> str:
+    """Return a hash of the factors, and of the biases if there are any."""
+    arrays = [model.user_factors_, model.item_factors_]
+    if isinstance(model, ft.MatrixFactorization):
+        arrays += [model.user_bias_, model.item_bias_]
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(array.tobytes())
