@@ -131,8 +131,9 @@ class RatingStore:
             Names of the user, item and rating columns, or their numbers from 0; two of them for
             interactions, each of which counts 1. None recognizes common names of three columns.
         n_threads : int or None, default=None
-            Number of threads; None is the number of CPU cores available. With several, batches
-            are read and files are written while ids are numbered.
+            Number of threads to number the ids with; None is the number of CPU cores available.
+            With several, another thread writes files meanwhile, and one reads the next batch,
+            unless the source is an iterator.
         verbose : bool, default=False
             Whether to show a progress bar.
 
@@ -155,7 +156,7 @@ class RatingStore:
         Notes
         -----
         Besides batches and files of up to a million ratings, and a row group of a Parquet file,
-        memory holds the distinct ids: about 40 bytes for an integer and 200 for a text. Two
+        memory holds the distinct ids: about 65 bytes for an integer and 200 for a text. Two
         partitions of Dask are in memory at a time, and so is each whole file of Parquet or Arrow
         behind a URL.
 

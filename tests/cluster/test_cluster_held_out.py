@@ -96,7 +96,7 @@ def test_the_partitions_are_read_once(cluster: Cluster, tmp_path: Path) -> None:
 def test_ratings_that_change_are_an_error(cluster: Cluster, tmp_path: Path) -> None:
     ratings = read(cluster, "frame", make_columns("few levels"), tmp_path)
     ratings.counts = ratings.counts[0], np.zeros_like(ratings.counts[1])
-    with pytest.raises(ValueError, match="the ratings changed while they were read"):
+    with pytest.raises(ValueError, match="two readings of the ratings differ"):
         split_cluster_ratings(ratings, 0.1, 0)
 
 

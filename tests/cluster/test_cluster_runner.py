@@ -209,6 +209,49 @@ def test_workers_that_close_do_not_change_the_result_of_real_valued_ratings() ->
     assert_equal(found, expected)
 
 
+@pytest.mark.parametrize("change", ["fewer", "more", "other pairs", "other ids", "other ratings"])
+def test_ratings_that_change_between_two_readings_raise(change: str, tmp_path: Path) -> None:
+    users, items, ratings = make_columns()
+    changed = {
+        "fewer": (users[:100], items[:100], ratings[:100]),
+        "more": (np.append(users, 999), np.append(items, 999), np.append(ratings, 3.0)),
+        "other pairs": (users, items[::-1], ratings),
+        "other ids": (users + 1, items, ratings),
+        "other ratings": (users, items, ratings[::-1]),
+    }[change]
+    path = tmp_path / "ratings"
+
+    def write(columns: Any) -> None:
+        frame = pandas.DataFrame(dict(zip(("user", "item", "rating"), columns, strict=True)))
+        frame.to_pickle(path)
+
+    write((users, items, ratings))
+    source = dask.dataframe.from_map(pandas.read_pickle, [path])
+    with start_cluster(2) as client:
+
+        def lose(_: Epoch) -> None:
+            write(changed)
+            close_worker(client, 0)
+
+        with pytest.raises(ValueError, match="two readings of the ratings differ"):
+            train_on(client, source, SETTINGS, callbacks=(lose,))
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_store_whose_counts_disagree_with_its_ratings_raises(
+    client: Any, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = write_store(tmp_path / "a.store", make_columns())._stored
+    counts = stored.read_counts(side)
+    counts[0], counts[1] = 0, counts[0] + counts[1]
+    read_counts = type(stored).read_counts
+    monkeypatch.setattr(
+        type(stored), "read_counts", lambda of, s: counts if s == side else read_counts(of, s)
+    )
+    with pytest.raises(ValueError, match="two readings of the ratings differ"):
+        train_on(client, stored, SETTINGS)
+
+
 def test_early_stopping_is_that_of_one_process(client: Any) -> None:
     users, items, ratings = make_columns()
     settings = make_settings(sizes=MANY_BANDS, n_epochs=8, patience=1)

@@ -57,7 +57,7 @@ def divide(values: Any, edges: list[int]) -> GroupValues:
 
 
 near_chunks = st.sampled_from([CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK, N - 1])
-edges = st.lists(near_chunks | st.integers(1, N - 1), max_size=6, unique=True).map(sorted)
+edges = st.lists(near_chunks | st.integers(1, N), max_size=6).map(sorted)  # groups may be empty
 
 
 @given(edges=edges)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factorate._cluster.cluster_ratings import merge_counted
-from factorate._cluster.partitions import numbered_of
+from factorate._cluster.partitions import numbered_of, readings_differ
 from factorate._input.levels import find_levels
 from factorate._training.held_out import HeldOut, check_rest, count_held_out, hash_pairs
 from factorate._training.held_out_pairs import HeldOutKeys
@@ -70,7 +70,7 @@ def split_cluster_ratings(
     Raises
     ------
     ValueError
-        If all ratings would be held out.
+        If all ratings would be held out, or two readings of the ratings differ.
     """
     n = ratings.n_ratings
     n_held = count_held_out(fraction, n)
@@ -80,6 +80,8 @@ def split_cluster_ratings(
         found = Hashed(*map(np.concatenate, zip(*of_partitions, strict=True)))
         if len(found.keys) >= n_held:
             break
+        if limit == MAX_KEY:
+            raise readings_differ()
         limit = min(MAX_KEY, 2 * limit)  # pairs that are rated often have larger hashes
     last_key = np.partition(found.keys, n_held - 1)[n_held - 1]
     users, items, values = (column[found.keys <= last_key] for column in found[:3])
@@ -97,7 +99,7 @@ def split_cluster_ratings(
 
 def select_below(read: Read, partition: Partition, seed: int, limit: int) -> Hashed:
     """Return the ratings of a partition whose pairs have hashes up to a limit, on a worker."""
-    numbered = numbered_of(read)
+    numbered = numbered_of(read, partition.checksum)
     user_rows, item_rows = partition.rows
     users = user_rows.take(numbered.user_numbers)
     items = item_rows.take(numbered.item_numbers)
@@ -114,7 +116,7 @@ def count_levels(
 
     None of them if there are too many; None if there are no ratings.
     """
-    rest = keys.drop_from(numbered_of(read), partition.rows)
+    rest = keys.drop_from(numbered_of(read, partition.checksum), partition.rows)
     values = _decode(rest, partition, np.arange(len(rest.user_numbers)))
     found = find_levels(values, Workers(), 1)
     return (found.levels, found.counts.astype(np.int64)) if len(values) else None
@@ -131,7 +133,7 @@ def _subtract(counts: Offsets, rows: Rows) -> Offsets:
     """Return the counts of rows without some ratings of them."""
     rest: Offsets = counts - np.bincount(rows, minlength=len(counts))
     if rest.min() < 0:
-        raise _changed()
+        raise readings_differ()
     return rest
 
 
@@ -140,13 +142,6 @@ def _rest_of_levels(ratings: ClusterRatings, keys: HeldOutKeys, held_out: Floats
     if len(ratings.levels.levels):
         rest = subtract_levels(ratings.levels, held_out)
         if rest is None:
-            raise _changed()
+            raise readings_differ()
         return rest
     return merge_counted(ratings.map(count_levels, keys), ratings.dtype)
-
-
-def _changed() -> ValueError:
-    return ValueError(
-        "the ratings changed while they were read; write them to files first, so that every "
-        "reading gives the same"
-    )

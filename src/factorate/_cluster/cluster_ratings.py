@@ -181,6 +181,7 @@ def read_frame(
             rows=(users, items),
             levels=np.empty(0, dtype) if summary is None else summary.levels,
             is_coded=summary is None or len(summary.levels) > 0,
+            checksum=None if summary is None else summary.checksum,
         )
         for summary, (users, items) in zip(summaries, of_partitions, strict=True)
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._cluster.partitions import readings_differ
 from factorate._cluster.worker_threads import count_worker_threads
 from factorate._training.packed_ratings import checksum, unpack
 from factorate._training.row_bands import sort_row_bands
@@ -54,7 +55,9 @@ class GroupRatings:
         return first, end
 
 
-def sort_group(batches: list[Batch], sorting: BandSorting, first_band: int) -> GroupRatings:
+def sort_group(
+    batches: list[Batch], sorting: BandSorting, first_band: int, n_ratings: int
+) -> GroupRatings:
     """Sort the ratings of a row group, which come in the order of the partitions.
 
     Parameters
@@ -65,8 +68,17 @@ def sort_group(batches: list[Batch], sorting: BandSorting, first_band: int) -> G
         How to sort them.
     first_band : int
         The first row band of the group.
+    n_ratings : int
+        Number of ratings that were counted.
+
+    Raises
+    ------
+    ValueError
+        If there is another number of ratings.
     """
     users, items, ratings = (np.concatenate(columns) for columns in zip(*batches, strict=True))
+    if len(users) != n_ratings:
+        raise readings_differ()
     levels = sorting.levels.levels
     values = levels.take(ratings) if len(levels) else ratings
     sorted_bands = sort_row_bands(users, items, values, sorting, Workers(count_worker_threads()))

@@ -70,6 +70,9 @@ class GroupValues:
         """Return the results of a function of each `CHUNK` ratings, in order, and of the rest."""
         n, spans, results = len(self), [], {}
         for first, end in self._spans():
+            if first == end:
+                spans.append((first, end))
+                continue
             if first % CHUNK:  # two groups share this chunk
                 number = first // CHUNK
                 chunk = self[CHUNK * number : CHUNK * (number + 1)]

@@ -64,7 +64,7 @@ def split_by_user(
     edges : ndarray of int64
         First user of each group, and the end.
     """
-    numbered, counts = numbered_of(read), _counts_of(read, partition)
+    numbered, counts = numbered_of(read, partition.checksum), _counts_of(read, partition)
     users, items = (
         rows.take(numbers) for rows, numbers in zip(partition.rows, numbered[:2], strict=True)
     )
@@ -141,7 +141,7 @@ def select_rows(group: GroupInteractions, is_chosen: Flags | None) -> Side:
 
 def _counts_of(read: tuple[Numbered, Summary | None] | Numbered, partition: Partition) -> Floats:
     """Return the counts of the interactions of a partition."""
-    numbered = numbered_of(read)
+    numbered = numbered_of(read, partition.checksum)
     if len(numbered.codes):
         return partition.levels.take(numbered.codes)
     return numbered.values.astype(partition.levels.dtype, copy=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,8 @@ class Summary(NamedTuple):
         Names of the columns of users and items.
     library : str or None
         Name of the DataFrame library.
+    checksum : int
+        CRC-32 of the ids and the ratings.
     """
 
     ids: tuple[IdColumn, IdColumn]
@@ -54,6 +57,7 @@ class Summary(NamedTuple):
     bounds: tuple[float, float]
     names: tuple[str, str] | None
     library: str | None
+    checksum: int
 
 
 class Partition(NamedTuple):
@@ -67,11 +71,14 @@ class Partition(NamedTuple):
         The rating of each code of the partition, in the dtype of training.
     is_coded : bool
         Whether all its ratings have codes.
+    checksum : int or None
+        That of its `Summary`, if it has one.
     """
 
     rows: tuple[Rows, Rows]
     levels: Floats
     is_coded: bool
+    checksum: int | None = None
 
 
 class Positions(NamedTuple):
@@ -93,6 +100,8 @@ class Positions(NamedTuple):
         The row of each number, if some ratings are held out; else none.
     held_out : HeldOutKeys or None
         The pairs that are held out.
+    checksum : int or None
+        That of the partition.
     """
 
     users: Rows
@@ -102,6 +111,7 @@ class Positions(NamedTuple):
     user_edges: Offsets
     rows: tuple[Rows, Rows]
     held_out: HeldOutKeys | None
+    checksum: int | None
 
 
 class Batch(NamedTuple):
@@ -154,7 +164,7 @@ def read_partition(
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"partition {number}: {error}") from error
     distinct = DistinctRatings()
-    codes = distinct.add(ratings.values.astype(np.float64, copy=False))
+    codes = distinct.add(ratings.values)
     levels = np.array(list(distinct.code_by_value), dtype)
     sides = (
         (ratings.user_index, ratings.user_rows),
@@ -172,6 +182,7 @@ def read_partition(
         bounds=value_range(ratings.values),
         names=ratings.column_names,
         library=ratings.library,
+        checksum=_checksum(ratings),
     )
     rows = ratings.user_rows, ratings.item_rows
     if codes is None:
@@ -200,13 +211,20 @@ def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions
     """Return the ratings of each row group, with positions instead of numbers, in order.
 
     Those that are held out are left out.
+
+    Raises
+    ------
+    ValueError
+        If these are not the ratings that were counted.
     """
-    numbered = numbered_of(read)
+    numbered = numbered_of(read, positions.checksum)
     if positions.held_out is not None:
         numbered = positions.held_out.drop_from(numbered, positions.rows)
     edges = positions.user_edges
     users = positions.users.take(numbered.user_numbers)
     items = positions.items.take(numbered.item_numbers)
+    if users.min(initial=0) < 0 or items.min(initial=0) < 0:  # a row without ratings
+        raise readings_differ()
     ratings = _to_ratings(numbered, positions)
     groups = np.searchsorted(edges, users, side="right") - 1
     groups = groups.astype(np.min_scalar_type(len(edges)))  # which NumPy sorts faster
@@ -222,9 +240,28 @@ def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions
     ]
 
 
-def numbered_of(read: tuple[Numbered, Summary | None] | Numbered) -> Numbered:
-    """Return the ratings of a partition, or those of a file of a store."""
-    return read if isinstance(read, Numbered) else read[0]
+def numbered_of(read: tuple[Numbered, Summary | None] | Numbered, checksum: int | None) -> Numbered:
+    """Return the ratings of a partition, or those of a file of a store, which has its own checksum.
+
+    Raises
+    ------
+    ValueError
+        If the checksum of the partition is another one.
+    """
+    if isinstance(read, Numbered):
+        return read
+    numbered, summary = read
+    if checksum != (None if summary is None else summary.checksum):
+        raise readings_differ()
+    return numbered
+
+
+def readings_differ() -> ValueError:
+    """Return the error for ratings that are not those of an earlier reading."""
+    return ValueError(
+        "two readings of the ratings differ, because the source changes or is damaged; write the "
+        "ratings to files or to a new store, and fit to these"
+    )
 
 
 def group_of(batches: list[Batch], group: int) -> Batch:
@@ -241,3 +278,20 @@ def _to_ratings(numbered: Numbered, positions: Positions) -> NDArray[Any]:
         return numbered.values.astype(codes.dtype, copy=False)
     values = numbered.values.astype(levels.dtype, copy=False)
     return np.searchsorted(levels, values).astype(codes.dtype)
+
+
+def _checksum(ratings: Ratings) -> int:
+    """Return the checksum of the ids and ratings of a partition."""
+    columns = ratings.user_rows, ratings.item_rows, ratings.values
+    crc = 0
+    for column in columns:
+        crc = zlib.crc32(np.ascontiguousarray(column).view(np.uint8).data, crc)
+    for index in (ratings.user_index, ratings.item_index):
+        crc = zlib.crc32(_bytes_of(index.ids), crc)
+    return crc
+
+
+def _bytes_of(ids: NDArray[Any]) -> bytes | memoryview:
+    if ids.dtype == object:
+        return "\0".join(map(str, ids.tolist())).encode("utf-8", "surrogatepass")
+    return ids.view(np.uint8).data

@@ -157,6 +157,7 @@ class RowGroups:
             user_edges=self.edges,
             rows=(no_rows, no_rows) if ratings.held_out is None else partition.rows,
             held_out=ratings.held_out,
+            checksum=partition.checksum,
         )
 
     def _sort_group(self, batches: list[Future], group: int) -> Future:
@@ -164,7 +165,8 @@ class RowGroups:
         first, end = self.bands[group : group + 2]
         per_thread = DEFAULT_SIZES.thread_ratings
         sorting = make_band_sorting(self.cuts, first, end, self._ratings.levels, per_thread)
-        return self.cluster.submit(sort_group, batches, sorting, first, group=group)
+        n_ratings = int(self.starts[group + 1] - self.starts[group])
+        return self.cluster.submit(sort_group, batches, sorting, first, n_ratings, group=group)
 
 
 def make_cluster_schedule(

@@ -17,9 +17,10 @@ from factorate._utils.ahead import Call
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from factorate._store.distinct_ratings import DistinctRatings
     from factorate._store.folder import Folder
     from factorate._utils.ahead import Ahead
-    from factorate._utils.types import Doubles, Rows
+    from factorate._utils.types import Rows
 
 
 class ChunkWriter:
@@ -48,14 +49,14 @@ class ChunkWriter:
         self._chunks: list[Chunk] = []
         self._flushes: list[Call[None]] = []
 
-    def convert(self, code_bytes: int, levels: Doubles) -> None:
+    def convert(self, code_bytes: int, distinct: DistinctRatings) -> None:
         """Change the size of codes from now on, also of ratings that are not in a file yet.
 
         Parameters
         ----------
         code_bytes : int
             Bytes of a code; 0 for ratings without codes.
-        levels : ndarray of float64
+        distinct : DistinctRatings
             The rating of each code.
         """
         if code_bytes == self._kind.code_bytes:
@@ -65,7 +66,7 @@ class ChunkWriter:
         self._kind = replace(self._kind, code_bytes=code_bytes)
         self._records = np.empty(len(before), chunk_fields(self._kind))
         users, items, ratings = (before[name][waiting] for name, _ in fields)
-        self._fill(waiting, users, items, ratings if code_bytes else levels.take(ratings))
+        self._fill(waiting, users, items, ratings if code_bytes else distinct.levels.take(ratings))
 
     def add(self, users: Rows, items: Rows, ratings: NDArray[Any]) -> None:
         """Add ratings, and write files as they become full.

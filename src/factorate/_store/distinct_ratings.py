@@ -52,6 +52,10 @@ class DistinctRatings:
         self._bits = 0
         self._make_table(2)
 
+    def __len__(self) -> int:
+        """Return the number of distinct ratings."""
+        return len(self.code_by_value)
+
     @property
     def levels(self) -> Doubles:
         """The distinct ratings in the order of their codes."""
@@ -72,7 +76,9 @@ class DistinctRatings:
         if not self._enter(values[n_known:]):
             self.counts -= np.bincount(codes[:n_known], minlength=len(self.counts))
             return None
-        self._encode(values[n_known:], codes[n_known:])
+        n_known += self._encode(values[n_known:], codes[n_known:])
+        if n_known < len(values):
+            raise ValueError("the ratings change while they are read; pass a copy of them")
         return codes
 
     def _encode(self, values: Floats, codes: NDArray[np.uint16]) -> int:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class IdNumbers:
     """Numbers the distinct ids of a column in the order in which batches bring them.
 
-    Within a batch, ids of 64 bits are numbered in the order of their first entries, and all others,
-    which are kept in a dict, in ascending order.
+    Within a batch, ids that fit in int64 are numbered in the order of their first entries, and all
+    others, which are kept in a dict, in ascending order.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ class IdNumbers:
         self._what = what
         self._kind: str | None = None
         self._dtype: np.dtype[Any] = np.dtype(np.int64)  # of datetimes
-        self._integers = IntegerNumbers(what)  # ids of 64 bits
-        self._number_by_key: dict[Any, int] = {}  # all ids, if one does not have 64 bits
+        self._integers = IntegerNumbers(what)  # ids that fit in int64
+        self._number_by_key: dict[Any, int] = {}  # all ids, if one does not fit
         self._objects: list[Any] = []
 
     def __len__(self) -> int:
@@ -154,7 +154,7 @@ class IdNumbers:
 
 
 def _to_bits(column: IdColumn) -> NDArray[Any] | None:
-    """Return ids as int32 or int64; None if they do not have 64 bits."""
+    """Return ids as int32 or int64; None if some do not fit."""
     values = column.values
     if values.dtype.kind == "M":
         return values.astype(values.dtype.newbyteorder("="), copy=False).view(np.int64)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factorate._input.levels import MAX_LEVELS
+from factorate._input.levels import MAX_LEVELS, MAX_SHORT
 from factorate._input.rating_values import read_values, value_range
 from factorate._input.ratings import read_id_column
 from factorate._input.stored_ids import store_ids
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from factorate._store.batches import Batches
     from factorate._store.folder import Folder
     from factorate._utils.types import Floats, Rows
-
-MAX_SHORT = 1 << 8  # codes below have one byte
 
 
 def ingest(
@@ -130,8 +128,8 @@ class _NumberedRatings:
 
     def add(self, columns: Columns) -> int:
         """Assign numbers to the ratings of a batch, and write files as they become full."""
-        is_short = getattr(columns.ratings, "dtype", None) == np.float32
-        values = read_values(columns.ratings, np.dtype(np.float32 if is_short else np.float64))
+        is_single = getattr(columns.ratings, "dtype", None) == np.float32
+        values = read_values(columns.ratings, np.dtype(np.float32 if is_single else np.float64))
         given = columns.user_ids, columns.item_ids
         sides = [read_id_column(ids, f"{side}s") for side, ids in zip(SIDES, given, strict=True)]
         # Python converts text, one thread at a time.
@@ -195,10 +193,9 @@ class _NumberedRatings:
         codes = self._distinct.add(values) if self._is_coded else None
         self._is_coded = codes is not None
         if codes is None:
-            self._chunks.convert(0, self._distinct.levels)
+            self._chunks.convert(0, self._distinct)
             return values
-        is_short = len(self._distinct.code_by_value) <= MAX_SHORT
-        self._chunks.convert(1 if is_short else 2, self._distinct.levels)
+        self._chunks.convert(1 if len(self._distinct) <= MAX_SHORT else 2, self._distinct)
         return codes
 
 

@@ -68,8 +68,10 @@ def merge_levels(levels: Floats, counts: Offsets) -> Levels:
 
 
 def subtract_levels(levels: Levels, held_out: Floats) -> Levels | None:
-    """Return the levels of the ratings that are not held out; None if more are than there are."""
-    codes = np.searchsorted(levels.levels, held_out)
+    """Return the levels of the ratings that are not held out; None if those are none of them."""
+    codes = np.searchsorted(levels.levels, held_out).clip(max=len(levels.levels) - 1)
+    if not np.array_equal(levels.levels[codes], held_out):
+        return None
     counts = levels.counts - np.bincount(codes, minlength=len(levels.counts))
     if counts.min() < 0:
         return None
