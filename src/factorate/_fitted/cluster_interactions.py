@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._cluster.cluster_als_runner import ClusterAlsRunner
 from factorate._cluster.cluster_ratings import INTERACTIONS, read_frame, read_store
-from factorate._cluster.implicit_groups import InteractionGroups
-from factorate._cluster.implicit_runner import ClusterAlsRunner
-from factorate._cluster.implicit_sorting import total_of
+from factorate._cluster.group_interactions import total_of
+from factorate._cluster.interaction_groups import InteractionGroups
 from factorate._fitted.implicit_eval_set import read_implicit_eval_set
 from factorate._fitted.interactions_in_store import check_stored_counts
 from factorate._fitted.seen import Seen

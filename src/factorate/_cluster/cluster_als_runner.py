@@ -9,8 +9,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from factorate._cluster.held import Held, futures_of, hold, restore
-from factorate._cluster.implicit_steps import (
+from factorate._cluster.als_steps import (
     basis_of,
     chunk_rows,
     gram_of_pieces,
@@ -22,6 +21,7 @@ from factorate._cluster.implicit_steps import (
     take_rows,
     zero_rows,
 )
+from factorate._cluster.held import Held, futures_of, hold, restore
 from factorate._training.als_runner import initial_factors, squared_lengths, sum_of_penalties
 from factorate._training.pad import pad
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from distributed import Future
 
-    from factorate._cluster.implicit_groups import InteractionGroups
+    from factorate._cluster.interaction_groups import InteractionGroups
     from factorate._training.als_runner import Fetch
     from factorate._training.als_settings import AlsSettings
     from factorate._utils.types import Floats

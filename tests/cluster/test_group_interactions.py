@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factorate._cluster.implicit_groups import group_edges
-from factorate._cluster.implicit_sorting import (
+from factorate._cluster.group_interactions import (
     band_of,
     select_rows,
     sort_items,
@@ -20,13 +19,14 @@ from factorate._cluster.implicit_sorting import (
     split_by_user,
     weights_of,
 )
+from factorate._cluster.interaction_groups import group_edges
 from factorate._cluster.partitions import Partition
 from factorate._store.stored_ratings import Numbered
 from factorate._training.interaction_side import Work
 from factorate._training.interactions import make_interactions
 
 if TYPE_CHECKING:
-    from factorate._cluster.implicit_sorting import GroupInteractions
+    from factorate._cluster.group_interactions import GroupInteractions
     from factorate._utils.types import Floats
 
 SHAPE = 12, 9

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factorate._cluster.implicit_steps import chunk_rows
+from factorate._cluster.als_steps import chunk_rows
 from factorate._training.als_runner import squared_lengths
 from factorate._training.gram import add_chunks, gram_of_chunks, gram_of_padded
 

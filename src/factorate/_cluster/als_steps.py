@@ -16,7 +16,7 @@ from factorate._training.solve_rows import solve_side
 from factorate._utils.aligned import aligned_zeros
 
 if TYPE_CHECKING:
-    from factorate._cluster.implicit_sorting import GroupInteractions
+    from factorate._cluster.group_interactions import GroupInteractions
     from factorate._training.als_settings import AlsSettings
     from factorate._utils.types import Doubles, Floats, Offsets
 

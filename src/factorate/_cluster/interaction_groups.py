@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factorate._cluster.held import same
-from factorate._cluster.implicit_sorting import (
+from factorate._cluster.group_interactions import (
     band_of,
     select_rows,
     sort_items,
@@ -18,6 +17,7 @@ from factorate._cluster.implicit_sorting import (
     split_by_user,
     weights_of,
 )
+from factorate._cluster.held import same
 from factorate._training.improve_rows import work_of_steps
 from factorate._training.interaction_side import Side
 
