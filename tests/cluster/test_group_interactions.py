@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factorate._cluster.entries_by_group import group_of
 from factorate._cluster.group_interactions import (
-    band_of,
     select_rows,
     sort_items,
     sort_users,
@@ -52,13 +52,13 @@ def sort_groups(columns: Any) -> list[list[GroupInteractions]]:
     split = [split_by_user(read, partition, EDGES[0]) for read in reads]
     of_users = []
     for group, first in enumerate(EDGES[0][:-1].tolist()):
-        bands = [band_of(by_group, group) for by_group in split]
+        bands = [group_of(by_group, group) for by_group in split]
         shape = int(EDGES[0][group + 1]) - first, SHAPE[1]
         of_users.append(sort_users(bands, shape, first, weigh, DTYPE))
     split = [split_by_item(group, EDGES[1]) for group in of_users]
     of_items = []
     for group, first in enumerate(EDGES[1][:-1].tolist()):
-        bands = [band_of(by_group, group) for by_group in split]
+        bands = [group_of(by_group, group) for by_group in split]
         of_items.append(sort_items(bands, int(EDGES[1][group + 1]) - first, first, weigh))
     return [of_users, of_items]
 

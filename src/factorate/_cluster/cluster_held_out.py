@@ -25,12 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factorate._cluster.cluster_ratings import ClusterRatings
-    from factorate._cluster.partitions import Partition, Summary
+    from factorate._cluster.partitions import Partition, Read
     from factorate._input.levels import Levels
-    from factorate._store.stored_ratings import Numbered
     from factorate._utils.types import Floats, Offsets, Rows
 
-    Read = tuple[Numbered, Summary | None] | Numbered
     Hashes = NDArray[np.uint64]
 
 MAX_KEY = 2**64 - 1
@@ -105,7 +103,7 @@ def select_below(read: Read, partition: Partition, seed: int, limit: int) -> Has
     items = item_rows.take(numbered.item_numbers)
     keys = hash_pairs(users, items, seed)
     chosen = np.flatnonzero(keys <= np.uint64(limit))
-    values = _decode(numbered, partition, chosen)
+    values = partition.decode(numbered, chosen)
     return Hashed(users[chosen], items[chosen], values, keys[chosen])
 
 
@@ -117,16 +115,9 @@ def count_levels(
     None of them if there are too many; None if there are no ratings.
     """
     rest = keys.drop_from(numbered_of(read, partition.checksum), partition.rows)
-    values = _decode(rest, partition, np.arange(len(rest.user_numbers)))
+    values = partition.decode(rest)
     found = find_levels(values, Workers(), 1)
     return (found.levels, found.counts.astype(np.int64)) if len(values) else None
-
-
-def _decode(numbered: Numbered, partition: Partition, chosen: Offsets) -> Floats:
-    """Return some ratings of a partition."""
-    if len(numbered.codes):
-        return partition.levels.take(numbered.codes[chosen])
-    return numbered.values[chosen].astype(partition.levels.dtype, copy=False)
 
 
 def _subtract(counts: Offsets, rows: Rows) -> Offsets:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._cluster.entries_by_group import entries_by_group
 from factorate._cluster.partitions import numbered_of
 from factorate._training.interaction_bands import Band
 from factorate._training.interaction_side import Side
 from factorate._training.interactions import make_side, sort_side
+from factorate._training.pair_weights import join_weights, unless_1
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from factorate._cluster.partitions import Partition, Summary
-    from factorate._store.stored_ratings import Numbered
+    from factorate._cluster.partitions import Partition, Read
     from factorate._utils.types import Doubles, Flags, Floats, Offsets
 
 
@@ -50,30 +50,30 @@ class GroupInteractions:
         return replace(side, weights=self.weigh(side.weights, len(side.others)))
 
 
-def split_by_user(
-    read: tuple[Numbered, Summary | None] | Numbered, partition: Partition, edges: Offsets
-) -> list[Band]:
+def split_by_user(read: Read, partition: Partition, edges: Offsets) -> list[Band]:
     """Return the interactions of a partition for each group of users.
 
     Parameters
     ----------
-    read : Numbered, maybe with a summary
+    read : Read
         The interactions; the ratings are the counts.
     partition : Partition
         What their numbers and codes stand for.
     edges : ndarray of int64
         First user of each group, and the end.
     """
-    numbered, counts = numbered_of(read, partition.checksum), _counts_of(read, partition)
+    numbered = numbered_of(read, partition.checksum)
+    counts = partition.decode(numbered)
     users, items = (
         rows.take(numbers) for rows, numbers in zip(partition.rows, numbered[:2], strict=True)
     )
-    return _split(Band(users, items, _unless_1(counts)), edges)
+    return _split(Band(users, items, unless_1(counts, counts.dtype)), edges)
 
 
-def total_of(read: tuple[Numbered, Summary | None] | Numbered, partition: Partition) -> float:
+def total_of(read: Read, partition: Partition) -> float:
     """Return the sum of the counts of a partition."""
-    return float(_counts_of(read, partition).sum(dtype=np.float64))
+    counts = partition.decode(numbered_of(read, partition.checksum))
+    return float(counts.sum(dtype=np.float64))
 
 
 def split_by_item(users: GroupInteractions, edges: Offsets) -> list[Band]:
@@ -81,11 +81,6 @@ def split_by_item(users: GroupInteractions, edges: Offsets) -> list[Band]:
     side = users.counted
     rows = np.repeat(np.arange(len(side), dtype=np.int32), np.diff(side.starts))
     return _split(Band(side.others, rows + np.int32(users.first), side.weights), edges)
-
-
-def band_of(bands: list[Band], group: int) -> Band:
-    """Return the interactions of one group."""
-    return bands[group]
 
 
 def sort_users(
@@ -139,22 +134,11 @@ def select_rows(group: GroupInteractions, is_chosen: Flags | None) -> Side:
     return Side(starts=starts, others=side.others[kept], weights=weights)
 
 
-def _counts_of(read: tuple[Numbered, Summary | None] | Numbered, partition: Partition) -> Floats:
-    """Return the counts of the interactions of a partition."""
-    numbered = numbered_of(read, partition.checksum)
-    if len(numbered.codes):
-        return partition.levels.take(numbered.codes)
-    return numbered.values.astype(partition.levels.dtype, copy=False)
-
-
 def _split(band: Band, edges: Offsets) -> list[Band]:
     """Return the interactions of each group of rows, in order, with rows from its first one."""
-    groups = np.searchsorted(edges, band.rows, side="right") - 1
-    order = np.argsort(groups.astype(np.min_scalar_type(len(edges))), kind="stable")
-    ends = np.cumsum(np.bincount(groups, minlength=len(edges) - 1)).tolist()
     found = []
-    for first, span in zip(edges[:-1].tolist(), itertools.pairwise([0, *ends]), strict=True):
-        rows, others, counts = band.select(order[slice(*span)])
+    for first, entries in entries_by_group(band.rows, edges):
+        rows, others, counts = band.select(entries)
         found.append(Band(rows - np.int32(first), others, counts))
     return found
 
@@ -162,15 +146,4 @@ def _split(band: Band, edges: Offsets) -> list[Band]:
 def _join(bands: list[Band]) -> Band:
     """Return the interactions of some bands, one after the other."""
     rows, others = (np.concatenate([band[column] for band in bands]) for column in range(2))
-    counts = [band.counts for band in bands]
-    if any(map(len, counts)):
-        counts = [
-            band.counts if len(band.counts) else np.ones(len(band.rows), band.counts.dtype)
-            for band in bands
-        ]
-    return Band(rows, others, np.concatenate(counts))
-
-
-def _unless_1(counts: Floats) -> Floats:
-    """Return counts, or an empty array if all are 1."""
-    return counts if (counts != 1).any() else counts[:0]
+    return Band(rows, others, join_weights((band.counts, len(band.rows)) for band in bands))

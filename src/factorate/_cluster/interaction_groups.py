@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factorate._cluster.entries_by_group import group_of
 from factorate._cluster.group_interactions import (
-    band_of,
     select_rows,
     sort_items,
     sort_users,
@@ -20,6 +20,7 @@ from factorate._cluster.group_interactions import (
 from factorate._cluster.held import same
 from factorate._training.improve_rows import work_of_steps
 from factorate._training.interaction_side import Side
+from factorate._training.pair_weights import join_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,7 +163,7 @@ class InteractionGroups:
         sorted_groups = []
         for group in groups:
             first, end = edges[group : group + 2].tolist()
-            bands = [cluster.submit(band_of, by_group, group) for by_group in split]
+            bands = [cluster.submit(group_of, by_group, group) for by_group in split]
             given = (end - first, n_items), first, self._weigh, self._ratings.dtype
             sorted_groups.append(cluster.submit(sort_users, bands, *given, group=group))
         return sorted_groups
@@ -180,7 +181,7 @@ class InteractionGroups:
         for group in groups:
             first, end = edges[group : group + 2].tolist()
             bands = [
-                cluster.submit(band_of, by_group, group, group=users)
+                cluster.submit(group_of, by_group, group, group=users)
                 for users, by_group in enumerate(split)
             ]
             given = end - first, first, self._weigh
@@ -219,14 +220,8 @@ def group_edges(counts: Offsets, sizes: Sequence[int], work: Work) -> Offsets:
 def _join(sides: list[Side]) -> Side:
     """Return the interactions of all groups."""
     sizes = np.concatenate([np.diff(side.starts) for side in sides])
-    weights = [side.weights for side in sides]
-    if any(map(len, weights)):
-        weights = [
-            side.weights if len(side.weights) else np.ones(len(side.others), side.weights.dtype)
-            for side in sides
-        ]
     return Side(
         starts=np.append(0, np.cumsum(sizes)),
         others=np.concatenate([side.others for side in sides]),
-        weights=np.concatenate(weights),
+        weights=join_weights((side.weights, len(side.others)) for side in sides),
     )

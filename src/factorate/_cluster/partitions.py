@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from factorate._cluster.entries_by_group import entries_by_group
 from factorate._input.id_column import IdColumn
 from factorate._input.levels import MAX_SHORT
 from factorate._input.rating_values import value_range
@@ -60,6 +60,9 @@ class Summary(NamedTuple):
     checksum: int
 
 
+Read = tuple[Numbered, Summary | None] | Numbered  # a partition, or a file of a store
+
+
 class Partition(NamedTuple):
     """What the numbers and codes of a partition stand for.
 
@@ -79,6 +82,12 @@ class Partition(NamedTuple):
     levels: Floats
     is_coded: bool
     checksum: int | None = None
+
+    def decode(self, numbered: Numbered, chosen: slice | Offsets = slice(None)) -> Floats:
+        """Return the ratings of a partition, or some of them."""
+        if len(numbered.codes):
+            return self.levels.take(numbered.codes[chosen])
+        return numbered.values[chosen].astype(self.levels.dtype, copy=False)
 
 
 class Positions(NamedTuple):
@@ -207,7 +216,7 @@ def summary_of(read: tuple[Numbered, Summary | None]) -> Summary | None:
     return read[1]
 
 
-def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions) -> list[Batch]:
+def split(read: Read, positions: Positions) -> list[Batch]:
     """Return the ratings of each row group, with positions instead of numbers, in order.
 
     Those that are held out are left out.
@@ -220,27 +229,18 @@ def split(read: tuple[Numbered, Summary | None] | Numbered, positions: Positions
     numbered = numbered_of(read, positions.checksum)
     if positions.held_out is not None:
         numbered = positions.held_out.drop_from(numbered, positions.rows)
-    edges = positions.user_edges
     users = positions.users.take(numbered.user_numbers)
     items = positions.items.take(numbered.item_numbers)
     if users.min(initial=0) < 0 or items.min(initial=0) < 0:  # a row without ratings
         raise readings_differ()
     ratings = _to_ratings(numbered, positions)
-    groups = np.searchsorted(edges, users, side="right") - 1
-    groups = groups.astype(np.min_scalar_type(len(edges)))  # which NumPy sorts faster
-    order = np.argsort(groups, kind="stable")
-    ends = np.cumsum(np.bincount(groups, minlength=len(edges) - 1)).tolist()
     return [
-        Batch(users.take(rows) - np.int32(first), items.take(rows), ratings.take(rows))
-        for first, rows in zip(
-            edges[:-1].tolist(),
-            (order[slice(*pair)] for pair in itertools.pairwise([0, *ends])),
-            strict=True,
-        )
+        Batch(users.take(chosen) - np.int32(first), items.take(chosen), ratings.take(chosen))
+        for first, chosen in entries_by_group(users, positions.user_edges)
     ]
 
 
-def numbered_of(read: tuple[Numbered, Summary | None] | Numbered, checksum: int | None) -> Numbered:
+def numbered_of(read: Read, checksum: int | None) -> Numbered:
     """Return the ratings of a partition, or those of a file of a store, which has its own checksum.
 
     Raises
@@ -262,11 +262,6 @@ def readings_differ() -> ValueError:
         "two readings of the ratings differ, because the source changes or is damaged; write the "
         "ratings to files or to a new store, and fit to these"
     )
-
-
-def group_of(batches: list[Batch], group: int) -> Batch:
-    """Return the ratings of one row group."""
-    return batches[group]
 
 
 def _to_ratings(numbered: Numbered, positions: Positions) -> NDArray[Any]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factorate._cluster.entries_by_group import group_of
 from factorate._cluster.group_ratings import positions_of, sort_group, standardize_group
 from factorate._cluster.group_values import GroupValues
-from factorate._cluster.partitions import Positions, group_of, split
+from factorate._cluster.partitions import Positions, split
 from factorate._cluster.steps import group_bands
 from factorate._training.block_order import are_in_order
 from factorate._training.remote_ratings import RemoteRatings

@@ -10,6 +10,7 @@ import numpy as np
 from factorate._input.interactions import check_size
 from factorate._kernels import counting
 from factorate._training.interaction_side import Side
+from factorate._training.pair_weights import unless_1
 
 if TYPE_CHECKING:
     from factorate._utils.types import Floats, Offsets, Rows
@@ -95,7 +96,7 @@ def make_interactions(
     """
     users, items, weights = _distinct_pairs(user_rows, item_rows, weights, shape)
     by_item = sorted_by(items, np.arange(len(items), dtype=np.int32), shape[1])
-    user_weights = _unless_1(weights, dtype)
+    user_weights = unless_1(weights, dtype)
     return Interactions(
         user_starts=row_starts(users, shape[0]),
         user_items=items,
@@ -123,7 +124,7 @@ def make_side(
     (array([0, 1, 3]), array([0, 0, 2], dtype=int32), array([1., 1., 2.], dtype=float32))
     """
     rows, others, weights = _distinct_pairs(rows, others, weights, shape)
-    return Side(starts=row_starts(rows, shape[0]), others=others, weights=_unless_1(weights, dtype))
+    return Side(starts=row_starts(rows, shape[0]), others=others, weights=unless_1(weights, dtype))
 
 
 def sort_side(rows: Rows, others: Rows, weights: Floats, n_rows: int) -> Side:
@@ -167,13 +168,6 @@ def _distinct_pairs(
     elif weights is not None:
         weights = weights.take(order)
     return users, items, weights
-
-
-def _unless_1(weights: Floats | None, dtype: np.dtype[Any]) -> Floats:
-    """Return weights in a dtype, or an empty array if all are 1."""
-    if weights is None or not (weights != 1).any():
-        return np.empty(0, dtype)
-    return weights.astype(dtype)
 
 
 def row_starts(rows: Rows, n: int) -> Offsets:
