@@ -115,7 +115,7 @@ class ClusterRatings:
             return self.cluster.gather([self.cluster.submit(function, *p, *args) for p in pairs])
 
         found = self.cluster.retry(call)
-        self.read = once(reads, self.read)
+        self.read = first_then(reads, self.read)
         return found
 
     def read_row_batches(self) -> Iterator[tuple[Rows, Rows]]:
@@ -188,7 +188,7 @@ def read_frame(
     lows, highs = zip(*(summary.bounds for summary in found), strict=True)
     return ClusterRatings(
         cluster=cluster,
-        read=once(reads, read),
+        read=first_then(reads, read),
         partitions=partitions,
         user_index=indexes[0],
         item_index=indexes[1],
@@ -245,7 +245,7 @@ def merge_counted(found: Sequence[tuple[Floats, Offsets] | None], dtype: np.dtyp
     return merge_levels(levels, counts)
 
 
-def once(first: list[Future], read: Callable[[], list[Future]]) -> Callable[[], list[Future]]:
+def first_then(first: list[Future], read: Callable[[], list[Future]]) -> Callable[[], list[Future]]:
     """Return a function that returns futures at first, and then calls `read`."""
     unused = [first]
     return lambda: unused.pop() if unused else read()
