@@ -70,8 +70,8 @@ def test_unused_categories_have_no_number() -> None:
 @pytest.mark.parametrize(
     ("batches", "reason"),
     [
-        ([[1], ["a"]], "users hold 'a' of kind str, but those of earlier batches are integers"),
-        ([["a"], [True]], "users hold True of kind bool, but those of earlier batches are strs"),
+        ([[1], ["a"]], "users hold 'a' of kind str, but those before are of kind integer"),
+        ([["a"], [True]], "users hold True of kind bool, but those before are of kind str"),
         (
             [np.array(["2020-01-01"], "M8[D]"), np.array(["2020-01-01"], "M8[s]")],
             "in units of D; convert all to one type",

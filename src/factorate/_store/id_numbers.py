@@ -144,12 +144,12 @@ class IdNumbers:
                 self._dtype = dtype
         unit_differs = column.kind == "datetime" and dtype != self._dtype
         if column.kind != self._kind or unit_differs:
-            first, before = show(column.values[0]), f"{self._kind}s"
+            first, before = show(column.values[0]), f"of kind {self._kind}"
             if unit_differs:
                 before = f"in units of {np.datetime_data(self._dtype)[0]}"
             raise TypeError(
-                f"{self._what} hold {first} of kind {column.kind}, but those of earlier batches "
-                f"are {before}; convert all to one type"
+                f"{self._what} hold {first} of kind {column.kind}, but those before are {before}; "
+                f"convert all to one type"
             )
 
 
