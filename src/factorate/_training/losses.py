@@ -115,7 +115,8 @@ def median(values: Column, weights: Floats | None = None) -> float:
     if weights is None:
         low, high = (len(values) - 1) // 2, len(values) // 2
         if not isinstance(values, np.ndarray):
-            return _midpoint(select(values, low), select(values, high))
+            lower = select(values, low)
+            return lower if low == high else _midpoint(lower, select(values, high))
         ordered = np.partition(values, (low, high))
         return _midpoint(float(ordered[low]), float(ordered[high]))
     values = values[:]
