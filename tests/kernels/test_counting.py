@@ -38,7 +38,7 @@ def test_count_returns_the_index_of_the_first_row_out_of_range(
 def test_bytes_and_their_carries_are_the_counts(drawn: list[int], before: list[int]) -> None:
     units, rest = np.zeros(N_ROWS, np.uint8), np.zeros(N_ROWS, np.int64)
     every = int32([*np.repeat(np.arange(N_ROWS), before).tolist(), *drawn, 0])
-    counting.count_often(every, units, rest)
+    counting.count_in_bytes(every, units, rest)
     assert (units + rest).tolist() == np.bincount(every, minlength=N_ROWS).tolist()
 
 

@@ -64,12 +64,10 @@ def test_numbering_stops_when_distinct_values_are_full() -> None:
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @given(drawn=st.lists(st.integers(-(2**31), 2**31 - 1) | st.integers(-5, 5), min_size=1))
-def test_near_numbers_stop_outside_the_table(
-    dtype: type[np.signedinteger], drawn: list[int]
-) -> None:
+def test_numbers_by_table_stop_outside_it(dtype: type[np.signedinteger], drawn: list[int]) -> None:
     values, out = np.array(drawn, dtype), np.full(len(drawn), -1, np.int32)
     table, distinct = np.full(8, -1, np.int32), np.empty(6, np.int64)
-    done, n = integers.number_near(values, 0, -4, table, distinct, 0, out)
+    done, n = integers.number_by_table(values, 0, -4, table, distinct, 0, out)
     numbers: dict[int, int] = {}
     expected = []
     for value in drawn:
@@ -81,11 +79,11 @@ def test_near_numbers_stop_outside_the_table(
     assert distinct[:n].tolist() == list(numbers)
 
 
-def test_near_numbers_of_extreme_integers_wrap_around() -> None:
+def test_numbers_by_table_of_extreme_integers_wrap_around() -> None:
     values, out = np.array([2**63 - 1, -(2**63)]), np.empty(2, np.int32)
     table, distinct = np.full(2, -1, np.int32), np.empty(4, np.int64)
-    assert integers.number_near(values, 0, 2**63 - 1, table, distinct, 0, out) == (2, 2)
-    assert integers.number_near(values[::-1].copy(), 0, 0, table, distinct, 0, out) == (0, 0)
+    assert integers.number_by_table(values, 0, 2**63 - 1, table, distinct, 0, out) == (2, 2)
+    assert integers.number_by_table(values[::-1].copy(), 0, 0, table, distinct, 0, out) == (0, 0)
 
 
 def test_numbers_without_entries() -> None:

@@ -19,7 +19,7 @@ def count(const int32_t[::1] rows, int64_t[::1] counts):
     return bad
 
 
-def count_often(const int32_t[::1] rows, uint8_t[::1] units, int64_t[::1] rest):
+def count_in_bytes(const int32_t[::1] rows, uint8_t[::1] units, int64_t[::1] rest):
     """Count the entries of each row, in bytes that stay in the cache, whose carries are in `rest`.
 
     The number of entries of a row is ``units[row] + rest[row]``. All rows are in range.

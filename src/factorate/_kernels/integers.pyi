@@ -16,7 +16,7 @@ def number(
     table: Rows,
     out: Rows,
 ) -> tuple[int, int]: ...
-def number_near(
+def number_by_table(
     values: NDArray[Any],
     begin: int,
     first: int,

@@ -110,8 +110,9 @@ def number(const int64_t[::1] values, Py_ssize_t begin, int64_t[::1] distinct,
     return t, n_distinct
 
 
-def number_near(const integer[::1] values, Py_ssize_t begin, int64_t first, int32_t[::1] table,
-                int64_t[::1] distinct, Py_ssize_t n_distinct, int32_t[::1] out):
+def number_by_table(const integer[::1] values, Py_ssize_t begin, int64_t first,
+                    int32_t[::1] table, int64_t[::1] distinct, Py_ssize_t n_distinct,
+                    int32_t[::1] out):
     """Do the same as `number` without hashing: ``table[value - first]`` is the number of a value.
 
     Stop also before a value that has no entry in the table.

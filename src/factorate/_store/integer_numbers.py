@@ -91,9 +91,9 @@ class IntegerNumbers:
         known = self._table, self._distinct, self._n_distinct
         if self._first is None:
             wide = values.astype(np.int64, copy=False)
-            done, self._n_distinct = _number_far(wide, *known, out)
+            done, self._n_distinct = _number_by_hash(wide, *known, out)
         else:
-            done, self._n_distinct = kernel.number_near(values, 0, self._first, *known, out)
+            done, self._n_distinct = kernel.number_by_table(values, 0, self._first, *known, out)
         return done
 
     def _grow(self, values: NDArray[Any]) -> bool:
@@ -125,13 +125,13 @@ class IntegerNumbers:
             first = None
             table = np.full(2 << (len(distinct) - 1).bit_length(), -1, np.int32)
             scratch = np.empty(len(known), np.int32)
-            if len(known) and _number_far(known, table, distinct, 0, scratch)[0] < len(known):
+            if len(known) and _number_by_hash(known, table, distinct, 0, scratch)[0] < len(known):
                 return False
         self._distinct, self._first, self._table = distinct, first, table
         return True
 
 
-def _number_far(
+def _number_by_hash(
     values: Offsets, table: Rows, distinct: Offsets, n_distinct: int, out: Rows
 ) -> tuple[int, int]:
     """Use a hash table; see `integers.number`."""

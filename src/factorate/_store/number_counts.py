@@ -36,7 +36,7 @@ class NumberCounts:
             longer = max(n_numbers, 2 * len(self._rest))
             self._units, self._rest = _extend(self._units, longer), _extend(self._rest, longer)
         if len(numbers):
-            counting.count_often(numbers, self._units, self._rest)
+            counting.count_in_bytes(numbers, self._units, self._rest)
 
     def total(self, n_numbers: int) -> Offsets:
         """Return how often each number below `n_numbers` was counted."""
