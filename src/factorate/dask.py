@@ -120,7 +120,7 @@ class DaskMatrixFactorization(ClusterModel, MatrixFactorization):
     >>> from factorate.dask import DaskMatrixFactorization
     >>> users, items, ratings = ft.datasets.synthetic(1000, 50, 40)
     >>> frame = pd.DataFrame({"user": users, "item": items, "rating": ratings.round(1)})
-    >>> with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
     ...     model = DaskMatrixFactorization(4, random_state=0)
     ...     _ = model.fit(dd.from_pandas(frame, npartitions=3))
     >>> local = ft.MatrixFactorization(4, random_state=0).fit(frame)
@@ -363,7 +363,7 @@ class DaskImplicitMatrixFactorization(ClusterModel, ImplicitMatrixFactorization)
     >>> from factorate.dask import DaskImplicitMatrixFactorization
     >>> users, items, _ = ft.datasets.synthetic(1000, 50, 40)
     >>> frame = pd.DataFrame({"user": users, "item": items})
-    >>> with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
     ...     model = DaskImplicitMatrixFactorization(4, random_state=0)
     ...     _ = model.fit(dd.from_pandas(frame, npartitions=3))
     >>> local = ft.ImplicitMatrixFactorization(4, random_state=0).fit(frame)

@@ -194,7 +194,8 @@ class Cluster:
             try:
                 with _lost_data():
                     wait(pending, timeout=POLL_SECONDS)
-            except TimeoutError:
+            except TimeoutError as error:
+                _release(error)
                 self.check()
             else:
                 return
@@ -211,12 +212,14 @@ class Cluster:
             try:
                 return call()
             except WorkersLostError as error:
-                lost = error
+                lost = str(error)
+                _release(error)
             try:
                 self.replace_lost()
                 restore()
             except WorkersLostError as error:
-                lost = error
+                lost = str(error)
+                _release(error)
         raise ClusterError(f"workers were lost {MAX_ATTEMPTS} times in succession: {lost}")
 
     def holders(self, futures: Sequence[Future]) -> list[list[str]]:
@@ -275,6 +278,17 @@ class Cluster:
             logger.warning("%s; it is not used", difference)
             self._rejected.add(address)
             del self._workers[address]
+
+
+def _release(error: BaseException | None) -> None:
+    """Remove the tracebacks of an error and its causes.
+
+    Dask keeps errors for a while. All results that the calls in their tracebacks refer to would
+    stay on the workers.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 @contextmanager
