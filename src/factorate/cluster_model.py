@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from factorate._cluster.cluster import Cluster
+from factorate._cluster.held import same
+from factorate._input.column_names import find_columns
 from factorate._input.unknown_ids import check_policy
+from factorate._utils.validation import show
 from factorate.base import FactorModel
 from factorate.rating_store import RatingStore
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
     from factorate._input.unknown_ids import Policy
     from factorate._serving.excluded_items import Exclude
+
+MAX_BYTES = 2**62  # of a task, without a warning of Dask
 
 
 class ClusterModel(FactorModel):
@@ -32,11 +38,28 @@ class ClusterModel(FactorModel):
         return parameters
 
     def __sklearn_clone__(self) -> Self:
-        """Return an unfitted copy with the same client, which cannot be copied itself."""
-        return type(self)(**self.get_params())
+        """Return an unfitted copy with the same client, as scikit-learn copies the local model."""
+        parameters = copy.deepcopy(self._training_parameters())
+        cloned = type(self)(**parameters | {"client": self.client})
+        if "_metadata_request" in vars(self):
+            vars(cloned)["_metadata_request"] = copy.deepcopy(vars(self)["_metadata_request"])
+        return cloned
+
+    def __copy__(self) -> Self:
+        """Return a copy with the same attributes."""
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy with copies of all attributes but the client, which cannot be copied."""
+        memo[id(self.client)] = self.client
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes without the client, which belongs to this process."""
+        """Return the attributes for pickle: no client, because it belongs to this process."""
         return {**vars(self), "client": None}
 
     @property
@@ -52,8 +75,10 @@ class ClusterModel(FactorModel):
         ------
         ImportError
             If distributed is not installed.
+        TypeError
+            If `client` is not a client of distributed.
         ValueError
-            If there is no client.
+            If there is no client, or it is closed or asynchronous.
         """
         return _find_client(self.client, type(self).__name__)
 
@@ -79,22 +104,23 @@ class ClusterModel(FactorModel):
         -------
         dask.dataframe.Series or ndarray of shape (n,)
             For a DataFrame of Dask, a Series with the same partitions and index, which is computed
-            when it is needed; else what the local model returns.
+            when it is needed, with the client of the model, while that is open; else what the local
+            model returns.
 
         Raises
         ------
         TypeError, ValueError
-            If `X` is not pairs.
+            If `X` is not pairs, its columns are not found, or there is no open client.
         NotFittedError
             If the model is not fitted.
         """
         if not _is_dask(X):
             return super().predict(X, unknown=unknown)  # type: ignore[misc]  # of the model
-        if not hasattr(X, "map_partitions"):
-            raise TypeError(f"X is {type(X).__name__} of Dask; expected a DataFrame of Dask")
+        _check_kind(X, "X", "DataFrame")
         check_policy(unknown)
         meta = (None, self._require().factors.user_factors.dtype)
-        return X.map_partitions(_predict, self._send(), unknown, meta=meta)
+        find_columns(X.columns.tolist(), self._checked_columns(), with_ratings=False)
+        return X.map_partitions(_predict, self._send(with_seen=False), unknown, meta=meta)
 
     def recommend(
         self,
@@ -112,7 +138,7 @@ class ClusterModel(FactorModel):
 
         Parameters
         ----------
-        users : dask.dataframe.Series, or users in any form that the local model accepts
+        users : dask.dataframe.Series or Index, or users in any form that the local model accepts
             Ids of users.
         n : int, default=10
             Number of items for each user.
@@ -131,13 +157,14 @@ class ClusterModel(FactorModel):
         -------
         dask.dataframe.DataFrame or tuple of ndarray
             For a Series of Dask, a DataFrame with columns "user", "item" and "score" and a
-            partition for each of `users`, which is computed when it is needed; else what the local
-            model returns.
+            partition for each of `users`, whose index begins at 0 in each. It is computed when it
+            is needed, with the client of the model, while that is open. Else what the local model
+            returns.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is invalid.
+            If an argument is invalid, or there is no open client.
         NotFittedError
             If the model is not fitted.
         """
@@ -150,11 +177,13 @@ class ClusterModel(FactorModel):
         }
         if not _is_dask(users):
             return super().recommend(users, as_frame=as_frame, as_lists=as_lists, **options)
-        if not hasattr(users, "map_partitions") or users.ndim != 1:
-            raise TypeError(f"users is {type(users).__name__} of Dask; expected a Series of Dask")
+        _check_kind(users, "users", "Series")
         meta = super().recommend(self.users_[:1], as_frame=True, **options)[:0]
-        meta["user"] = meta["user"].astype(users.dtype)
-        return users.map_partitions(_recommend, self._send(), options, meta.dtypes, meta=meta)
+        if users.dtype != "category":  # whose categories may be unknown, or differ
+            meta["user"] = meta["user"].astype(users.dtype)
+        sent = self._send(with_seen=exclude_seen)
+        found = users.map_partitions(_recommend, sent, options, meta.dtypes, meta=meta)
+        return found.clear_divisions()  # those of `users` are ranges of another index
 
     def to_local(self) -> Any:
         """Return an ordinary model with the same parameters and factors.
@@ -174,17 +203,32 @@ class ClusterModel(FactorModel):
         model._fitted = self._require()
         return model
 
-    def _send(self) -> Any:
-        """Send the model to the workers, and return the task that has it."""
-        return self.client_.scatter(self.to_local(), broadcast=True, hash=False)
+    def _send(self, *, with_seen: bool) -> Any:
+        """Send the model to the workers, and return the task that has it.
+
+        It is the argument of a task, so that the scheduler can send it again if a worker is lost.
+        """
+        import dask
+
+        model = self.to_local()
+        model._fitted = self._require().for_serving(with_seen=with_seen)
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": MAX_BYTES}):
+            return self.client_.submit(same, model, pure=False)
 
 
 def _find_client(client: Client | None, name: str) -> Client:
     try:
-        from distributed import default_client
+        from distributed import Client, default_client
     except ImportError:
         raise ImportError(f"{name} needs Dask: pip install 'factorate[dask]'") from None
+    if not isinstance(client, Client | None):
+        raise TypeError(
+            f"client is {show(client)}; expected a distributed.Client, such as "
+            f"Client('tcp://address:8786')"
+        )
     found = client if client is not None else default_client()
+    if found.status in ("closing", "closed"):
+        raise ValueError("the client is closed; set an open one with set_params(client=…)")
     if found.asynchronous:
         raise ValueError("the client is asynchronous; pass one with asynchronous=False")
     return found
@@ -193,6 +237,19 @@ def _find_client(client: Client | None, name: str) -> Client:
 def _is_dask(data: Any) -> bool:
     """Return whether an object is a collection of Dask."""
     return callable(getattr(data, "__dask_graph__", None))
+
+
+def _check_kind(data: Any, name: str, kind: Literal["DataFrame", "Series"]) -> None:
+    """Raise TypeError unless a collection of Dask is of a kind; an Index is a Series."""
+    if not _is_kind(data, kind):
+        raise TypeError(f"{name} is {type(data).__name__} of Dask; expected a {kind} of Dask")
+
+
+def _is_kind(data: Any, kind: Literal["DataFrame", "Series"]) -> bool:
+    """Return whether a collection of Dask is of a kind."""
+    import dask.dataframe
+
+    return isinstance(data, getattr(dask.dataframe, kind))
 
 
 def check_collection(X: Any, local: str) -> None:
@@ -210,7 +267,7 @@ def check_collection(X: Any, local: str) -> None:
     TypeError
         If it is neither a DataFrame of Dask nor a store.
     """
-    if not isinstance(X, RatingStore) and not (_is_dask(X) and hasattr(X, "columns")):
+    if not isinstance(X, RatingStore) and not (_is_dask(X) and _is_kind(X, "DataFrame")):
         raise TypeError(
             f"X is {type(X).__name__}; expected a DataFrame of Dask or a RatingStore. For data in "
             f"memory, use {local} or dask.dataframe.from_pandas"

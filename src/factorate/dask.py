@@ -260,6 +260,45 @@ class DaskMatrixFactorization(ClusterModel, MatrixFactorization):
                 fit(parameters, read, callbacks, old, store, checkpoint)
         return self
 
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        wide: bool = False,
+    ) -> Self:
+        """Update the model with more ratings, in a single pass, on the client.
+
+        A model without a fit is fitted as by `fit`, on the cluster.
+
+        Parameters
+        ----------
+        X : ratings in any form that `MatrixFactorization.partial_fit` accepts
+            The ratings; a DataFrame of Dask is collected in the memory of the client. For a model
+            without a fit, a DataFrame of Dask or a RatingStore.
+        y, sample_weight : array-like of shape (n_ratings,), optional
+            As for `MatrixFactorization.partial_fit`; None for a model without a fit.
+        wide : bool, default=False
+            Whether `X` is a table of users × items; False for a model without a fit.
+
+        Returns
+        -------
+        DaskMatrixFactorization
+            The model itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the ratings have the wrong type or an invalid value.
+        DivergenceError
+            If the update diverges. After any error the model is unchanged.
+        """
+        with writer_lock(self):
+            if not self.__sklearn_is_fitted__():
+                return self.fit(X, y, sample_weight, wide=wide)
+            return super().partial_fit(X, y, sample_weight, wide=wide)
+
 
 class DaskImplicitMatrixFactorization(ClusterModel, ImplicitMatrixFactorization):
     """Matrix factorization of implicit feedback on a cluster of Dask.
@@ -269,8 +308,8 @@ class DaskImplicitMatrixFactorization(ClusterModel, ImplicitMatrixFactorization)
     training.
 
     Each worker has the interactions of a group of users and of a group of items. In half an epoch,
-    it gets the factors of all items, or of all users, from the other workers, so these must fit in
-    its memory, twice.
+    it gets the factors of all items, or of all users, from the other workers, so the factors of
+    both must fit in its memory, once for the fewer and twice for the more.
 
     Parameters
     ----------
@@ -433,3 +472,36 @@ class DaskImplicitMatrixFactorization(ClusterModel, ImplicitMatrixFactorization)
                 read = partial(read_interactions_on_cluster, parameters, cluster, X, eval_set)
                 fit_implicit(parameters, read, callbacks, self._make_validator, store)
         return self
+
+    def partial_fit(self, X: Any, y: ArrayLike | None = None, *, wide: bool = False) -> Self:
+        """Update the model with more interactions, on the client.
+
+        A model without a fit is fitted as by `fit`, on the cluster.
+
+        Parameters
+        ----------
+        X : interactions in any form that `ImplicitMatrixFactorization.partial_fit` accepts
+            The interactions; a DataFrame of Dask is collected in the memory of the client. For a
+            model without a fit, a DataFrame of Dask or a RatingStore.
+        y : array-like of shape (n,), optional
+            Counts or weights of the pairs `X`; None for a model without a fit.
+        wide : bool, default=False
+            Whether `X` is a table of users × items; False for a model without a fit.
+
+        Returns
+        -------
+        DaskImplicitMatrixFactorization
+            The model itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the interactions have the wrong type or an invalid value, or the model
+            was fitted with ``keep_seen=False``.
+        DivergenceError
+            If factors become infinite or NaN. After any error the model is unchanged.
+        """
+        with writer_lock(self):
+            if not self.__sklearn_is_fitted__():
+                return self.fit(X, y, wide=wide)
+            return super().partial_fit(X, y, wide=wide)

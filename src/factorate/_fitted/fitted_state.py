@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from factorate._input.unknown_ids import RATINGS_MODEL
 
@@ -65,3 +65,13 @@ class FittedState:
         """Restore the state from a pickle, read-only again."""
         vars(self).update(state)
         self.__post_init__()
+
+    def for_serving(self, *, with_seen: bool) -> Self:
+        """Return the state without what predictions and recommendations do not need.
+
+        Parameters
+        ----------
+        with_seen : bool
+            Whether recommendations leave out the items that a user has rated.
+        """
+        return replace(self, history={}, seen=self.seen if with_seen else None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -40,6 +40,11 @@ class RatingState(FittedState):
     accumulators: tuple[Floats, Floats] | None
     bounds: tuple[float, float]
     rule: UpdateRule
+
+    def for_serving(self, *, with_seen: bool) -> Self:
+        """Return the state without what predictions and recommendations do not need."""
+        state, none = super().for_serving(with_seen=with_seen), np.empty((0, 2))
+        return replace(state, progress=(none, none), accumulators=None)
 
 
 def extend_accumulators(

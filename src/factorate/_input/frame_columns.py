@@ -28,8 +28,8 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     Parameters
     ----------
     data : object
-        A DataFrame or LazyFrame of any library, an Arrow RecordBatch or other object that exports
-        Arrow columns as a PyCapsule stream, or any other object.
+        A DataFrame or LazyFrame of any library, which is collected in memory, an Arrow RecordBatch
+        or other object that exports Arrow columns as a PyCapsule stream, or any other object.
 
     Returns
     -------
@@ -45,6 +45,8 @@ def to_frame(data: object) -> nw.DataFrame[Any] | None:
     """
     import narwhals as nw
 
+    if hasattr(type(data), "__dask_graph__") and hasattr(type(data), "columns"):
+        data = data.compute()  # type: ignore[attr-defined]  # a DataFrame of Dask
     try:
         frame = nw.from_native(data, pass_through=True, allow_series=True)
         if hasattr(frame, "__arrow_c_stream__") and not isinstance(frame, nw.DataFrame | nw.Series):
