@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from clusters import start_cluster
 pytest.importorskip("distributed", reason="needs Dask")
 
 from factorate._cluster.cluster import Cluster, WorkersLostError
+from factorate._cluster.group_state import Stale
 from factorate._cluster.held import Held, hold, restore, same
 from factorate.exceptions import ClusterError
 
@@ -84,6 +86,32 @@ def test_a_result_without_any_holder_raises(client: Any, cluster: Cluster) -> No
     lose(client, cluster, cluster.address_of(0))
     with pytest.raises(ClusterError, match="fit again, from the last checkpoint"):
         restore(cluster, [held])
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_step_that_runs_again_does_not_lose_the_result_that_is_left(
+    client: Any, cluster: Cluster, lost: int
+) -> None:
+    # Dask runs tasks again for what is lost. If one raised an error, all results that depend on it
+    # would be dropped.
+    n_runs = []
+
+    def step() -> Any:
+        n_runs.append(1)
+        return {"factors": 7} if len(n_runs) == 1 else Stale()
+
+    held = hold(cluster, cluster.submit(step, group=2), 1)
+    (address,) = holders(cluster, held)[lost]
+    lose(client, cluster, address)
+    time.sleep(0.05)  # for Dask to run the task again
+    (found,) = restore(cluster, [held])
+    assert value(cluster, found) == {"factors": 7}
+
+
+def test_a_stale_result_is_an_error(cluster: Cluster) -> None:
+    held = hold(cluster, cluster.submit(Stale, group=0), 0)
+    with pytest.raises(WorkersLostError, match="a step ran again on what it had changed"):
+        cluster.wait([held.future])
 
 
 def test_same_returns_its_argument() -> None:

@@ -186,7 +186,7 @@ class Cluster:
             pending.cancel()
 
     def wait(self, futures: Iterable[Future]) -> None:
-        """Wait until tasks have ended; see `gather`."""
+        """Wait until tasks have ended; see `gather`. If one has raised an error, raise it."""
         from distributed import wait
 
         pending = list(futures)
@@ -198,7 +198,11 @@ class Cluster:
                 _release(error)
                 self.check()
             else:
-                return
+                break
+        with _lost_data():
+            for future in pending:
+                if future.status == "error":
+                    future.result()
 
     def retry(self, call: Callable[[], R], restore: Callable[[], None] = lambda: None) -> R:
         """Call a function; if workers are lost, again, after `restore` with those that are left.

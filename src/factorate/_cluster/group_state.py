@@ -62,6 +62,14 @@ class GroupState:
         return sum(array.nbytes for array in arrays)
 
 
+class Stale:
+    """The result of a step that ran again on a state that it had changed, because it was lost.
+
+    Steps return it instead of raising `StaleError`: after an error, Dask drops the results of all
+    tasks that depend on the same one, also those that are good.
+    """
+
+
 class StaleError(Exception):
     """A state was changed by another number of steps than expected."""
 

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from factorate._cluster.group_state import Stale, StaleError
 from factorate.exceptions import ClusterError
 
 if TYPE_CHECKING:
@@ -89,5 +90,13 @@ def futures_of(entries: Iterable[Held]) -> Iterator[Future]:
 
 
 def same(value: Any) -> Any:
-    """Return a result, which makes a copy of one that is on another worker."""
+    """Return a result, which makes a copy of one that is on another worker.
+
+    Raises
+    ------
+    StaleError
+        If it is `Stale`.
+    """
+    if isinstance(value, Stale):
+        raise StaleError("a step ran again on what it had changed")
     return value

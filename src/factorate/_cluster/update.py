@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from factorate._cluster.group_state import (
     GroupState,
+    Stale,
+    StaleError,
     as_rows,
     begin_epoch,
     begin_step,
@@ -72,8 +74,11 @@ class Updated(NamedTuple):
 
 
 def update(
-    ratings: GroupRatings, before: GroupState | Updated, items: GroupState, task: StepTask
-) -> Updated:
+    ratings: GroupRatings,
+    before: GroupState | Updated | Stale,
+    items: GroupState | Stale,
+    task: StepTask,
+) -> Updated | Stale:
     """Run the updates of a step.
 
     Parameters
@@ -87,6 +92,8 @@ def update(
     task : StepTask
         What to do.
     """
+    if isinstance(before, Stale) or isinstance(items, Stale):
+        return Stale()
     users, squared = (
         (before, []) if isinstance(before, GroupState) else (before.users, before.squared)
     )
@@ -95,8 +102,11 @@ def update(
         users = begin_epoch(users, settings, task.factor, general=general)
     if not task.n_item_steps:
         items = begin_epoch(items, settings, task.factor, general=general)
-    users = begin_step(users, task.n_user_steps)
-    items = begin_step(items, task.n_item_steps)
+    try:
+        users = begin_step(users, task.n_user_steps)
+        items = begin_step(items, task.n_item_steps)
+    except StaleError:
+        return Stale()
     run = block_updater(settings, as_rows(users), as_rows(items), general=general)
     packed = replace(
         ratings.packed,
@@ -116,16 +126,24 @@ def update(
     )
 
 
-def users_of(updated: Updated) -> GroupState:
+def users_of(updated: Updated | Stale) -> GroupState | Stale:
     """Return the users after a step."""
-    return updated.users
+    return updated if isinstance(updated, Stale) else updated.users
 
 
-def items_of(updated: Updated) -> GroupState:
+def items_of(updated: Updated | Stale) -> GroupState | Stale:
     """Return the items after a step."""
-    return updated.items
+    return updated if isinstance(updated, Stale) else updated.items
 
 
-def squared_of(updated: Updated) -> list[tuple[int, int, float]]:
-    """Return the squared errors of the blocks."""
+def squared_of(updated: Updated | Stale) -> list[tuple[int, int, float]]:
+    """Return the squared errors of the blocks.
+
+    Raises
+    ------
+    StaleError
+        If a step has run twice.
+    """
+    if isinstance(updated, Stale):
+        raise StaleError("a step ran again on what it had changed")
     return updated.squared
