@@ -14,7 +14,6 @@ from factorate.dask import DaskMatrixFactorization
 
 EPOCHS = 6
 CHAINS = 5
-CLUSTERS = ((1, 1, True), (2, 1, False), (2, 1, True), (1, 2, True))
 
 
 class Timed(NamedTuple):
@@ -50,10 +49,10 @@ def measure_speed(store: ft.RatingStore, n_runs: int) -> None:
     for _ in range(n_runs):
         local = ft.MatrixFactorization(FACTORS, n_threads=2, **options)
         found.setdefault("this process, two threads", []).append(timed(local, tuple(columns)))
-        for n_workers, n_threads, keep_memory in CLUSTERS:
-            with cluster_of(n_workers, n_threads, keep_memory=keep_memory) as client:
+        for n_workers, n_threads in ((1, 1), (2, 1), (1, 2)):
+            with cluster_of(n_workers, n_threads) as client:
                 model = DaskMatrixFactorization(FACTORS, client=client, **options)
-                name = f"{n_workers} × {n_threads}{', memory kept' if keep_memory else ''}"
+                name = f"{n_workers} × {n_threads}"
                 found.setdefault(name, []).append(timed(model, store))
     base = [run.epoch for run in found["this process, two threads"]]
     print(f"{len(store):,} ratings, {store.n_users:,} × {store.n_items:,}, K = {FACTORS}")
@@ -68,7 +67,7 @@ def measure_speed(store: ft.RatingStore, n_runs: int) -> None:
             f"| {statistics.median(run.before for run in runs):.1f} "
             f"| {', '.join(sorted({run.fingerprint for run in runs}))} |"
         )
-    with cluster_of(2, keep_memory=True) as client:
+    with cluster_of(2) as client:
         marks: list[int] = []
         model = DaskMatrixFactorization(FACTORS, client=client, **options)
         model.fit(store, callbacks=[lambda _: marks.append(sent_bytes(client))])

@@ -17,23 +17,14 @@ if TYPE_CHECKING:
 
 BATCH = 1 << 20
 FACTORS = 32
-ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
-KEPT_MEMORY = {  # what docs/how-to/cluster.md suggests
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
-    "MALLOC_ARENA_MAX": "1",
-}
 
 
 @contextmanager
-def cluster_of(n_workers: int, n_threads: int = 1, *, keep_memory: bool = False) -> Iterator[Any]:
-    """Start workers as processes, which keep the memory that they free or not; give a client."""
-    import dask
+def cluster_of(n_workers: int, n_threads: int = 1) -> Iterator[Any]:
+    """Start workers as processes, and give a client."""
     from distributed import Client, LocalCluster
 
-    variables = KEPT_MEMORY if keep_memory else {}
     with (
-        dask.config.set({f"{ENVIRONMENT}.{name}": value for name, value in variables.items()}),
         LocalCluster(
             n_workers=n_workers,
             threads_per_worker=n_threads,
