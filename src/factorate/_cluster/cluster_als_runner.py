@@ -131,7 +131,7 @@ class ClusterAlsRunner:
     def _run(self, state: ClusterFactors) -> float:
         cluster = self._cluster
         rows = [[held.future for held in of_side] for of_side in state.sides]
-        tasks = self._run_half(rows, 0)
+        self._run_half(rows, 0)
         improved = self._run_half(rows, 1)
         losses = self._map(losses_of, improved)
         squares = self._map(squared_lengths, rows[0])
@@ -144,7 +144,7 @@ class ClusterAlsRunner:
             found = cluster.gather([*losses, *squares])
             cluster.wait(held)
         except BaseException:
-            cluster.cancel([*tasks, *improved, *losses, *squares, *held])
+            cluster.cancel([*losses, *squares, *held])
             raise
         state.sides = users, items
         state.n_epochs += 1
