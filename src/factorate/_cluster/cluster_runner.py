@@ -182,7 +182,7 @@ class ClusterRunner:
             for (row_group, users), (column_group, items) in itertools.product(
                 enumerate(state.users), enumerate(state.items)
             ):
-                states = groups.futures[row_group], users.future, self._for(row_group, items)
+                states = groups.futures[row_group], users.future, self._items_for(row_group, items)
                 rows = _bands_of(groups.row_groups, row_group)
                 columns = _bands_of(self._column_groups, column_group)
                 given = *states, list(itertools.product(rows, columns)), edges[column_group]
@@ -233,7 +233,7 @@ class ClusterRunner:
                 general=self._general,
             )
             if not n_done[1][column_group]:
-                items[column_group] = self._for(row_group, state.items[column_group])
+                items[column_group] = self._items_for(row_group, state.items[column_group])
             for side, group in enumerate(groups):
                 n_done[side][group] += 1
             given = self._groups.futures[row_group], users[row_group], items[column_group], task
@@ -267,10 +267,10 @@ class ClusterRunner:
         self._states.add(state)
         return state
 
-    def _for(self, row_group: int, items: Held) -> Future:
-        """Return the items that the worker of a row group takes: a result to take, if from another.
+    def _items_for(self, row_group: int, items: Held) -> Future:
+        """Return items that the worker of a row group may take.
 
-        See `hold`.
+        Those that another worker holds are not taken themselves: see `hold`.
         """
         cluster, holder = self._cluster, items.group
         if cluster.address_of(row_group) == cluster.address_of(holder):
