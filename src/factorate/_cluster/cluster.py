@@ -233,7 +233,10 @@ class Cluster:
         return [list(holders.get(future.key, ())) for future in futures]
 
     def cancel(self, futures: Iterable[Future]) -> None:
-        """Cancel tasks, whether or not they have begun, and all that depend on them."""
+        """Cancel tasks, whether or not they have begun, and all that depend on them.
+
+        Of these, the futures must exist, or an assertion of Dask's scheduler ends the connection.
+        """
         self.client.cancel(list(futures), force=True)
 
     def _list_workers(self, *, wait: bool = False) -> dict[str, int]:
